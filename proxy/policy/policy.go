@@ -1,0 +1,117 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Policy is the set of destinations that tlslift may reach. It does not
+// change, and may be used by many goroutines at once.
+type Policy struct {
+	instance  Instance
+	endpoints []Endpoint
+	byDomain  map[string][]Endpoint // by the literal domain of the pattern
+}
+
+// New returns the policy that allows an instance's endpoints and extra.
+func New(instance Instance, extra []Endpoint) (*Policy, error) {
+	instance = Instance(instance.String())
+	all, err := published(instance)
+	if err != nil {
+		return nil, err
+	}
+	p := &Policy{instance: instance, endpoints: append(all, extra...), byDomain: make(map[string][]Endpoint)}
+	for _, e := range p.endpoints {
+		if e.pattern.domain == "" {
+			return nil, errors.New("an endpoint is empty")
+		}
+		p.byDomain[e.pattern.domain] = append(p.byDomain[e.pattern.domain], e)
+	}
+	return p, nil
+}
+
+// Endpoints returns what is allowed: the table's endpoints in its order, then
+// the operator's.
+func (p *Policy) Endpoints() []Endpoint { return slices.Clone(p.endpoints) }
+
+// Check normalises a host and port that a client asked for, and allows or
+// refuses them. The error is an *Error.
+func (p *Policy) Check(host string, port uint16) (Destination, error) {
+	name, fault := normalise(host)
+	if fault == nil && port == 0 {
+		fault = invalid("the port must be a number from 1 to 65535")
+	}
+	d := Destination{Host: name, Port: port}
+	if fault == nil && !p.allows(d) {
+		fault = p.refusal(d)
+	}
+	if fault != nil {
+		fault.Asked = printable(Destination{Host: host, Port: port}.String())
+		return Destination{}, fault
+	}
+	return d, nil
+}
+
+func (p *Policy) allows(d Destination) bool {
+	found := false
+	p.eachMatch(d.Host, func(e Endpoint) {
+		found = found || e.ports.contain(d.Port)
+	})
+	return found
+}
+
+// refusal says why d, which is not allowed, is not.
+func (p *Policy) refusal(d Destination) *Error {
+	var others ports
+	p.eachMatch(d.Host, func(e Endpoint) {
+		others = append(others, e.ports...)
+	})
+	if len(others) == 0 {
+		return &Error{Kind: HostNotAllowed, Detail: fmt.Sprintf(
+			"the host is not in the list of Microsoft 365 (%s) and was not added to it", p.instance)}
+	}
+	return &Error{Kind: PortNotAllowed, Detail: others.sorted().String()}
+}
+
+// eachMatch calls do for the endpoints whose pattern matches host: it looks up
+// host itself and each domain that host is below. It takes a function instead
+// of returning an iterator, which would cost every check an allocation.
+func (p *Policy) eachMatch(host string, do func(Endpoint)) {
+	domain, rest := host, ""
+	for more := true; more; {
+		for _, e := range p.byDomain[domain] {
+			if e.pattern.matches(rest) {
+				do(e)
+			}
+		}
+		_, domain, more = strings.Cut(domain, ".")
+		rest = strings.TrimSuffix(host[:len(host)-len(domain)], ".")
+	}
+}
+
+// Domains returns the fewest domains that cover every pattern, sorted, where a
+// domain covers itself and all names below it: the dNSName constraints of RFC
+// 5280 section 4.2.1.10.
+func (p *Policy) Domains() []string {
+	var all []string
+	for domain := range p.byDomain {
+		if !p.coveredByParent(domain) {
+			all = append(all, domain)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// coveredByParent reports whether a pattern's domain is one above domain.
+func (p *Policy) coveredByParent(domain string) bool {
+	for more := true; more; {
+		_, domain, more = strings.Cut(domain, ".")
+		if _, ok := p.byDomain[domain]; ok {
+			return true
+		}
+	}
+	return false
+}

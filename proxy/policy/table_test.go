@@ -1,0 +1,116 @@
+package policy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// microsoft are the domains that Microsoft, or 21Vianet for it, has
+// registered. A new one here needs a look at who runs it.
+var microsoft = []string{
+	"aadrm.com", "aka.ms", "apps.mil", "aspnetcdn.com", "azure-apim.net", "azure.com", "azure.net", "azurerms.com",
+	"chinacloudapi.cn", "cloud.microsoft", "cloudappsecurity.com", "cortana.ai", "dps.mil", "gfx.ms", "live.com",
+	"live.net", "lync.com", "microsoft.cn", "microsoft.com", "microsoft.us", "microsoft365.com",
+	"microsoftazure.us", "microsoftazuread-sso.com", "microsoftonline-p.com", "microsoftonline-p.net",
+	"microsoftonline.cn", "microsoftonline.com", "microsoftonline.us", "msauth.net", "msauthimages.net",
+	"msftauth.net", "msftauthimages.net", "msftidentity.com", "msidentity.com", "msocdn.com", "msocsp.com",
+	"mx.microsoft", "o365weve.com", "office.com", "office.net", "office365-net.cn", "office365-net.us",
+	"office365.com", "office365.us", "onedrive.com", "onedrive.us", "onenote.com", "onenote.net", "onestore.ms",
+	"onmicrosoft.com", "onmicrosoft.us", "outlook.cn", "outlook.com", "phonefactor.net", "powerapps.com",
+	"powerautomate.com", "sfx.ms", "sharepoint-mil.us", "sharepoint.cn", "sharepoint.com", "sharepoint.us",
+	"sharepointonline.com", "skype.com", "skypeassets.com", "static.microsoft", "svc.ms", "usercontent.microsoft",
+	"windows.com", "windows.net", "windowsazure.com",
+}
+
+// rented are domains below which not only Microsoft has hosts: there, a
+// pattern must be exact.
+var rented = []string{"azureedge.net", "digicert.com"}
+
+func TestTableReachesMicrosoftOnly(t *testing.T) {
+	t.Parallel()
+	used := make(map[string]bool)
+	for _, instance := range policy.Instances() {
+		for _, e := range newPolicy(t, instance).Endpoints() {
+			below := func(domain string) bool {
+				_, after, wild := strings.Cut(e.Pattern(), "*")
+				if wild && slices.Contains(rented, domain) {
+					return false
+				}
+				// What the * stands for must be below the domain.
+				found := wild && strings.HasSuffix(after, "."+domain) || !wild && covers(domain, e.Pattern())
+				used[domain] = used[domain] || found
+				return found
+			}
+			if !slices.ContainsFunc(slices.Concat(microsoft, rented), below) {
+				t.Errorf("%s: %s (%s) is not a host of Microsoft", instance, e, e.Source())
+			}
+			if strings.Contains(e.Pattern(), "digicert.com") && e.Ports() != "80" {
+				t.Errorf("%s: %s is a host for revocation data, which is on port 80 only", instance, e)
+			}
+		}
+	}
+	for _, domain := range slices.Concat(microsoft, rented) {
+		if !used[domain] {
+			t.Errorf("no endpoint is below %s", domain)
+		}
+	}
+}
+
+// TestTableIsNotWider pins the wildcards that would reach anybody's hosts.
+func TestTableIsNotWider(t *testing.T) {
+	t.Parallel()
+	for _, instance := range policy.Instances() {
+		for _, e := range newPolicy(t, instance).Endpoints() {
+			switch e.Pattern() {
+			case "*.microsoft.com", "*.onmicrosoft.com", "*.live.com", "*.windows.net", "*.azure.com", "*.azure.net",
+				"*.msecnd.net", "*.windows.com", "*.microsoft.us", "*.apps.mil":
+				t.Errorf("%s: %s is too wide", instance, e)
+			}
+		}
+	}
+}
+
+// TestTableFile finds misspelt members, which the loader would pass over, and
+// rows that do not say where they come from.
+func TestTableFile(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("m365.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Comment, Compiled string
+		Instances         map[policy.Instance]struct {
+			Source, Published, Note string
+			Rows                    []struct {
+				ID               int
+				Area, Ports, Why string
+				Hosts            []string
+			}
+		}
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Instances) != len(policy.Instances()) || file.Compiled == "" {
+		t.Errorf("%d instances, compiled %q", len(file.Instances), file.Compiled)
+	}
+	for name, instance := range file.Instances {
+		if !strings.HasPrefix(instance.Source, "https://") || instance.Published+instance.Note == "" {
+			t.Errorf("%s does not say where it comes from", name)
+		}
+		for _, r := range instance.Rows {
+			if (r.ID == 0) != (r.Why != "") || r.Area == "" || len(r.Hosts) == 0 {
+				t.Errorf("%s: row %+v must have either an id or a reason, an area and hosts", name, r)
+			}
+		}
+	}
+}
