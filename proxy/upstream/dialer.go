@@ -1,0 +1,174 @@
+// Package upstream is the one door out: every connection that tlslift opens
+// towards a destination is resolved, checked, dialled and verified here.
+//
+// It refuses to weaken anything on request: there is no way to switch off the
+// verification of certificates, to go below TLS 1.2, or to reach loopback,
+// private and other special addresses unless the operator mapped the
+// destination there.
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+)
+
+const defaultSessionCacheSize = 1024
+
+// Config says how the destinations are reached. The zero value dials them
+// directly and trusts the system's roots.
+type Config struct {
+	// Roots are the authorities trusted to sign the certificates of
+	// destinations and of an https egress proxy; nil means the system's.
+	Roots *x509.CertPool
+	// Certificate is shown to destinations that ask for a client
+	// certificate; nil means that we have none.
+	Certificate *tls.Certificate
+	// Proxy is the egress proxy, http:// or https://, with the user name and
+	// password in the URL if it wants them; nil means direct connections.
+	// The proxy gets the destination's name unresolved, so checking the
+	// addresses behind a name is then the proxy's task.
+	Proxy *url.URL
+	// ConnectTo maps a destination "host:port" to the "address:port" that is
+	// dialled in its place; the certificate is still checked for host. What
+	// the operator maps may be a private address. A name on the right side is
+	// looked up as written. Nil maps nothing.
+	ConnectTo map[string]string
+	// IsSelf tells whether an address is one of our own listeners, which are
+	// never dialled; nil means that there are none.
+	IsSelf func(netip.AddrPort) bool
+	// Resolver looks up names; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+	// SessionCacheSize is how many TLS sessions are kept for resumption; zero
+	// means 1024.
+	SessionCacheSize int
+}
+
+// A Dialer opens connections to destinations. It is safe for concurrent use.
+type Dialer struct {
+	roots        *x509.CertPool
+	certificates []tls.Certificate
+	proxy        *egressProxy
+	connectTo    map[endpoint]string
+	isSelf       func(netip.AddrPort) bool
+	forbidden    func(netip.Addr) bool
+	resolver     *net.Resolver
+	sessions     tls.ClientSessionCache
+}
+
+// New returns a Dialer, or an error that names the wrong field of c.
+func New(c Config) (*Dialer, error) {
+	proxy, err := newEgressProxy(c.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("reading egress proxy URL: %w", err)
+	}
+	connectTo, err := parseConnectTo(c.ConnectTo)
+	if err != nil {
+		return nil, fmt.Errorf("reading connect-to: %w", err)
+	}
+	if c.SessionCacheSize < 0 {
+		return nil, errors.New("session cache size is negative")
+	}
+	if c.SessionCacheSize == 0 {
+		c.SessionCacheSize = defaultSessionCacheSize
+	}
+	if c.IsSelf == nil {
+		c.IsSelf = func(netip.AddrPort) bool { return false }
+	}
+	d := &Dialer{
+		roots:     c.Roots,
+		proxy:     proxy,
+		connectTo: connectTo,
+		isSelf:    c.IsSelf,
+		forbidden: Forbidden,
+		resolver:  c.Resolver,
+		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
+	}
+	if c.Certificate != nil {
+		d.certificates = []tls.Certificate{*c.Certificate}
+	}
+	return d, nil
+}
+
+func parseConnectTo(pairs map[string]string) (map[endpoint]string, error) {
+	parsed := make(map[endpoint]string, len(pairs))
+	for from, to := range pairs {
+		destination, err := parseEndpoint(from)
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := parsed[destination]; twice {
+			return nil, fmt.Errorf("%s is mapped twice", destination)
+		}
+		if _, err := parseEndpoint(to); err != nil {
+			return nil, fmt.Errorf("%s: %w", destination, err)
+		}
+		parsed[destination] = to
+	}
+	return parsed, nil
+}
+
+// Dial opens a TCP connection to host:port. All addresses of host are tried,
+// IPv6 and IPv4 at the same time, until ctx is done; a ctx with a deadline
+// gives each address its share of the time. The connection is a *net.TCPConn
+// unless an https egress proxy stands in between.
+//
+// The error is an *Error, or ctx.Err() when ctx was cancelled.
+func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
+	to, err := newEndpoint(host, port)
+	if err != nil {
+		return nil, notADestination(host, err)
+	}
+	conn, err := d.dial(ctx, to)
+	if err != nil {
+		return nil, newError(ctx, to, err, dialKind)
+	}
+	return conn, nil
+}
+
+// DialContext is Dial in the form that http.Transport wants.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	if network != "tcp" {
+		return nil, fmt.Errorf("dialing %.300q: network %q is not tcp", address, network)
+	}
+	to, err := parseEndpoint(address)
+	if err != nil {
+		return nil, notADestination(address, err)
+	}
+	return d.Dial(ctx, to.host, to.port)
+}
+
+func (d *Dialer) dial(ctx context.Context, to endpoint) (net.Conn, error) {
+	mapped, isMapped := d.connectTo[to]
+	switch {
+	case d.proxy != nil && isMapped:
+		return d.dialThroughProxy(ctx, mapped, d.operatorGuard())
+	case d.proxy != nil:
+		return d.dialThroughProxy(ctx, to.String(), d.guard())
+	case isMapped:
+		return d.dialAddress(ctx, mapped, d.operatorGuard())
+	default:
+		return d.dialAddress(ctx, to.absolute(), d.guard())
+	}
+}
+
+// dialAddress dials address, which may hold a name, and lets g refuse what it
+// resolves to.
+func (d *Dialer) dialAddress(ctx context.Context, address string, g *guard) (net.Conn, error) {
+	dialer := net.Dialer{Resolver: d.resolver, ControlContext: g.control}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err == nil {
+		return conn, nil
+	}
+	// net.Dialer returns its first error. Where that is our own refusal of
+	// one address, ask an address that was allowed for the error that counts.
+	if allowed := g.firstAllowed(); allowed != "" && isClassified(err) {
+		return dialer.DialContext(ctx, "tcp", allowed)
+	}
+	return nil, err
+}

@@ -1,0 +1,262 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+func TestNewRejects(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		config Config
+		want   string
+	}{
+		"left side":   {Config{ConnectTo: map[string]string{"mail": "192.0.2.1:443"}}, `connect-to: "mail" is not host:port`},
+		"right side":  {Config{ConnectTo: map[string]string{"mail:443": "192.0.2.1"}}, `connect-to: mail:443: "192.0.2.1" is not host:port`},
+		"twice":       {Config{ConnectTo: map[string]string{"mail:443": "a:1", "MAIL.:443": "b:1"}}, "connect-to: mail:443 is mapped twice"},
+		"cache size":  {Config{SessionCacheSize: -1}, "session cache size"},
+		"scheme":      {Config{Proxy: &url.URL{Scheme: "socks5", Host: "proxy:1080"}}, "egress proxy URL: the scheme"},
+		"no host":     {Config{Proxy: &url.URL{Scheme: "http"}}, "egress proxy URL"},
+		"proxy port":  {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy:0"}}, "egress proxy URL: port 0"},
+		"proxy path":  {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", Path: "/x"}}, "egress proxy URL: nothing may follow"},
+		"proxy query": {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", RawQuery: "x"}}, "egress proxy URL: nothing may follow"},
+		"colon":       {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", User: url.UserPassword("a:b", "hunter2")}}, "egress proxy URL: the user name"},
+	}
+	for name, test := range tests {
+		_, err := New(test.config)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got error %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+func TestDialMapped(t *testing.T) {
+	t.Parallel()
+	server := serve(t, echo)
+	byName := map[string]string{host + ":443": hostPort("localhost", port(server))}
+	for name, connectTo := range map[string]map[string]string{"address": mapped(server), "name": byName} {
+		d := newDialer(t, Config{ConnectTo: connectTo})
+		conn, err := d.Dial(t.Context(), "Mail.Example.com.", 443)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer conn.Close()
+		if _, is := conn.(*net.TCPConn); !is {
+			t.Errorf("%s: got a %T, which cannot be spliced", name, conn)
+		}
+		wantEcho(t, conn)
+	}
+	d := newDialer(t, Config{ConnectTo: mapped(server)})
+	conn, err := d.DialContext(t.Context(), "tcp", host+":443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	wantEcho(t, conn)
+	if _, err := d.DialContext(t.Context(), "udp", host+":443"); err == nil {
+		t.Error("dialled over UDP")
+	}
+}
+
+// TestDialResolved goes through a name server; the addresses marked forbidden
+// stand for private ones.
+func TestDialResolved(t *testing.T) {
+	t.Parallel()
+	server := serve(t, echo)
+	open, closed := port(server), closedPort(t)
+	tests := map[string]struct {
+		answer    answer
+		port      uint16
+		forbidden []string
+		self      string
+		want      Kind // empty: connects
+	}{
+		"works":                        {answer: answer{addresses: []string{"127.0.0.1"}}, port: open},
+		"first refuses":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: open},
+		"all refuse":                   {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: closed, want: Refused},
+		"first forbidden, then works":  {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: open},
+		"first forbidden, then refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: closed, want: Refused},
+		"refuses, then forbidden":      {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1"}, port: open, want: Refused},
+		"all forbidden":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1", "127.0.0.2"}, port: open, want: AddressForbidden},
+		"first is self, then works":    {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, self: "127.0.0.2", port: open},
+		"self":                         {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", port: open, want: IsSelf},
+		"self and forbidden":           {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", forbidden: []string{"127.0.0.1"}, port: open, want: IsSelf},
+		"does not exist":               {answer: answer{code: dnsmessage.RCodeNameError}, port: open, want: NameNotFound},
+		"no address":                   {answer: answer{}, port: open, want: NameNotFound},
+		"server failure":               {answer: answer{code: dnsmessage.RCodeServerFailure}, port: open, want: DNSFailed},
+		"refused by name server":       {answer: answer{code: dnsmessage.RCodeRefused}, port: open, want: DNSFailed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDialer(t, Config{
+				Resolver: nameServer(t, map[string]answer{host: test.answer}),
+				IsSelf:   func(a netip.AddrPort) bool { return a.Addr().String() == test.self && a.Port() == open },
+			})
+			d.forbidden = except(test.forbidden...)
+			conn, err := d.Dial(t.Context(), host, test.port)
+			if test.want != "" {
+				wantKind(t, err, test.want)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			wantEcho(t, conn)
+		})
+	}
+}
+
+// TestDialForbidden has the real rule: nothing may reach the server that
+// listens on loopback.
+func TestDialForbidden(t *testing.T) {
+	t.Parallel()
+	var reached atomic.Bool
+	server := serve(t, func(net.Conn) { reached.Store(true) })
+	for _, addresses := range [][]string{
+		{"127.0.0.1"}, {"::1"}, {"0.0.0.0"}, {"::"}, {"::ffff:127.0.0.1"},
+		{"10.0.0.1"}, {"169.254.169.254"}, {"fd00:ec2::254"}, {"fe80::1"},
+		{"192.168.1.1", "127.0.0.1", "fd00::1", "::1"},
+	} {
+		d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {addresses: addresses}})})
+		_, err := d.Dial(t.Context(), host, port(server))
+		wantKind(t, err, AddressForbidden)
+	}
+	d := newDialer(t, Config{})
+	for _, literal := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254"} {
+		_, err := d.Dial(t.Context(), literal, port(server))
+		wantKind(t, err, AddressForbidden)
+	}
+	if reached.Load() {
+		t.Error("a connection reached the server on loopback")
+	}
+}
+
+// TestMappedGuards: what the operator maps may be private, but neither us nor
+// the unspecified address that would lead to us.
+func TestMappedGuards(t *testing.T) {
+	t.Parallel()
+	server := serve(t, hang)
+	isSelf := func(a netip.AddrPort) bool { return a == server.AddrPort() }
+	d := newDialer(t, Config{ConnectTo: mapped(server), IsSelf: isSelf})
+	_, err := d.Dial(t.Context(), host, 443)
+	wantKind(t, err, IsSelf)
+
+	unspecified := map[string]string{host + ":443": hostPort("0.0.0.0", port(server))}
+	d = newDialer(t, Config{ConnectTo: unspecified, IsSelf: isSelf})
+	_, err = d.Dial(t.Context(), host, 443)
+	wantKind(t, err, AddressForbidden)
+
+	inIPv6 := map[string]string{host + ":443": hostPort("::ffff:127.0.0.1", port(server))}
+	d = newDialer(t, Config{ConnectTo: inIPv6, IsSelf: isSelf})
+	_, err = d.Dial(t.Context(), host, 443)
+	wantKind(t, err, IsSelf)
+}
+
+// TestHappyEyeballs: the first family does not answer until the second was
+// tried, so only a dialer that tries both at once connects.
+func TestHappyEyeballs(t *testing.T) {
+	t.Parallel()
+	server := serveOn(t, "[::1]:0", hang)
+	serveOn(t, hostPort("127.0.0.1", port(server)), echo)
+	triedIPv4 := make(chan struct{})
+	d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {addresses: []string{"::1", "127.0.0.1"}}})})
+	d.forbidden = func(address netip.Addr) bool {
+		if address.Is4() {
+			close(triedIPv4)
+			return false
+		}
+		<-triedIPv4
+		return true
+	}
+	conn, err := d.Dial(t.Context(), host, port(server))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	wantEcho(t, conn)
+}
+
+// TestAbsoluteNames: the search list of resolv.conf never applies.
+func TestAbsoluteNames(t *testing.T) {
+	t.Parallel()
+	d := newDialer(t, Config{Resolver: nameServer(t, nil)})
+	_, err := d.Dial(t.Context(), "intranet", 443)
+	wantKind(t, err, NameNotFound)
+	var lookup *net.DNSError
+	if !errors.As(err, &lookup) || lookup.Name != "intranet." {
+		t.Errorf("got %v, want a lookup of the absolute name", err)
+	}
+}
+
+func TestDialNotAName(t *testing.T) {
+	t.Parallel()
+	d := newDialer(t, Config{})
+	for _, bad := range []string{"", ".", "a b", "a\r\nb", "fe80::1%lo", "a..b", strings.Repeat("a", 64) + ".example"} {
+		_, err := d.Dial(t.Context(), bad, 443)
+		failure := wantKind(t, err, NameNotFound)
+		if strings.ContainsAny(failure.Error(), "\r\n") {
+			t.Errorf("error is more than one line: %q", failure)
+		}
+	}
+	_, err := d.DialContext(t.Context(), "tcp", "mail.example.com")
+	wantKind(t, err, NameNotFound)
+}
+
+func TestDialUnreachable(t *testing.T) {
+	t.Parallel()
+	// TCP has no broadcast, so the kernel says no at once.
+	d := newDialer(t, Config{ConnectTo: map[string]string{host + ":443": "255.255.255.255:443"}})
+	_, err := d.Dial(t.Context(), host, 443)
+	wantKind(t, err, Unreachable)
+}
+
+func TestDialTimeout(t *testing.T) {
+	t.Parallel()
+	d := newDialer(t, Config{ConnectTo: map[string]string{host + ":443": "127.0.0.1:443"}})
+	ctx, expire := newExpiring(t)
+	expire()
+	_, err := d.Dial(ctx, host, 443)
+	wantKind(t, err, Timeout)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v does not wrap context.DeadlineExceeded", err)
+	}
+
+	ctx, expire = newExpiring(t)
+	d = newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {silent: expire}})})
+	_, err = d.Dial(ctx, host, 443)
+	wantKind(t, err, DNSFailed)
+
+	// One address is refused by the check, the other leads nowhere in time.
+	ctx, expire = newExpiring(t)
+	d = newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {addresses: []string{"127.0.0.2", "127.0.0.1"}}})})
+	d.forbidden = func(address netip.Addr) bool {
+		if address.String() == "127.0.0.1" {
+			expire()
+			return false
+		}
+		return true
+	}
+	_, err = d.Dial(ctx, host, closedPort(t))
+	wantKind(t, err, Timeout)
+}
+
+func TestDialCancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {silent: cancel}})})
+	_, err := d.Dial(ctx, host, 443)
+	if err != context.Canceled {
+		t.Errorf("got %v, want context.Canceled as it is", err)
+	}
+}

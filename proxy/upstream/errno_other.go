@@ -1,0 +1,10 @@
+//go:build !windows
+
+package upstream
+
+import "syscall"
+
+const (
+	errConnectionRefused = syscall.ECONNREFUSED
+	errTimedOut          = syscall.ETIMEDOUT
+)

@@ -1,0 +1,10 @@
+package upstream
+
+import "syscall"
+
+// Winsock's numbers. What package syscall calls ECONNREFUSED and ETIMEDOUT
+// are inventions that no system call returns on Windows.
+const (
+	errConnectionRefused = syscall.Errno(10061) // WSAECONNREFUSED
+	errTimedOut          = syscall.Errno(10060) // WSAETIMEDOUT
+)

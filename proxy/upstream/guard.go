@@ -1,0 +1,68 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"syscall"
+)
+
+// A guard is asked about every address of one Dial at the moment of
+// connecting. Nothing can change between this check and the use of the
+// address, so a name that resolves differently the second time (DNS
+// rebinding) gains nothing.
+type guard struct {
+	isSelf    func(netip.AddrPort) bool
+	forbidden func(netip.Addr) bool
+
+	mu      sync.Mutex
+	allowed string // the first address that was not refused
+}
+
+// guard is for destinations that a client chose.
+func (d *Dialer) guard() *guard {
+	return &guard{isSelf: d.isSelf, forbidden: d.forbidden}
+}
+
+// operatorGuard is for addresses that the operator chose, which may be
+// private. The unspecified address stays forbidden: the kernel takes it for
+// loopback, so it would hide one of our own listeners from isSelf.
+func (d *Dialer) operatorGuard() *guard {
+	return &guard{isSelf: d.isSelf, forbidden: netip.Addr.IsUnspecified}
+}
+
+// control is a net.Dialer's ControlContext. Happy eyeballs call it from two
+// goroutines.
+func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+	parsed, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("reading address to connect to: %w", err)
+	}
+	if err := g.check(parsed); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.allowed == "" {
+		g.allowed = address
+	}
+	return nil
+}
+
+func (g *guard) check(address netip.AddrPort) error {
+	ip := address.Addr().Unmap().WithZone("")
+	if g.isSelf(netip.AddrPortFrom(ip, address.Port())) {
+		return &classified{IsSelf, fmt.Errorf("%s leads back to tlslift itself", address)}
+	}
+	if g.forbidden(ip) {
+		return &classified{AddressForbidden, fmt.Errorf("%s is not an address on the public internet", ip)}
+	}
+	return nil
+}
+
+func (g *guard) firstAllowed() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.allowed
+}

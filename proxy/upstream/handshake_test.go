@@ -1,0 +1,252 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serveTLS echoes over TLS.
+func serveTLS(t *testing.T, config *tls.Config) *net.TCPAddr {
+	t.Helper()
+	return serve(t, func(conn net.Conn) {
+		server := tls.Server(conn, config)
+		echo(server)
+		_ = server.Close() // a client that got its error is gone already
+	})
+}
+
+// handshakeWith dials host:port and returns what Handshake returns.
+func handshakeWith(ctx context.Context, t *testing.T, d *Dialer, port uint16, alpn ...string) (*tls.Conn, error) {
+	t.Helper()
+	conn, err := d.Dial(t.Context(), host, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return d.Handshake(ctx, conn, host, port, alpn)
+}
+
+func TestHandshake(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	certificates := []tls.Certificate{ca.issue(t, nil)}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		server := serveTLS(t, &tls.Config{Certificates: certificates, MaxVersion: version, NextProtos: []string{"http/1.1"}})
+		d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: mapped(server)})
+		for _, alpn := range []string{"http/1.1", ""} {
+			var offered []string
+			if alpn != "" {
+				offered = []string{"h2", alpn}
+			}
+			conn, err := handshakeWith(t.Context(), t, d, 443, offered...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			state := conn.ConnectionState()
+			if state.Version != version || state.NegotiatedProtocol != alpn || state.ServerName != host {
+				t.Errorf("got version %x, protocol %q, name %q", state.Version, state.NegotiatedProtocol, state.ServerName)
+			}
+			wantEcho(t, conn)
+		}
+	}
+}
+
+func TestHandshakeFails(t *testing.T) {
+	t.Parallel()
+	ca, stranger := newAuthority(t), newAuthority(t)
+	valid := ca.issue(t, nil)
+	only := func(c tls.Certificate) *tls.Config { return &tls.Config{Certificates: []tls.Certificate{c}} }
+	changed := func(change func(*x509.Certificate)) *tls.Config { return only(ca.issue(t, change)) }
+	selfSigned := &authority{key: newKey(t)}
+	template := newTemplate(host)
+	template.DNSNames = []string{host}
+	selfSigned.certificate = sign(t, template, template, &selfSigned.key.PublicKey, selfSigned.key)
+	tests := map[string]struct {
+		config *tls.Config
+		want   Kind
+	}{
+		"TLS 1.1 only": {&tls.Config{Certificates: []tls.Certificate{valid}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, TLSTooOld},
+		"expired":      {changed(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), CertificateExpired},
+		"not yet valid": {changed(func(c *x509.Certificate) {
+			c.NotBefore = time.Now().Add(30 * time.Minute)
+		}), CertificateExpired},
+		"unknown authority": {only(stranger.issue(t, nil)), CertificateUntrusted},
+		"self-signed": {only(tls.Certificate{
+			Certificate: [][]byte{selfSigned.certificate.Raw}, PrivateKey: selfSigned.key,
+		}), CertificateUntrusted},
+		"other name":               {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }), CertificateName},
+		"name only as common name": {changed(func(c *x509.Certificate) { c.DNSNames = nil }), CertificateName},
+		"for clients only": {changed(func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		}), CertificateInvalid},
+		"wants a client certificate": {&tls.Config{
+			Certificates: []tls.Certificate{valid}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12,
+		}, HandshakeFailed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := serveTLS(t, test.config)
+			d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: mapped(server)})
+			_, err := handshakeWith(t.Context(), t, d, 443)
+			failure := wantKind(t, err, test.want)
+			if failure.Destination != host+":443" {
+				t.Errorf("got destination %q", failure.Destination)
+			}
+		})
+	}
+}
+
+// TestHandshakeBroken has servers that speak no proper TLS.
+func TestHandshakeBroken(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		server func(net.Conn)
+		want   Kind
+	}{
+		"closes": {func(conn net.Conn) { readSome(conn) }, HandshakeFailed},
+		"resets": {func(conn net.Conn) {
+			readSome(conn)
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}, HandshakeFailed},
+		"answers plain text":    {say("220 mail.example.com ready\r\n"), HandshakeFailed},
+		"alert":                 {say("\x15\x03\x03\x00\x02\x02\x28"), HandshakeFailed},
+		"protocol alert":        {say("\x15\x03\x01\x00\x02\x02\x46"), TLSTooOld},
+		"chooses TLS 1.1":       {say(serverHello11()), TLSTooOld},
+		"truncated ServerHello": {say(serverHello11()[:20]), HandshakeFailed},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, test.server)
+			d := newDialer(t, Config{ConnectTo: mapped(server)})
+			_, err := handshakeWith(t.Context(), t, d, 443)
+			wantKind(t, err, test.want)
+		})
+	}
+}
+
+// say is a server that answers anything with text and then says no more.
+func say(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		readSome(conn)
+		_, _ = io.WriteString(conn, text)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		hang(conn)
+	}
+}
+
+// serverHello11 is a ServerHello that chooses TLS 1.1 without asking
+// (RFC 4346 section 7.4.1.3).
+func serverHello11() string {
+	body := "\x03\x02" + strings.Repeat("r", 32) + "\x00" + "\x00\x2f" + "\x00"
+	message := "\x02\x00\x00" + string(rune(len(body))) + body
+	return "\x16\x03\x02\x00" + string(rune(len(message))) + message
+}
+
+func TestHandshakeEndsWithContext(t *testing.T) {
+	t.Parallel()
+	expired, expire := newExpiring(t)
+	d := newDialer(t, Config{ConnectTo: mapped(serve(t, hangAfter(expire)))})
+	_, err := handshakeWith(expired, t, d, 443)
+	wantKind(t, err, Timeout)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d = newDialer(t, Config{ConnectTo: mapped(serve(t, hangAfter(cancel)))})
+	_, err = handshakeWith(ctx, t, d, 443)
+	if err != context.Canceled {
+		t.Errorf("got %v, want context.Canceled as it is", err)
+	}
+}
+
+// TestHandshakeLeavesOpen: the caller decides what becomes of the connection.
+func TestHandshakeLeavesOpen(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{})
+	server := serve(t, func(conn net.Conn) {
+		say("220 no TLS here\r\n")(conn)
+		close(ended)
+	})
+	d := newDialer(t, Config{ConnectTo: mapped(server)})
+	conn, err := d.Dial(t.Context(), host, 443)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Handshake(t.Context(), conn, host, 443, nil)
+	wantKind(t, err, HandshakeFailed)
+	if _, err := io.WriteString(conn, "still here"); err != nil {
+		t.Errorf("the connection is closed: %v", err)
+	}
+	conn.Close()
+	<-ended
+}
+
+func TestHandshakeNotAName(t *testing.T) {
+	t.Parallel()
+	_, err := newDialer(t, Config{}).Handshake(t.Context(), nil, "a b", 443, nil)
+	wantKind(t, err, NameNotFound)
+}
+
+func TestClientCertificate(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	own := ca.issue(t, func(c *x509.Certificate) {
+		c.DNSNames = nil
+		c.Subject.CommonName = "tlslift"
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
+	for asked, auth := range map[bool]tls.ClientAuthType{true: tls.RequireAndVerifyClientCert, false: tls.NoClientCert} {
+		shown := make(chan bool, 1)
+		config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: auth, ClientCAs: ca.roots()}
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			shown <- len(state.PeerCertificates) == 1 && state.PeerCertificates[0].Subject.CommonName == "tlslift"
+			return nil
+		}
+		server := serveTLS(t, config)
+		d := newDialer(t, Config{Roots: ca.roots(), Certificate: &own, ConnectTo: mapped(server)})
+		conn, err := handshakeWith(t.Context(), t, d, 443)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantEcho(t, conn)
+		if got := <-shown; got != asked {
+			t.Errorf("certificate shown: %v, asked for: %v", got, asked)
+		}
+	}
+}
+
+// TestResumption uses two ports of one host in turn. Each is a server with
+// its own ticket keys, so a cache that confuses them resumes neither.
+func TestResumption(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := func() *tls.Config {
+			return &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, MaxVersion: version}
+		}
+		d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: map[string]string{
+			host + ":443": serveTLS(t, config()).String(),
+			host + ":993": serveTLS(t, config()).String(),
+		}})
+		for round, want := range []bool{false, true, true} {
+			for _, port := range []uint16{443, 993} {
+				conn, err := handshakeWith(t.Context(), t, d, port)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// A TLS 1.3 ticket arrives in front of the first bytes.
+				wantEcho(t, conn)
+				if got := conn.ConnectionState().DidResume; got != want {
+					t.Errorf("TLS %x port %d round %d: resumed %v, want %v", version, port, round, got, want)
+				}
+			}
+		}
+	}
+}
