@@ -82,7 +82,9 @@ func (d *Dialer) dialThroughProxy(ctx context.Context, target string, g *guard) 
 	}
 	release := bind(ctx, conn)
 	tunnel, err := d.openTunnel(ctx, conn, target)
-	release()
+	if inTime := release(); !inTime && err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		_ = conn.Close() // the error that counts is err
 		return nil, d.proxy.wrap(err)
@@ -100,18 +102,20 @@ func (p *egressProxy) wrap(err error) error {
 	return &classified{EgressProxy, wrapped}
 }
 
-// bind lets ctx end all waiting on conn until the returned function is called.
-func bind(ctx context.Context, conn net.Conn) (release func()) {
+// bind lets ctx end all waiting on conn until release is called. When ctx was
+// first, release returns false and conn is of no more use.
+func bind(ctx context.Context, conn net.Conn) (release func() bool) {
 	expired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(expired)
 		_ = conn.SetDeadline(time.Unix(1, 0)) // fails only on a closed conn
 	})
-	return func() {
-		if !stop() {
+	return func() bool {
+		inTime := stop()
+		if !inTime {
 			<-expired
 		}
-		_ = conn.SetDeadline(time.Time{}) // as above
+		return inTime
 	}
 }
 

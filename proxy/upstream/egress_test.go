@@ -174,6 +174,7 @@ func TestEgressSaysNo(t *testing.T) {
 		"control bytes":     {answer: "HTTP/1.1 403 a\x1b[31m\rb\xff\r\n\r\n", want: `answered "HTTP/1.1 403 a?[31m?b?"`},
 		"long line":         {answer: long + "\r\n\r\n", want: `answered "` + long[:maxStatusLine] + `"`},
 		"not HTTP":          {answer: "SSH-2.0-OpenSSH\r\n\r\n", want: `"SSH-2.0-OpenSSH" is not an HTTP/1 status line`},
+		"no status code":    {answer: "HTTP/1.1 0200 OK\r\n\r\n", want: `"HTTP/1.1 0200 OK" is not an HTTP/1 status line`},
 		"endless header":    {answer: "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", maxResponseHeader), want: "header is longer than 16384 bytes"},
 	}
 	for name, test := range tests {
@@ -222,6 +223,10 @@ func TestEgressGuards(t *testing.T) {
 	d = newDialer(t, Config{Proxy: proxyURL, IsSelf: func(a netip.AddrPort) bool { return a.String() == proxyURL.Host }})
 	_, err = d.Dial(t.Context(), host, 443)
 	wantKind(t, err, IsSelf)
+
+	d = newDialer(t, Config{Proxy: proxyURL, IsSelf: func(a netip.AddrPort) bool { return a.String() == "192.0.2.1:443" }})
+	_, err = d.Dial(t.Context(), "::ffff:192.0.2.1", 443)
+	wantKind(t, err, IsSelf)
 }
 
 func TestEgressEndsWithContext(t *testing.T) {
@@ -237,6 +242,24 @@ func TestEgressEndsWithContext(t *testing.T) {
 	_, err = newDialer(t, Config{Proxy: proxyURL}).Dial(ctx, host, 443)
 	if err != context.Canceled {
 		t.Errorf("got %v, want context.Canceled as it is", err)
+	}
+}
+
+// TestEgressTooLate: a tunnel that opens after ctx ended is not handed out,
+// for its deadline is over.
+func TestEgressTooLate(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	proxyURL := &url.URL{Scheme: "http", Host: serve(t, func(conn net.Conn) {
+		readSome(conn)
+		cancel()
+		_, _ = io.WriteString(conn, connectEstablished)
+		hang(conn)
+	}).String()}
+	conn, err := newDialer(t, Config{Proxy: proxyURL}).Dial(ctx, host, 443)
+	if err != context.Canceled {
+		t.Errorf("got %v, %v, want context.Canceled", conn, err)
 	}
 }
 

@@ -28,7 +28,8 @@ func newEndpoint(host string, port uint16) (endpoint, error) {
 		return endpoint{address.String(), port}, nil
 	}
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	if name == "" || len(name) > maxNameLength || strings.ContainsFunc(name, isNotNameRune) {
+	emptyLabel := strings.Contains("."+name+".", "..")
+	if emptyLabel || len(name) > maxNameLength || strings.ContainsFunc(name, isNotNameRune) {
 		return endpoint{}, fmt.Errorf("%.300q is not a host name", host)
 	}
 	return endpoint{name, port}, nil

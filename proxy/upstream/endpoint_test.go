@@ -19,6 +19,8 @@ func TestParseEndpoint(t *testing.T) {
 		{in: "mail.example.com"},
 		{in: ":443"},
 		{in: ".:443"},
+		{in: "..:443"},
+		{in: "a..example:443"},
 		{in: "mail.example.com:"},
 		{in: "mail.example.com:0"},
 		{in: "mail.example.com:65536"},
@@ -46,6 +48,7 @@ func FuzzParseEndpoint(f *testing.F) {
 	f.Add("mail.example.com:443")
 	f.Add("[2001:db8::1]:443")
 	f.Add("a\r\nb:1")
+	f.Add("..:1")
 	f.Fuzz(func(t *testing.T, in string) {
 		first, err := parseEndpoint(in)
 		if err != nil {
