@@ -1,0 +1,200 @@
+package localca
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// maxFile bounds each file; a certificate with its key needs a few KiB.
+const maxFile = 1 << 20
+
+// load reads the CA of dir. Every error names the file and what to do.
+func load(dir string, now time.Time) (authority, error) {
+	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
+	certPEM, err := read(certFile, renew(dir))
+	if err != nil {
+		return authority{}, err
+	}
+	keyPEM, err := read(keyFile, renew(dir))
+	if err != nil {
+		return authority{}, err
+	}
+	if err := checkMode(keyFile); err != nil {
+		return authority{}, err
+	}
+	a, err := parse(dir, certPEM, keyPEM)
+	if err != nil {
+		return authority{}, fmt.Errorf("%w; %s", err, renew(dir))
+	}
+	if err := checkDates(a.path[0], now, renew(dir)); err != nil {
+		return authority{}, fmt.Errorf("%s %w", certFile, err)
+	}
+	return a, nil
+}
+
+// renew is the remedy for a CA that is of no use any more.
+func renew(dir string) string {
+	return fmt.Sprintf("move the directory %s away to let tlslift make a new CA; clients must then import it", dir)
+}
+
+// parse reads the content of the files in dir.
+func parse(dir string, certPEM, keyPEM []byte) (authority, error) {
+	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
+	certs, err := parseCertificates(certPEM)
+	if err != nil {
+		return authority{}, fmt.Errorf("%s %w", certFile, err)
+	}
+	key, err := parseKey(keyPEM)
+	if err != nil {
+		return authority{}, fmt.Errorf("%s %w", keyFile, err)
+	}
+	if !key.PublicKey.Equal(certs[0].PublicKey) {
+		return authority{}, fmt.Errorf("%s is not the key of %s", keyFile, certificateName)
+	}
+	return authority{path: upToRoot(certs), key: key}, nil
+}
+
+// upToRoot leaves out what follows the first root: it cannot be above it.
+func upToRoot(certs []*x509.Certificate) []*x509.Certificate {
+	if i := slices.IndexFunc(certs, isRoot); i >= 0 {
+		return certs[:i+1]
+	}
+	return certs
+}
+
+func isRoot(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
+
+// read returns the content of a file of the CA.
+func read(path, remedy string) ([]byte, error) {
+	f, err := os.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s is missing; restore it from a backup, or %s", path, remedy)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; let the user that runs tlslift read it", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w; %s", err, remedy)
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, remedy)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s is larger than any certificate; %s", path, remedy)
+	}
+	return data, nil
+}
+
+// checkMode refuses a key that others than its owner and its group may read.
+// The group may, because Kubernetes mounts secrets so.
+func checkMode(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // the mode does not tell who may read there
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o037 != 0 {
+		return fmt.Errorf("%s has mode %04o, so that others can get at the key; run: chmod 600 %s", path, mode, path)
+	}
+	return nil
+}
+
+// parseCertificates returns the CA's certificate and those that follow it.
+// Its errors continue a sentence that begins with the name of the file.
+func parseCertificates(data []byte) ([]*x509.Certificate, error) {
+	// Searched as text, to find also a key that is not well-formed.
+	if bytes.Contains(data, []byte("PRIVATE KEY")) {
+		return nil, errors.New("is handed to clients but holds a private key, which belongs in " + keyName)
+	}
+	var certs []*x509.Certificate
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("holds a broken certificate (%w)", err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("holds no certificate in PEM form")
+	}
+	return certs, checkCA(certs[0])
+}
+
+func checkCA(cert *x509.Certificate) error {
+	// Without a key usage extension, every use is allowed (RFC 5280 section
+	// 4.2.1.3).
+	signs := cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0
+	switch key, isRSA := cert.PublicKey.(*rsa.PublicKey); {
+	case !cert.BasicConstraintsValid || !cert.IsCA || !signs:
+		return errors.New("is not the certificate of a CA")
+	case !isRSA:
+		return fmt.Errorf("has a key of type %s, and old devices know only RSA", cert.PublicKeyAlgorithm)
+	case key.N.BitLen() < 1024: // crypto/rsa does not sign with less
+		return fmt.Errorf("has an RSA key of only %d bits", key.N.BitLen())
+	}
+	return nil
+}
+
+// parseKey returns the first private key in data. Its errors continue a
+// sentence that begins with the name of the file, and never quote the file.
+func parseKey(data []byte) (*rsa.PrivateKey, error) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		switch {
+		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+			return nil, errors.New("is encrypted, and tlslift must start without a passphrase")
+		case block.Type == "EC PRIVATE KEY":
+			return nil, errors.New("holds an ECDSA key, and old devices know only RSA")
+		case block.Type == "RSA PRIVATE KEY":
+			key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+			if err != nil {
+				return nil, errors.New("holds a broken RSA key")
+			}
+			return key, nil
+		case block.Type == "PRIVATE KEY":
+			return parsePKCS8(block.Bytes)
+		}
+	}
+	return nil, errors.New("holds no private key in PEM form")
+}
+
+func parsePKCS8(der []byte) (*rsa.PrivateKey, error) {
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, errors.New("holds a broken private key")
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("holds a key of another type than RSA, and old devices know only that")
+	}
+	return key, nil
+}
+
+// checkDates tells whether cert is valid now; remedy is for one that expired. Its errors continue a sentence that begins with the certificate.
+func checkDates(cert *x509.Certificate, now time.Time, remedy string) error {
+	if now.Before(cert.NotBefore) {
+		return fmt.Errorf("is not valid before %s, and the clock says %s; set the clock", date(cert.NotBefore), date(now))
+	}
+	if now.After(cert.NotAfter) {
+		return fmt.Errorf("expired at %s; %s", date(cert.NotAfter), remedy)
+	}
+	return nil
+}
+
+func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }

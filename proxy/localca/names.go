@@ -1,0 +1,84 @@
+package localca
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// maxNames bounds the names of a leaf: a device with little memory has to
+// read them all.
+const maxNames = 100
+
+// Covers tells whether the CA may sign for name, which may begin with "*.".
+// It may not for a destination that was added after the CA was made. Leaf
+// makes a leaf even so, because many old clients do not look at constraints,
+// but the others will reject it.
+func (ca *CA) Covers(name string) bool {
+	name = strings.ToLower(name)
+	return !slices.ContainsFunc(ca.path, func(c *x509.Certificate) bool { return !permits(c, name) })
+}
+
+// permits applies the name constraints of one certificate (RFC 5280 section
+// 4.2.1.10) to a name in lower case.
+func permits(cert *x509.Certificate, name string) bool {
+	permitted := func(d string) bool { return within(name, strings.ToLower(d)) }
+	excluded := func(d string) bool {
+		d = strings.ToLower(d)
+		return within(name, d) || wildcardMatches(name, strings.TrimPrefix(d, "."))
+	}
+	if len(cert.PermittedDNSDomains) > 0 && !slices.ContainsFunc(cert.PermittedDNSDomains, permitted) {
+		return false
+	}
+	return !slices.ContainsFunc(cert.ExcludedDNSDomains, excluded)
+}
+
+// within tells whether name is domain or below it. A domain with a leading
+// dot does not include itself; RFC 5280 has this form for URIs only, but
+// verifiers know it for DNS names too.
+func within(name, domain string) bool {
+	if domain == "" || strings.HasPrefix(domain, ".") {
+		return strings.HasSuffix(name, domain)
+	}
+	return name == domain || strings.HasSuffix(name, "."+domain)
+}
+
+// wildcardMatches tells whether pattern is a wildcard that stands for host.
+func wildcardMatches(pattern, host string) bool {
+	parent, wild := strings.CutPrefix(pattern, "*")
+	_, below, _ := strings.Cut(host, ".")
+	return wild && parent == "."+below
+}
+
+// namesFor returns the names of a leaf: name, then those of mirror that the
+// CA may sign for. One name outside the constraints would make clients that
+// check them reject the whole leaf.
+func (ca *CA) namesFor(name string, mirror []string) []string {
+	names, seen := []string{name}, map[string]bool{name: true}
+	for _, m := range mirror {
+		m = strings.ToLower(m)
+		if len(names) == maxNames {
+			break
+		}
+		if !seen[m] && isHost(strings.TrimPrefix(m, "*.")) && ca.Covers(m) {
+			seen[m] = true
+			names = append(names, m)
+		}
+	}
+	return names
+}
+
+// isHost tells whether s is a DNS name in lower case, and no address (RFC 1123
+// section 2.1, with the underscores that private networks have).
+func isHost(s string) bool {
+	if _, err := netip.ParseAddr(s); err == nil || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,104 @@
+package localca
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// peer returns the path of a program. A machine without it skips the test,
+// unless TLSLIFT_TEST_PEERS=required.
+func peer(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
+		t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", name)
+	}
+	t.Skipf("%s is not installed", name)
+	return ""
+}
+
+// Verifiers of others agree on what the CA may sign for.
+func TestOthersVerifyLeaves(t *testing.T) {
+	t.Parallel()
+	for _, critical := range []bool{false, true} {
+		ca := open(t, Options{Permitted: []string{"outlook.com", "office.example"}, CriticalConstraints: critical})
+		verifiers := map[string]func(file, name string) []string{
+			"openssl": func(file, name string) []string {
+				return []string{"verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", name, "-CAfile", ca.CertificateFile(), file}
+			},
+			"certtool": func(file, name string) []string {
+				return []string{"--verify", "--load-ca-certificate", ca.CertificateFile(), "--verify-purpose", "1.3.6.1.5.5.7.3.1", "--verify-hostname", name, "--infile", file}
+			},
+		}
+		for program, args := range verifiers {
+			t.Run(program, func(t *testing.T) {
+				t.Parallel()
+				path := peer(t, program)
+				for _, test := range []struct {
+					names []string
+					host  string
+					ok    bool
+				}{
+					{[]string{"outlook.com"}, "outlook.com", true},
+					{[]string{"smtp.outlook.com", "*.office.example", "*.outlook.com"}, "any.outlook.com", true},
+					{[]string{strings.Repeat("a", 57) + ".outlook.com"}, strings.Repeat("a", 57) + ".outlook.com", true},
+					{[]string{"smtp.outlook.com"}, "imap.outlook.com", false},
+					{[]string{"outside.example"}, "outside.example", false},
+					{[]string{"xoutlook.com"}, "xoutlook.com", false},
+					{[]string{"smtp.outlook.com", "outside.example"}, "smtp.outlook.com", false},
+				} {
+					file := leafFile(t, ca, test.names)
+					out, err := exec.CommandContext(t.Context(), path, args(file, test.host)...).CombinedOutput()
+					if (err == nil) != test.ok {
+						t.Errorf("critical %t, leaf for %q as %s: %v, %s", critical, test.names, test.host, err, out)
+					}
+				}
+			})
+		}
+	}
+}
+
+// leafFile writes a leaf for names, also for those that the CA may not sign for.
+func leafFile(t *testing.T, ca *CA, names []string) string {
+	t.Helper()
+	now := time.Now()
+	key, err := ca.leafKey.at(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.sign(leafTemplate(names, now.Add(-time.Hour), now.Add(time.Hour)), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "leaf.pem")
+	if err := os.WriteFile(file, certPEM(cert.Leaf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
+	t.Parallel()
+	openssl := peer(t, "openssl")
+	ca := open(t, Options{})
+	run := func(args ...string) string {
+		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("openssl %s: %v, %s", args, err, out)
+		}
+		return string(out)
+	}
+	if out := run("x509", "-noout", "-fingerprint", "-sha256", "-in", ca.CertificateFile()); !strings.Contains(out, "="+ca.Fingerprint()+"\n") {
+		t.Errorf("openssl shows %s, want %s", out, ca.Fingerprint())
+	}
+	if out := run("pkey", "-check", "-noout", "-in", filepath.Join(ca.dir, "ca.key")); !strings.Contains(out, "Key is valid") {
+		t.Errorf("openssl says of the key: %s", out)
+	}
+}
