@@ -1,0 +1,174 @@
+package standin_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+// startProxy starts a proxy that reads one request on each connection and has
+// answer do the rest. It returns its address.
+func startProxy(t *testing.T, answer func(net.Conn, *http.Request)) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		listener.Close()
+		all.Wait()
+	})
+	all.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer conn.Close()
+				if request, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					answer(conn, request)
+				}
+			})
+		}
+	})
+	return listener.Addr().String()
+}
+
+// tunnel carries bytes until the client is gone.
+func tunnel(client net.Conn, address string) {
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		_, _ = io.Copy(client, server)
+		client.Close()
+	})
+	_, _ = io.Copy(server, client)
+	server.Close()
+	back.Wait()
+}
+
+func TestClientThroughProxy(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	server := serveHTTPS(t, cloud, standin.TLSOptions{})
+	asked := make(chan string, 1)
+	client := &standin.Client{Roots: cloud.Roots(), Proxy: startProxy(t, func(conn net.Conn, request *http.Request) {
+		asked <- request.Method + " " + request.RequestURI
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
+		tunnel(conn, server.Addr())
+	})}
+	answer, err := client.Get(t.Context(), page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-asked; got != "CONNECT "+target {
+		t.Errorf("the proxy was asked %q", got)
+	}
+	if !strings.HasPrefix(answer.Body, "hello from "+host+" over TLS 1.3") {
+		t.Errorf("answer %q", answer.Body)
+	}
+	if !answer.TLS.PeerCertificates[0].Equal(server.Leaf()) {
+		t.Error("the client saw another certificate than the server's")
+	}
+}
+
+func TestProxyRefuses(t *testing.T) {
+	t.Parallel()
+	client := &standin.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nnot allowed\n")
+	})}
+	_, err := client.Get(t.Context(), page)
+	var refusal *standin.ProxyError
+	if !errors.As(err, &refusal) || refusal.Status != 403 || refusal.Body != "not allowed\n" {
+		t.Fatalf("error %v", err)
+	}
+	if !strings.HasSuffix(err.Error(), "403 Forbidden: not allowed") {
+		t.Errorf("it reads %q", err)
+	}
+	if standin.Alert(err) != "" {
+		t.Errorf("a refusal in HTTP is taken for the alert %q", standin.Alert(err))
+	}
+}
+
+func TestProxyMisbehaves(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, answer, complaint string }{
+		{"closes", "", "reading the proxy's answer: unexpected EOF"},
+		{"speaks no HTTP", "220 smtp.office365.com ESMTP\r\n", "reading the proxy's answer: malformed HTTP"},
+		{"speaks early", "HTTP/1.1 200 OK\r\n\r\n220 ESMTP\r\n", "bytes of its own after its answer"},
+		{"never ends", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("y", 100<<10), "reading the proxy's answer: unexpected EOF"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			client := &standin.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
+				if n, _ := io.WriteString(conn, test.answer); n > 0 {
+					_, _ = io.Copy(io.Discard, conn) // until the client leaves
+				}
+			})}
+			_, err := client.Dial(t.Context(), target)
+			if err == nil || !strings.Contains(err.Error(), test.complaint) {
+				t.Errorf("error %v, want %q", err, test.complaint)
+			}
+		})
+	}
+}
+
+func TestClientGivesUp(t *testing.T) {
+	t.Parallel()
+	// The kernel accepts for it, and nobody ever answers.
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	silent := listener.Addr().String()
+	for name, client := range map[string]*standin.Client{
+		"waiting for the proxy":  {Proxy: silent, Timeout: 50 * time.Millisecond},
+		"waiting for the server": {Address: silent, Timeout: 50 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var timeout net.Error
+			if _, err := client.Dial(t.Context(), target); !errors.As(err, &timeout) || !timeout.Timeout() {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestGetRefusesWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	for _, url := range []string{"http://" + host + "/", "https://%zz/", page + "bytes?n=1048577"} {
+		if _, err := client.Get(t.Context(), url); err == nil {
+			t.Errorf("%s is got", url)
+		}
+	}
+	if _, err := client.Dial(t.Context(), host); err == nil {
+		t.Error("a target without a port is dialled")
+	}
+}
+
+func TestClientDistrustsByDefault(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	client.Roots = nil
+	if _, err := client.Get(t.Context(), page); err == nil {
+		t.Error("a server below the test root is trusted without it")
+	}
+}
