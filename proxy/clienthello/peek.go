@@ -1,0 +1,139 @@
+package clienthello
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// ErrMalformed is a hello, or a TLS record in its place, that breaks the
+// protocol's rules; the package documentation says which.
+var ErrMalformed = errors.New("malformed client hello")
+
+// ErrTooLarge is a hello that takes more than MaxSize bytes of the stream.
+var ErrTooLarge = errors.New("client hello too large")
+
+func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
+
+const (
+	recordHeaderLen     = 5
+	recordTypeHandshake = 22
+
+	handshakeHeaderLen       = 4
+	handshakeTypeClientHello = 1
+)
+
+// Peek looks at the ClientHello that r begins with. It consumes nothing, and
+// looking again gives the same.
+//
+// Of the client it asks for nothing but what is still missing of a hello that
+// has begun, so that it returns as soon as a whole hello is there. How long
+// that may take is the caller's to limit, with a read deadline.
+//
+// The reader must hold at least MaxSize bytes.
+//
+// The errors to tell apart are *NotTLSError, ErrMalformed and ErrTooLarge. The
+// end of the stream is io.EOF before the first byte and io.ErrUnexpectedEOF
+// after it; other errors of reading are wrapped.
+func Peek(r *bufio.Reader) (*Hello, error) {
+	first, err := peek(r, 1)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case first[0] == recordTypeHandshake:
+		return peekRecords(r)
+	case first[0]&0x80 != 0:
+		return peekSSLv2(r)
+	}
+	return peekOther(r)
+}
+
+// peek returns the first n bytes, which the client must have announced.
+func peek(r *bufio.Reader, n int) ([]byte, error) {
+	b, err := r.Peek(n)
+	if err == nil {
+		return b, nil
+	}
+	if errors.Is(err, io.EOF) && len(b) > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return nil, fmt.Errorf("reading client hello: %w", err)
+}
+
+// peekRecords collects the hello from as many records as it takes, which may
+// be as small as one byte each (RFC 8446 section 5.1).
+func peekRecords(r *bufio.Reader) (*Hello, error) {
+	var message []byte
+	var version uint16
+	for end := 0; ; {
+		record, err := peekRecord(r, end)
+		if err != nil {
+			return nil, err
+		}
+		if end == 0 {
+			version = binary.BigEndian.Uint16(record[1:])
+		}
+		end += len(record)
+		message = append(message, record[recordHeaderLen:]...)
+		body, err := helloBody(message)
+		if err != nil {
+			return nil, err
+		}
+		if body != nil {
+			return parse(body, end, version)
+		}
+	}
+}
+
+// peekRecord returns the record that begins at an offset, with its header. Its
+// version must be ignored (RFC 8446 section 5.1), except that nothing like TLS
+// begins with one so high.
+func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
+	end := at + recordHeaderLen
+	if end > MaxSize {
+		return nil, ErrTooLarge
+	}
+	b, err := peek(r, end)
+	if err != nil {
+		return nil, err
+	}
+	header := b[at:]
+	length := int(binary.BigEndian.Uint16(header[3:]))
+	end += length
+	switch {
+	case at == 0 && header[1] >= 0x10:
+		return nil, &NotTLSError{Looks: LooksUnknown}
+	case header[0] != recordTypeHandshake:
+		return nil, malformed("another record inside it")
+	case length == 0: // forbidden by RFC 8446 section 5.1
+		return nil, malformed("an empty record")
+	case end > MaxSize:
+		return nil, ErrTooLarge
+	}
+	if b, err = peek(r, end); err != nil {
+		return nil, err
+	}
+	return b[at:], nil
+}
+
+// helloBody returns the body of the hello that a handshake message begins
+// with; nil while it is not complete. What follows it is another message.
+func helloBody(message []byte) ([]byte, error) {
+	if message[0] != handshakeTypeClientHello {
+		return nil, malformed("another handshake message in its place")
+	}
+	if len(message) < handshakeHeaderLen {
+		return nil, nil
+	}
+	size := handshakeHeaderLen + int(message[1])<<16 + int(message[2])<<8 + int(message[3])
+	switch {
+	case recordHeaderLen+size > MaxSize:
+		return nil, ErrTooLarge
+	case len(message) < size:
+		return nil, nil
+	}
+	return message[handshakeHeaderLen:size], nil
+}
