@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// A Config is everything a Server needs. Every field without a documented
+// zero value is required.
+type Config struct {
+	Listeners []ListenURL
+	// ClientNets are the networks that may connect; none means that nobody
+	// may.
+	ClientNets []netip.Prefix
+	// TrustedProxies are the networks whose connections begin with a PROXY
+	// header; none by default.
+	TrustedProxies []netip.Prefix
+	Policy         *policy.Policy
+	// Upstream is how destinations are reached; its IsSelf is set by New.
+	Upstream upstream.Config
+	CA       *localca.CA
+	// RC4 also offers RC4 suites to clients; false by default.
+	RC4 bool
+
+	MaxConnections          int
+	MaxConnectionsPerClient int
+	// HandshakeTimeout bounds each stage before bytes are relayed.
+	HandshakeTimeout time.Duration
+	// IdleTimeout ends a connection that moves no bytes in either direction.
+	IdleTimeout time.Duration
+	// DrainTimeout is how long open connections may go on after a stop.
+	DrainTimeout time.Duration
+
+	// Observer is told of every connection; nil means nobody is.
+	Observer Observer
+	// Log gets one line for each connection; nil discards them.
+	Log *slog.Logger
+}
+
+// validate checks what New relies on.
+func (c *Config) validate() error {
+	switch {
+	case len(c.Listeners) == 0:
+		return errors.New("no listener is configured")
+	case c.Policy == nil || c.CA == nil:
+		return errors.New("policy and CA are required")
+	case c.MaxConnections <= 0 || c.MaxConnectionsPerClient <= 0:
+		return errors.New("connection limits must be positive")
+	case c.HandshakeTimeout <= 0 || c.IdleTimeout <= 0 || c.DrainTimeout < 0:
+		return errors.New("timeouts must be positive")
+	}
+	for _, l := range c.Listeners {
+		if l.To == (policy.Destination{}) {
+			continue
+		}
+		if _, err := c.Policy.Check(l.To.Host, l.To.Port); err != nil {
+			return fmt.Errorf("listener %s: to=%s: %w", l, l.To, err)
+		}
+	}
+	return nil
+}
+
+// names returns the DNS names of an upstream certificate, for the leaf to
+// mirror.
+func names(cert *x509.Certificate) []string { return cert.DNSNames }

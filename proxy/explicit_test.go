@@ -1,0 +1,139 @@
+package proxy_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// crlHost is a revocation list's host, which is allowed on port 80.
+const crlHost = "crl3.digicert.com"
+
+// plainWorld is a world in which crlHost is a web server that tells what it
+// was asked.
+func plainWorld(t *testing.T) *world {
+	t.Helper()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %s host=%s proxy-headers=%q body=%q", r.Method, r.URL, r.Host,
+			r.Header.Get("Proxy-Connection")+r.Header.Get("Proxy-Authorization")+r.Header.Get("Upgrade"), body)
+	}))
+	t.Cleanup(web.Close)
+	cloud := newCloud(t)
+	return newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
+		c.Upstream.ConnectTo[crlHost+":80"] = web.Listener.Addr().String()
+		c.Upstream.ConnectTo["crl4.digicert.com:80"] = "127.0.0.1:1" // nobody listens there
+	})
+}
+
+// ask sends a raw request and reads one response.
+func ask(t *testing.T, conn net.Conn, r *bufio.Reader, request string) (*http.Response, string) {
+	t.Helper()
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%q: %v", request, err)
+	}
+	_ = resp.Body.Close()
+	return resp, string(body)
+}
+
+func TestPlainHTTPForAllowedHosts(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	for _, tt := range []struct {
+		name, request string
+		status        int
+		body          string // part of it
+		closes        bool   // the proxy ends the connection after the answer
+		outcome       proxy.Outcome
+		reason        proxy.Reason
+	}{
+		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost, false, proxy.OutcomePassed, ""},
+		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n", 200, "GET /", true, proxy.OutcomePassed, ""},
+		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", true, proxy.OutcomePassed, ""},
+		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, proxy.OutcomePassed, ""},
+		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /", false, proxy.OutcomePassed, ""},
+		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, `proxy-headers=""`, false, proxy.OutcomePassed, ""},
+		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`, false, proxy.OutcomePassed, ""},
+		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true, proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed},
+		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address", true, proxy.OutcomeRefused, proxy.ReasonDestinationIsAddress},
+		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true, proxy.OutcomeRefused, proxy.ReasonPortNotAllowed},
+		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed", true, proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed},
+		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true, proxy.OutcomeFailed, proxy.ReasonUpstreamRefused},
+		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true, proxy.OutcomeRefused, proxy.ReasonHTTPRequestInvalid},
+	} {
+		conn := dial(t, w.proxy)
+		r := bufio.NewReader(conn)
+		resp, body := ask(t, conn, r, tt.request)
+		if resp.StatusCode != tt.status || !strings.Contains(body, tt.body) {
+			t.Errorf("%s: got %d %q, want %d and %q", tt.name, resp.StatusCode, body, tt.status, tt.body)
+		}
+		if !tt.closes {
+			// A kept connection serves the next request.
+			if _, body := ask(t, conn, r, "GET http://"+crlHost+"/again HTTP/1.1\r\nHost: x\r\n\r\n"); !strings.Contains(body, "/again") {
+				t.Errorf("%s: the next request got %q", tt.name, body)
+			}
+			_ = conn.CloseWrite()
+		}
+		if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+			t.Errorf("%s: after the answer came %q, %v", tt.name, rest, err)
+		}
+		if rec := w.expect(tt.outcome, tt.reason); rec.OfferedVersion != "none" || rec.BytesToClient == 0 {
+			t.Errorf("%s: record %+v", tt.name, rec)
+		}
+	}
+}
+
+// A tunnel stands whatever the CONNECT request says about its own connection,
+// and whatever HTTP was spoken before it.
+func TestConnectVariants(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	before := "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, request := range []string{
+		"CONNECT " + target + " HTTP/1.0\r\n\r\n",
+		"CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\nConnection: close\r\nProxy-Connection: close\r\n\r\n",
+		"CONNECT OUTLOOK.Office365.COM.:443 HTTP/1.1\r\nHost: other.example\r\nProxy-Connection: keep-alive\r\n\r\n",
+	} {
+		for _, first := range []string{"", before} {
+			raw := dial(t, w.proxy)
+			r := bufio.NewReader(raw)
+			if first != "" {
+				ask(t, raw, r, first)
+			}
+			if _, err := io.WriteString(raw, request); err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(r, &http.Request{Method: http.MethodConnect})
+			if err != nil || resp.StatusCode != http.StatusOK {
+				t.Fatalf("%q: %v, %v", request, resp, err)
+			}
+			if want := strings.Fields(request)[2]; resp.Proto != want {
+				t.Errorf("%q: answered in %s", request, resp.Proto)
+			}
+			conn := tls.Client(raw, w.oldConfig())
+			if err := conn.HandshakeContext(t.Context()); err != nil {
+				t.Errorf("%q: %v", request, err)
+			}
+			_ = conn.Close()
+			if rec := w.expect(proxy.OutcomeLifted, ""); rec.Destination != target {
+				t.Errorf("%q: destination %s", request, rec.Destination)
+			}
+		}
+	}
+}

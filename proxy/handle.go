@@ -1,0 +1,200 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// errServed ends a connection that has no TLS to carry: plain HTTP requests
+// were answered by the explicit proxy.
+var errServed = errors.New("served")
+
+// serve carries one accepted connection and makes its record.
+func (s *Server) serve(ctx context.Context, l *listener, conn net.Conn) {
+	c := newClient(l, conn, time.Now())
+	defer c.close()
+	// A cut-off at shutdown ends whatever the connection waits for.
+	stop := context.AfterFunc(ctx, func() { reset(conn) })
+	defer stop()
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.Opened(l.name)
+	}
+	err := s.handle(ctx, c)
+	if err != nil && !errors.Is(err, errServed) {
+		s.answer(c, asFailure(err))
+	}
+	s.record(ctx, c, err)
+}
+
+// handle is the way of a connection, in order: who is it, may it connect,
+// where does it want to go, what does its ClientHello say, and then pass,
+// lift or refuse.
+func (s *Server) handle(ctx context.Context, c *client) error {
+	if err := s.identify(c); err != nil {
+		return err
+	}
+	if err := s.admission.admit(c.rec.Client); err != nil {
+		return err
+	}
+	defer s.admission.leave(c.rec.Client)
+
+	if err := s.openTunnel(ctx, c); err != nil {
+		return err
+	}
+	if err := s.peekHello(c); err != nil {
+		return err
+	}
+	if err := s.findDestination(c); err != nil {
+		return err
+	}
+	decision := s.decide(c)
+	c.rec.Why = decision.Why
+	switch decision.Action {
+	case Refuse:
+		return refused(decision.Reason, describe(c.hello))
+	case Pass:
+		err := s.pass(ctx, c)
+		if !errors.Is(err, errHelloRefused) {
+			return err
+		}
+		return s.liftAfterAll(ctx, c, err)
+	default:
+		return s.lift(ctx, c)
+	}
+}
+
+// openTunnel serves the HTTP side of an explicit proxy until the client asks
+// for a tunnel. The destination is dialled before the client is told that the
+// tunnel stands, so that a dead or forbidden one is an honest HTTP error.
+func (s *Server) openTunnel(ctx context.Context, c *client) error {
+	if c.listener.explicit == nil {
+		return nil
+	}
+	if err := s.refuseTLS(c); err != nil {
+		return err
+	}
+	if err := c.listener.explicit.request(ctx, c); err != nil {
+		return err
+	}
+	dest, err := s.allowed(c.tunnel.target)
+	if err != nil {
+		return err
+	}
+	c.destination = dest
+	c.rec.Destination = dest.String()
+	if err := s.dial(ctx, c); err != nil {
+		return err
+	}
+	return c.tunnel.established(c)
+}
+
+// allowed is the destination that a client asked for as host:port, if the
+// policy allows it.
+func (s *Server) allowed(hostport string) (policy.Destination, error) {
+	dest, err := policy.ParseDestination(hostport)
+	if err == nil {
+		dest, err = s.cfg.Policy.Check(dest.Host, dest.Port)
+	}
+	if err != nil {
+		return policy.Destination{}, policyFailure(err)
+	}
+	return dest, nil
+}
+
+// refuseTLS tells a client that begins TLS on a proxy port.
+func (s *Server) refuseTLS(c *client) error {
+	if err := c.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
+		return failed(ReasonClosedBeforeHello, err)
+	}
+	first, err := c.reader.Peek(1)
+	if err != nil {
+		return readFailure(err)
+	}
+	// No HTTP method begins with a handshake record's type, nor with the high
+	// bit of an SSLv2-format hello.
+	if first[0] == 0x16 || first[0]&0x80 != 0 {
+		return refused(ReasonTLSOnProxyPort, nil)
+	}
+	return c.SetReadDeadline(time.Time{})
+}
+
+// peekHello looks at the ClientHello without consuming it.
+func (s *Server) peekHello(c *client) error {
+	if err := c.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
+		return failed(ReasonClosedBeforeHello, err)
+	}
+	hello, err := clienthello.Peek(c.reader)
+	if err != nil {
+		return helloFailure(err)
+	}
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return failed(ReasonClosedBeforeHello, err)
+	}
+	c.hello = hello
+	c.rec.Protocol = "tls"
+	c.rec.ServerName = hello.ServerName
+	c.rec.OfferedVersion = clienthello.VersionName(hello.MaxVersion())
+	return nil
+}
+
+// defaultTLSPort is the destination's port when the server name decides and
+// the listener names none.
+const defaultTLSPort = 443
+
+// findDestination fills in the destination where no CONNECT request named it.
+func (s *Server) findDestination(c *client) error {
+	if c.tunnel != nil {
+		return nil
+	}
+	url := c.listener.url
+	host, port := url.To.Host, url.To.Port
+	if host == "" {
+		host, port = c.hello.ServerName, url.Port
+		if host == "" {
+			return refused(ReasonNoServerName, nil)
+		}
+		if port == 0 {
+			port = defaultTLSPort
+		}
+	}
+	dest, err := s.cfg.Policy.Check(host, port)
+	if err != nil {
+		return policyFailure(err)
+	}
+	c.destination = dest
+	c.rec.Destination = dest.String()
+	return nil
+}
+
+func (s *Server) decide(c *client) Decision {
+	return Decide(c.hello, Circumstance{
+		RC4:           s.cfg.RC4,
+		RefusedBefore: s.refusals.has(c.destination, c.hello.Shape(), time.Now()),
+	})
+}
+
+// dial opens the connection to the destination unless it is open.
+func (s *Server) dial(ctx context.Context, c *client) error {
+	if c.upstream != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
+	defer cancel()
+	conn, err := s.upstream.Dial(ctx, c.destination.Host, c.destination.Port)
+	if err != nil {
+		return upstreamFailure(err)
+	}
+	c.upstream = conn
+	return nil
+}
+
+// describe says what a refused hello offered, for the log.
+func describe(h *clienthello.Hello) error {
+	return fmt.Errorf("offered %s, suites %04x", clienthello.VersionName(h.MaxVersion()), h.CipherSuites)
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+func TestParseListenURL(t *testing.T) {
+	t.Parallel()
+	to := policy.Destination{Host: "outlook.office365.com", Port: 443}
+	for in, want := range map[string]ListenURL{
+		"proxy://127.0.0.1:3128":                      {Scheme: SchemeProxy, Address: "127.0.0.1:3128"},
+		" proxy://:3128 ":                             {Scheme: SchemeProxy, Address: ":3128"},
+		"proxy://[::1]:3128/":                         {Scheme: SchemeProxy, Address: "[::1]:3128"},
+		"tls://:443":                                  {Scheme: SchemeTLS, Address: ":443"},
+		"tls://0.0.0.0:0?port=993":                    {Scheme: SchemeTLS, Address: "0.0.0.0:0", Port: 993},
+		"tls://:8443?to=outlook.office365.com:443":    {Scheme: SchemeTLS, Address: ":8443", To: to},
+		"tls://:8443?to=OUTLOOK.office365.com.%3A443": {Scheme: SchemeTLS, Address: ":8443", To: to},
+	} {
+		got, err := ParseListenURL(in)
+		if err != nil || got != want {
+			t.Errorf("%q: got %+v, %v; want %+v", in, got, err, want)
+		}
+	}
+}
+
+// Every error names what is wrong and, where there is a choice, the choices.
+func TestParseListenURLErrors(t *testing.T) {
+	t.Parallel()
+	for in, mention := range map[string]string{
+		"":                                    "proxy://127.0.0.1:3128",
+		"127.0.0.1:3128":                      "proxy://127.0.0.1:3128",
+		"http://:3128":                        "proxy://, tls://",
+		"proxy://127.0.0.1":                   "port",
+		"proxy://127.0.0.1:99999":             "port",
+		"tls://0:0:0":                         "brackets",
+		"proxy://*:3128":                      "leave it empty",
+		"proxy://user@127.0.0.1:3128":         "only a scheme",
+		"proxy://127.0.0.1:3128/path":         "only a scheme",
+		"proxy://127.0.0.1:3128#x":            "only a scheme",
+		"proxy://:3128?to=a.example:443":      "no options",
+		"tls://:443?too=a.example:443":        "knows to, port",
+		"tls://:443?to=a.example":             "to",
+		"tls://:443?to=192.0.2.1:443":         "to",
+		"tls://:443?to=a.example:1&port=2":    "only makes sense",
+		"tls://:443?to=a.example:1&to=b.ex:2": "twice",
+		"tls://:443?port=0":                   "not a port",
+		"tls://:443?port=65536":               "not a port",
+		"tls://:443?a=%zz":                    "options",
+	} {
+		_, err := ParseListenURL(in)
+		if err == nil || !strings.Contains(err.Error(), mention) {
+			t.Errorf("%q: got %v, want an error that mentions %q", in, err, mention)
+		}
+	}
+}
+
+func FuzzParseListenURL(f *testing.F) {
+	for _, s := range []string{
+		"proxy://127.0.0.1:3128", "tls://:443?to=outlook.office365.com:443", "tls://[::]:0?port=993",
+		"tls://%:1", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := ParseListenURL(s)
+		if err != nil {
+			return
+		}
+		text, err := l.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseListenURL(string(text))
+		if err != nil || again != l {
+			t.Errorf("%q became %q, which parses as %+v, %v", s, text, again, err)
+		}
+	})
+}

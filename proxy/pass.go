@@ -1,0 +1,130 @@
+package proxy
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// errHelloRefused says that the destination answered a passed hello with a
+// fatal alert, or closed, before any ServerHello: the client has seen nothing
+// yet and can still be lifted.
+var errHelloRefused = errors.New("the destination refused the client's hello")
+
+// TLS record framing (RFC 5246 section 6.2.1).
+const (
+	recordHeaderLen  = 5
+	recordTypeAlert  = 21
+	alertLen         = 2
+	alertLevelFatal  = 2
+	alertRecordTotal = recordHeaderLen + alertLen
+)
+
+// pass replays the client's hello to the destination and, when that is
+// answered, relays the bytes of both sides untouched.
+func (s *Server) pass(ctx context.Context, c *client) error {
+	if err := s.dial(ctx, c); err != nil {
+		return err
+	}
+	conn := c.upstream
+	stop := context.AfterFunc(ctx, func() { reset(conn) })
+	defer stop()
+	answer, err := s.tryHello(c)
+	if err != nil {
+		return err
+	}
+	if err := s.refusedHello(c, answer); err != nil {
+		return err
+	}
+	c.rec.Outcome = OutcomePassed
+	if _, err := c.Write(answer); err != nil {
+		return relayFailure(c.rec, err)
+	}
+	early := c.buffered()[c.hello.Length:]
+	if _, err := c.upstream.Write(early); err != nil {
+		return relayFailure(c.rec, err)
+	}
+	r := relay{client: c.Conn, upstream: c.upstream, idle: s.cfg.IdleTimeout, abort: c.abort}
+	err = r.run()
+	c.rec.BytesFromClient = r.fromClient.Load() + int64(c.hello.Length+len(early))
+	c.rec.BytesToClient = r.toClient.Load() + int64(len(answer))
+	return relayFailure(c.rec, err)
+}
+
+// tryHello sends the peeked hello and reads the beginning of the answer: the
+// first record's header, and the alert when it is one.
+func (s *Server) tryHello(c *client) ([]byte, error) {
+	raw, err := c.reader.Peek(c.hello.Length)
+	if err != nil {
+		return nil, failed(ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
+	}
+	if err := c.upstream.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
+		return nil, failed(ReasonUpstreamUnreachable, err)
+	}
+	if _, err := c.upstream.Write(raw); err != nil {
+		return nil, answerFailure(err)
+	}
+	answer := make([]byte, alertRecordTotal)
+	n, err := io.ReadFull(c.upstream, answer[:recordHeaderLen])
+	if err == nil && answer[0] == recordTypeAlert {
+		var more int
+		more, err = io.ReadFull(c.upstream, answer[recordHeaderLen:])
+		n += more
+	}
+	if err != nil {
+		return nil, answerFailure(err)
+	}
+	if err := c.upstream.SetDeadline(time.Time{}); err != nil {
+		return nil, failed(ReasonUpstreamUnreachable, err)
+	}
+	return answer[:n], nil
+}
+
+// answerFailure classifies a hello that got no answer. Some servers refuse by
+// closing or resetting without an alert.
+func answerFailure(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return failed(ReasonUpstreamTimeout, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
+		return fmt.Errorf("%w: %w", errHelloRefused, err)
+	}
+	return failed(ReasonUpstreamUnreachable, err)
+}
+
+// refusedHello recognises a fatal alert in place of a ServerHello and
+// remembers who refused what.
+func (s *Server) refusedHello(c *client, answer []byte) error {
+	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
+		return nil
+	}
+	s.refusals.add(c.destination, c.hello.Shape(), time.Now())
+	return &refusedByAlert{answer: answer}
+}
+
+// A refusedByAlert is an errHelloRefused that still has the alert, in case
+// the client must be told after all.
+type refusedByAlert struct{ answer []byte }
+
+func (e *refusedByAlert) Error() string {
+	return fmt.Sprintf("%v with alert %s", errHelloRefused, hex.EncodeToString(e.answer[recordHeaderLen:]))
+}
+
+func (e *refusedByAlert) Unwrap() error { return errHelloRefused }
+
+// liftAfterAll lifts a client whose passed hello was refused. One that cannot
+// be lifted gets the destination's own alert.
+func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) error {
+	_ = c.upstream.Close()
+	c.upstream = nil
+	c.rec.Outcome = ""
+	c.rec.Why = "destination_refused"
+	if reason := unservable(c.hello, s.cfg.RC4); reason != "" {
+		return failed(ReasonUpstreamRefusedHello, refusal)
+	}
+	return s.lift(ctx, c)
+}

@@ -1,0 +1,218 @@
+package proxy_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+const (
+	host   = "outlook.office365.com"
+	target = host + ":443"
+	// patience bounds every wait; a test that runs into it has failed.
+	patience = 30 * time.Second
+)
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// shared holds what is slow to make and never changes.
+var shared = sync.OnceValues(func() (*localca.CA, error) {
+	dir, err := os.MkdirTemp("", "tlslift-proxy-test-")
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := policy.New(policy.Worldwide, nil)
+	if err != nil {
+		return nil, err
+	}
+	return localca.Open(localca.Options{Dir: filepath.Join(dir, "ca"), Permitted: allowed.Domains()})
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if ca, err := shared(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(filepath.Dir(ca.CertificateFile())))
+	}
+	os.Exit(code)
+}
+
+// A world is a stand-in for Microsoft 365 and a tlslift in front of it.
+type world struct {
+	t       *testing.T
+	cloud   *standin.Cloud
+	server  *proxy.Server
+	ca      *localca.CA
+	proxy   string // host:port of the proxy:// listener
+	tls     string // host:port of the tls:// listener to target
+	records chan proxy.Record
+	stop    context.CancelFunc
+	ended   chan error
+}
+
+// Closed implements proxy.Observer.
+func (w *world) Closed(r *proxy.Record) { w.records <- *r }
+
+// Opened implements proxy.Observer.
+func (w *world) Opened(string) {}
+
+// newWorld starts a tlslift for which addr is where target leads; change
+// alters its configuration.
+func newWorld(t *testing.T, cloud *standin.Cloud, addr string, change func(*proxy.Config)) *world {
+	t.Helper()
+	ca, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := policy.New(policy.Worldwide, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, cloud: cloud, ca: ca, records: make(chan proxy.Record, 1000), ended: make(chan error, 1)}
+	cfg := proxy.Config{
+		Listeners: []proxy.ListenURL{
+			{Scheme: proxy.SchemeProxy, Address: "127.0.0.1:0"},
+			{Scheme: proxy.SchemeTLS, Address: "127.0.0.1:0", To: policy.Destination{Host: host, Port: 443}},
+		},
+		ClientNets: loopback, Policy: allowed, CA: ca,
+		Upstream:       upstream.Config{Roots: cloud.Roots(), ConnectTo: map[string]string{target: addr}},
+		MaxConnections: 100, MaxConnectionsPerClient: 100,
+		HandshakeTimeout: patience, IdleTimeout: patience, DrainTimeout: patience,
+		Observer: w,
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if w.server, err = proxy.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	w.serve()
+	return w
+}
+
+func (w *world) serve() {
+	w.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	if err := w.server.Listen(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, l := range w.server.Listeners() {
+		if l.Scheme == proxy.SchemeProxy {
+			w.proxy = l.Address
+		} else {
+			w.tls = l.Address
+		}
+	}
+	go func() { w.ended <- w.server.Serve(ctx) }()
+	w.t.Cleanup(func() {
+		stop()
+		if err := <-w.ended; err != nil {
+			w.t.Errorf("serving ended with %v", err)
+		}
+	})
+}
+
+// newCloud starts a stand-in that ends with the test.
+func newCloud(t *testing.T) *standin.Cloud {
+	t.Helper()
+	cloud, err := standin.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cloud.Close)
+	return cloud
+}
+
+// https starts the stand-in's web server.
+func https(t *testing.T, cloud *standin.Cloud, o standin.TLSOptions) *standin.Server {
+	t.Helper()
+	s, err := cloud.ServeHTTPS(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// echo starts a server that sends back what it gets.
+func echo(t *testing.T, cloud *standin.Cloud) *standin.Server {
+	t.Helper()
+	s, err := cloud.ServeTLS(standin.TLSOptions{}, standin.Echo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// record is the next connection's record.
+func (w *world) record() proxy.Record {
+	w.t.Helper()
+	select {
+	case r := <-w.records:
+		return r
+	case <-time.After(patience):
+		w.t.Fatal("no record")
+		return proxy.Record{}
+	}
+}
+
+// expect waits for a record with an outcome and a reason.
+func (w *world) expect(o proxy.Outcome, r proxy.Reason) proxy.Record {
+	w.t.Helper()
+	got := w.record()
+	if got.Outcome != o || got.Reason != r {
+		w.t.Errorf("got %s %q (%v), want %s %q", got.Outcome, got.Reason, got.Err, o, r)
+	}
+	return got
+}
+
+// client trusts tlslift's CA and the stand-in's root, and speaks up to max.
+func (w *world) client(max uint16) *standin.Client {
+	roots := w.cloud.Roots().Clone()
+	roots.AddCert(w.ca.Certificate())
+	c := &standin.Client{Proxy: w.proxy, Roots: roots, MaxVersion: max, Timeout: patience}
+	if max < tls.VersionTLS12 {
+		c.MinVersion = tls.VersionTLS10
+	}
+	return c
+}
+
+// lifted says whether a connection was ended by tlslift.
+func (w *world) lifted(state tls.ConnectionState) bool {
+	leaf := state.PeerCertificates[0]
+	return leaf.CheckSignatureFrom(w.ca.Certificate()) == nil
+}
+
+// dial opens a TCP connection that ends with the test.
+func dial(t *testing.T, address string) *net.TCPConn {
+	t.Helper()
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn.(*net.TCPConn)
+}
+
+// oldConfig is that of a TLS 1.0 client.
+func (w *world) oldConfig() *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(w.ca.Certificate())
+	return &tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}
+}
