@@ -1,0 +1,45 @@
+package metrics
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// An authority is what there is to tell of the local certificate authority.
+type authority struct {
+	notAfter time.Time
+	issued   func() uint64
+}
+
+// An authorityCollector shows an authority once there is one: an expiry of
+// zero would look like a certificate that expired in 1970.
+type authorityCollector struct {
+	authority        *atomic.Pointer[authority]
+	notAfter, issued *prometheus.Desc
+}
+
+func newAuthorityCollector(a *atomic.Pointer[authority]) *authorityCollector {
+	return &authorityCollector{
+		authority: a,
+		notAfter:  definitions[caNotAfter].desc(),
+		issued:    definitions[certificatesIssued].desc(),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *authorityCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.notAfter
+	ch <- c.issued
+}
+
+// Collect implements prometheus.Collector.
+func (c *authorityCollector) Collect(ch chan<- prometheus.Metric) {
+	a := c.authority.Load()
+	if a == nil {
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(c.notAfter, prometheus.GaugeValue, seconds(a.notAfter))
+	ch <- prometheus.MustNewConstMetric(c.issued, prometheus.CounterValue, float64(a.issued()))
+}

@@ -1,0 +1,42 @@
+package metrics
+
+import (
+	"net/netip"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// A client holds what every connection of the client updates.
+type client struct {
+	label                string
+	fromClient, toClient prometheus.Counter
+	lastSeen             prometheus.Gauge
+}
+
+// clientOf returns the client of a record, which may be one that is shared.
+func (m *Metrics) clientOf(r *proxy.Record) *client {
+	if !r.Client.IsValid() {
+		return m.unknownClient()
+	}
+	stranger := r.Reason == proxy.ReasonClientNotAllowed
+	if c, ok := m.clients.get(r.Client.Unmap(), stranger); ok {
+		return c
+	}
+	m.overflowed.Inc()
+	return m.otherClients()
+}
+
+func (m *Metrics) newClient(key netip.Addr) *client {
+	return m.clientLabelled(label(key.String()))
+}
+
+func (m *Metrics) clientLabelled(name string) *client {
+	return &client{
+		label:      name,
+		fromClient: m.clientBytes.WithLabelValues(name, "from_client"),
+		toClient:   m.clientBytes.WithLabelValues(name, "to_client"),
+		lastSeen:   m.lastSeen.WithLabelValues(name),
+	}
+}

@@ -1,0 +1,70 @@
+package metrics
+
+import (
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const (
+	// other stands for everything above a limit.
+	other = "other"
+	// unknown stands for what the record does not say.
+	unknown = "unknown"
+)
+
+// label makes s fit to be a label value: the Prometheus library panics on
+// bytes that are not UTF-8.
+func label(s string) string {
+	if s == "" {
+		return unknown
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// labelIn returns the label for s, or "other" when the set is full.
+func labelIn(set *limited[string, string], s string, guest bool) string {
+	if s == "" {
+		return unknown
+	}
+	if l, ok := set.get(s, guest); ok {
+		return l
+	}
+	return other
+}
+
+// versionLabel keeps the versions that exist: a hello can claim any of 65536.
+func versionLabel(v string) string {
+	switch v {
+	case "SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3", "none":
+		return v
+	case "":
+		return "none"
+	}
+	return unknown
+}
+
+func resumedLabel(resumed bool) string {
+	if resumed {
+		return "true"
+	}
+	return "false"
+}
+
+// upstreamReason says whether the destination, or the way to it, is to blame.
+func upstreamReason(r proxy.Reason) bool {
+	return strings.HasPrefix(string(r), "upstream_") || r == proxy.ReasonAddressForbidden
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// addBytes ignores what is not positive: a counter panics when it should go
+// down, and a wrong count is no reason to.
+func addBytes(c prometheus.Counter, n int64) {
+	if n > 0 {
+		c.Add(float64(n))
+	}
+}

@@ -1,0 +1,184 @@
+// Package metrics turns the records of finished connections into Prometheus
+// series and serves them, with the health checks, on the admin address.
+//
+// It refuses to grow without bound: whatever clients send, the number of
+// clients, destinations and other label values is limited, and what is above
+// the limit shares the value "other".
+package metrics
+
+import (
+	"cmp"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const (
+	defaultMaxClients = 2000
+	// maxDestinations bounds the destination label: under a wildcard such as
+	// *.sharepoint.com it is the client that chooses the name.
+	maxDestinations = 200
+	// The values of these two labels come from sets that are small already;
+	// the limits hold even if a mistake elsewhere lets something else in.
+	maxCipherSuites = 100
+	maxProtocols    = 20
+)
+
+// Options configures New.
+type Options struct {
+	// MaxClients is how many clients have series of their own; the rest
+	// share client="other". Zero means 2000. At most a tenth of them are
+	// clients whose address was not allowed when first seen.
+	MaxClients int
+	// Version and Revision label build_info. Empty means "unknown".
+	Version  string
+	Revision string
+}
+
+// Metrics counts connections. It implements proxy.Observer; all its methods
+// may be called from many goroutines at once.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	clients      *limited[netip.Addr, *client]
+	destinations *limited[string, string]
+	cipherSuites *limited[string, string]
+	protocols    *limited[string, string]
+	// Those without series of their own. Made when first needed: a last-seen
+	// time of zero would look like a client lost in 1970.
+	otherClients, unknownClient func() *client
+
+	connections, clientConnections, clientHandshakes  *prometheus.CounterVec
+	clientFailures, clientBytes                       *prometheus.CounterVec
+	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
+	active, lastSeen                                  *prometheus.GaugeVec
+	overflowed                                        prometheus.Counter
+	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
+
+	authority atomic.Pointer[authority]
+}
+
+// New returns metrics on a registry of their own, together with those of the
+// Go runtime and of the process.
+func New(o Options) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	m.limitLabels(cmp.Or(o.MaxClients, defaultMaxClients))
+	m.registerConnections()
+	m.registerClients()
+	m.registerUpstream()
+	m.registry.MustRegister(newAuthorityCollector(&m.authority))
+	m.gauge(buildInfo).WithLabelValues(
+		label(o.Version), label(o.Revision), runtime.Version()).Set(1)
+	return m
+}
+
+// Gatherer returns what /metrics serves.
+func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+
+// SetCA adds the series of the certificate authority: when its certificate
+// expires and how many certificates it has issued since the start. Calling it
+// again replaces the authority. Until it is called there are no such series.
+func (m *Metrics) SetCA(notAfter time.Time, issued func() uint64) {
+	m.authority.Store(&authority{notAfter: notAfter, issued: issued})
+}
+
+// limitLabels sets the bounds. Only a tenth of the clients' places is for
+// those outside the client networks, so that a scan from the Internet leaves
+// the printers their series; only half of the destinations' places is for
+// names that failed at first, so that invented names leave room for real ones.
+func (m *Metrics) limitLabels(maxClients int) {
+	m.clients = newLimited(maxClients, maxClients/10, m.newClient)
+	m.destinations = newLimited(maxDestinations, maxDestinations/2, label)
+	m.cipherSuites = newLimited(maxCipherSuites, 0, label)
+	m.protocols = newLimited(maxProtocols, 0, label)
+	m.otherClients = sync.OnceValue(func() *client { return m.clientLabelled(other) })
+	m.unknownClient = sync.OnceValue(func() *client { return m.clientLabelled(unknown) })
+}
+
+func (m *Metrics) registerConnections() {
+	m.connections = m.counter(connectionsTotal)
+	m.active = m.gauge(connectionsActive)
+	m.connectionTime = m.histogram(connectionDuration,
+		[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}).WithLabelValues()
+	// Up to 30 s, the default handshake timeout: a device of 2005 can need
+	// seconds for one RSA operation.
+	handshakeTime := m.histogram(handshakeDuration,
+		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30})
+	m.clientHandshakeTime = handshakeTime.WithLabelValues("client")
+	m.upstreamTime = handshakeTime.WithLabelValues("upstream")
+}
+
+func (m *Metrics) registerClients() {
+	m.clientConnections = m.counter(clientConnectionsTotal)
+	m.clientHandshakes = m.counter(clientHandshakesTotal)
+	m.clientFailures = m.counter(clientFailuresTotal)
+	m.clientBytes = m.counter(clientBytesTotal)
+	m.lastSeen = m.gauge(clientLastSeen)
+	m.overflowed = m.counter(clientsOverflowed).WithLabelValues()
+	d := definitions[clientsTracked]
+	m.registry.MustRegister(prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{Name: d.fullName(), Help: d.help},
+		func() float64 { return float64(m.clients.len()) },
+	))
+}
+
+func (m *Metrics) registerUpstream() {
+	m.upstreamHandshakes = m.counter(upstreamHandshakesTotal)
+	m.upstreamFailures = m.counter(upstreamFailuresTotal)
+}
+
+// Opened counts a connection that was accepted.
+func (m *Metrics) Opened(listener string) {
+	m.active.WithLabelValues(label(listener)).Inc()
+}
+
+// Closed counts a connection that has ended.
+func (m *Metrics) Closed(r *proxy.Record) {
+	listener := label(r.Listener)
+	m.active.WithLabelValues(listener).Dec()
+	m.connections.WithLabelValues(listener, label(string(r.Outcome))).Inc()
+	m.connectionTime.Observe(r.Duration.Seconds())
+	m.countClient(r)
+	m.countUpstream(r)
+}
+
+func (m *Metrics) countClient(r *proxy.Record) {
+	c := m.clientOf(r)
+	c.lastSeen.Set(seconds(r.Start.Add(r.Duration)))
+	addBytes(c.fromClient, r.BytesFromClient)
+	addBytes(c.toClient, r.BytesToClient)
+	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, r.Protocol, false),
+		versionLabel(r.OfferedVersion), label(string(r.Outcome))).Inc()
+	if h := r.ClientTLS; h != nil {
+		m.clientHandshakes.WithLabelValues(c.label, versionLabel(h.Version),
+			labelIn(m.cipherSuites, h.CipherSuite, false), resumedLabel(h.Resumed)).Inc()
+		m.clientHandshakeTime.Observe(h.Duration.Seconds())
+	}
+	if r.Reason != "" {
+		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason))).Inc()
+	}
+}
+
+func (m *Metrics) countUpstream(r *proxy.Record) {
+	if h := r.UpstreamTLS; h != nil {
+		m.upstreamHandshakes.WithLabelValues(labelIn(m.destinations, r.Destination, false),
+			versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false),
+			resumedLabel(h.Resumed)).Inc()
+		m.upstreamTime.Observe(h.Duration.Seconds())
+	}
+	if upstreamReason(r.Reason) {
+		m.upstreamFailures.WithLabelValues(
+			labelIn(m.destinations, r.Destination, true), string(r.Reason)).Inc()
+	}
+}

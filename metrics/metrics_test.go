@@ -1,0 +1,173 @@
+package metrics
+
+import (
+	"bytes"
+	"flag"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+var update = flag.Bool("update", false, "rewrite the files in testdata")
+
+func TestExposition(t *testing.T) {
+	t.Parallel()
+	got := ours(scrape(t, told()))
+	const golden = "testdata/exposition.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the exposition differs from %s; if that is meant, run with -update. It is now:\n%s", golden, got)
+	}
+}
+
+func TestOtherExpositionNamesTheBuildAndTheProcess(t *testing.T) {
+	t.Parallel()
+	text := scrape(t, told())
+	for _, want := range []string{
+		`revision="abc",version="1.2.3"} 1`, "\ngo_goroutines ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the exposition lacks %q", want)
+		}
+	}
+}
+
+func TestAuthorityIsAbsentUntilSetAndCanBeReplaced(t *testing.T) {
+	t.Parallel()
+	m := New(Options{})
+	if got := series(t, m, "tlslift_ca_not_after_timestamp_seconds"); got != "absent" {
+		t.Errorf("expiry without an authority is %s, want none", got)
+	}
+	m.SetCA(time.Unix(1, 0), func() uint64 { return 1 })
+	m.SetCA(time.Unix(42, 0), func() uint64 { return 7 })
+	if got := series(t, m, "tlslift_ca_not_after_timestamp_seconds"); got != "42" {
+		t.Errorf("expiry is %s, want 42", got)
+	}
+	if got := series(t, m, "tlslift_certificates_issued_total"); got != "7" {
+		t.Errorf("issued is %s, want 7", got)
+	}
+}
+
+func TestHandshakesAreNativeHistogramsToo(t *testing.T) {
+	t.Parallel()
+	families, err := told().Gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, f := range families {
+		if f.GetName() != "tlslift_handshake_duration_seconds" {
+			continue
+		}
+		for _, s := range f.GetMetric() {
+			if len(s.GetHistogram().GetPositiveSpan()) > 0 && len(s.GetHistogram().GetBucket()) > 0 {
+				found++
+			}
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d sides have both classic and native buckets, want 2", found)
+	}
+}
+
+func TestLint(t *testing.T) {
+	t.Parallel()
+	problems, err := promlint.New(strings.NewReader(scrape(t, told()))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestPromtoolAcceptsExposition(t *testing.T) {
+	t.Parallel()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
+			t.Fatal("promtool is not installed")
+		}
+		t.Skip("promtool is not installed")
+	}
+	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	cmd.Stdin = strings.NewReader(scrape(t, told()))
+	if out, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+func TestHostileLabelsAreTamed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		record proxy.Record
+		want   string
+	}{
+		{"made-up version", proxy.Record{OfferedVersion: "0x1234"},
+			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="unknown"}`},
+		{"no hello", proxy.Record{OfferedVersion: "none"},
+			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="none"}`},
+		{"SSL 3.0", proxy.Record{OfferedVersion: "SSL 3.0", Protocol: "tls"},
+			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="tls",tls_version="SSL 3.0"}`},
+		{"zone that is not UTF-8", proxy.Record{Client: netip.MustParseAddr("fe80::1").WithZone("\xff")},
+			"tlslift_client_connections_total{client=\"fe80::1%\uFFFD\",outcome=\"failed\",protocol=\"unknown\",tls_version=\"none\"}"},
+		{"destination that is not UTF-8", proxy.Record{Destination: "a\xff:443", Reason: proxy.ReasonUpstreamTimeout},
+			"tlslift_upstream_failures_total{destination=\"a\uFFFD:443\",reason=\"upstream_timeout\"}"},
+		{"no destination", proxy.Record{Reason: proxy.ReasonUpstreamTimeout},
+			`tlslift_upstream_failures_total{destination="unknown",reason="upstream_timeout"}`},
+		{"bytes below zero", proxy.Record{BytesFromClient: -1},
+			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="none"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			m := New(Options{})
+			tc.record.Outcome = proxy.OutcomeFailed
+			observe(m, &tc.record)
+			if got := series(t, m, tc.want); got != "1" {
+				t.Errorf("%s is %s, want 1; have:\n%s", tc.want, got, ours(scrape(t, m)))
+			}
+		})
+	}
+}
+
+func TestReasonsOfTheUpstream(t *testing.T) {
+	t.Parallel()
+	var got []proxy.Reason
+	for _, r := range proxy.Reasons() {
+		if upstreamReason(r) {
+			got = append(got, r)
+		}
+	}
+	for _, r := range []proxy.Reason{
+		proxy.ReasonAddressForbidden, proxy.ReasonNameNotFound, proxy.ReasonEgressProxyFailed,
+		proxy.ReasonUpstreamCertExpired, proxy.ReasonUpstreamRefusedHello,
+	} {
+		if !slices.Contains(got, r) {
+			t.Errorf("%s is not counted as the upstream's", r)
+		}
+	}
+	for _, r := range []proxy.Reason{
+		"", proxy.ReasonClientUnknownCA, proxy.ReasonDestinationNotAllowed, proxy.ReasonHelloTimeout, proxy.ReasonInternal,
+	} {
+		if slices.Contains(got, r) {
+			t.Errorf("%s is counted as the upstream's", r)
+		}
+	}
+}

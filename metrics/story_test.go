@@ -1,0 +1,104 @@
+package metrics
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const proxyListener = "proxy://127.0.0.1:3128"
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// story is a day in an office: a printer that is lifted, twice, a laptop that
+// passes, and three that go wrong.
+func story() []*proxy.Record {
+	printer := &proxy.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", Duration: 300 * time.Millisecond}
+	again := *printer
+	again.Resumed, again.Duration = true, 20*time.Millisecond
+	microsoft := &proxy.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_256_GCM_SHA384", Duration: 40 * time.Millisecond}
+	const office = "outlook.office365.com:443"
+	return []*proxy.Record{
+		{
+			Listener: proxyListener, Client: netip.MustParseAddr("::ffff:10.0.0.7"), Start: start, Duration: 2 * time.Second,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,
+			ClientTLS: printer, UpstreamTLS: microsoft, BytesFromClient: 1000, BytesToClient: 5000,
+		}, {
+			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.7"), Start: start.Add(time.Minute), Duration: time.Second,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,
+			ClientTLS: &again, UpstreamTLS: microsoft, BytesFromClient: 1, BytesToClient: 2,
+		}, {
+			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.40"), Start: start, Duration: 3 * time.Minute,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.3", Outcome: proxy.OutcomePassed,
+			BytesFromClient: 100, BytesToClient: 200,
+		}, {
+			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.8"), Start: start, Duration: time.Second,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.1", Outcome: proxy.OutcomeFailed,
+			Reason: proxy.ReasonClientUnknownCA, UpstreamTLS: microsoft,
+		}, {
+			Listener: "tls://127.0.0.1:8443", Client: netip.MustParseAddr("fd00::9"), Start: start, Duration: 5 * time.Second,
+			Protocol: "tls", Destination: "smtp.office365.com:587", OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeFailed,
+			Reason: proxy.ReasonUpstreamTimeout,
+		}, {
+			Listener: proxyListener, Start: start, Duration: time.Millisecond,
+			Outcome: proxy.OutcomeRefused, Reason: proxy.ReasonProxyHeaderInvalid,
+		},
+	}
+}
+
+// observe tells m of records from accept to close.
+func observe(m *Metrics, records ...*proxy.Record) {
+	for _, r := range records {
+		m.Opened(r.Listener)
+		m.Closed(r)
+	}
+}
+
+// told returns metrics that have seen the story and have one more connection
+// open.
+func told() *Metrics {
+	m := New(Options{Version: "1.2.3", Revision: "abc"})
+	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
+	observe(m, story()...)
+	m.Opened(proxyListener)
+	return m
+}
+
+// scrape returns what /metrics answers to a scraper that wants plain text.
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	NewAdmin(m.Gatherer(), nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("scraping: status %d: %s", w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// ours drops the series of the Go runtime and of the process, and the one
+// whose value is the compiler's.
+func ours(exposition string) string {
+	var b strings.Builder
+	for line := range strings.Lines(exposition) {
+		if strings.Contains(line, "tlslift_") && !strings.HasPrefix(line, "tlslift_build_info") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// series returns the value of the one series that is written exactly so.
+func series(t *testing.T, m *Metrics, name string) string {
+	t.Helper()
+	for line := range strings.Lines(scrape(t, m)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "absent"
+}
