@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const trustHint = "The CA is new: clients that are lifted must trust its certificate. Keep its directory; another CA would mean another round to every client."
+
+// announce says what an administrator needs next: as lines for a person, or as
+// log records for a machine.
+func (p *program) announce(s *service) {
+	if s.cfg.LogFormat == logJSON {
+		s.logStart(p.version)
+	} else {
+		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // there is nowhere to complain
+	}
+	if domains := s.uncovered(); len(domains) > 0 {
+		s.log.Warn("the CA may not sign for some destinations, so clients that are lifted to them may reject its certificates",
+			"domains", strings.Join(domains, ","),
+			"remedy", "stop tlslift, move the CA's directory away, start it to have a new CA made, and install its certificate on the clients")
+	}
+}
+
+func (s *service) startText(version string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "tlslift %s\n", version)
+	for _, l := range s.proxy.Listeners() {
+		fmt.Fprintf(&b, "  listening on    %s\n", l)
+	}
+	if url := s.adminURL(); url != "" {
+		fmt.Fprintf(&b, "  admin           %s/metrics\n", url)
+	}
+	fmt.Fprintf(&b, "  CA certificate  %s\n", s.ca.CertificateFile())
+	fmt.Fprintf(&b, "  SHA-256         %s\n", s.ca.Fingerprint())
+	if s.ca.Created() {
+		b.WriteString(trustHint + "\n")
+	}
+	return b.String()
+}
+
+func (s *service) logStart(version string) {
+	for _, l := range s.proxy.Listeners() {
+		s.log.Info("listening", "listener", l.String())
+	}
+	if url := s.adminURL(); url != "" {
+		s.log.Info("admin", "url", url)
+	}
+	s.log.Info("certificate authority", "file", s.ca.CertificateFile(),
+		"sha256", s.ca.Fingerprint(), "created", s.ca.Created())
+	if s.ca.Created() {
+		s.log.Info(trustHint)
+	}
+	s.log.Info("started", "version", version)
+}
+
+// adminURL is empty if there is no admin address.
+func (s *service) adminURL() string {
+	if s.adminListener == nil {
+		return ""
+	}
+	return "http://" + reachable(address(s.adminListener.Addr().String()))
+}
+
+// uncovered are the domains of the policy that an older CA, made for other
+// settings, may not sign for.
+func (s *service) uncovered() []string {
+	return slices.DeleteFunc(s.policy.Domains(), s.ca.Covers)
+}

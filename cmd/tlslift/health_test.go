@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[address]string{
+		"127.0.0.1:9465": "127.0.0.1:9465",
+		"0.0.0.0:9465":   "127.0.0.1:9465",
+		":9465":          "127.0.0.1:9465",
+		"[::]:9465":      "[::1]:9465",
+		"[::1]:9465":     "[::1]:9465",
+		"10.0.0.1:1":     "10.0.0.1:1",
+		"localhost:1":    "localhost:1",
+	} {
+		if got := reachable(listen); got != want {
+			t.Errorf("%s: got %s, want %s", listen, got, want)
+		}
+	}
+}
+
+func TestHealthcheckFails(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "stopping:\nwait", http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	tests := map[string]struct{ admin, want string }{
+		"not ready":   {server.Listener.Addr().String(), "not ready: stopping: wait"},
+		"not running": {gone.Listener.Addr().String(), "is tlslift running with the same TLSLIFT_ADMIN_LISTEN?"},
+		"off":         {"", "TLSLIFT_ADMIN_LISTEN is empty"},
+	}
+	for name, test := range tests {
+		// A proxy in the environment must not be asked.
+		environ := map[string]string{"TLSLIFT_ADMIN_LISTEN": test.admin, "HTTP_PROXY": "http://192.0.2.1:1"}
+		got := runWith(t, environ, "healthcheck")
+		if got.code != exitFailure || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("%s: got %+v, want %q", name, got, test.want)
+		}
+	}
+	if got := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": "nothing"}, "healthcheck"); got.code != exitUsage {
+		t.Errorf("bad setting: got %+v", got)
+	}
+}

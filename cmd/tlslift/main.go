@@ -1,0 +1,38 @@
+// Command tlslift lets clients that only speak TLS 1.0 or 1.1 keep using
+// Microsoft 365: it reads its settings, builds the parts and runs them until a
+// signal.
+//
+// It refuses to start with a setting that it does not know or cannot read:
+// nothing that an operator wrote is silently without effect.
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// version is the release, set at build time by -ldflags "-X main.version=…".
+// It is empty in other builds, which know only what the Go tool recorded.
+var version string
+
+func main() {
+	os.Exit(run(os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit code.
+func run(args []string, environ map[string]string, stdout, stderr *os.File) int {
+	p := &program{environ: environ, stdout: stdout, stderr: stderr, version: buildVersion()}
+	root := p.rootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return exitOK
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "tlslift:", strings.TrimSuffix(line, "\n"))
+	}
+	return exitCode(err)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// newService builds the parts; it opens no listener.
+func (p *program) newService(cfg *Config) (*service, error) {
+	s := &service{cfg: cfg, log: p.newLogger(cfg)}
+	s.enter(starting)
+	var err error
+	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
+		return nil, fmt.Errorf("%sDESTINATIONS: %w", prefix, err)
+	}
+	if s.ca, err = openCA(cfg, s.policy); err != nil {
+		return nil, fmt.Errorf("%sSTATE_DIR: %w", prefix, err)
+	}
+	parts, err := s.proxyConfig()
+	if err != nil {
+		return nil, err
+	}
+	m := metrics.New(metrics.Options{Version: p.version, Revision: buildRevision()})
+	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
+	parts.Observer = m
+	if s.proxy, err = proxy.New(parts); err != nil {
+		return nil, err
+	}
+	s.admin = metrics.NewServer(metrics.NewAdmin(m.Gatherer(), s.ready))
+	return s, nil
+}
+
+func (p *program) newLogger(cfg *Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
+	if cfg.LogFormat == logJSON {
+		return slog.New(slog.NewJSONHandler(p.stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, options))
+}
+
+// isTerminal says whether a person sees what is written to f.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (s *service) proxyConfig() (proxy.Config, error) {
+	cfg := s.cfg
+	out, err := cfg.upstream()
+	if err != nil {
+		return proxy.Config{}, err
+	}
+	return proxy.Config{
+		Listeners:               cfg.Listen,
+		ClientNets:              prefixes(cfg.ClientNets),
+		TrustedProxies:          prefixes(cfg.TrustedProxies),
+		Policy:                  s.policy,
+		Upstream:                out,
+		CA:                      s.ca,
+		RC4:                     slices.Contains(cfg.Ciphers, cipherRC4),
+		MaxConnections:          int(cfg.MaxConns),
+		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
+		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
+		IdleTimeout:             time.Duration(cfg.IdleTimeout),
+		DrainTimeout:            time.Duration(cfg.DrainTimeout),
+		Log:                     s.log,
+	}, nil
+}
+
+// openCA opens the CA, or creates it for the domains of the policy.
+func openCA(cfg *Config, allowed *policy.Policy) (*localca.CA, error) {
+	dir, err := prepareStateDir(cfg.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)
+	}
+	return localca.Open(localca.Options{
+		Dir:                 filepath.Join(dir, "ca"),
+		Permitted:           allowed.Domains(),
+		CriticalConstraints: bool(cfg.CriticalCA),
+	})
+}
+
+// prepareStateDir creates the directory if need be, and returns its absolute
+// path.
+func prepareStateDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("creating %s: %w", dir, systemError(err))
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", dir, systemError(err))
+	}
+	return dir, f.Close()
+}
+
+// upstream reads the files that the settings name.
+func (c *Config) upstream() (upstream.Config, error) {
+	roots, err := c.roots()
+	if err != nil {
+		return upstream.Config{}, err
+	}
+	certificate, err := c.clientCertificate()
+	if err != nil {
+		return upstream.Config{}, err
+	}
+	return upstream.Config{
+		Roots:       roots,
+		Certificate: certificate,
+		Proxy:       c.UpstreamProxy,
+		ConnectTo:   c.ConnectTo,
+	}, nil
+}
+
+// roots returns nil for the system's.
+func (c *Config) roots() (*x509.CertPool, error) {
+	if c.UpstreamCAFile == "" {
+		return nil, nil
+	}
+	text, err := readSettingFile("UPSTREAM_CA_FILE", c.UpstreamCAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der", prefix, c.UpstreamCAFile)
+	}
+	return pool, nil
+}
+
+// clientCertificate returns nil if there is none.
+func (c *Config) clientCertificate() (*tls.Certificate, error) {
+	if c.UpstreamCert == "" {
+		return nil, nil
+	}
+	cert, err := readSettingFile("UPSTREAM_CERT_FILE", c.UpstreamCert)
+	if err != nil {
+		return nil, err
+	}
+	key, err := readSettingFile("UPSTREAM_KEY_FILE", c.UpstreamKey)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; give a certificate and its own key, both in PEM form",
+			prefix, c.UpstreamCert, c.UpstreamKey, err)
+	}
+	return &pair, nil
+}
+
+func readSettingFile(setting, path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", prefix, setting, path, systemError(err))
+	}
+	return text, nil
+}

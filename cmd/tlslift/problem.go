@@ -1,0 +1,71 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// A problem is one thing that is wrong with the settings.
+type problem struct {
+	setting string // full name; empty if it is none of the settings
+	text    string // one line, which names it, the value and the remedy
+}
+
+// problems is everything that is wrong with the settings, as one error of one
+// line each.
+type problems []problem
+
+func (ps problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.text
+	}
+	return strings.Join(lines, "\n")
+}
+
+// asError returns the problems in the order of the settings, and then those of
+// other names; nil if there are none.
+func (ps problems) asError() error {
+	if len(ps) == 0 {
+		return nil
+	}
+	rank := func(p problem) int {
+		if i := slices.Index(settingNames(), p.setting); i >= 0 {
+			return i
+		}
+		return len(settings)
+	}
+	slices.SortStableFunc(ps, func(a, b problem) int {
+		if a.setting == "" && b.setting == "" {
+			return strings.Compare(a.text, b.text)
+		}
+		return cmp.Compare(rank(a), rank(b))
+	})
+	return ps
+}
+
+// wrongSetting is the problem of a setting, without the prefix, whose value
+// cannot be used. The remedy is completed by the table.
+func wrongSetting(name string, err error) problem {
+	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
+	why := strings.ReplaceAll(err.Error(), "\n", "; ")
+	return problem{prefix + name, prefix + name + ": " + why + " (write " + settings[i].remedy + ")"}
+}
+
+// systemError is what the system said, for messages that name the file or
+// address already.
+func systemError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
+	}
+	return err
+}

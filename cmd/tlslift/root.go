@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// A program is one run of tlslift, with what the system gave it.
+type program struct {
+	environ        map[string]string
+	stdout, stderr *os.File
+	version        string
+	envFile        string // from the command line
+}
+
+const rootHelp = `tlslift lets clients that only speak TLS 1.0 or 1.1 keep using Microsoft 365.
+
+Clients connect to tlslift. What can reach Microsoft 365 by itself is passed
+through untouched; the rest is lifted: tlslift ends the client's TLS with a
+certificate of its own CA and opens verified TLS 1.2 or newer on the other side.
+Without a command it serves, with settings that suit a first try.
+
+Settings come from environment variables that begin with TLSLIFT_, and from a
+file given with --env-file; the environment wins. An empty value is the same as
+none, except for TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
+"tlslift config" lists all settings with their values.
+
+The file has NAME=value lines. Lines that begin with # or ; are comments. A
+value may stand in single quotes, or in double quotes, where a backslash
+protects " \ $ and a backquote. Nothing is expanded.
+`
+
+const rootExamples = `  tlslift
+  TLSLIFT_LISTEN=tls://:8443?to=outlook.office365.com:443 tlslift serve
+  tlslift config --env-file /etc/tlslift/tlslift.env`
+
+// rootCommand is the command line. What a command returns is wrong usage
+// unless it is marked as failed.
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tlslift",
+		Short:         "Lets TLS 1.0 and 1.1 clients keep using Microsoft 365",
+		Long:          rootHelp + "\n" + exitCodeHelp(),
+		Example:       rootExamples,
+		Args:          p.noSuchCommand,
+		RunE:          p.runServe,
+		Version:       p.version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand(), p.docsCommand())
+	return root
+}
+
+// noSuchCommand refuses arguments of the root command, which are misspelt
+// commands.
+func (p *program) noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	names := []string{"completion", "help"}
+	for _, c := range cmd.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
+	}
+	if near := nearest(args[0], names); near != "" {
+		return fmt.Errorf("%q is not a command; did you mean %s?", args[0], near)
+	}
+	return fmt.Errorf("%q is not a command; run `tlslift --help` for the list", args[0])
+}
+
+func exitCodeHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, c := range exitCodes {
+		fmt.Fprintf(&b, "  %d  %s\n", c.code, plain(c.meaning))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Carry connections until a signal (the default)",
+		Long: `Opens the listeners, says where they are and where the CA certificate is, and
+carries connections. SIGTERM or SIGINT stops it: no new connections are
+accepted, open ones may go on for TLSLIFT_DRAIN_TIMEOUT. A second signal ends
+it at once.`,
+		Args: cobra.NoArgs,
+		RunE: p.runServe,
+	}
+}
+
+func (p *program) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a running tlslift whether it is ready",
+		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN; the exit code tells. It reads the same
+settings as serve, and is meant for a container's health check.`,
+		Args: cobra.NoArgs,
+		RunE: p.runHealthcheck,
+	}
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the Go version and the platform",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return failed(p.printVersion(cmd.OutOrStdout()))
+		},
+	}
+}

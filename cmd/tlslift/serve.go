@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+func (p *program) runServe(cmd *cobra.Command, _ []string) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	disableCoreDumps()
+	return failed(p.serve(cmd.Context(), cfg))
+}
+
+// serve runs until it breaks or a signal stops it.
+func (p *program) serve(ctx context.Context, cfg *Config) error {
+	// Signals count from here on, so that one during the start is no crash.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+
+	s, err := p.newService(cfg)
+	if err != nil {
+		return err
+	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	p.announce(s)
+	return s.runUntil(ctx, signals)
+}
+
+// A service is the parts, built and put together.
+type service struct {
+	cfg    *Config
+	log    *slog.Logger
+	policy *policy.Policy
+	ca     *localca.CA
+	proxy  *proxy.Server
+	admin  *http.Server
+	// adminListener is nil when there is no admin address.
+	adminListener net.Listener
+	phase         atomic.Pointer[phase]
+}
+
+// A phase is why a service is not ready; ready is none.
+type phase string
+
+const (
+	starting phase = "starting"
+	ready    phase = ""
+	stopping phase = "stopping: open connections may end, new ones are not accepted"
+)
+
+func (s *service) enter(p phase) { s.phase.Store(&p) }
+
+// ready is the answer of /readyz. The CA is there before there is a service.
+func (s *service) ready() error {
+	if p := *s.phase.Load(); p != ready {
+		return errors.New(string(p))
+	}
+	return nil
+}
+
+func (s *service) listen(ctx context.Context) error {
+	if err := s.listenAdmin(ctx); err != nil {
+		return err
+	}
+	if err := s.proxy.Listen(ctx); err != nil {
+		if s.adminListener != nil {
+			_ = s.adminListener.Close() // the error that counts is err
+		}
+		return proxyListenError(err)
+	}
+	return nil
+}
+
+func (s *service) listenAdmin(ctx context.Context) error {
+	if s.cfg.AdminListen == "" {
+		return nil
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", string(s.cfg.AdminListen))
+	if err != nil {
+		return listenError("ADMIN_LISTEN", string(s.cfg.AdminListen), err)
+	}
+	s.adminListener = ln
+	return nil
+}
+
+// runUntil carries connections until the first signal, and then lets them
+// end. The second signal gives up waiting for that: what still runs ends with
+// the process.
+func (s *service) runUntil(ctx context.Context, signals <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	s.enter(ready)
+	done := make(chan error, 1)
+	go func() { done <- s.run(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case sig := <-signals:
+		s.enter(stopping)
+		s.log.Info("stopping", "signal", sig.String(), "drain_timeout", time.Duration(s.cfg.DrainTimeout).String())
+		stop()
+	}
+	select {
+	case err := <-done:
+		if err == nil {
+			s.log.Info("stopped")
+		}
+		return err
+	case <-signals:
+		return errors.New("a second signal has ended it before all connections had ended")
+	}
+}
+
+// run serves clients and the admin address until ctx is done. The admin
+// address stays to the end, so that the drain can be watched.
+func (s *service) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	adminDone := make(chan error, 1)
+	go func() { adminDone <- s.serveAdmin(stop) }()
+	err := s.proxy.Serve(ctx)
+	_ = s.admin.Close() // what is left are scrapes
+	return errors.Join(err, <-adminDone)
+}
+
+// serveAdmin returns when the admin server is closed. If it breaks instead, it
+// calls broken: nobody would notice what goes wrong from then on.
+func (s *service) serveAdmin(broken func()) error {
+	if s.adminListener == nil {
+		return nil
+	}
+	err := s.admin.Serve(s.adminListener)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	broken()
+	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", prefix, s.adminListener.Addr(), err)
+}
+
+// listenError says which setting an address that cannot be listened on comes
+// from, and what to do.
+func listenError(setting, where string, err error) error {
+	remedy := "choose another address"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		remedy = "stop the program that has the port, or choose another one"
+	case errors.Is(err, os.ErrPermission):
+		remedy = "choose a port above 1023, or give tlslift the right to lower ones (CAP_NET_BIND_SERVICE)"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		remedy = "choose an address of this machine, or leave out the address for all of them"
+	}
+	return fmt.Errorf("%s%s: cannot listen on %s: %w; %s", prefix, setting, where, systemError(err), remedy)
+}
+
+func proxyListenError(err error) error {
+	var listen *proxy.ListenError
+	if errors.As(err, &listen) {
+		return listenError("LISTEN", listen.URL.String(), listen.Err)
+	}
+	return err
+}

@@ -1,0 +1,408 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+// patience is how long a test waits for what should happen at once.
+const patience = 30 * time.Second
+
+// A child is tlslift in a process of its own.
+type child struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	lines   chan string // of standard error; closed at its end
+	read    []string
+	listens string // the address of its first listener
+	admin   string // the URL of its admin address
+}
+
+// newChild prepares a child with a home directory of its own, and with any
+// free ports.
+func newChild(t *testing.T, environ ...string) *child {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	c := &child{t: t, cmd: exec.CommandContext(ctx, os.Args[0], "serve"), lines: make(chan string, 100)}
+	home := t.TempDir()
+	c.cmd.Env = append([]string{
+		asProgram + "=1", "HOME=" + home, "LOCALAPPDATA=" + home, "SystemRoot=" + os.Getenv("SystemRoot"),
+		"TLSLIFT_LISTEN=proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN=127.0.0.1:0",
+	}, environ...)
+	return c
+}
+
+func (c *child) start() {
+	c.t.Helper()
+	stderr, err := c.cmd.StderrPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		defer close(c.lines)
+		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
+			c.lines <- scanner.Text()
+		}
+	}()
+	c.t.Cleanup(func() {
+		_ = c.cmd.Process.Kill() // most have ended long before
+		for range c.lines {
+		}
+		_ = c.cmd.Wait()
+	})
+}
+
+// await reads lines until one contains text.
+func (c *child) await(text string) string {
+	c.t.Helper()
+	for line := range c.lines {
+		c.read = append(c.read, line)
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	c.t.Fatalf("no line with %q in:\n%s", text, strings.Join(c.read, "\n"))
+	return ""
+}
+
+// record reads log records up to the one with a message.
+func (c *child) record(message string) map[string]any {
+	c.t.Helper()
+	var record map[string]any
+	if err := json.Unmarshal([]byte(c.await(`"msg":"`+message)), &record); err != nil {
+		c.t.Fatal(err)
+	}
+	return record
+}
+
+func (c *child) signal(s os.Signal) {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// wait returns the exit code and what was left to read.
+func (c *child) wait() (int, string) {
+	var rest []string
+	for line := range c.lines {
+		rest = append(rest, line)
+	}
+	err := c.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.t.Fatal(err)
+	}
+	return c.cmd.ProcessState.ExitCode(), strings.Join(rest, "\n")
+}
+
+// started reads the start message.
+func (c *child) started() {
+	c.t.Helper()
+	c.listens = strings.TrimPrefix(c.record("listening")["listener"].(string), "proxy://")
+	c.admin = c.record("admin")["url"].(string)
+}
+
+// get returns what the admin address answers.
+func (c *child) get(path string) (int, string) {
+	c.t.Helper()
+	response, err := http.Get(c.admin + path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func needSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals to send to a process")
+	}
+}
+
+// TestServe is a first start with nothing configured but free ports.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	needSignals(t)
+	c := newChild(t)
+	c.start()
+	c.started()
+	ca := c.record("certificate authority")
+	c.record("started")
+	if code, body := c.get("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	_, body := c.get("/metrics")
+	for _, want := range []string{"tlslift_build_info{", "tlslift_ca_not_after_timestamp_seconds ", "tlslift_certificates_issued_total 0", "go_goroutines "} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+	wantCA(t, ca, true)
+	health := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": strings.TrimPrefix(c.admin, "http://")}, "healthcheck")
+	if health.code != exitOK || health.stdout != "ok\n" {
+		t.Errorf("healthcheck: %+v", health)
+	}
+	c.signal(syscall.SIGTERM)
+	c.record("stopped")
+	if code, rest := c.wait(); code != exitOK || rest != "" {
+		t.Errorf("exit code %d, then %q", code, rest)
+	}
+}
+
+// wantCA checks the files of a CA against the start message.
+func wantCA(t *testing.T, ca map[string]any, created bool) {
+	t.Helper()
+	file := ca["file"].(string)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var der []byte
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		der = block.Bytes
+	}
+	sum := strings.ReplaceAll(fmt.Sprintf("% X", sha256.Sum256(der)), " ", ":")
+	if ca["sha256"] != sum || ca["created"] != created {
+		t.Errorf("got %v, want fingerprint %s, created %v", ca, sum, created)
+	}
+	for path, want := range map[string]os.FileMode{filepath.Join(filepath.Dir(file), "ca.key"): 0o600, filepath.Dir(file): 0o700, filepath.Dir(filepath.Dir(file)): 0o700} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: got %v, %v, want mode %o", path, info, err, want)
+		}
+	}
+}
+
+// TestRestart: a second start keeps the CA, says so in plain lines, and warns
+// of destinations that the CA was not made for.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	needSignals(t)
+	state := "TLSLIFT_STATE_DIR=" + t.TempDir()
+	c := newChild(t, state)
+	c.start()
+	ca := c.record("certificate authority")
+	c.record("started")
+	c.signal(os.Interrupt)
+	if code, rest := c.wait(); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, rest)
+	}
+	c = newChild(t, state, "TLSLIFT_LOG_FORMAT=text", "TLSLIFT_ADMIN_LISTEN=", "TLSLIFT_DESTINATIONS=*.example.com:443")
+	c.start()
+	c.await("  listening on    proxy://127.0.0.1:")
+	c.await("  CA certificate  " + ca["file"].(string))
+	c.await("  SHA-256         " + ca["sha256"].(string))
+	if warning := c.await("level=WARN"); !strings.Contains(warning, "domains=example.com ") {
+		t.Errorf("got %s", warning)
+	}
+	if text := strings.Join(c.read, "\n"); strings.Contains(text, "http://") || strings.Contains(text, trustHint) {
+		t.Errorf("got %s", text)
+	}
+	c.signal(syscall.SIGTERM)
+	if code, rest := c.wait(); code != exitOK {
+		t.Errorf("exit code %d: %s", code, rest)
+	}
+}
+
+// connected starts a child with an open connection through it.
+func connected(t *testing.T) (*child, net.Conn) {
+	t.Helper()
+	needSignals(t)
+	cloud, err := standin.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cloud.Close)
+	server, err := cloud.ServeHTTPS(standin.TLSOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newChild(t,
+		"TLSLIFT_CONNECT_TO=outlook.office365.com:443="+server.Addr(),
+		"TLSLIFT_UPSTREAM_CA_FILE="+writeFile(t, string(cloud.RootPEM())),
+		"TLSLIFT_DRAIN_TIMEOUT=10m")
+	c.start()
+	c.started()
+	c.record("started")
+	client := standin.Client{Proxy: c.listens, Roots: cloud.Roots()}
+	conn, err := client.Dial(t.Context(), "outlook.office365.com:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	ask(t, conn)
+	return c, conn
+}
+
+// ask sends a request and reads the answer.
+func ask(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: outlook.office365.com\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || !strings.HasPrefix(string(body), "hello from ") {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	c, conn := connected(t)
+	c.signal(syscall.SIGTERM)
+	c.record("stopping")
+	if code, body := c.get("/readyz"); code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "stopping") {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	ask(t, conn) // open connections go on
+	_ = conn.Close()
+	if r := c.record("connection"); r["outcome"] != "passed" || r["reason"] != nil {
+		t.Errorf("got %v", r)
+	}
+	c.record("stopped")
+	if code, rest := c.wait(); code != exitOK || rest != "" {
+		t.Errorf("exit code %d, then %q", code, rest)
+	}
+}
+
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	c, _ := connected(t)
+	c.signal(os.Interrupt)
+	c.record("stopping")
+	c.signal(os.Interrupt)
+	if code, rest := c.wait(); code != exitFailure || !strings.HasPrefix(rest, "tlslift: a second signal") {
+		t.Errorf("exit code %d, then %q", code, rest)
+	}
+}
+
+// TestServeFails: each failure is one line that names the setting.
+func TestServeFails(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	file := writeFile(t, "no PEM")
+	broken := filepath.Join(t.TempDir(), "ca")
+	if err := errors.Join(os.Mkdir(broken, 0o700), os.WriteFile(filepath.Join(broken, "ca.pem"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	both := "TLSLIFT_UPSTREAM_CERT_FILE=" + file
+	tests := map[string]struct {
+		environ []string
+		want    []string
+	}{
+		"port in use":       {[]string{"TLSLIFT_LISTEN=proxy://" + taken.Addr().String()}, []string{"TLSLIFT_LISTEN: cannot listen on proxy://" + taken.Addr().String(), "stop the program that has the port"}},
+		"admin port in use": {[]string{"TLSLIFT_ADMIN_LISTEN=" + taken.Addr().String()}, []string{"TLSLIFT_ADMIN_LISTEN: cannot listen on " + taken.Addr().String(), "stop the program that has the port"}},
+		"not our address":   {[]string{"TLSLIFT_LISTEN=proxy://192.0.2.1:3128"}, []string{"TLSLIFT_LISTEN: cannot listen on proxy://192.0.2.1:3128", "an address of this machine"}},
+		"listens twice":     {[]string{"TLSLIFT_LISTEN=proxy://127.0.0.1:0,proxy://" + taken.Addr().String()}, []string{"TLSLIFT_LISTEN: cannot listen"}},
+		"state in a file":   {[]string{"TLSLIFT_STATE_DIR=" + filepath.Join(file, "state")}, []string{"TLSLIFT_STATE_DIR: creating ", "choose another one"}},
+		"broken CA":         {[]string{"TLSLIFT_STATE_DIR=" + filepath.Dir(broken)}, []string{"TLSLIFT_STATE_DIR: ", broken}},
+		"no root file":      {[]string{"TLSLIFT_UPSTREAM_CA_FILE=/no/roots.pem"}, []string{"TLSLIFT_UPSTREAM_CA_FILE: cannot read /no/roots.pem", "correct the path"}},
+		"bad root file":     {[]string{"TLSLIFT_UPSTREAM_CA_FILE=" + file}, []string{"TLSLIFT_UPSTREAM_CA_FILE: " + file + " has no certificate in PEM form"}},
+		"no key file":       {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=/no/key.pem"}, []string{"TLSLIFT_UPSTREAM_KEY_FILE: cannot read /no/key.pem"}},
+		"bad certificate":   {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=" + file}, []string{"TLSLIFT_UPSTREAM_CERT_FILE: " + file, "both in PEM form"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newChild(t, test.environ...)
+			c.start()
+			wantFailure(t, c, test.want...)
+		})
+	}
+}
+
+func wantFailure(t *testing.T, c *child, want ...string) {
+	t.Helper()
+	code, text := c.wait()
+	if code != exitFailure || strings.Contains(text, "\n") || !strings.HasPrefix(text, "tlslift: ") {
+		t.Errorf("exit code %d, want 1 and one line: %s", code, text)
+	}
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("got %s, want %q", text, w)
+		}
+	}
+}
+
+// TestNoPermission runs where permissions count, which they do not for root.
+func TestNoPermission(t *testing.T) {
+	t.Parallel()
+	needSignals(t)
+	if os.Geteuid() == 0 {
+		t.Skip("root may do everything")
+	}
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	c := newChild(t, "TLSLIFT_STATE_DIR="+filepath.Join(dir, "state"))
+	c.start()
+	wantFailure(t, c, "TLSLIFT_STATE_DIR: creating", "permission denied", "let tlslift's user write")
+}
+
+func TestListenErrorRemedies(t *testing.T) {
+	t.Parallel()
+	denied := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	got := listenError("LISTEN", "proxy://:443", denied).Error()
+	want := "TLSLIFT_LISTEN: cannot listen on proxy://:443: permission denied; choose a port above 1023"
+	if runtime.GOOS != "windows" && !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestAdminBreaks: without its admin address nobody would see how it is.
+func TestAdminBreaks(t *testing.T) {
+	t.Parallel()
+	cfg := mustLoad(t, map[string]string{
+		"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "127.0.0.1:0", "TLSLIFT_STATE_DIR": t.TempDir(),
+	})
+	p := &program{stderr: create(t, filepath.Join(t.TempDir(), "stderr"))}
+	s, err := p.newService(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ready(); err == nil {
+		t.Error("ready before it runs")
+	}
+	_ = s.adminListener.Close()
+	if err := s.run(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
+		t.Errorf("got %v", err)
+	}
+}

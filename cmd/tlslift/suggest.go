@@ -1,0 +1,35 @@
+package main
+
+// nearest returns the candidate that a person most likely meant by name, or ""
+// when none is near: more than a third of the letters would have to change.
+func nearest(name string, candidates []string) string {
+	best, distance := "", max(2, len(name)/3)+1
+	for _, c := range candidates {
+		if d := editDistance(name, c); d < distance {
+			best, distance = c, d
+		}
+	}
+	return best
+}
+
+// editDistance is the Levenshtein distance in bytes: how many must be
+// inserted, removed or replaced to turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

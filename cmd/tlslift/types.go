@@ -1,0 +1,206 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// A list is comma-separated. Blanks around the commas and empty elements do
+// not matter. An error has a line for each wrong element.
+type list[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}] []T
+
+func (l *list[T, P]) UnmarshalText(text []byte) error {
+	var elements []T
+	var errs []error
+	for part := range elementsOf(text) {
+		var element T
+		errs = append(errs, P(&element).UnmarshalText([]byte(part)))
+		elements = append(elements, element)
+	}
+	if len(elements) == 0 {
+		return errors.New("the list is empty")
+	}
+	*l = elements
+	return errors.Join(errs...)
+}
+
+func elementsOf(text []byte) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for part := range strings.SplitSeq(string(text), ",") {
+			if part = strings.TrimSpace(part); part != "" && !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+// A network is a prefix; an address alone is a network of one.
+type network netip.Prefix
+
+func (n *network) UnmarshalText(text []byte) error {
+	prefix, err := netip.ParsePrefix(string(text))
+	if addr, addrErr := netip.ParseAddr(string(text)); addrErr == nil && addr.Zone() == "" {
+		prefix, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a network", text)
+	case prefix.Addr().Is4In6():
+		// Addresses of clients are compared in their IPv4 form.
+		return fmt.Errorf("%q must have its IPv4 form", text)
+	}
+	*n = network(prefix.Masked())
+	return nil
+}
+
+func prefixes(networks []network) []netip.Prefix {
+	all := make([]netip.Prefix, len(networks))
+	for i, n := range networks {
+		all[i] = netip.Prefix(n)
+	}
+	return all
+}
+
+// A cipher is a group of legacy cipher suites.
+type cipher string
+
+const cipherRC4 cipher = "rc4"
+
+func (c *cipher) UnmarshalText(text []byte) error {
+	named := cipher(strings.ToLower(string(text)))
+	if !slices.Contains([]cipher{"aes", "3des", cipherRC4}, named) {
+		return fmt.Errorf("unknown cipher %q", text)
+	}
+	*c = named
+	return nil
+}
+
+// An address is host:port to listen on.
+type address string
+
+func (a *address) UnmarshalText(text []byte) error {
+	host, port, err := net.SplitHostPort(string(text))
+	if err != nil || strings.ContainsAny(host, "/ *") {
+		return fmt.Errorf("%q is not an address with a port", text)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q has no port from 0 to 65535", text)
+	}
+	*a = address(text)
+	return nil
+}
+
+// connections maps a destination to the address that is dialled instead.
+type connections map[string]string
+
+func (c *connections) UnmarshalText(text []byte) error {
+	pairs := connections{}
+	for part := range elementsOf(text) {
+		from, to, found := strings.Cut(part, "=")
+		if !found {
+			return fmt.Errorf("%q is not host:port=addr:port", part)
+		}
+		if pairs[from] != "" {
+			return fmt.Errorf("%q is given twice", from)
+		}
+		pairs[from] = to
+	}
+	if _, err := upstream.New(upstream.Config{ConnectTo: pairs}); err != nil {
+		return err
+	}
+	*c = pairs
+	return nil
+}
+
+// parseProxyURL reads the URL of an egress proxy. Its errors never show a
+// password.
+func parseProxyURL(s string) (any, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("%q is not a URL", redactURL(s))
+	}
+	if _, err := upstream.New(upstream.Config{Proxy: u}); err != nil {
+		return nil, fmt.Errorf("%q: %w", redactURL(s), err)
+	}
+	return *u, nil
+}
+
+// A count is above zero.
+type count int
+
+func (c *count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n <= 0 {
+		return fmt.Errorf("%q is not a number above zero that fits", text)
+	}
+	*c = count(n)
+	return nil
+}
+
+// A timeout is above zero.
+type timeout time.Duration
+
+func (t *timeout) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is not a time above zero", text)
+	}
+	*t = timeout(d)
+	return nil
+}
+
+// A truth is what strconv.ParseBool takes.
+type truth bool
+
+func (t *truth) UnmarshalText(text []byte) error {
+	b, err := strconv.ParseBool(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is neither true nor false", text)
+	}
+	*t = truth(b)
+	return nil
+}
+
+// A logLevel is one of the four named levels; slog would take info+2 as well.
+type logLevel slog.Level
+
+func (l *logLevel) UnmarshalText(text []byte) error {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if strings.EqualFold(string(text), level.String()) {
+			*l = logLevel(level)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown level %q", text)
+}
+
+// A logFormat is how log lines are written.
+type logFormat string
+
+const (
+	logText logFormat = "text"
+	logJSON logFormat = "json"
+)
+
+func (f *logFormat) UnmarshalText(text []byte) error {
+	named := logFormat(strings.ToLower(string(text)))
+	if named != logText && named != logJSON {
+		return fmt.Errorf("unknown format %q", text)
+	}
+	*f = named
+	return nil
+}

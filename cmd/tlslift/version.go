@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+)
+
+// buildVersion is the release, or else what the Go tool recorded, which is
+// "(devel)" for a build of a changed checkout.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// buildRevision is the commit that was built, or empty if it is not known.
+func buildRevision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+func (p *program) printVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "tlslift %s\n%s\n%s/%s\n", p.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
