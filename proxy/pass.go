@@ -33,6 +33,9 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 	conn := c.upstream
 	stop := context.AfterFunc(ctx, func() { reset(conn) })
 	defer stop()
+	if err := c.setDeadlines(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
+		return failed(ReasonUpstreamUnreachable, err)
+	}
 	answer, err := s.tryHello(c)
 	if err != nil {
 		return err
@@ -41,11 +44,8 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 		return err
 	}
 	c.rec.Outcome = OutcomePassed
-	if _, err := c.Write(answer); err != nil {
-		return relayFailure(c.rec, err)
-	}
 	early := c.buffered()[c.hello.Length:]
-	if _, err := c.upstream.Write(early); err != nil {
+	if err := c.exchange(answer, early); err != nil {
 		return relayFailure(c.rec, err)
 	}
 	r := relay{client: c.Conn, upstream: c.upstream, idle: s.cfg.IdleTimeout, abort: c.abort}
@@ -55,15 +55,28 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 	return relayFailure(c.rec, err)
 }
 
+// setDeadlines bounds reads and writes of both sides; zero removes the bounds.
+func (c *client) setDeadlines(t time.Time) error {
+	return errors.Join(c.SetDeadline(t), c.upstream.SetDeadline(t))
+}
+
+// exchange gives each side what was read of the other before the relay.
+func (c *client) exchange(toClient, toUpstream []byte) error {
+	if _, err := c.Write(toClient); err != nil {
+		return err
+	}
+	if _, err := c.upstream.Write(toUpstream); err != nil {
+		return err
+	}
+	return c.setDeadlines(time.Time{})
+}
+
 // tryHello sends the peeked hello and reads the beginning of the answer: the
 // first record's header, and the alert when it is one.
 func (s *Server) tryHello(c *client) ([]byte, error) {
 	raw, err := c.reader.Peek(c.hello.Length)
 	if err != nil {
 		return nil, failed(ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
-	}
-	if err := c.upstream.SetDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		return nil, failed(ReasonUpstreamUnreachable, err)
 	}
 	if _, err := c.upstream.Write(raw); err != nil {
 		return nil, answerFailure(err)
@@ -77,9 +90,6 @@ func (s *Server) tryHello(c *client) ([]byte, error) {
 	}
 	if err != nil {
 		return nil, answerFailure(err)
-	}
-	if err := c.upstream.SetDeadline(time.Time{}); err != nil {
-		return nil, failed(ReasonUpstreamUnreachable, err)
 	}
 	return answer[:n], nil
 }
@@ -121,7 +131,9 @@ func (e *refusedByAlert) Unwrap() error { return errHelloRefused }
 func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) error {
 	_ = c.upstream.Close()
 	c.upstream = nil
-	c.rec.Outcome = ""
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return failed(ReasonClientClosed, err)
+	}
 	c.rec.Why = "destination_refused"
 	if reason := unservable(c.hello, s.cfg.RC4); reason != "" {
 		return failed(ReasonUpstreamRefusedHello, refusal)
