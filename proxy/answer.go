@@ -20,7 +20,7 @@ func (s *Server) answer(c *client, f *failure) {
 		return
 	}
 	if c.startedTLS {
-		c.linger() // crypto/tls has sent its alert; let it arrive
+		s.linger(c) // crypto/tls has sent its alert; let it arrive
 		return
 	}
 	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
@@ -29,7 +29,19 @@ func (s *Server) answer(c *client, f *failure) {
 	if _, err := c.Write(s.refusal(c, f)); err != nil {
 		return
 	}
-	c.linger()
+	s.linger(c)
+}
+
+// maxLingering bounds the refused connections that are listened to: they have
+// no place in the limits any more, so a flood of them must not pile up.
+const maxLingering = 256
+
+// linger lets what was said to a client arrive before its connection is closed.
+func (s *Server) linger(c *client) {
+	if s.lingering.Add(1) <= maxLingering {
+		c.linger()
+	}
+	s.lingering.Add(-1)
 }
 
 // silent are the reasons whose client is gone or must not be told anything:

@@ -17,7 +17,11 @@ import (
 )
 
 // maxHTTPHeader bounds a request's header; net/http allows 4 KiB above it.
-const maxHTTPHeader = 16 << 10
+// Responses come from allowed hosts, and may have more.
+const (
+	maxHTTPHeader         = 16 << 10
+	maxHTTPResponseHeader = 64 << 10
+)
 
 // An explicit is the HTTP proxy of one proxy:// listener. goproxy reads the
 // requests, and answers those for plain http itself; a CONNECT request is
@@ -142,7 +146,7 @@ func (e *explicit) request(ctx context.Context, c *client) error {
 	case v.wrote:
 		// net/http has answered with its own 4xx; let it arrive.
 		c.rec.Outcome = OutcomeRefused
-		c.linger()
+		e.server.linger(c)
 		return refused(ReasonHTTPRequestInvalid, errors.New("malformed or oversized request header"))
 	}
 	if v.lastErr == nil {
@@ -158,11 +162,13 @@ func (e *explicit) handler() http.Handler {
 	p.KeepAcceptEncoding = true
 	p.NonproxyHandler = http.HandlerFunc(e.notAProxyRequest)
 	p.Tr = &http.Transport{
-		DialContext:           e.server.upstream.DialContext,
+		DialContext:           e.dial,
 		DisableCompression:    true,
 		MaxIdleConns:          100,
 		IdleConnTimeout:       time.Minute,
 		ResponseHeaderTimeout: e.server.cfg.HandshakeTimeout,
+
+		MaxResponseHeaderBytes: maxHTTPResponseHeader,
 	}
 	p.OnRequest().HandleConnectFunc(e.connect)
 	p.OnRequest().DoFunc(e.plain)
@@ -171,6 +177,13 @@ func (e *explicit) handler() http.Handler {
 		v := r.Context().Value(conversationKey{}).(*conversation)
 		p.ServeHTTP(&responseWriter{ResponseWriter: w, conversation: v}, r)
 	})
+}
+
+// dial reaches the destination of a plain request, which the policy has allowed.
+func (e *explicit) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.server.cfg.HandshakeTimeout)
+	defer cancel()
+	return e.server.upstream.DialContext(ctx, network, address)
 }
 
 // connect takes every CONNECT request out of goproxy's hands.

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy"
 )
@@ -136,4 +138,44 @@ func TestConnectVariants(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A name server that does not answer is an honest error in time, and not the
+// end of a keep-alive connection.
+func TestPlainHTTPWithoutNameServer(t *testing.T) {
+	t.Parallel()
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cloud := newCloud(t)
+	w := newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
+		c.HandshakeTimeout = 100 * time.Millisecond
+		c.Upstream.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "udp", silent.LocalAddr().String())
+		}}
+	})
+	conn := dial(t, w.proxy)
+	resp, body := ask(t, conn, bufio.NewReader(conn), "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	if resp.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("got %d %q, want 504", resp.StatusCode, body)
+	}
+	w.expect(proxy.OutcomeFailed, proxy.ReasonDNSFailed)
+}
+
+// A stop ends kept-alive connections that wait for their next request, though
+// they may stay for the whole drain timeout.
+func TestShutdownEndsIdleKeepAlive(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	conn := dial(t, w.proxy)
+	r := bufio.NewReader(conn)
+	ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	w.stop()
+	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+		t.Errorf("the connection ended with %q, %v", rest, err)
+	}
+	w.expect(proxy.OutcomePassed, "")
 }

@@ -196,5 +196,7 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 
 // describe says what a refused hello offered, for the log.
 func describe(h *clienthello.Hello) error {
-	return fmt.Errorf("offered %s, suites %04x", clienthello.VersionName(h.MaxVersion()), h.CipherSuites)
+	const enough = 64 // a real client offers fewer
+	suites := h.CipherSuites[:min(len(h.CipherSuites), enough)]
+	return fmt.Errorf("offered %s, suites %04x", clienthello.VersionName(h.MaxVersion()), suites)
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -23,6 +24,7 @@ type Server struct {
 	admission *admission
 	refusals  *refusals
 	tickets   *tls.Config // holds the session ticket keys, which rotate
+	lingering atomic.Int32
 	listeners []*listener
 }
 
