@@ -167,6 +167,58 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
+// A capable hello that the destination refuses is lifted in the same
+// connection. The next one of its shape is not tried again, another one is.
+func TestPassElseLiftIsRemembered(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	server := https(t, cloud, standin.TLSOptions{MinVersion: tls.VersionTLS13})
+	w := newWorld(t, cloud, server.Addr(), nil)
+	client := w.client(tls.VersionTLS12)
+	for _, tt := range []struct {
+		alpn    []string
+		refused int // how many hellos the destination has refused so far
+	}{{nil, 1}, {nil, 1}, {[]string{"http/1.1"}, 2}} {
+		client.ALPN = tt.alpn
+		answer, err := client.Get(t.Context(), "https://"+host+"/")
+		if err != nil || !w.lifted(answer.TLS) {
+			t.Fatalf("%v, %v", answer, err)
+		}
+		if rec := w.expect(proxy.OutcomeLifted, ""); rec.Why != "destination_refused" {
+			t.Errorf("lifted for %q", rec.Why)
+		}
+		if got := server.Handshakes().Failed; got != tt.refused {
+			t.Errorf("the destination has refused %d hellos, want %d", got, tt.refused)
+		}
+	}
+}
+
+// When the destination has ended a lifted connection, the client's end of it
+// gets a FIN after the close_notify: old clients read until that.
+func TestEndOfStreamReachesOldClients(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	server, err := cloud.ServeTLS(standin.TLSOptions{}, func(c *tls.Conn) {
+		_, _ = io.WriteString(c, "bye")
+		_ = c.CloseWrite()
+		_, _ = io.Copy(io.Discard, c) // until the client has closed
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, cloud, server.Addr(), nil)
+	raw := dial(t, w.tls)
+	conn := tls.Client(raw, w.oldConfig())
+	if got, err := io.ReadAll(conn); err != nil || string(got) != "bye" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	if n, err := raw.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("after close_notify came %d bytes and %v, want the end of the stream", n, err)
+	}
+	_ = raw.Close()
+	w.expect(proxy.OutcomeLifted, "")
+}
+
 // A client may send its hello in the same segment as the CONNECT request.
 func TestEarlyBytesAfterConnect(t *testing.T) {
 	t.Parallel()

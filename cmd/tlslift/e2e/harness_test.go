@@ -14,6 +14,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	"net"
 	"net/http"
@@ -21,8 +22,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -47,6 +50,11 @@ func need(t *testing.T, programs ...string) {
 }
 
 var program = sync.OnceValues(func() (string, error) {
+	// The go tool does not know that the tests depend on what is built here.
+	// Looking at the sources makes it run them again when one has changed.
+	if err := filepath.WalkDir(filepath.Join("..", "..", ".."), skipGit); err != nil {
+		return "", err
+	}
 	dir, err := os.MkdirTemp("", "tlslift-e2e-")
 	if err != nil {
 		return "", err
@@ -62,6 +70,13 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	return bin, nil
 })
+
+func skipGit(_ string, d fs.DirEntry, err error) error {
+	if err == nil && d.Name() == ".git" {
+		return fs.SkipDir
+	}
+	return err
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -259,15 +274,32 @@ lines:
 	return found
 }
 
-// freeAddress is a loopback address that nobody listens on.
+// nextPort counts up below the ports that the system gives to outgoing
+// connections, so that none of those takes a port between its choice and its
+// use.
+var nextPort atomic.Int32
+
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// freeAddress is a loopback address that nobody listens on, and that is given
+// out only once.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range lastPort - firstPort {
+		// Another run of the tests on this machine begins elsewhere.
+		port := firstPort + (int(nextPort.Add(1))+os.Getpid()*97)%(lastPort-firstPort)
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		_ = ln.Close()
+		return ln.Addr().String()
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // A pki is a test authority and what it has signed.
