@@ -33,10 +33,7 @@ func (e *NotTLSError) Error() string {
 // waiting for an answer now. TLS records of other types are not TLS either,
 // since no connection can begin with them.
 func peekOther(r *bufio.Reader) (*Hello, error) {
-	early, err := peek(r, r.Buffered())
-	if err != nil {
-		return nil, err
-	}
+	early, _ := r.Peek(r.Buffered()) // cannot fail
 	if isLongSSLv2(early) {
 		size := int(binary.BigEndian.Uint16(early))
 		return peekSSLv2Body(r, sslv2LongHeaderLen, size)

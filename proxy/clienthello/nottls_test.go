@@ -3,6 +3,7 @@ package clienthello
 import (
 	"bufio"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -43,7 +44,7 @@ func TestNotTLS(t *testing.T) {
 		// of it but the first read is awaited.
 		h, err := Peek(bufio.NewReaderSize(&lastReader{t, []byte(stream), len(stream)}, MaxSize))
 		var notTLS *NotTLSError
-		if h != nil || !errors.As(err, &notTLS) || notTLS.Looks != looks {
+		if h != nil || !errors.As(err, &notTLS) || notTLS.Looks != looks || !strings.Contains(err.Error(), looks) {
 			t.Errorf("%q: %v, want %s", stream, err, looks)
 		}
 	}

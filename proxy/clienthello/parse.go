@@ -1,6 +1,7 @@
 package clienthello
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -61,7 +62,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 	f.take(randomLen)
 	f.vector8() // session id
 	suites := f.vector16()
-	h.CompressionMethods = cloneBytes(f.vector8())
+	h.CompressionMethods = bytes.Clone(f.vector8())
 	var extensions []byte
 	if len(f.rest) > 0 {
 		extensions = f.vector16()
@@ -115,7 +116,7 @@ func (h *Hello) parseExtension(t uint16, data []byte) error {
 	case extGroups:
 		h.Groups, ok = uint16s(f.vector16())
 	case extPointFormats:
-		h.PointFormats = cloneBytes(f.vector8())
+		h.PointFormats = bytes.Clone(f.vector8())
 	case extSignatureAlgorithms:
 		h.SignatureAlgorithms, ok = uint16s(f.vector16())
 	case extALPN:
@@ -180,6 +181,3 @@ func uint16s(list []byte) ([]uint16, bool) {
 	}
 	return numbers, len(list) == 0
 }
-
-// cloneBytes copies a list out of the message; it is never nil.
-func cloneBytes(list []byte) []byte { return append([]byte{}, list...) }

@@ -1,6 +1,7 @@
 package clienthello
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -149,6 +150,7 @@ func TestServerName(t *testing.T) {
 		"bytes after the list":      {[][]byte{extension(0, append(vec16(entry...), 0)...)}, ""},
 		"list beyond the end":       {[][]byte{extension(0, append([]byte{0, 99}, entry...)...)}, ""},
 		"name beyond the end":       {[][]byte{extension(0, vec16(0, 0, 9, 'a')...)}, ""},
+		"half an entry after it":    {[][]byte{extension(0, vec16(append(bytes.Clone(entry), 7, 0, 9)...)...)}, ""},
 		"only another type":         {[][]byte{extension(0, vec16(7, 0, 1, 'x')...)}, ""},
 		"garbage":                   {[][]byte{extension(0, 0xff, 0xff, 0xff)}, ""},
 	} {

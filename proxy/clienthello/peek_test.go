@@ -135,7 +135,7 @@ func TestFragmentation(t *testing.T) {
 func TestFragmentsOverTCP(t *testing.T) {
 	t.Parallel()
 	message := unfragment(modern(t)["crypto/tls TLS 1.3"])
-	stream := slices.Concat(record(0x0301, message[:2]), record(0x0303, message[2:9]), fragment(0x0301, message[9:], 60))
+	stream := slices.Concat(record(0x0301, message[:2]), record(0x0303, message[2:9]), fragment(0x0303, message[9:], 60))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 func TestSSLv2Format(t *testing.T) {
 	t.Parallel()
-	mixed := []byte{7, 0, 0xc0, 0, 0, 0x0a, 1, 0, 0x80, 0, 0, 0xff, 0, 0, 0x2f}
+	mixed := []byte{7, 0, 0xc0, 0, 0, 0x0a, 1, 0, 0x80, 0, 0, 0xff, 0, 0x1a, 0x1a, 0, 0, 0x2f}
 	mixedSuites := []uint16{0x000a, RenegotiationSCSV, 0x002f}
 	for name, tt := range map[string]struct {
 		stream  []byte
@@ -75,6 +75,7 @@ func TestHeaderOfThreeBytes(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"padding":       changed(2, 1),
 		"escape":        changed(0, 0x40),
+		"escape, sized": longSSLv2(sslv2Body(0x0301, make([]byte, 0x4000-9-31), 0, 31)),
 		"another type":  changed(3, 2),
 		"version":       changed(4, 5),
 		"wrong length":  changed(1, right[1]+1),

@@ -100,6 +100,7 @@ type tlslift struct {
 	changed   chan struct{} // closed and renewed with every record
 	stderr    bytes.Buffer
 	readToEnd chan struct{}
+	stopOnce  sync.Once
 }
 
 // host is the destination of the tests, which TLSLIFT_CONNECT_TO maps to a
@@ -204,8 +205,11 @@ func (l *tlslift) log() string {
 	return l.stderr.String()
 }
 
-// stop ends the program as an administrator does and expects a clean exit.
-func (l *tlslift) stop() {
+// stop ends the program as an administrator does and expects a clean exit. It
+// may be called more than once.
+func (l *tlslift) stop() { l.stopOnce.Do(l.end) }
+
+func (l *tlslift) end() {
 	_ = l.cmd.Process.Signal(syscall.SIGTERM)
 	<-l.readToEnd
 	if err := l.cmd.Wait(); err != nil {
