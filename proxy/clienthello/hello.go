@@ -161,12 +161,9 @@ func (h *Hello) Offers(version uint16) bool {
 	return version == newest || version >= versionTLS10 && version < newest
 }
 
-// listsVersions says whether supported_versions counts. A client that means it
-// says TLS 1.2 in Version (RFC 8446 section 4.1.2); with less there, Version
-// counts alone.
-func (h *Hello) listsVersions() bool {
-	return len(h.SupportedVersions) > 0 && h.Version >= versionTLS12
-}
+// listsVersions says whether the client lists its versions. If it does, Version
+// does not count, whatever it says (RFC 8446 section 4.2.1).
+func (h *Hello) listsVersions() bool { return len(h.SupportedVersions) > 0 }
 
 // VersionName returns "SSL 2.0", "SSL 3.0", "TLS 1.0" and so on; of a version
 // that has no name, its number as in "0x0505".

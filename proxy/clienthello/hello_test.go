@@ -12,21 +12,21 @@ func TestVersions(t *testing.T) {
 		max     uint16
 		offers  []uint16
 	}{
-		"SSL 2.0":                       {ssl20, nil, ssl20, []uint16{ssl20}},
-		"SSL 3.0":                       {ssl30, nil, ssl30, []uint16{ssl30}},
-		"TLS 1.0":                       {tls10, nil, tls10, []uint16{tls10}},
-		"TLS 1.1":                       {tls11, nil, tls11, []uint16{tls10, tls11}},
-		"TLS 1.2":                       {tls12, nil, tls12, []uint16{tls10, tls11, tls12}},
-		"TLS 1.3 by the old field":      {tls13, nil, tls12, []uint16{tls10, tls11, tls12}},
-		"4.0 by the old field":          {0x0400, nil, tls12, []uint16{tls10, tls11, tls12}},
-		"TLS 1.3 and 1.2":               {tls12, []uint16{tls13, tls12}, tls13, []uint16{tls13, tls12}},
-		"worst first":                   {tls12, []uint16{tls10, tls12, tls11}, tls12, []uint16{tls10, tls11, tls12}},
-		"TLS 1.3 only":                  {tls12, []uint16{tls13}, tls13, []uint16{tls13}},
-		"TLS 1.1 only":                  {tls12, []uint16{tls11}, tls11, []uint16{tls11}},
-		"listed, but a newer old field": {0x0400, []uint16{tls13}, tls13, []uint16{tls13}},
-		"listed below TLS 1.2":          {tls10, []uint16{tls13, tls10}, tls10, []uint16{tls10}},
-		"draft beside TLS 1.2":          {tls12, []uint16{0x7f1c, tls12}, tls12, []uint16{0x7f1c, tls12}},
-		"draft only":                    {tls12, []uint16{0x7f1c}, 0x7f1c, []uint16{0x7f1c}},
+		"SSL 2.0":                        {ssl20, nil, ssl20, []uint16{ssl20}},
+		"SSL 3.0":                        {ssl30, nil, ssl30, []uint16{ssl30}},
+		"TLS 1.0":                        {tls10, nil, tls10, []uint16{tls10}},
+		"TLS 1.1":                        {tls11, nil, tls11, []uint16{tls10, tls11}},
+		"TLS 1.2":                        {tls12, nil, tls12, []uint16{tls10, tls11, tls12}},
+		"TLS 1.3 by the old field":       {tls13, nil, tls12, []uint16{tls10, tls11, tls12}},
+		"4.0 by the old field":           {0x0400, nil, tls12, []uint16{tls10, tls11, tls12}},
+		"TLS 1.3 and 1.2":                {tls12, []uint16{tls13, tls12}, tls13, []uint16{tls13, tls12}},
+		"worst first":                    {tls12, []uint16{tls10, tls12, tls11}, tls12, []uint16{tls10, tls11, tls12}},
+		"TLS 1.3 only":                   {tls12, []uint16{tls13}, tls13, []uint16{tls13}},
+		"TLS 1.1 only":                   {tls12, []uint16{tls11}, tls11, []uint16{tls11}},
+		"listed, but a newer old field":  {0x0400, []uint16{tls13}, tls13, []uint16{tls13}},
+		"listed, but an older old field": {tls10, []uint16{tls13, tls10}, tls13, []uint16{tls13, tls10}},
+		"draft beside TLS 1.2":           {tls12, []uint16{0x7f1c, tls12}, tls12, []uint16{0x7f1c, tls12}},
+		"draft only":                     {tls12, []uint16{0x7f1c}, 0x7f1c, []uint16{0x7f1c}},
 	} {
 		h := &Hello{Version: tt.version, SupportedVersions: tt.listed}
 		if got := h.MaxVersion(); got != tt.max {
