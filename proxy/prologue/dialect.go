@@ -1,0 +1,133 @@
+package prologue
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// A Protocol is one of the mail protocols. Its value is its name.
+type Protocol string
+
+// The protocols.
+const (
+	SMTP Protocol = "smtp"
+	IMAP Protocol = "imap"
+	POP3 Protocol = "pop3"
+)
+
+// A kind says what a command of the client means before TLS.
+type kind uint8
+
+const (
+	other     kind = iota // everything that belongs behind TLS
+	harmless              // forwarded as it is
+	hello                 // EHLO and HELO
+	startTLS              // STARTTLS, STLS
+	quit                  // QUIT, LOGOUT
+	badSyntax             // answered with the protocol's syntax error
+)
+
+// A command is one command, of the client or on its behalf.
+type command struct {
+	kind kind
+	verb string // in upper case
+	tag  string // IMAP only
+	// name is the client's name for itself, fit to be forwarded; hello only.
+	name string
+	// line is what is forwarded, without its end.
+	line string
+	// unsafe says that what follows cannot be told from a command, as after
+	// an IMAP literal that does not wait.
+	unsafe bool
+}
+
+// A reply is one whole reply of the destination, of as many lines as it has.
+type reply struct {
+	lines [][]byte // without their ends
+	ok    bool     // the destination agrees
+}
+
+// bytes is the reply as it is sent, each line with CRLF.
+func (r reply) bytes() []byte {
+	return append(bytes.Join(r.lines, []byte("\r\n")), '\r', '\n')
+}
+
+// A dialect is how one protocol words an opening. It holds no state.
+type dialect interface {
+	// parse reads a line of the client.
+	parse(line []byte) command
+	// done says whether line is the last one of the reply to a command, whose
+	// zero value stands for the greeting, and whether the destination agrees.
+	// An error means that the line breaks the protocol.
+	done(cmd command, line []byte, n int) (last, ok bool, err error)
+	// offers says whether a reply lists capabilities, and whether STARTTLS is
+	// among them.
+	offers(cmd command, r reply) (lists, startTLS bool)
+	// adapt changes a reply whose capabilities are those of our TLS with the
+	// destination to what the client has before its own TLS.
+	adapt(cmd command, r reply, plaintext bool) reply
+	// greeting changes a greeting that was read before or inside TLS to one
+	// for the client, whose capabilities are others.
+	greeting(r reply) reply
+	// startTLS is the command that begins TLS, on the client's behalf.
+	startTLS() command
+	// goAhead answers the client's own STARTTLS.
+	goAhead(cmd command) string
+	// noPlaintext refuses a command that needs TLS.
+	noPlaintext(cmd command) string
+	// syntax answers what is no command.
+	syntax(cmd command) string
+}
+
+func (p Protocol) dialect() dialect {
+	switch p {
+	case SMTP:
+		return smtp{}
+	case IMAP:
+		return imap{}
+	}
+	return pop3{}
+}
+
+// read reads the whole reply to a command.
+func (s *side) read(d dialect, cmd command) (reply, error) {
+	var r reply
+	for size := 0; ; {
+		line, err := s.line()
+		if err != nil {
+			return r, err
+		}
+		size += len(line)
+		r.lines = append(r.lines, bytes.Clone(line))
+		last, ok, err := d.done(cmd, line, len(r.lines))
+		switch {
+		case err != nil:
+			return r, s.broken(err)
+		case last:
+			r.ok = ok
+			return r, nil
+		case len(r.lines) >= maxReplyLines || size > maxReply:
+			return r, s.broken(errors.New("a reply does not end"))
+		}
+	}
+}
+
+func (s *side) broken(err error) *Error {
+	return &Error{Kind: s.kinds.malformed, Err: fmt.Errorf("reading from the %s: %w", s.name, err)}
+}
+
+// cutWord splits off the first word of a line, in upper case.
+func cutWord(line string) (word, rest string) {
+	for i := range len(line) {
+		if line[i] == ' ' || line[i] == '\t' {
+			return upper(line[:i]), trim(line[i:])
+		}
+	}
+	return upper(line), ""
+}
+
+// upper is ASCII only: the commands of all three protocols are.
+func upper(s string) string { return string(bytes.ToUpper([]byte(s))) }
+
+func trim(s string) string { return string(bytes.Trim([]byte(s), " \t")) }

@@ -1,0 +1,167 @@
+package prologue
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// imap is the dialect of RFC 9051 and RFC 3501.
+type imap struct{}
+
+// maxTag bounds a tag; real ones have a few letters.
+const maxTag = 64
+
+func (imap) parse(line []byte) command {
+	text := trim(string(line))
+	tag, rest, _ := strings.Cut(text, " ")
+	verb, args := cutWord(trim(rest))
+	c := command{tag: tag, verb: verb, line: tag + " " + verb, kind: other}
+	if !isTag(tag) || verb == "" {
+		c.kind, c.tag = badSyntax, ""
+		return c
+	}
+	// A client that sends a literal without waiting for leave (RFC 7888) has
+	// its argument in the place of the next command.
+	c.unsafe = strings.HasSuffix(args, "+}")
+	switch verb {
+	case "CAPABILITY", "NOOP":
+		c.kind = harmless
+	case "ID":
+		// RFC 2971: who the client is. Its argument may hold no literal here.
+		c.kind, c.line = harmless, trim(c.line+" "+args)
+		if strings.HasSuffix(args, "}") {
+			c.kind = badSyntax
+		}
+	case "STARTTLS":
+		c.kind = startTLS
+		if args != "" {
+			c.kind = badSyntax
+		}
+	case "LOGOUT":
+		c.kind = quit
+	}
+	return c
+}
+
+// isTag is the tag of RFC 9051 section 9.
+func isTag(tag string) bool {
+	return tag != "" && len(tag) <= maxTag && !strings.ContainsFunc(tag, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`(){%*"\+`, r)
+	})
+}
+
+// done knows the last line by its tag; the greeting has only one.
+func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	status, _ := cutWord(string(rest))
+	switch {
+	case bytes.HasSuffix(line, []byte("}")):
+		return false, false, errors.New("a literal in an opening")
+	case cmd.tag == "" && string(word) == "*" && status == "PREAUTH":
+		// There is no STARTTLS after it (RFC 9051 section 7.1.4), so a client
+		// could be led around TLS with it.
+		return false, false, errors.New("the greeting is PREAUTH")
+	case cmd.tag == "" && string(word) == "*" && (status == "OK" || status == "BYE"):
+		return true, status == "OK", nil
+	case cmd.tag == "":
+		return false, false, errors.New("the greeting is none of IMAP")
+	case string(word) == cmd.tag:
+		return true, status == "OK", nil
+	case string(word) == "*":
+		return false, false, nil
+	}
+	return false, false, errors.New("a line is no IMAP response")
+}
+
+var untaggedCapability = []byte("* CAPABILITY ")
+
+func (imap) offers(_ command, r reply) (lists, startTLS bool) {
+	for _, line := range r.lines {
+		if list, is := capabilities(line); is {
+			lists = true
+			for _, word := range list {
+				startTLS = startTLS || upper(word) == "STARTTLS"
+			}
+		}
+	}
+	return lists, startTLS
+}
+
+// capabilities is the list of an untagged CAPABILITY response.
+func capabilities(line []byte) ([]string, bool) {
+	if len(line) < len(untaggedCapability) || !bytes.EqualFold(line[:len(untaggedCapability)], untaggedCapability) {
+		return nil, false
+	}
+	return strings.Fields(string(line[len(untaggedCapability):])), true
+}
+
+func (i imap) adapt(_ command, r reply, plaintext bool) reply {
+	for n, line := range r.lines {
+		list, is := capabilities(line)
+		if !is {
+			r.lines[n] = withoutCapabilityCode(line)
+			continue
+		}
+		kept := []string{"* CAPABILITY"}
+		for _, word := range list {
+			if beforeTLS(upper(word), plaintext) {
+				kept = append(kept, word)
+			}
+		}
+		kept = append(kept, "STARTTLS")
+		if !plaintext {
+			kept = append(kept, "LOGINDISABLED")
+		}
+		r.lines[n] = []byte(strings.Join(kept, " "))
+	}
+	return r
+}
+
+// beforeTLS says whether a capability of the destination is one that the
+// client has before its TLS.
+func beforeTLS(word string, plaintext bool) bool {
+	signIn := word == "SASL-IR" || strings.HasPrefix(word, "AUTH=")
+	return word != "STARTTLS" && word != "LOGINDISABLED" && (plaintext || !signIn)
+}
+
+// withoutCapabilityCode takes the response code CAPABILITY out of a status
+// response, so that the client asks.
+func withoutCapabilityCode(line []byte) []byte {
+	const code = "[CAPABILITY "
+	at := bytes.Index(bytes.ToUpper(line), []byte(code))
+	end := bytes.IndexByte(line, ']')
+	if at < 0 || end < at {
+		return line
+	}
+	return append(bytes.Clone(line[:at]), bytes.TrimLeft(line[end+1:], " ")...)
+}
+
+func (imap) greeting(r reply) reply {
+	lines := make([][]byte, len(r.lines))
+	for n, line := range r.lines {
+		lines[n] = withoutCapabilityCode(line)
+	}
+	return reply{lines: lines, ok: r.ok}
+}
+
+// behalf is the tag of what is said on the client's behalf.
+const behalf = "tlslift0"
+
+func (imap) startTLS() command {
+	return command{kind: startTLS, verb: "STARTTLS", tag: behalf, line: behalf + " STARTTLS"}
+}
+
+func (imap) goAhead(c command) string { return c.tag + " OK Begin TLS now\r\n" }
+
+// noPlaintext has the response code of RFC 5530 section 3.
+func (imap) noPlaintext(c command) string {
+	return c.tag + " NO [PRIVACYREQUIRED] Use STARTTLS first\r\n"
+}
+
+func (imap) syntax(c command) string {
+	if c.tag == "" {
+		return "* BAD Not a command\r\n"
+	}
+	return c.tag + " BAD Wrong arguments\r\n"
+}

@@ -1,0 +1,88 @@
+package prologue
+
+import "testing"
+
+const imapGreet = "S: * OK ready\nc: * OK ready\n"
+
+func TestIMAPLockstep(t *testing.T) {
+	t.Parallel()
+	const tlsUp = "C: a2 STARTTLS\ns: a2 STARTTLS\nS: a2 OK go\nc: a2 OK go\n"
+	for name, tt := range map[string]struct {
+		script string
+		kind   Kind
+	}{
+		"ordinary":                   {imapGreet + "C: a1 CAPABILITY\ns: a1 CAPABILITY\nS: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED|a1 OK done\nc: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\nc: a1 OK done\n" + tlsUp, ""},
+		"greeting with capabilities": {"S: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\nc: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\n" + tlsUp, ""},
+		"lower-case, padded, bare":   {imapGreet + "C:  a2  starttls ~\ns: a2 STARTTLS\nS: a2 OK go\nc: a2 OK go\n", ""},
+		"ID and NOOP":                {imapGreet + "C: a ID (\"name\" \"scanner\")\ns: a ID (\"name\" \"scanner\")\nS: * ID NIL|a OK\nc: * ID NIL\nc: a OK\nC: b NOOP\ns: b NOOP\nS: b OK\nc: b OK\n" + tlsUp, ""},
+		"LOGOUT":                     {imapGreet + "C: a LOGOUT\ns: a LOGOUT\nS: * BYE|a OK\nc: * BYE\nc: a OK\n", ClientClosed},
+		"LOGIN without TLS":          {imapGreet + "C: a LOGIN user secret\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\nC: b LOGOUT\ns: b LOGOUT\nS: * BYE|b OK\nc: * BYE\nc: b OK\n", PlaintextRefused},
+		"LOGIN with literals":        {imapGreet + "C: a LOGIN {4}\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\n" + tlsUp, ""},
+		"LOGIN with eager literals":  {imapGreet + "C: a LOGIN {20+}|b STARTTLS|ccccccccc {6+}|secret\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\n", PlaintextRefused},
+		"AUTHENTICATE without TLS":   {imapGreet + "C: a AUTHENTICATE PLAIN c2VjcmV0\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\nC!\n", PlaintextRefused},
+		"no command":                 {imapGreet + "C: hello\nc: * BAD Not a command\nC: *\\ x\nc: * BAD Not a command\n" + tlsUp, ""},
+		"STARTTLS with an argument":  {imapGreet + "C: a STARTTLS x\nc: a BAD Wrong arguments\n" + tlsUp, ""},
+		"command in its wake":        {imapGreet + "C: a STARTTLS|b LOGIN evil evil\n", CommandAfterStartTLS},
+		"reply in its wake":          {imapGreet + "C: a STARTTLS\ns: a STARTTLS\nS: a OK go|* CAPABILITY IMAP4rev1 AUTH=PLAIN\n", UpstreamInjected},
+		"untagged reply before it":   {imapGreet + "C: a STARTTLS\ns: a STARTTLS\nS: * CAPABILITY IMAP4rev1 STARTTLS|a OK go\nc: * CAPABILITY IMAP4rev1 STARTTLS\nc: a OK go\n", ""},
+		"STARTTLS is refused":        {imapGreet + "C: a STARTTLS\ns: a STARTTLS\nS: a BAD no\n", UpstreamNoStartTLS},
+		"STARTTLS is stripped":       {imapGreet + "C: a CAPABILITY\ns: a CAPABILITY\nS: * CAPABILITY IMAP4rev1|a OK\n", UpstreamNoStartTLS},
+		"PREAUTH":                    {"S: * PREAUTH welcome\n", UpstreamMalformed},
+		"BYE":                        {"S: * BYE busy\n", UpstreamRefused},
+		"another protocol":           {"S: 220 mx\n", UpstreamMalformed},
+		"a literal in a reply":       {imapGreet + "C: a CAPABILITY\ns: a CAPABILITY\nS: * X {100}\n", UpstreamMalformed},
+		"a continuation in a reply":  {imapGreet + "C: a NOOP\ns: a NOOP\nS: + go on\n", UpstreamMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := newStage(t, IMAP).converse(tt.script)
+			if kindOf(t, got.err) != tt.kind || got.next != TLS {
+				t.Errorf("ended with %v (%q), want %q", got.err, kindOf(t, got.err), tt.kind)
+			}
+		})
+	}
+}
+
+func TestIMAPOwnGreeting(t *testing.T) {
+	t.Parallel()
+	const inside = "C: a CAPABILITY\ns: a CAPABILITY\nS: * CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR IDLE|a OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] done\n"
+	for name, tt := range map[string]struct {
+		plaintext bool
+		script    string
+		next      Next
+		pending   string
+	}{
+		"STARTTLS": {false, inside + "c: * CAPABILITY IMAP4rev1 IDLE STARTTLS LOGINDISABLED\nc: a OK done\nC: b STARTTLS\nc: b OK Begin TLS now\n", TLS, ""},
+		"plaintext is allowed": {true, inside + "c: * CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR IDLE STARTTLS\nc: a OK done\n" +
+			"C: b LOGIN user secret\n", Plain, "b LOGIN user secret\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, IMAP)
+			s.session.Plaintext = tt.plaintext
+			s.session.Secure(s.session.Upstream)
+			got := s.converse("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready [x]\nc: * OK ready [x]\n" + tt.script)
+			if got.err != nil || got.next != tt.next || got.pending != tt.pending {
+				t.Errorf("ended with %v %q %v", got.next, got.pending, got.err)
+			}
+		})
+	}
+}
+
+func TestIMAPOnBehalf(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, IMAP)
+	got := s.during("S: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\ns: tlslift0 STARTTLS\nS: tlslift0 OK go\nc: * OK hi\n", func() (e end) {
+		if e.err = s.session.Greet(); e.err == nil {
+			e.err = s.session.StartTLS()
+		}
+		if e.err == nil {
+			s.session.Secure(s.session.Upstream)
+			_, e.err = s.session.Resume(s.session.Client)
+		}
+		return e
+	})
+	if got.err != nil {
+		t.Error(got.err)
+	}
+}
