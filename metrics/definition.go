@@ -18,6 +18,7 @@ const (
 	clientHandshakesTotal
 	clientFailuresTotal
 	clientBytesTotal
+	clientSMTPReplies
 	clientLastSeen
 	clientsTracked
 	clientsOverflowed
@@ -62,9 +63,11 @@ var definitions = [...]definition{
 		[]string{"client", "tls_version", "cipher_suite", "resumed"},
 		"TLS handshakes completed with a client whose connection was lifted."},
 	clientFailuresTotal: {"client_failures_total", counter, []string{"client", "reason"},
-		"Connections of a client that were refused or failed, by reason."},
+		"Connections of a client that were refused, failed, broke off, or in which Microsoft 365 turned the mail down, by reason."},
 	clientBytesTotal: {"client_bytes_total", counter, []string{"client", "direction"},
 		"Bytes relayed for a client; direction is from_client or to_client."},
+	clientSMTPReplies: {"client_smtp_replies_total", counter, []string{"client", "code", "enhanced_code"},
+		"Replies of the destination in lifted SMTP sessions of a client; enhanced_code is none where there was none, and what is beyond " + strconv.Itoa(maxReplyCodes) + " different replies shares other."},
 	clientLastSeen: {"client_last_seen_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended, as a Unix time."},
 	clientsTracked: {"clients_tracked", gauge, nil,

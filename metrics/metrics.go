@@ -29,6 +29,9 @@ const (
 	// the limits hold even if a mistake elsewhere lets something else in.
 	maxCipherSuites = 100
 	maxProtocols    = 20
+	// maxReplyCodes bounds the codes of SMTP replies, which the destination
+	// chooses.
+	maxReplyCodes = 60
 )
 
 // Options configures New.
@@ -51,12 +54,13 @@ type Metrics struct {
 	destinations *limited[string, string]
 	cipherSuites *limited[string, string]
 	protocols    *limited[string, string]
+	replyCodes   *limited[replyKey, replyKey]
 	// Those without series of their own. Made when first needed: a last-seen
 	// time of zero would look like a client lost in 1970.
 	otherClients, unknownClient func() *client
 
 	connections, clientConnections, clientHandshakes  *prometheus.CounterVec
-	clientFailures, clientBytes                       *prometheus.CounterVec
+	clientFailures, clientBytes, clientReplies        *prometheus.CounterVec
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
 	active, lastSeen                                  *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
@@ -102,6 +106,7 @@ func (m *Metrics) limitLabels(maxClients int) {
 	m.destinations = newLimited(maxDestinations, maxDestinations/2, label)
 	m.cipherSuites = newLimited(maxCipherSuites, 0, label)
 	m.protocols = newLimited(maxProtocols, 0, label)
+	m.replyCodes = newLimited(maxReplyCodes, 0, newReplyKey)
 	m.otherClients = sync.OnceValue(func() *client { return m.clientLabelled(other) })
 	m.unknownClient = sync.OnceValue(func() *client { return m.clientLabelled(unknown) })
 }
@@ -124,6 +129,7 @@ func (m *Metrics) registerClients() {
 	m.clientHandshakes = m.counter(clientHandshakesTotal)
 	m.clientFailures = m.counter(clientFailuresTotal)
 	m.clientBytes = m.counter(clientBytesTotal)
+	m.clientReplies = m.counter(clientSMTPReplies)
 	m.lastSeen = m.gauge(clientLastSeen)
 	m.overflowed = m.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
@@ -168,6 +174,7 @@ func (m *Metrics) countClient(r *proxy.Record) {
 	if r.Reason != "" {
 		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason))).Inc()
 	}
+	m.countReplies(c, r.SMTPReplies)
 }
 
 func (m *Metrics) countUpstream(r *proxy.Record) {

@@ -15,12 +15,14 @@ func TestClientTable(t *testing.T) {
 	const want = `CLIENT     PROTOCOL  OFFERED  OUTCOME  CONNECTIONS
 10.0.0.7   tls       TLS 1.0  lifted   2
 10.0.0.8   tls       TLS 1.1  failed   1
+10.0.0.9   smtp      none     lifted   1
 10.0.0.40  tls       TLS 1.3  passed   1
 fd00::9    tls       TLS 1.0  failed   1
 unknown    unknown   none     refused  1
 
 CLIENT    REASON                CONNECTIONS
 10.0.0.8  client_unknown_ca     1
+10.0.0.9  smtp_send_as_denied   1
 fd00::9   upstream_timeout      1
 unknown   proxy_header_invalid  1
 `

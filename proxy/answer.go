@@ -19,8 +19,8 @@ func (s *Server) answer(c *client, f *failure) {
 	if c.rec.Outcome != "" || silent[f.reason] {
 		return
 	}
-	if c.startedTLS {
-		s.linger(c) // crypto/tls has sent its alert; let it arrive
+	if s.answerInside(c, f) || c.startedTLS || f.told {
+		s.linger(c) // crypto/tls has sent its alert, or it has been told; let that arrive
 		return
 	}
 	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
@@ -49,6 +49,7 @@ func (s *Server) linger(c *client) {
 var silent = map[Reason]bool{
 	ReasonClientNotAllowed:     true,
 	ReasonClosedBeforeHello:    true,
+	ReasonClosedBeforeTLS:      true,
 	ReasonHelloTruncated:       true,
 	ReasonProxyHeaderInvalid:   true,
 	ReasonProxyHeaderUntrusted: true,
@@ -60,6 +61,8 @@ func (s *Server) refusal(c *client, f *failure) []byte {
 	switch {
 	case errors.As(f, &byDestination):
 		return byDestination.answer
+	case c.mailProtocol() != "" && c.hello == nil && !s.awaitsTLS(c, f):
+		return mailRefusal(c.mailProtocol(), f)
 	case f.reason == ReasonHTTPOnTLSPort:
 		return httpRefusal("HTTP/1.1", f)
 	case c.listener.explicit == nil, f.reason == ReasonTLSOnProxyPort, c.tunnel != nil && c.tunnel.open:

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -39,7 +40,11 @@ type client struct {
 	destination policy.Destination // where the client wants to go
 	hello       *clienthello.Hello // nil until peeked
 	upstream    net.Conn           // nil until dialled
+	unguard     func() bool        // ends the guard of upstream; see dial
+	mail        *mail              // nil unless it is SMTP, IMAP or POP3
+	lifting     bool               // the client's TLS is to end here
 	startedTLS  bool               // our handshake with the client has begun
+	inside      *tls.Conn          // the client's TLS, once that is complete
 }
 
 // A source reads bytes that were given back, then the connection.
@@ -171,7 +176,11 @@ func reset(conn net.Conn) {
 func (c *client) close() {
 	c.releaseReader()
 	_ = c.Close()
+	if c.mail != nil {
+		c.mail.reading.release()
+	}
 	if c.upstream != nil {
+		c.unguard()
 		_ = c.upstream.Close()
 	}
 }

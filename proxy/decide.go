@@ -26,7 +26,8 @@ type Decision struct {
 	// Why names the rule that chose: "capable" for Pass, else what the client
 	// lacks: "hello_format", "tls_version", "cipher_suites",
 	// "signature_algorithms" or "groups"; "destination_refused" when an
-	// earlier passed hello of this shape was refused by the destination.
+	// earlier passed hello of this shape was refused by the destination;
+	// "opening_differs" when TLS begins differently on the two sides.
 	Why string
 	// Reason says why the connection is refused; empty otherwise.
 	Reason Reason
@@ -40,6 +41,10 @@ type Circumstance struct {
 	// RefusedBefore says that the destination has lately refused a passed
 	// hello of this shape.
 	RefusedBefore bool
+	// OpeningDiffers says that one side begins with TLS at once and the other
+	// in plaintext: what the destination says first inside TLS is then not
+	// what the client expects.
+	OpeningDiffers bool
 }
 
 // What Microsoft 365 asks of a TLS 1.2 client: ECDHE with AES-GCM, or with
@@ -79,10 +84,13 @@ var tls13Suites = []uint16{
 func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	lacks := lacking(h)
 	switch {
-	case lacks == "" && !c.RefusedBefore:
-		return Decision{Action: Pass, Why: "capable"}
-	case lacks == "":
+	case lacks != "":
+	case c.OpeningDiffers:
+		lacks = "opening_differs"
+	case c.RefusedBefore:
 		lacks = "destination_refused"
+	default:
+		return Decision{Action: Pass, Why: "capable"}
 	}
 	if reason := unservable(h, c.RC4); reason != "" {
 		return Decision{Action: Refuse, Why: lacks, Reason: reason}

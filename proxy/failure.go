@@ -18,7 +18,9 @@ import (
 type failure struct {
 	outcome Outcome // OutcomeRefused or OutcomeFailed
 	reason  Reason
-	err     error // the detail; may be nil
+	err     error  // the detail; may be nil
+	told    bool   // the client has had its answer
+	reply   []byte // the destination's own words for the client; may be nil
 }
 
 func (f *failure) Error() string {
@@ -98,9 +100,12 @@ func upstreamFailure(err error) *failure {
 }
 
 // helloFailure says why no ClientHello could be had from the client.
-func helloFailure(err error) *failure {
+func (c *client) helloFailure(err error) *failure {
 	var notTLS *clienthello.NotTLSError
 	switch {
+	case errors.As(err, &notTLS) && c.mail != nil && !c.mail.clientTLS:
+		// It came too late to be seen behind STARTTLS, and is no better.
+		return refused(ReasonCommandAfterStartTLS, err)
 	case errors.As(err, &notTLS):
 		return refused(notTLSReason(notTLS.Looks), err)
 	case errors.Is(err, clienthello.ErrMalformed):

@@ -33,8 +33,8 @@ func (s *Server) serve(ctx context.Context, l *listener, conn net.Conn) {
 }
 
 // handle is the way of a connection, in order: who is it, may it connect,
-// where does it want to go, what does its ClientHello say, and then pass,
-// lift or refuse.
+// where does it want to go, what is said before TLS, what does its ClientHello
+// say, and then pass, lift or refuse.
 func (s *Server) handle(ctx context.Context, c *client) error {
 	if err := s.identify(c); err != nil {
 		return err
@@ -47,10 +47,19 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 	if err := s.openTunnel(ctx, c); err != nil {
 		return err
 	}
+	if err := s.findDestination(c); err != nil {
+		return err
+	}
+	if err := s.openMail(ctx, c); err != nil {
+		return err
+	}
+	if c.mail != nil && c.mail.plain {
+		return s.liftPlain(c)
+	}
 	if err := s.peekHello(c); err != nil {
 		return err
 	}
-	if err := s.findDestination(c); err != nil {
+	if err := s.findDestinationByName(c); err != nil {
 		return err
 	}
 	decision := s.decide(c)
@@ -116,13 +125,16 @@ func (s *Server) refuseTLS(c *client) error {
 	if err != nil {
 		return readFailure(err)
 	}
-	// No HTTP method begins with a handshake record's type, nor with the high
-	// bit of an SSLv2-format hello.
-	if first[0] == 0x16 || first[0]&0x80 != 0 {
+	// No HTTP method begins like that.
+	if looksTLS(first[0]) {
 		return refused(ReasonTLSOnProxyPort, nil)
 	}
 	return c.SetReadDeadline(time.Time{})
 }
+
+// looksTLS says whether a connection that begins with this byte begins with a
+// ClientHello: in a handshake record, or in SSLv2 format.
+func looksTLS(first byte) bool { return first == recordTypeHandshake || first&0x80 != 0 }
 
 // peekHello looks at the ClientHello without consuming it.
 func (s *Server) peekHello(c *client) error {
@@ -131,13 +143,15 @@ func (s *Server) peekHello(c *client) error {
 	}
 	hello, err := clienthello.Peek(c.reader)
 	if err != nil {
-		return helloFailure(err)
+		return c.helloFailure(err)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return failed(ReasonClosedBeforeHello, err)
 	}
 	c.hello = hello
-	c.rec.Protocol = "tls"
+	if c.mail == nil {
+		c.rec.Protocol = "tls"
+	}
 	c.rec.ServerName = hello.ServerName
 	c.rec.OfferedVersion = clienthello.VersionName(hello.MaxVersion())
 	return nil
@@ -147,22 +161,31 @@ func (s *Server) peekHello(c *client) error {
 // the listener names none.
 const defaultTLSPort = 443
 
-// findDestination fills in the destination where no CONNECT request named it.
+// findDestination fills in the destination that the listener has fixed.
 func (s *Server) findDestination(c *client) error {
-	if c.tunnel != nil {
+	if to := c.listener.url.To; to.Host != "" {
+		return s.setDestination(c, to.Host, to.Port)
+	}
+	return nil
+}
+
+// findDestinationByName fills in the destination where neither a CONNECT
+// request nor the listener has named it: the client's server name tells.
+func (s *Server) findDestinationByName(c *client) error {
+	if c.destination.Host != "" {
 		return nil
 	}
-	url := c.listener.url
-	host, port := url.To.Host, url.To.Port
-	if host == "" {
-		host, port = c.hello.ServerName, url.Port
-		if host == "" {
-			return refused(ReasonNoServerName, nil)
-		}
-		if port == 0 {
-			port = defaultTLSPort
-		}
+	if c.hello.ServerName == "" {
+		return refused(ReasonNoServerName, nil)
 	}
+	port := c.listener.url.Port
+	if port == 0 {
+		port = defaultTLSPort
+	}
+	return s.setDestination(c, c.hello.ServerName, port)
+}
+
+func (s *Server) setDestination(c *client, host string, port uint16) error {
 	dest, err := s.cfg.Policy.Check(host, port)
 	if err != nil {
 		return policyFailure(err)
@@ -174,8 +197,9 @@ func (s *Server) findDestination(c *client) error {
 
 func (s *Server) decide(c *client) Decision {
 	return Decide(c.hello, Circumstance{
-		RC4:           s.cfg.RC4,
-		RefusedBefore: s.refusals.has(c.destination, c.hello.Shape(), time.Now()),
+		RC4:            s.cfg.RC4,
+		RefusedBefore:  s.refusals.has(c.destination, c.hello.Shape(), time.Now()),
+		OpeningDiffers: c.mail != nil && c.mail.clientTLS != c.mail.upstreamTLS,
 	})
 }
 
@@ -184,13 +208,14 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 	if c.upstream != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
+	timed, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
-	conn, err := s.upstream.Dial(ctx, c.destination.Host, c.destination.Port)
+	conn, err := s.upstream.Dial(timed, c.destination.Host, c.destination.Port)
 	if err != nil {
 		return upstreamFailure(err)
 	}
 	c.upstream = conn
+	c.unguard = context.AfterFunc(ctx, func() { reset(conn) })
 	return nil
 }
 

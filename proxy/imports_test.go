@@ -18,10 +18,11 @@ var arrows = map[string][]string{
 	"cmd/tlslift":       {"metrics", "proxy", "proxy/localca", "proxy/policy", "proxy/standin", "proxy/upstream"},
 	"cmd/tlslift/e2e":   {},
 	"metrics":           {"proxy"},
-	"proxy":             {"proxy/clienthello", "proxy/localca", "proxy/policy", "proxy/upstream"},
+	"proxy":             {"proxy/clienthello", "proxy/localca", "proxy/policy", "proxy/prologue", "proxy/upstream"},
 	"proxy/clienthello": {},
 	"proxy/localca":     {},
 	"proxy/policy":      {},
+	"proxy/prologue":    {},
 	"proxy/standin":     {},
 	"proxy/upstream":    {},
 }

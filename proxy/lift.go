@@ -15,25 +15,27 @@ import (
 // lift opens verified TLS to the destination, ends the client's TLS with a
 // leaf that mirrors the destination's certificate, and relays between the two.
 func (s *Server) lift(ctx context.Context, c *client) error {
-	if err := s.dial(ctx, c); err != nil {
-		return err
-	}
-	conn := c.upstream
-	stop := context.AfterFunc(ctx, func() { reset(conn) })
-	defer stop()
+	c.lifting = true
 	up, err := s.secureUpstream(ctx, c)
 	if err != nil {
 		return err
 	}
-	down, err := s.endClientTLS(ctx, c, up.ConnectionState())
-	if err != nil {
+	if err := s.endClientTLS(ctx, c, names(up.ConnectionState().PeerCertificates[0]), up.ConnectionState().NegotiatedProtocol); err != nil {
 		return err
 	}
+	if c.mail != nil {
+		return s.liftMail(c)
+	}
 	c.rec.Outcome = OutcomeLifted
-	r := relay{client: lifted{down, c.Conn}, upstream: up, idle: s.cfg.IdleTimeout, abort: c.abort}
-	err = r.run()
-	c.rec.BytesFromClient = r.fromClient.Load()
-	c.rec.BytesToClient = r.toClient.Load()
+	return s.relayBetween(c, lifted{c.inside, c.Conn}, up)
+}
+
+// relayBetween relays until both sides have ended, and counts the bytes.
+func (s *Server) relayBetween(c *client, down, up net.Conn) error {
+	r := relay{client: down, upstream: up, idle: s.cfg.IdleTimeout, abort: c.abort}
+	err := r.run()
+	c.rec.BytesFromClient += r.fromClient.Load()
+	c.rec.BytesToClient += r.toClient.Load()
 	return relayFailure(c.rec, err)
 }
 
@@ -52,9 +54,15 @@ func (l lifted) CloseWrite() error {
 	return closeWrite(l.raw)
 }
 
-// secureUpstream does the handshake with the destination, offering what the
-// client offered through ALPN.
+// secureUpstream does the handshake with the destination, unless it has been
+// done, offering what the client offered through ALPN.
 func (s *Server) secureUpstream(ctx context.Context, c *client) (*tls.Conn, error) {
+	if c.mail != nil && c.mail.secure != nil {
+		return c.mail.secure, nil
+	}
+	if err := s.reach(ctx, c); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
 	start := time.Now()
@@ -63,34 +71,42 @@ func (s *Server) secureUpstream(ctx context.Context, c *client) (*tls.Conn, erro
 		return nil, upstreamFailure(err)
 	}
 	c.rec.UpstreamTLS = handshakeOf(conn.ConnectionState(), start)
+	if c.mail != nil {
+		return conn, c.mail.secured(conn, s.cfg.HandshakeTimeout)
+	}
 	return conn, nil
 }
 
 // alpn is what to offer upstream. HTTP/2 forbids what the lifted clients
 // speak (RFC 9113 section 9.2), so "h2" stays out for them.
 func (c *client) alpn() []string {
+	if c.hello == nil {
+		return nil
+	}
 	if lacking(c.hello) == "" {
 		return c.hello.ALPN
 	}
 	return slices.DeleteFunc(slices.Clone(c.hello.ALPN), func(p string) bool { return p == "h2" })
 }
 
-// endClientTLS does the handshake with the client.
-func (s *Server) endClientTLS(ctx context.Context, c *client, up tls.ConnectionState) (*tls.Conn, error) {
-	leaf, err := s.cfg.CA.Leaf(c.destination.Host, names(up.PeerCertificates[0]))
+// endClientTLS does the handshake with the client, with a leaf that has also
+// the names of mirror.
+func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, protocol string) error {
+	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror)
 	if err != nil {
-		return nil, failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
+		return failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
 	start := time.Now()
 	c.startedTLS = true
-	conn := tls.Server(c, s.serverConfig(c, leaf, up.NegotiatedProtocol))
+	conn := tls.Server(c, s.serverConfig(c, leaf, protocol))
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, clientFailure(err)
+		return clientFailure(err)
 	}
 	c.rec.ClientTLS = handshakeOf(conn.ConnectionState(), start)
-	return conn, nil
+	c.inside = conn
+	return nil
 }
 
 // serverConfig is the one place that configures TLS towards clients.

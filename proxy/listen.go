@@ -1,14 +1,17 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/prologue"
 )
 
 // A Scheme is the protocol a listener speaks with its clients.
@@ -20,12 +23,49 @@ const (
 	SchemeProxy Scheme = "proxy"
 	// SchemeTLS expects a ClientHello at once.
 	SchemeTLS Scheme = "tls"
+	// The mail protocols, opening in plaintext until STARTTLS. A client that
+	// begins with TLS is served too.
+	SchemeSMTP Scheme = "smtp"
+	SchemeIMAP Scheme = "imap"
+	SchemePOP3 Scheme = "pop3"
+	// The mail protocols inside TLS from the first byte (RFC 8314).
+	SchemeSMTPS Scheme = "smtps"
+	SchemeIMAPS Scheme = "imaps"
+	SchemePOP3S Scheme = "pop3s"
 )
+
+// mail is the mail protocol of a scheme; empty for others.
+func (s Scheme) mail() prologue.Protocol {
+	switch s {
+	case SchemeSMTP, SchemeSMTPS:
+		return prologue.SMTP
+	case SchemeIMAP, SchemeIMAPS:
+		return prologue.IMAP
+	case SchemePOP3, SchemePOP3S:
+		return prologue.POP3
+	}
+	return ""
+}
+
+// implicitTLS says whether clients begin with TLS.
+func (s Scheme) implicitTLS() bool {
+	switch s {
+	case SchemeTLS, SchemeSMTPS, SchemeIMAPS, SchemePOP3S:
+		return true
+	}
+	return false
+}
 
 // listenOptions are the query parameters that each scheme knows.
 var listenOptions = map[Scheme][]string{
 	SchemeProxy: {},
 	SchemeTLS:   {"to", "port"},
+	SchemeSMTP:  {"to", "plaintext", "wait"},
+	SchemeIMAP:  {"to", "plaintext", "wait"},
+	SchemePOP3:  {"to", "plaintext", "wait"},
+	SchemeSMTPS: {"to"},
+	SchemeIMAPS: {"to"},
+	SchemePOP3S: {"to"},
 }
 
 // A ListenURL is one listener as the operator writes it, as in
@@ -35,13 +75,27 @@ type ListenURL struct {
 	// Address is host:port to listen on; an empty host means every address
 	// of the machine.
 	Address string
-	// To is the fixed destination of a tls:// listener; zero means that the
-	// client's server name decides.
+	// To is the fixed destination. Zero means with tls:// that the client's
+	// server name decides, and with the mail protocols Microsoft 365's.
 	To policy.Destination
 	// Port is the destination's port when the server name decides; zero
 	// means 443.
 	Port uint16
+	// Plaintext lets clients of smtp://, imap:// and pop3:// go on without TLS.
+	Plaintext bool
+	// Wait is how long smtp://, imap:// and pop3:// wait for a client that
+	// begins with TLS before they send their greeting; zero means 200 ms.
+	Wait time.Duration
 }
+
+// defaultWait is above the round trip time of most networks; clients that wait
+// for the greeting do not notice it.
+const defaultWait = 200 * time.Millisecond
+
+// maxWait keeps clients from giving up on the greeting.
+const maxWait = 30 * time.Second
+
+func (l ListenURL) wait() time.Duration { return cmp.Or(l.Wait, defaultWait) }
 
 // String returns the URL without its options: the listener's name in logs
 // and metrics.
@@ -55,6 +109,12 @@ func (l ListenURL) MarshalText() ([]byte, error) {
 	}
 	if l.Port != 0 {
 		q.Set("port", strconv.Itoa(int(l.Port)))
+	}
+	if l.Plaintext {
+		q.Set("plaintext", "allow")
+	}
+	if l.Wait != 0 {
+		q.Set("wait", l.Wait.String())
 	}
 	if len(q) == 0 {
 		return []byte(l.String()), nil
@@ -141,6 +201,9 @@ func (l *ListenURL) setOptions(rawQuery string) error {
 	if l.To != (policy.Destination{}) && l.Port != 0 {
 		return fmt.Errorf("option %q only makes sense without %q", "port", "to")
 	}
+	if mail := plaintextPorts[l.To.Port]; mail != "" && l.Scheme == SchemeTLS {
+		return fmt.Errorf("%s begins in plaintext, which tls:// does not speak; write %ss:// instead", l.To, mail)
+	}
 	return nil
 }
 
@@ -166,6 +229,17 @@ func (l *ListenURL) setOption(key, value string) error {
 			return fmt.Errorf("option %q: %q is not a port", key, value)
 		}
 		l.Port = uint16(port)
+	case "plaintext":
+		if value != "allow" && value != "refuse" {
+			return fmt.Errorf("option %q: write allow, or refuse, which is the default", key)
+		}
+		l.Plaintext = value == "allow"
+	case "wait":
+		wait, err := time.ParseDuration(value)
+		if err != nil || wait <= 0 || wait > maxWait {
+			return fmt.Errorf("option %q: %q is not a time above zero and up to %s, as in 200ms", key, value, maxWait)
+		}
+		l.Wait = wait
 	}
 	return nil
 }

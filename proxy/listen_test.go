@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -17,6 +18,10 @@ func TestParseListenURL(t *testing.T) {
 		"tls://:443":                                  {Scheme: SchemeTLS, Address: ":443"},
 		"tls://0.0.0.0:0?port=993":                    {Scheme: SchemeTLS, Address: "0.0.0.0:0", Port: 993},
 		"tls://:8443?to=outlook.office365.com:443":    {Scheme: SchemeTLS, Address: ":8443", To: to},
+		"smtp://:25":                                  {Scheme: SchemeSMTP, Address: ":25"},
+		"imap://:143?plaintext=allow&wait=1s":         {Scheme: SchemeIMAP, Address: ":143", Plaintext: true, Wait: time.Second},
+		"pop3s://:995?to=outlook.office365.com:443":   {Scheme: SchemePOP3S, Address: ":995", To: to},
+		"smtp://:25?plaintext=refuse":                 {Scheme: SchemeSMTP, Address: ":25"},
 		"tls://:8443?to=OUTLOOK.office365.com.%3A443": {Scheme: SchemeTLS, Address: ":8443", To: to},
 	} {
 		got, err := ParseListenURL(in)
@@ -32,7 +37,7 @@ func TestParseListenURLErrors(t *testing.T) {
 	for in, mention := range map[string]string{
 		"":                                    "proxy://127.0.0.1:3128",
 		"127.0.0.1:3128":                      "proxy://127.0.0.1:3128",
-		"http://:3128":                        "proxy://, tls://",
+		"http://:3128":                        "proxy://, smtp://, smtps://, tls://",
 		"proxy://127.0.0.1":                   "port",
 		"proxy://127.0.0.1:99999":             "port",
 		"tls://0:0:0":                         "brackets",
@@ -49,6 +54,13 @@ func TestParseListenURLErrors(t *testing.T) {
 		"tls://:443?port=0":                   "not a port",
 		"tls://:443?port=65536":               "not a port",
 		"tls://:443?a=%zz":                    "options",
+		"smtps://:465?plaintext=allow":        "knows to",
+		"smtp://:25?plaintext=yes":            "allow, or refuse",
+		"smtp://:25?wait=0s":                  "200ms",
+		"smtp://:25?wait=5":                   "200ms",
+		"imap://:143?wait=1h":                 "30s",
+		"tls://:1?to=a.example:587":           "smtps://",
+		"tls://:1?to=a.example:143":           "imaps://",
 	} {
 		_, err := ParseListenURL(in)
 		if err == nil || !strings.Contains(err.Error(), mention) {
@@ -60,7 +72,7 @@ func TestParseListenURLErrors(t *testing.T) {
 func FuzzParseListenURL(f *testing.F) {
 	for _, s := range []string{
 		"proxy://127.0.0.1:3128", "tls://:443?to=outlook.office365.com:443", "tls://[::]:0?port=993",
-		"tls://%:1", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
+		"smtp://:25?plaintext=allow&wait=200ms", "pop3s://:995", "tls://%:1", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
 	} {
 		f.Add(s)
 	}

@@ -24,6 +24,7 @@ const (
 	fieldDetail      = "detail"
 	fieldClientTLS   = "client_tls"
 	fieldUpstreamTLS = "upstream_tls"
+	fieldSMTPReply   = "smtp_reply"
 	fieldFromClient  = "bytes_from_client"
 	fieldToClient    = "bytes_to_client"
 	fieldDuration    = "duration"
@@ -39,17 +40,18 @@ func LogFields() []LogField {
 		{fieldOutcome, "`passed`, `lifted`, `refused` or `failed`"},
 		{fieldClient, "the client's address"},
 		{fieldListener, "the listener that accepted it"},
-		{fieldProtocol, "`tls`, `http`, or `unknown` when the client did not get that far"},
+		{fieldProtocol, "`smtp`, `imap`, `pop3`, `http`, `tls` for whatever else is inside TLS, or `unknown` when the client did not get that far"},
 		{fieldDestination, "host and port that the client wanted, as allowed"},
 		{fieldServerName, "the name in the client's ClientHello (SNI)"},
 		{fieldOffered, "the newest TLS version the client offered"},
-		{fieldWhy, "the rule that decided: `capable`, or what the client lacks (`tls_version`, `cipher_suites`, `signature_algorithms`, `groups`, `hello_format`), or `destination_refused`"},
+		{fieldWhy, "the rule that decided: `capable`, or what the client lacks (`tls_version`, `cipher_suites`, `signature_algorithms`, `groups`, `hello_format`), `destination_refused`, `opening_differs` when one side begins with TLS and the other with STARTTLS, or `plaintext` when the client may do without TLS"},
 		{fieldReason, "why it was refused, failed or broken off (see the table of reasons)"},
 		{fieldCause, "the reason in a sentence"},
 		{fieldRemedy, "what to do about it"},
 		{fieldDetail, "the underlying error"},
 		{fieldClientTLS, "version, cipher suite and whether the session was resumed, with the client"},
 		{fieldUpstreamTLS, "the same with the destination"},
+		{fieldSMTPReply, "the last negative SMTP reply of the destination in a lifted session, as in `550 5.7.60`"},
 		{fieldFromClient, "bytes relayed from the client"},
 		{fieldToClient, "bytes relayed to the client"},
 		{fieldDuration, "how long the connection lasted"},
@@ -78,18 +80,18 @@ func (s *Server) record(ctx context.Context, c *client, err error) {
 // administrator may have to act on is a warning.
 func (r *Record) level() slog.Level {
 	switch {
-	case r.Reason == ReasonClosedBeforeHello:
+	case r.Reason == ReasonClosedBeforeHello, r.Reason == ReasonClosedBeforeTLS:
 		return slog.LevelDebug
 	case r.Reason == ReasonInternal:
 		return slog.LevelError
-	case r.Outcome == OutcomeRefused || r.Outcome == OutcomeFailed:
+	case r.Outcome == OutcomeRefused || r.Outcome == OutcomeFailed, r.SMTPReply != "":
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }
 
 func (r *Record) attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 17)
+	a := make([]slog.Attr, 0, 18)
 	text := func(name, value string) {
 		if value != "" {
 			a = append(a, slog.String(name, value))
@@ -111,6 +113,7 @@ func (r *Record) attrs() []slog.Attr {
 	}
 	text(fieldClientTLS, r.ClientTLS.String())
 	text(fieldUpstreamTLS, r.UpstreamTLS.String())
+	text(fieldSMTPReply, r.SMTPReply)
 	return append(a, slog.Int64(fieldFromClient, r.BytesFromClient),
 		slog.Int64(fieldToClient, r.BytesToClient), slog.Duration(fieldDuration, r.Duration))
 }

@@ -17,22 +17,23 @@ var errHelloRefused = errors.New("the destination refused the client's hello")
 
 // TLS record framing (RFC 5246 section 6.2.1).
 const (
-	recordHeaderLen  = 5
-	recordTypeAlert  = 21
-	alertLen         = 2
-	alertLevelFatal  = 2
-	alertRecordTotal = recordHeaderLen + alertLen
+	recordHeaderLen     = 5
+	recordTypeHandshake = 22
+	recordTypeAlert     = 21
+	alertLen            = 2
+	alertLevelFatal     = 2
+	alertRecordTotal    = recordHeaderLen + alertLen
 )
 
 // pass replays the client's hello to the destination and, when that is
 // answered, relays the bytes of both sides untouched.
 func (s *Server) pass(ctx context.Context, c *client) error {
-	if err := s.dial(ctx, c); err != nil {
+	if c.mail != nil && c.mail.secure != nil {
+		c.dropUpstream() // its TLS is ours; the client's own needs another
+	}
+	if err := s.reach(ctx, c); err != nil {
 		return err
 	}
-	conn := c.upstream
-	stop := context.AfterFunc(ctx, func() { reset(conn) })
-	defer stop()
 	if err := c.setDeadlines(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
 		return failed(ReasonUpstreamUnreachable, err)
 	}
@@ -48,11 +49,9 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 	if err := c.exchange(answer, early); err != nil {
 		return relayFailure(c.rec, err)
 	}
-	r := relay{client: c.Conn, upstream: c.upstream, idle: s.cfg.IdleTimeout, abort: c.abort}
-	err = r.run()
-	c.rec.BytesFromClient = r.fromClient.Load() + int64(c.hello.Length+len(early))
-	c.rec.BytesToClient = r.toClient.Load() + int64(len(answer))
-	return relayFailure(c.rec, err)
+	c.rec.BytesFromClient = int64(c.hello.Length + len(early))
+	c.rec.BytesToClient = int64(len(answer))
+	return s.relayBetween(c, c.Conn, c.upstream)
 }
 
 // setDeadlines bounds reads and writes of both sides; zero removes the bounds.
@@ -129,8 +128,7 @@ func (e *refusedByAlert) Unwrap() error { return errHelloRefused }
 // liftAfterAll lifts a client whose passed hello was refused. One that cannot
 // be lifted gets the destination's own alert.
 func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) error {
-	_ = c.upstream.Close()
-	c.upstream = nil
+	c.dropUpstream()
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return failed(ReasonClientClosed, err)
 	}

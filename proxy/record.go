@@ -39,8 +39,9 @@ type Record struct {
 	Start time.Time
 	// Duration is how long the connection lasted.
 	Duration time.Duration
-	// Protocol is what the client spoke to the destination: "tls", "http",
-	// or "unknown" when it did not get far enough to tell.
+	// Protocol is what the client spoke to the destination: "smtp", "imap",
+	// "pop3", "http", "tls" for whatever else is inside TLS, or "unknown" when
+	// it did not get far enough to tell.
 	Protocol string
 	// Destination is host:port as allowed by the policy.
 	Destination string
@@ -64,6 +65,13 @@ type Record struct {
 	// UpstreamTLS describes the handshake with the destination; nil unless
 	// lifted and completed.
 	UpstreamTLS *Handshake
+
+	// SMTPReplies counts the destination's replies in a lifted SMTP session, by
+	// code; nil for others.
+	SMTPReplies []SMTPReply
+	// SMTPReply is the last negative one, as in "550 5.7.60"; empty when there
+	// was none.
+	SMTPReply string
 
 	// BytesFromClient and BytesToClient count what was relayed, after TLS
 	// was ended when lifted, as on the wire when passed.

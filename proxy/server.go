@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -65,6 +68,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		}
 		// The name has the port in force, in case the configured one is 0.
 		u.Address = ln.Addr().String()
+		u.To = cmp.Or(u.To, s.mailDestination(u.Scheme))
 		l := &listener{url: u, name: u.String(), Listener: ln}
 		if u.Scheme == SchemeProxy {
 			l.explicit = newExplicit(s)
@@ -72,6 +76,15 @@ func (s *Server) Listen(ctx context.Context) error {
 		s.listeners = append(s.listeners, l)
 	}
 	return nil
+}
+
+// mailDestination is where a mail listener leads that names no destination;
+// zero for others.
+func (s *Server) mailDestination(scheme Scheme) policy.Destination {
+	m := s.cfg.Policy.Mail()
+	return map[prologue.Protocol]policy.Destination{
+		prologue.SMTP: m.SMTP, prologue.IMAP: m.IMAP, prologue.POP3: m.POP3,
+	}[scheme.mail()]
 }
 
 // A ListenError says which listener could not be opened.

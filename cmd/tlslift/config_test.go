@@ -50,7 +50,7 @@ func TestSettingsMatchConfig(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	cfg := mustLoad(t, nil)
-	if len(cfg.Listen) != 1 || cfg.Listen[0].String() != "proxy://127.0.0.1:3128" || cfg.AdminListen != "127.0.0.1:9465" {
+	if fmt.Sprint(cfg.Listen) != "[proxy://127.0.0.1:3128 smtp://127.0.0.1:2587]" || cfg.AdminListen != "127.0.0.1:9465" {
 		t.Errorf("listens on %v and %v", cfg.Listen, cfg.AdminListen)
 	}
 	if len(cfg.ClientNets) != 7 || cfg.TrustedProxies != nil || cfg.Destinations != nil || cfg.UpstreamProxy != nil ||
@@ -112,7 +112,7 @@ func TestGoodValues(t *testing.T) {
 
 // badValues has at least one for each setting that can be wrong by itself.
 var badValues = map[string][]string{
-	"LISTEN":                     {"3128", "smtp://:25", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", ","},
+	"LISTEN":                     {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", ","},
 	"ADMIN_LISTEN":               {"9465", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "http://127.0.0.1:1", "*:9465"},
 	"M365_INSTANCE":              {"mars"},
 	"CLIENT_NETS":                {"10.0.0.0/33", "printer", "fe80::1%eth0", "::ffff:10.0.0.0/104", ","},

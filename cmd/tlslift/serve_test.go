@@ -435,7 +435,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.RC4 ||
-		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 1 {
+		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.DrainTimeout != 3*time.Second {

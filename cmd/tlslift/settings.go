@@ -24,7 +24,7 @@ type setting struct {
 
 // settings are all settings, in the order of the documentation.
 var settings = []setting{
-	{name: "LISTEN", def: "proxy://127.0.0.1:3128", meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy, `tls://` expects TLS at once and takes `?to=host:port` or goes by the client's server name", remedy: "listener URLs, comma-separated, as in proxy://127.0.0.1:3128,tls://:8443?to=outlook.office365.com:443"},
+	{name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587", meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS or TLS at once, `smtps://`, `imaps://` and `pop3s://` only TLS at once; `tls://` expects TLS at once and goes by `?to=host:port` or the client's server name", remedy: "listener URLs, comma-separated, as in proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443"},
 	{name: "ADMIN_LISTEN", def: "127.0.0.1:9465", meaning: "address of /metrics, /healthz and /readyz; empty turns it off", remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off"},
 	{name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", meaning: "directory of the CA; it is created, and only its owner may read it", remedy: "a directory that only tlslift may read, as in /var/lib/tlslift"},
 	{name: "M365_INSTANCE", def: "worldwide", meaning: "whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`", remedy: "worldwide, gcchigh, dod or china"},

@@ -1,0 +1,28 @@
+package metrics
+
+import "github.com/tlslift/tlslift/proxy"
+
+// none stands for an enhanced status code that a reply did not have.
+const none = "none"
+
+// A replyKey is what tells SMTP replies apart.
+type replyKey struct{ code, enhanced string }
+
+// newReplyKey makes both fit to be label values.
+func newReplyKey(k replyKey) replyKey {
+	if k.enhanced == "" {
+		k.enhanced = none
+	}
+	return replyKey{label(k.code), label(k.enhanced)}
+}
+
+// countReplies counts the replies of one connection.
+func (m *Metrics) countReplies(c *client, replies []proxy.SMTPReply) {
+	for _, r := range replies {
+		labels, ok := m.replyCodes.get(replyKey{r.Code, r.Enhanced}, false)
+		if !ok {
+			labels = replyKey{other, other}
+		}
+		m.clientReplies.WithLabelValues(c.label, labels.code, labels.enhanced).Add(float64(r.Count))
+	}
+}

@@ -1,0 +1,20 @@
+package policy
+
+import "testing"
+
+// The mail destinations of every instance are among what it allows.
+func TestMailDestinationsAreAllowed(t *testing.T) {
+	t.Parallel()
+	for _, i := range Instances() {
+		p, err := New(i, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := p.Mail()
+		for _, d := range []Destination{m.SMTP, m.IMAP, m.POP3} {
+			if got, err := p.Check(d.Host, d.Port); err != nil || got != d {
+				t.Errorf("%s: %s: got %v, %v", i, d, got, err)
+			}
+		}
+	}
+}
