@@ -2,6 +2,7 @@ package standin
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -135,6 +136,11 @@ func (c *Client) Dial(ctx context.Context, target string) (*tls.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A TLS server does not speak first, so what came early is not TLS.
+	if _, early := conn.(*earlyConn); early {
+		_ = conn.Close() // unread bytes are what is wrong with it
+		return nil, errors.New("the proxy sent bytes of its own after its answer to CONNECT")
+	}
 	secure := tls.Client(conn, c.tlsConfig(host))
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close() // by a cancelled ctx it is closed already
@@ -182,36 +188,50 @@ func (c *Client) reach(ctx context.Context, target string) (net.Conn, error) {
 	if c.Proxy == "" {
 		return conn, nil
 	}
-	if err := askProxy(ctx, conn, target); err != nil {
+	early, err := askProxy(ctx, conn, target)
+	if err != nil {
 		_ = conn.Close() // err is what matters
 		return nil, err
+	}
+	if len(early) > 0 {
+		return &earlyConn{Conn: conn, reader: io.MultiReader(bytes.NewReader(early), conn)}, nil
 	}
 	return conn, nil
 }
 
-// askProxy has the proxy at the other end of conn CONNECT to target.
-func askProxy(ctx context.Context, conn net.Conn, target string) error {
+// earlyConn is a connection whose first bytes came with the proxy's answer, as
+// those of a server that greets may.
+type earlyConn struct {
+	net.Conn
+	reader io.Reader
+}
+
+func (c *earlyConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
+
+// askProxy has the proxy at the other end of conn CONNECT to target. It returns
+// what came with the answer.
+func askProxy(ctx context.Context, conn net.Conn, target string) ([]byte, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", target); err != nil {
-		return fmt.Errorf("asking the proxy for %s: %w", target, err)
+		return nil, fmt.Errorf("asking the proxy for %s: %w", target, err)
 	}
 	reader := bufio.NewReader(io.LimitReader(conn, maxConnectAnswer))
 	response, err := http.ReadResponse(reader, &http.Request{Method: http.MethodConnect})
 	if err != nil {
-		return fmt.Errorf("reading the proxy's answer: %w", err)
+		return nil, fmt.Errorf("reading the proxy's answer: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		// What could be read of the reason is better than none.
 		body, _ := io.ReadAll(response.Body)
-		return &ProxyError{Status: response.StatusCode, Body: string(body)}
+		return nil, &ProxyError{Status: response.StatusCode, Body: string(body)}
 	}
-	// A TLS server does not speak first, so what came early is not TLS.
-	if reader.Buffered() > 0 {
-		return errors.New("the proxy sent bytes of its own after its answer to CONNECT")
+	early, err := reader.Peek(reader.Buffered())
+	if err != nil {
+		return nil, fmt.Errorf("reading what came with the proxy's answer: %w", err)
 	}
-	return nil
+	return early, nil
 }
 
 func (c *Client) timeout() time.Duration {

@@ -50,6 +50,10 @@ func tunnel(client net.Conn, address string) {
 	if err != nil {
 		return
 	}
+	join(client, server)
+}
+
+func join(client, server net.Conn) {
 	var back sync.WaitGroup
 	back.Go(func() {
 		_, _ = io.Copy(client, server)

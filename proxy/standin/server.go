@@ -178,7 +178,14 @@ func (s *Server) handshake(conn net.Conn) (*tls.Conn, error) {
 		linger(conn)
 		return nil, fmt.Errorf("shaking hands with a client: %w", err)
 	}
-	state := secure.ConnectionState()
+	s.completed(secure.ConnectionState())
+	if err := conn.SetDeadline(time.Now().Add(connectionTimeout)); err != nil {
+		return nil, fmt.Errorf("limiting the connection: %w", err)
+	}
+	return secure, nil
+}
+
+func (s *Server) completed(state tls.ConnectionState) {
 	s.count(func(h *Handshakes) {
 		h.Completed++
 		if state.DidResume {
@@ -186,10 +193,6 @@ func (s *Server) handshake(conn net.Conn) (*tls.Conn, error) {
 		}
 		h.Last = state
 	})
-	if err := conn.SetDeadline(time.Now().Add(connectionTimeout)); err != nil {
-		return nil, fmt.Errorf("limiting the connection: %w", err)
-	}
-	return secure, nil
 }
 
 func (s *Server) count(add func(*Handshakes)) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 )
 
 // microsoftSuites are the TLS 1.2 suites of Microsoft 365 that crypto/tls has.
@@ -15,6 +16,15 @@ var microsoftSuites = []uint16{
 	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 	tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 	tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
+}
+
+// oldSuites are what Microsoft's mail servers shake hands with below TLS 1.2,
+// to say by a reply that it is too old.
+var oldSuites = []uint16{
+	tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
+	tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
+	tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+	tls.TLS_RSA_WITH_AES_128_CBC_SHA,
 }
 
 // TLSOptions says what a server wants of TLS. The zero value is Microsoft's
@@ -41,6 +51,8 @@ type TLSOptions struct {
 	// ALPN are the application protocols spoken; nil means that the server
 	// leaves ALPN out, or http/1.1 for HTTPS.
 	ALPN []string
+
+	oldToo bool // lets TLS 1.0 and 1.1 through, in spite of MinVersion
 }
 
 // ServeTLS starts a server that shakes hands and gives the connection to
@@ -85,7 +97,24 @@ func (c *Cloud) tlsConfig(o TLSOptions) (*tls.Config, *x509.Certificate, error) 
 		config.ClientCAs = o.ClientCAs
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
+	if o.oldToo {
+		config.GetConfigForClient = oldConfig(config)
+	}
 	return config, leaf, nil
+}
+
+// oldConfig is config as a client has it that knows no TLS 1.2.
+func oldConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.SupportedVersions, tls.VersionTLS12) ||
+			slices.Contains(hello.SupportedVersions, tls.VersionTLS13) {
+			return nil, nil
+		}
+		old := config.Clone()
+		old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+		old.CipherSuites = oldSuites
+		return old, nil
+	}
 }
 
 func (c *Cloud) serverCertificate(o TLSOptions) (tls.Certificate, error) {

@@ -1,0 +1,188 @@
+package standin
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net/mail"
+	"strings"
+	"sync"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+func reply(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
+}
+
+// An smtpSession is a connection from EHLO on. A BDAT chunk is given to Data
+// while other commands may come.
+type smtpSession struct {
+	server *MailServer
+	helo   string
+	tls    tls.ConnectionState
+
+	mu    sync.Mutex
+	login string // in lower case; empty before AUTH
+	from  string
+	to    []string
+}
+
+func (s *smtpSession) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from, s.to = "", nil
+}
+
+func (s *smtpSession) Logout() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.login != "" {
+		s.server.addSession(s.login, -1)
+		s.login = ""
+	}
+	return nil
+}
+
+func (s *smtpSession) AuthMechanisms() []string {
+	if s.server.options.MX || s.tls.Version == 0 {
+		return nil
+	}
+	return []string{"LOGIN", "XOAUTH2"}
+}
+
+func (s *smtpSession) Auth(mechanism string) (sasl.Server, error) {
+	switch {
+	case s.AuthMechanisms() == nil:
+	case mechanism == "LOGIN":
+		return &loginServer{open: s.open}, nil
+	case mechanism == "XOAUTH2":
+		return tokenServer{s.unsuccessful()}, nil
+	}
+	return nil, reply(504, smtp.EnhancedCode{5, 7, 4}, "Unrecognized authentication type ["+s.server.host()+"]")
+}
+
+func (s *smtpSession) unsuccessful() error {
+	return reply(535, smtp.EnhancedCode{5, 7, 3}, "Authentication unsuccessful ["+s.server.host()+"]")
+}
+
+func (s *smtpSession) open(address, password string) error {
+	account := s.server.options.account(address, password)
+	if account == nil {
+		return s.unsuccessful()
+	}
+	if account.SMTPDisabled {
+		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, SmtpClientAuthentication is "+
+			"disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. ["+s.server.host()+"]")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.login = strings.ToLower(account.Address)
+	s.server.addSession(s.login, 1)
+	return nil
+}
+
+func (s *smtpSession) Mail(from string, _ *smtp.MailOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.login == "" && !s.server.options.MX {
+		return reply(530, smtp.EnhancedCode{5, 7, 57}, "Client not authenticated to send mail. ["+s.server.host()+"]")
+	}
+	s.from = from
+	return nil
+}
+
+func (s *smtpSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.to) >= maxRecipients {
+		return reply(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients")
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
+func (s *smtpSession) Data(r io.Reader) error {
+	message := s.envelope()
+	data, err := io.ReadAll(r) // go-smtp keeps MaxMessageBytes
+	if err != nil {
+		return err
+	}
+	message.Data = data
+	if err := s.refusal(message); err != nil {
+		return err
+	}
+	s.server.store(message)
+	return nil
+}
+
+func (s *smtpSession) envelope() Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Message{Login: s.login, From: s.from, To: s.to, Helo: s.helo, TLS: s.tls}
+}
+
+// refusal is Microsoft's reply to a message that it does not take.
+func (s *smtpSession) refusal(m Message) error {
+	if s.server.options.MX {
+		return nil
+	}
+	if s.server.addSession(m.Login, 0) > maxSessions {
+		return reply(432, smtp.EnhancedCode{4, 3, 2}, "Concurrent connections limit exceeded. "+
+			"Visit https://aka.ms/concurrent_sending for more information. [Hostname="+s.server.host()+"]")
+	}
+	if !strings.EqualFold(m.From, m.Login) {
+		return reply(550, smtp.EnhancedCode{5, 7, 60}, "SMTP; Client does not have permissions to send as this sender")
+	}
+	if from := headerFrom(m.Data); from != "" && !strings.EqualFold(from, m.Login) {
+		return reply(554, smtp.EnhancedCode{5, 2, 252}, "SendAsDenied; "+m.Login+" not allowed to send as "+from)
+	}
+	return nil
+}
+
+// headerFrom is the address in the From field of a message, or empty where no
+// single one can be read.
+func headerFrom(data []byte) string {
+	message, err := mail.ReadMessage(bytes.NewReader(data))
+	if err != nil {
+		return ""
+	}
+	from, err := mail.ParseAddress(message.Header.Get("From"))
+	if err != nil {
+		return ""
+	}
+	return from.Address
+}
+
+// loginServer is AUTH LOGIN, of which there is a draft only
+// (draft-murchison-sasl-login): two questions with an answer each, the first
+// of which may come with the command.
+type loginServer struct {
+	open    func(address, password string) error
+	named   bool
+	address string
+}
+
+func (l *loginServer) Next(response []byte) ([]byte, bool, error) {
+	switch {
+	case response == nil:
+		return []byte("Username:"), false, nil
+	case !l.named:
+		l.named, l.address = true, string(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.open(l.address, string(response))
+}
+
+// tokenServer is AUTH XOAUTH2 for tokens that are never good.
+type tokenServer struct{ refusal error }
+
+func (t tokenServer) Next(response []byte) ([]byte, bool, error) {
+	if response == nil {
+		return nil, false, nil
+	}
+	return nil, true, t.refusal
+}
+
+var _ smtp.AuthSession = (*smtpSession)(nil)
