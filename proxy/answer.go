@@ -89,6 +89,8 @@ const (
 var alerts = map[Reason]uint8{
 	ReasonTLSOnProxyPort:        alertUnexpectedMessage,
 	ReasonNotTLS:                alertUnexpectedMessage,
+	ReasonTLSBeforeStartTLS:     alertUnexpectedMessage,
+	ReasonCommandAfterStartTLS:  alertUnexpectedMessage,
 	ReasonHelloMalformed:        alertDecodeError,
 	ReasonHelloTooLarge:         alertRecordOverflow,
 	ReasonSSLv2Hello:            alertProtocolVersion,

@@ -1,0 +1,490 @@
+package proxy_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+const (
+	mailHost   = "smtp.office365.com"
+	submission = mailHost + ":587"
+	mailbox    = "scanner@contoso.com"
+	password   = "not for the log"
+)
+
+var accounts = []standin.Account{
+	{Address: mailbox, Password: password},
+	{Address: "off@contoso.com", Password: password, SMTPDisabled: true},
+}
+
+// A mailWorld is a tlslift with mail listeners in front of a mail server.
+type mailWorld struct {
+	*world
+	server *standin.MailServer
+	at     map[string]string // host:port by what the listener is for
+}
+
+// The listeners of a mailWorld.
+const (
+	viaSMTP    = "smtp"
+	viaSMTPS   = "smtps"
+	viaPlain   = "plaintext"
+	viaTo465   = "to a destination with TLS at once"
+	viaConnect = "CONNECT"
+)
+
+// newMailWorld starts them. Where o says implicit TLS, port 465 of the
+// destination leads there, else port 587.
+func newMailWorld(t *testing.T, o standin.MailOptions, change func(*proxy.Config)) *mailWorld {
+	t.Helper()
+	cloud := newCloud(t)
+	o.Accounts = accounts
+	server, err := cloud.ServeSMTP(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &mailWorld{server: server, at: map[string]string{}}
+	w.world = newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+		mailListeners(t, c, server.Addr())
+		if change != nil {
+			change(c)
+		}
+	})
+	for i, name := range []string{viaSMTP, viaSMTPS, viaPlain, viaTo465, viaConnect} {
+		w.at[name] = w.world.server.Listeners()[i].Address
+	}
+	return w
+}
+
+func mailListeners(t *testing.T, c *proxy.Config, upstream string) {
+	t.Helper()
+	extra, err := policy.ParseEndpoint(mailHost + ":465")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{extra}); err != nil {
+		t.Fatal(err)
+	}
+	const any = "127.0.0.1:0"
+	c.Listeners = []proxy.ListenURL{
+		{Scheme: proxy.SchemeSMTP, Address: any},
+		{Scheme: proxy.SchemeSMTPS, Address: any},
+		{Scheme: proxy.SchemeSMTP, Address: any, Plaintext: true},
+		{Scheme: proxy.SchemeSMTP, Address: any, To: policy.Destination{Host: mailHost, Port: 465}},
+		{Scheme: proxy.SchemeProxy, Address: any},
+	}
+	c.Upstream.ConnectTo = map[string]string{submission: upstream, mailHost + ":465": upstream}
+}
+
+// send sends a mail through one of the listeners.
+func (w *mailWorld) send(via string, c *standin.Client, m standin.Mail) (standin.Sent, error) {
+	w.t.Helper()
+	c.Proxy, c.Address = "", w.at[via]
+	if via == viaConnect {
+		c.Proxy, c.Address = w.at[via], ""
+	}
+	if m.From == "" {
+		m.From = mailbox
+	}
+	if m.User == "" {
+		m.User = mailbox
+	}
+	m.Password, m.To = password, []string{"archive@contoso.com"}
+	if m.Data == nil {
+		m.Data = []byte("Subject: scan\r\n\r\n.a dot\r\nand more\r\n")
+	}
+	return c.SendMail(w.t.Context(), m)
+}
+
+// rsaOnly is a client of TLS 1.2 that knows only RSA key exchange.
+func (w *mailWorld) rsaOnly() *standin.Client {
+	c := w.client(tls.VersionTLS12)
+	c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+	return c
+}
+
+// Mail arrives through every listener from clients of every age. Where both
+// sides begin TLS alike, those who can are passed.
+func TestMailArrives(t *testing.T) {
+	t.Parallel()
+	starttls := newMailWorld(t, standin.MailOptions{}, nil)
+	atOnce := newMailWorld(t, standin.MailOptions{Implicit: true}, nil)
+	for _, tt := range []struct {
+		w        *mailWorld
+		via      string
+		security standin.MailSecurity
+		modern   string // why a modern client is lifted; empty: it is passed
+	}{
+		{starttls, viaSMTP, standin.StartTLS, ""},
+		{starttls, viaSMTP, standin.ImplicitTLS, "opening_differs"},
+		{starttls, viaSMTPS, standin.ImplicitTLS, "opening_differs"},
+		{starttls, viaPlain, standin.StartTLS, ""},
+		{starttls, viaPlain, standin.ImplicitTLS, "opening_differs"},
+		{starttls, viaConnect, standin.StartTLS, ""},
+		{atOnce, viaTo465, standin.StartTLS, "opening_differs"},
+		{atOnce, viaTo465, standin.ImplicitTLS, ""},
+	} {
+		for _, age := range []struct {
+			name   string
+			client *standin.Client
+			why    string
+		}{
+			{"TLS 1.0", tt.w.client(tls.VersionTLS10), "tls_version"},
+			{"TLS 1.1", tt.w.client(tls.VersionTLS11), "tls_version"},
+			{"TLS 1.2 with RSA key exchange", tt.w.rsaOnly(), "cipher_suites"},
+			{"TLS 1.3", tt.w.client(tls.VersionTLS13), tt.modern},
+		} {
+			t.Run(fmt.Sprintf("%s/%d/%s", tt.via, tt.security, age.name), func(t *testing.T) {
+				sent, err := tt.w.send(tt.via, age.client, standin.Mail{Security: tt.security})
+				if err != nil {
+					t.Fatal(err)
+				}
+				outcome, why := proxy.OutcomeLifted, age.why
+				if why == "" {
+					outcome, why = proxy.OutcomePassed, "capable"
+				}
+				if lifted := tt.w.lifted(sent.TLS); lifted != (outcome == proxy.OutcomeLifted) {
+					t.Errorf("decrypted=%v", lifted)
+				}
+				rec := tt.w.expect(outcome, "")
+				if rec.Why != why || rec.Protocol != "smtp" || !strings.HasPrefix(age.name, rec.OfferedVersion) {
+					t.Errorf("record %+v", rec)
+				}
+				tt.w.arrived()
+			})
+		}
+	}
+}
+
+// arrived looks at the mail that the server has got last.
+func (w *mailWorld) arrived() {
+	w.t.Helper()
+	all := w.server.Messages()
+	if len(all) == 0 {
+		w.t.Fatal("no mail arrived")
+	}
+	got := all[len(all)-1]
+	if string(got.Data) != "Subject: scan\r\n\r\n.a dot\r\nand more\r\n" || got.Login != mailbox || got.TLS.Version < tls.VersionTLS12 {
+		w.t.Errorf("arrived as %+v", got)
+	}
+}
+
+// A client without TLS is told to use it, and served only where that is
+// allowed.
+func TestMailWithoutTLS(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, nil)
+	var refusal *standin.ReplyError
+	client := w.client(tls.VersionTLS10)
+	client.Proxy, client.Address = "", w.at[viaSMTP]
+	_, err := client.SendMail(t.Context(), standin.Mail{Security: standin.NoTLS, From: mailbox, To: []string{mailbox}})
+	if !errors.As(err, &refusal) || refusal.Code != 530 || !strings.HasPrefix(refusal.Text, "5.7.0 ") {
+		t.Fatalf("got %v, want 530 5.7.0", err)
+	}
+	rec := w.expect(proxy.OutcomeRefused, proxy.ReasonPlaintextNotAllowed)
+	if rec.OfferedVersion != "none" || rec.Protocol != "smtp" || len(w.server.Messages()) != 0 {
+		t.Errorf("record %+v", rec)
+	}
+	for _, helo := range []bool{false, true} {
+		if _, err := w.send(viaPlain, w.client(tls.VersionTLS10), standin.Mail{Security: standin.NoTLS, HELO: helo}); err != nil {
+			t.Fatal(err)
+		}
+		rec = w.expect(proxy.OutcomeLifted, "")
+		if rec.OfferedVersion != "none" || rec.Why != "plaintext" || rec.ClientTLS != nil || rec.UpstreamTLS == nil {
+			t.Errorf("record %+v", rec)
+		}
+		w.arrived()
+	}
+}
+
+// Devices err in ways that keep mail from no other server.
+func TestMailQuirks(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, nil)
+	for name, m := range map[string]standin.Mail{
+		"HELO instead of EHLO": {HELO: true},
+		"odd name":             {Name: "2nd floor <HP>"},
+		"bracketed name":       {Name: "[192.168.1.9]"},
+		"bare name":            {Name: "NPIF65E56"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := w.send(viaSMTP, w.client(tls.VersionTLS10), m); err != nil {
+				t.Fatal(err)
+			}
+			w.expect(proxy.OutcomeLifted, "")
+			w.arrived()
+		})
+	}
+}
+
+// A device that does not repeat its EHLO after STARTTLS can sign in: the
+// destination gets one on its behalf.
+func TestMailNoSecondEHLO(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, nil)
+	raw := dial(t, w.at[viaSMTP])
+	r := bufio.NewReader(raw)
+	talk(t, raw, r, "", "220 ")
+	talk(t, raw, r, "EHLO printer", "250 ")
+	talk(t, raw, r, "STARTTLS", "220 ")
+	cfg := w.oldConfig()
+	cfg.ServerName = mailHost
+	conn := tls.Client(raw, cfg)
+	r = bufio.NewReader(conn)
+	talk(t, conn, r, "AUTH LOGIN", "334 ")
+	talk(t, conn, r, "*", "501 ")
+	talk(t, conn, r, "QUIT", "221 ")
+	_ = conn.Close()
+	w.expect(proxy.OutcomeLifted, "")
+}
+
+// talk sends a command and reads a whole reply, whose last line begins as
+// wanted.
+func talk(t *testing.T, conn io.Writer, r *bufio.Reader, command, want string) {
+	t.Helper()
+	if command != "" {
+		if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+	}
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%s: %q, %v", command, line, err)
+		}
+		if len(line) > 3 && line[3] != '-' {
+			if !strings.HasPrefix(line, want) {
+				t.Fatalf("%s: answered %q, want %q", command, line, want)
+			}
+			return
+		}
+	}
+}
+
+// A modern client whose hello the destination refuses behind STARTTLS is
+// lifted in the same connection; the destination hears a second opening.
+func TestMailPassElseLift(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{TLS: standin.TLSOptions{MinVersion: tls.VersionTLS13}}, nil)
+	for i := range 2 {
+		sent, err := w.send(viaSMTP, w.client(tls.VersionTLS12), standin.Mail{})
+		if err != nil || !w.lifted(sent.TLS) {
+			t.Fatal(err)
+		}
+		if rec := w.expect(proxy.OutcomeLifted, ""); rec.Why != "destination_refused" || rec.Protocol != "smtp" {
+			t.Errorf("connection %d: %+v", i, rec)
+		}
+		w.arrived()
+	}
+	if got := w.server.Handshakes().Failed; got != 1 {
+		t.Errorf("the destination has refused %d hellos, want 1: the second connection should remember", got)
+	}
+}
+
+// What Microsoft 365 answers is counted, and explained where it is known.
+func TestMailReplies(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{MaxMessage: 1000}, nil)
+	for name, tt := range map[string]struct {
+		mail   standin.Mail
+		reply  string
+		reason proxy.Reason
+	}{
+		"taken":            {standin.Mail{}, "", ""},
+		"wrong password":   {standin.Mail{User: "nobody@contoso.com"}, "535 5.7.3", proxy.ReasonSMTPAuthFailed},
+		"SMTP AUTH is off": {standin.Mail{User: "off@contoso.com"}, "535 5.7.139", proxy.ReasonSMTPAuthDisabled},
+		"another sender":   {standin.Mail{From: "ceo@contoso.com"}, "550 5.7.60", proxy.ReasonSMTPSendAsDenied},
+		"too large":        {standin.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", proxy.ReasonSMTPMessageTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, via := range []string{viaSMTP, viaPlain} {
+				m := tt.mail
+				if via == viaPlain {
+					m.Security = standin.NoTLS
+				}
+				_, err := w.send(via, w.client(tls.VersionTLS10), m)
+				if (err == nil) != (tt.reason == "") {
+					t.Errorf("%s: got %v", via, err)
+				}
+				rec := w.record()
+				if rec.Outcome != proxy.OutcomeLifted || rec.Reason != tt.reason || !strings.HasPrefix(rec.SMTPReply, tt.reply) {
+					t.Errorf("%s: got %s %q %q, want %q %q", via, rec.Outcome, rec.Reason, rec.SMTPReply, tt.reason, tt.reply)
+				}
+				if len(rec.SMTPReplies) == 0 {
+					t.Errorf("%s: counted no replies", via)
+				}
+			}
+		})
+	}
+}
+
+// When the destination cannot be reached or trusted, the client reads so in
+// its own protocol, in plaintext or inside its TLS.
+func TestMailUpstreamTrouble(t *testing.T) {
+	t.Parallel()
+	down := newMailWorld(t, standin.MailOptions{}, nil)
+	down.server.Close()
+	wrong := newMailWorld(t, standin.MailOptions{TLS: standin.TLSOptions{Names: []string{"evil.example"}}}, nil)
+	for _, tt := range []struct {
+		w        *mailWorld
+		via      string
+		security standin.MailSecurity
+		reason   proxy.Reason
+	}{
+		{down, viaSMTP, standin.StartTLS, proxy.ReasonUpstreamRefused},
+		{down, viaSMTP, standin.ImplicitTLS, proxy.ReasonUpstreamRefused},
+		{down, viaSMTPS, standin.ImplicitTLS, proxy.ReasonUpstreamRefused},
+		{down, viaPlain, standin.NoTLS, proxy.ReasonUpstreamRefused},
+		{wrong, viaSMTP, standin.StartTLS, proxy.ReasonUpstreamCertName},
+		{wrong, viaSMTPS, standin.ImplicitTLS, proxy.ReasonUpstreamCertName},
+		{wrong, viaPlain, standin.NoTLS, proxy.ReasonUpstreamCertName},
+		{wrong, viaConnect, standin.StartTLS, proxy.ReasonUpstreamCertName},
+	} {
+		t.Run(fmt.Sprintf("%s/%d/%s", tt.via, tt.security, tt.reason), func(t *testing.T) {
+			var refusal *standin.ReplyError
+			_, err := tt.w.send(tt.via, tt.w.client(tls.VersionTLS10), standin.Mail{Security: tt.security})
+			if !errors.As(err, &refusal) || refusal.Code != 421 || !strings.HasPrefix(refusal.Text, "4.4.1 ") ||
+				!strings.Contains(refusal.Text, string(tt.reason)) || !strings.Contains(refusal.Text, tt.reason.Cause()) {
+				t.Errorf("got %v, want 421 4.4.1 with the reason", err)
+			}
+			tt.w.expect(proxy.OutcomeFailed, tt.reason)
+			if len(tt.w.server.Messages()) != 0 {
+				t.Error("mail arrived all the same")
+			}
+		})
+	}
+}
+
+// A full house says so before anything else.
+func TestMailLimits(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.MaxConnectionsPerClient = 1 })
+	first := dial(t, w.at[viaSMTP])
+	r := bufio.NewReader(first)
+	talk(t, first, r, "", "220 ")
+	second := dial(t, w.at[viaSMTP])
+	talk(t, second, bufio.NewReader(second), "", "421 4.7.0 ")
+	w.expect(proxy.OutcomeRefused, proxy.ReasonTooManyFromClient)
+	talk(t, first, r, "QUIT", "221 ")
+	w.expect(proxy.OutcomeFailed, proxy.ReasonClosedBeforeTLS)
+}
+
+// A client on the wrong port is told what it can read.
+func TestMailWrongPort(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Listeners[0].Wait = time.Millisecond })
+	plain := dial(t, w.at[viaSMTPS])
+	talk(t, plain, bufio.NewReader(plain), "EHLO printer", "530 5.7.0 ")
+	w.expect(proxy.OutcomeRefused, proxy.ReasonNotTLS)
+
+	late := dial(t, w.at[viaSMTP])
+	talk(t, late, bufio.NewReader(late), "", "220 ")
+	cfg := w.oldConfig()
+	if err := tls.Client(late, cfg).HandshakeContext(t.Context()); err == nil || !strings.Contains(err.Error(), "unexpected message") {
+		t.Errorf("got %v, want the alert unexpected_message", err)
+	}
+	w.expect(proxy.OutcomeRefused, proxy.ReasonTLSBeforeStartTLS)
+}
+
+// What is said between STARTTLS and TLS gets nowhere, also when it comes after
+// the reply.
+func TestMailInjection(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, nil)
+	for name, late := range map[string]bool{"in one segment": false, "after the reply": true} {
+		t.Run(name, func(t *testing.T) {
+			conn := dial(t, w.at[viaSMTP])
+			r := bufio.NewReader(conn)
+			talk(t, conn, r, "", "220 ")
+			talk(t, conn, r, "EHLO printer", "250 ")
+			const evil = "RSET\r\nMAIL FROM:<evil@contoso.com>"
+			if late {
+				talk(t, conn, r, "STARTTLS", "220 ")
+				if _, err := io.WriteString(conn, evil+"\r\n"); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				talk(t, conn, r, "STARTTLS\r\n"+evil, "503 5.5.1 ")
+			}
+			if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 && !late {
+				t.Errorf("then came %q, %v", rest, err)
+			}
+			w.expect(proxy.OutcomeRefused, proxy.ReasonCommandAfterStartTLS)
+		})
+	}
+}
+
+// A scripted server for what no real one does.
+func scripted(t *testing.T, lines ...string) string {
+	t.Helper()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		for i, line := range lines {
+			if i > 0 {
+				if _, err := r.ReadString('\n'); err != nil {
+					return
+				}
+			}
+			_, _ = io.WriteString(conn, line)
+		}
+		_, _ = io.Copy(io.Discard, r)
+	}()
+	t.Cleanup(func() { _ = ln.Close(); <-ended })
+	return ln.Addr().String()
+}
+
+// Nothing makes tlslift go on without TLS towards the destination, and nothing
+// that was said before TLS reaches the client as said inside.
+func TestMailHostileUpstream(t *testing.T) {
+	t.Parallel()
+	const offer = "250-mx\r\n250 STARTTLS\r\n"
+	for name, tt := range map[string]struct {
+		lines  []string
+		want   string
+		reason proxy.Reason
+	}{
+		"STARTTLS is stripped": {[]string{"220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamNoStartTLS},
+		"STARTTLS is refused":  {[]string{"220 mx\r\n", offer, "454 4.7.0 not now\r\n"}, "454 4.7.0 not now", proxy.ReasonUpstreamNoStartTLS},
+		"injected reply":       {[]string{"220 mx\r\n", offer, "220 go\r\n250 AUTH PLAIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyInjected},
+		"endless reply":        {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
+		"overlong line":        {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
+		"banned":               {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ", proxy.ReasonUpstreamRefusedSession},
+		"another protocol":     {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := scripted(t, tt.lines...)
+			w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+			_, err := w.send(viaSMTP, w.client(tls.VersionTLS10), standin.Mail{})
+			var refusal *standin.ReplyError
+			if !errors.As(err, &refusal) || !strings.HasPrefix(fmt.Sprintf("%d %s", refusal.Code, refusal.Text), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			w.expect(proxy.OutcomeFailed, tt.reason)
+		})
+	}
+}
