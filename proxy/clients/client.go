@@ -1,0 +1,203 @@
+package clients
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	maxClients = 10_000
+	maxName    = 64
+)
+
+// A reader gathers what a file says and what is wrong with it.
+type reader struct {
+	problems problems
+	clients  map[netip.Prefix]Options
+	// Where each name and network is given for the first time.
+	names map[string]int
+	lines map[netip.Prefix]int
+}
+
+func (r *reader) file(n *yaml.Node) {
+	if isNull(n) {
+		return // nothing but comments between document marks
+	}
+	r.mapping(n, "the file", []field{{"clients", r.all}})
+}
+
+// all reads the list of clients, which may be there with nothing in it.
+func (r *reader) all(n *yaml.Node) {
+	if isNull(n) {
+		return
+	}
+	if !r.is(yaml.SequenceNode, n, "clients") {
+		return
+	}
+	if len(n.Content) > maxClients {
+		r.wrong(n.Content[maxClients], "there are more than %d clients; give networks instead of addresses", maxClients)
+		return
+	}
+	for _, c := range n.Content {
+		r.client(c)
+	}
+}
+
+func (r *reader) client(n *yaml.Node) {
+	var o Options
+	var where netip.Prefix
+	given := r.mapping(n, "a client", []field{
+		{"name", func(v *yaml.Node) { o.Name = r.name(v) }},
+		{"address", func(v *yaml.Node) { where = r.network(v, "address", parseAddress) }},
+		{"network", func(v *yaml.Node) { where = r.network(v, "network", parseNetwork) }},
+		{"plaintext", func(v *yaml.Node) { o.Plaintext = r.plaintext(v) }},
+		{"ciphers", func(v *yaml.Node) { o.RC4 = r.ciphers(v) }},
+		{"leaf", func(v *yaml.Node) { o.Leaf = r.leaf(v) }},
+		{"mailbox", nil},
+	})
+	if given == nil {
+		return
+	}
+	if !given["name"] {
+		r.wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
+	}
+	switch {
+	case given["address"] && given["network"]:
+		r.wrong(n, "the client has an address and a network; make two clients of it")
+	case !given["address"] && !given["network"]:
+		r.wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
+	}
+	r.clients[where] = o
+}
+
+func (r *reader) name(n *yaml.Node) string {
+	if !r.is(yaml.ScalarNode, n, "name") {
+		return ""
+	}
+	if err := checkName(n.Value); err != nil {
+		r.wrong(n, "%s", err)
+		return ""
+	}
+	if line := r.names[n.Value]; line != 0 {
+		r.wrong(n, "the name %q is already taken in line %d; give each client its own", n.Value, line)
+		return ""
+	}
+	r.names[n.Value] = n.Line
+	return n.Value
+}
+
+// checkName keeps names apart from what the log and the metrics have in the
+// place of a name, and easy to write in a query.
+func checkName(name string) error {
+	if strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return fmt.Errorf("the name %.64q has characters beyond printable ASCII", name)
+	}
+	if len(name) > maxName {
+		return fmt.Errorf("the name %.20q… has more than %d characters", name, maxName)
+	}
+	_, err := netip.ParseAddr(name)
+	switch {
+	case name == "":
+		return errors.New("the name is empty; write one, as in scanner-2nd-floor")
+	case strings.Trim(name, " ") != name:
+		return fmt.Errorf("the name %q begins or ends with a space", name)
+	case err == nil:
+		return fmt.Errorf("the name %q is an address, as clients without a name have it; choose another", name)
+	case name == "other" || name == "unknown":
+		return fmt.Errorf("the name %q has a meaning of its own in metrics; choose another", name)
+	}
+	return nil
+}
+
+// network reads with parse what is given under key.
+func (r *reader) network(n *yaml.Node, key string, parse func(string) (netip.Prefix, error)) netip.Prefix {
+	if !r.is(yaml.ScalarNode, n, key) {
+		return netip.Prefix{}
+	}
+	network, err := parse(n.Value)
+	if err != nil {
+		r.wrong(n, "%s", err)
+		return netip.Prefix{}
+	}
+	if line := r.lines[network]; line != 0 {
+		r.wrong(n, "%s already belongs to the client in line %d; remove one of the two", n.Value, line)
+		return netip.Prefix{}
+	}
+	r.lines[network] = n.Line
+	return network
+}
+
+// parseAddress returns the network of one that has the address.
+func parseAddress(s string) (netip.Prefix, error) {
+	addr, err := netip.ParseAddr(s)
+	_, networkErr := netip.ParsePrefix(s)
+	switch {
+	case networkErr == nil:
+		return netip.Prefix{}, fmt.Errorf("%q is a network; give it as network, not as address", s)
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("%.60q is not an address; write one, as in 192.168.20.31 or fd00::31", s)
+	case addr.Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
+	case addr.Zone() != "":
+		return netip.Prefix{}, fmt.Errorf("%.60q has a zone, which clients are not told apart by; write %s", s, addr.WithZone(""))
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), nil
+}
+
+func parseNetwork(s string) (netip.Prefix, error) {
+	network, err := netip.ParsePrefix(s)
+	addr, addrErr := netip.ParseAddr(s)
+	switch {
+	case addrErr == nil && addr.Zone() == "": // a zone may hold a slash
+		return netip.Prefix{}, fmt.Errorf("%.60q is an address; give it as address, not as network", s)
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("%.60q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", s)
+	case network.Addr().Is4In6():
+		// As such a client has its IPv4 address, the network would match nobody.
+		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form, as in 192.168.30.0/24", s)
+	case network != network.Masked():
+		return netip.Prefix{}, fmt.Errorf("%q has an address within the network; write %s for the network", s, network.Masked())
+	}
+	return network, nil
+}
+
+func (r *reader) plaintext(n *yaml.Node) Plaintext {
+	switch r.word(n, "plaintext", "allow", "refuse") {
+	case "allow":
+		return PlaintextAllow
+	case "refuse":
+		return PlaintextRefuse
+	}
+	return PlaintextUnset
+}
+
+// ciphers tells whether RC4 is among them; the others are offered anyway.
+func (r *reader) ciphers(n *yaml.Node) (rc4 bool) {
+	if !r.is(yaml.SequenceNode, n, "ciphers") {
+		return false
+	}
+	if len(n.Content) == 0 {
+		r.wrong(n, "ciphers is an empty list; name aes, 3des or rc4, or remove it")
+	}
+	for _, c := range n.Content {
+		if r.word(c, "the cipher", "aes", "3des", "rc4") == "rc4" {
+			rc4 = true
+		}
+	}
+	return rc4
+}
+
+func (r *reader) leaf(n *yaml.Node) (l Leaf) {
+	r.mapping(n, "leaf", []field{
+		{"hash", func(v *yaml.Node) { l.SHA1 = r.word(v, "hash", "sha256", "sha1") == "sha1" }},
+		// What is no number is a problem already.
+		{"bits", func(v *yaml.Node) { l.Bits, _ = strconv.Atoi(r.word(v, "bits", "2048", "1024")) }},
+		{"chain", func(v *yaml.Node) { l.WithCA = r.word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }},
+	})
+	return l
+}

@@ -1,0 +1,101 @@
+// Package clients reads the file of per-client options and tells which of
+// them hold for an address. It refuses a file with anything in it that it does
+// not understand, because a misspelt option would otherwise do nothing.
+package clients
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Plaintext says whether a client may go without TLS.
+type Plaintext int
+
+// The values of Plaintext.
+const (
+	PlaintextUnset  Plaintext = iota // what the listener says
+	PlaintextAllow                   // whatever the listener says
+	PlaintextRefuse                  // whatever the listener says
+)
+
+// Options are what the file says of one client. The zero value is that of a
+// client of which it says nothing.
+type Options struct {
+	// Name is unique in the file, printable ASCII and at most 64 bytes long.
+	// It is empty only for a client that the file does not have.
+	Name string
+	// Plaintext is PlaintextUnset by default.
+	Plaintext Plaintext
+	// RC4 also offers RC4 suites to the client. False does not take away what
+	// all clients are offered.
+	RC4 bool
+	// Leaf is the kind of certificate that the client gets.
+	Leaf Leaf
+}
+
+// A Leaf is a kind of certificate. The zero value is the usual one.
+type Leaf struct {
+	// SHA1 has it signed with SHA-1; false means SHA-256.
+	SHA1 bool
+	// Bits is the length of its RSA key, 1024 or 2048; zero means 2048.
+	Bits int
+	// WithCA sends the certificate of the CA along; false leaves it out.
+	WithCA bool
+}
+
+// A Table is the content of a file. It does not change, so it is safe for
+// concurrent use. A nil Table knows no client.
+type Table struct {
+	clients map[netip.Prefix]Options
+	// lengths are those of the networks in clients, the longest first.
+	lengths4, lengths6 []int
+}
+
+// Lookup returns the options of the most specific entry that has addr, and
+// zero Options if there is none. It takes an IPv4-mapped IPv6 address for the
+// IPv4 address, and does not look at the zone.
+func (t *Table) Lookup(addr netip.Addr) Options {
+	if t == nil {
+		return Options{}
+	}
+	addr = addr.Unmap()
+	lengths := t.lengths6
+	if addr.Is4() {
+		lengths = t.lengths4
+	}
+	for _, bits := range lengths {
+		// Prefix drops the zone, and fails only for a length that is not addr's.
+		network, _ := addr.Prefix(bits)
+		if o, found := t.clients[network]; found {
+			return o
+		}
+	}
+	return Options{}
+}
+
+// Len returns how many clients the file has.
+func (t *Table) Len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.clients)
+}
+
+// newTable takes over clients, whose keys are masked.
+func newTable(clients map[netip.Prefix]Options) *Table {
+	t := &Table{clients: clients}
+	for network := range clients {
+		lengths := &t.lengths6
+		if network.Addr().Is4() {
+			lengths = &t.lengths4
+		}
+		if !slices.Contains(*lengths, network.Bits()) {
+			*lengths = append(*lengths, network.Bits())
+		}
+	}
+	for _, lengths := range [][]int{t.lengths4, t.lengths6} {
+		slices.Sort(lengths)
+		slices.Reverse(lengths)
+	}
+	return t
+}

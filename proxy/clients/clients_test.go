@@ -1,0 +1,123 @@
+package clients
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func parse(t testing.TB, text string) *Table {
+	t.Helper()
+	table, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// entries is a file in which each client is named after its network.
+func entries(networks ...string) string {
+	var b strings.Builder
+	b.WriteString("clients:\n")
+	for _, n := range networks {
+		key := "address"
+		if strings.Contains(n, "/") {
+			key = "network"
+		}
+		fmt.Fprintf(&b, "  - name: c-%s\n    %s: %q\n", n, key, n)
+	}
+	return b.String()
+}
+
+func TestMostSpecificEntryWins(t *testing.T) {
+	t.Parallel()
+	table := parse(t, entries(
+		"10.0.0.0/8", "10.1.2.3", "10.1.2.0/24", "10.1.0.0/16", "10.9.9.9/32",
+		"fd00::/8", "fd00:1::/64", "fd00:1::5", "fe80::1", "2001:db8::9/128",
+	))
+	if table.Len() != 10 {
+		t.Errorf("%d clients", table.Len())
+	}
+	for addr, want := range map[string]string{
+		"10.1.2.3":         "c-10.1.2.3",
+		"10.1.2.4":         "c-10.1.2.0/24",
+		"10.1.3.3":         "c-10.1.0.0/16",
+		"10.2.3.4":         "c-10.0.0.0/8",
+		"10.9.9.9":         "c-10.9.9.9/32",
+		"11.0.0.1":         "",
+		"::ffff:10.1.2.3":  "c-10.1.2.3",
+		"::ffff:10.2.3.4":  "c-10.0.0.0/8",
+		"::10.1.2.3":       "", // another address, in a form that went out of use
+		"fd00:1::5":        "c-fd00:1::5",
+		"fd00:1::6":        "c-fd00:1::/64",
+		"fd00:1:0:1::5":    "c-fd00::/8",
+		"fc00::1":          "",
+		"fe80::1":          "c-fe80::1",
+		"fe80::1%eth0":     "c-fe80::1",
+		"fe80::2%eth0":     "",
+		"fd00:1::5%2":      "c-fd00:1::5",
+		"2001:db8::9":      "c-2001:db8::9/128",
+		"::ffff:10.1.2.3%": "",
+	} {
+		a, _ := netip.ParseAddr(addr)
+		if got := table.Lookup(a).Name; got != want {
+			t.Errorf("%s is %q, want %q", addr, got, want)
+		}
+	}
+}
+
+func TestWholeFamilies(t *testing.T) {
+	t.Parallel()
+	table := parse(t, entries("0.0.0.0/0", "::/0", "192.0.2.0/24"))
+	for addr, want := range map[string]string{
+		"0.0.0.0": "c-0.0.0.0/0", "::ffff:1.2.3.4": "c-0.0.0.0/0", "192.0.2.1": "c-192.0.2.0/24", "::": "c-::/0", "fe80::1%a": "c-::/0",
+	} {
+		if got := table.Lookup(netip.MustParseAddr(addr)).Name; got != want {
+			t.Errorf("%s is %q, want %q", addr, got, want)
+		}
+	}
+	if got := table.Lookup(netip.Addr{}); got != (Options{}) {
+		t.Errorf("no address at all is %+v", got)
+	}
+}
+
+func TestNilTableKnowsNobody(t *testing.T) {
+	t.Parallel()
+	var table *Table
+	if got := table.Lookup(netip.MustParseAddr("10.0.0.1")); got != (Options{}) || table.Len() != 0 {
+		t.Errorf("found %+v among %d clients", got, table.Len())
+	}
+}
+
+func TestLookupAllocatesNothing(t *testing.T) {
+	table := parse(t, entries("10.0.0.0/8", "10.1.2.3", "fe80::/10", "fe80::1"))
+	for _, addr := range []string{"10.1.2.3", "::ffff:10.9.9.9", "192.0.2.1", "fe80::1%eth0", "2001:db8::1"} {
+		a := netip.MustParseAddr(addr)
+		if n := testing.AllocsPerRun(100, func() { table.Lookup(a) }); n != 0 {
+			t.Errorf("%s: %v allocations", addr, n)
+		}
+	}
+}
+
+// The slowest lookup is that of an address without an entry among networks of
+// every length.
+func BenchmarkLookup(b *testing.B) {
+	var many []string
+	for bits := range 32 {
+		many = append(many, netip.PrefixFrom(netip.MustParseAddr("128.0.0.0"), bits+1).Masked().String())
+	}
+	for i := len(many); i < maxClients; i++ {
+		many = append(many, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String())
+	}
+	table := parse(b, entries(many...))
+	for name, addr := range map[string]string{"address": "10.0.20.20", "network": "129.0.0.1", "unknown": "11.0.0.1", "mapped": "::ffff:10.0.20.20"} {
+		a := netip.MustParseAddr(addr)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				table.Lookup(a)
+			}
+		})
+	}
+}

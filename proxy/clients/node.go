@@ -1,0 +1,142 @@
+package clients
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// noAliases says no to what makes a short file a huge one, and what another
+// line can change from afar.
+const noAliases = "anchors and aliases are not understood; write the value out"
+
+// A field is a key that a mapping may have.
+type field struct {
+	key  string
+	read func(value *yaml.Node) // nil: the key is reserved
+}
+
+// mapping reads the fields of n, which messages call what. It returns the keys
+// that are there, nil if n is no mapping. A key that is misspelt counts as the
+// one that was meant.
+func (r *reader) mapping(n *yaml.Node, what string, fields []field) map[string]bool {
+	if !r.is(yaml.MappingNode, n, what) {
+		return nil
+	}
+	given, lines := map[string]bool{}, map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !r.is(yaml.ScalarNode, key, "a key") {
+			continue
+		}
+		k := slices.IndexFunc(fields, func(f field) bool { return f.key == key.Value })
+		switch line := lines[key.Value]; {
+		case line != 0:
+			r.wrong(key, "%.60q is already given in line %d; remove one of the two", key.Value, line)
+		case k < 0:
+			given[r.unknown(key, fields)] = true
+		case fields[k].read == nil:
+			r.wrong(key, "%s is reserved for a later release; remove it", key.Value)
+		default:
+			given[key.Value] = true
+			fields[k].read(value)
+		}
+		lines[key.Value] = key.Line
+	}
+	return given
+}
+
+// unknown returns the key that was probably meant, empty if there is none.
+func (r *reader) unknown(key *yaml.Node, fields []field) string {
+	var known []string
+	for _, f := range fields {
+		if f.read == nil {
+			continue
+		}
+		if near(strings.ToLower(key.Value), f.key, 2) {
+			r.wrong(key, "unknown key %.60q; did you mean %s?", key.Value, f.key)
+			return f.key
+		}
+		known = append(known, f.key)
+	}
+	if len(known) == 1 {
+		r.wrong(key, "unknown key %.60q; the only key here is %s", key.Value, known[0])
+	} else {
+		r.wrong(key, "unknown key %.60q; known keys are %s", key.Value, enumerate(known, "and"))
+	}
+	return ""
+}
+
+// near tells whether at most so many letters must be inserted, removed or
+// replaced to turn a into b.
+func near(a, b string, edits int) bool {
+	for a != "" && b != "" && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	if a == "" || b == "" {
+		return len(a)+len(b) <= edits
+	}
+	return edits > 0 && (near(a[1:], b, edits-1) || near(a, b[1:], edits-1) || near(a[1:], b[1:], edits-1))
+}
+
+// word reads one of the given words, in upper or lower case, and returns it in
+// lower case; it returns "" after a problem.
+func (r *reader) word(n *yaml.Node, what string, words ...string) string {
+	if !r.is(yaml.ScalarNode, n, what) {
+		return ""
+	}
+	w := strings.ToLower(n.Value)
+	if !slices.Contains(words, w) {
+		r.wrong(n, "%s is %.60q; write %s", what, n.Value, enumerate(words, "or"))
+		return ""
+	}
+	return w
+}
+
+// is tells whether n is of a kind, and has nothing about it that we do not
+// understand. Otherwise there is a problem.
+func (r *reader) is(kind yaml.Kind, n *yaml.Node, what string) bool {
+	switch {
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		r.wrong(n, noAliases)
+	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
+		r.wrong(n, "the tag %.60q is not understood; remove it", n.Tag)
+	case n.Kind == kind && !isNull(n):
+		return true
+	case isNull(n):
+		r.wrong(n, "%s has no value; write one or remove it", what)
+	default:
+		r.wrong(n, "%s must be %s, not %s", what, nameOf(kind), nameOf(n.Kind))
+	}
+	return false
+}
+
+// isNull tells whether nothing is written in the place of n, or null.
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 && n.Anchor == ""
+}
+
+func nameOf(kind yaml.Kind) string {
+	switch kind {
+	case yaml.MappingNode:
+		return "keys with values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return "a single value"
+}
+
+func (r *reader) wrong(n *yaml.Node, format string, args ...any) {
+	r.problems = append(r.problems, problem{n.Line, n.Column, fmt.Sprintf(format, args...)})
+}
+
+// enumerate returns all words as in "a, b and c".
+func enumerate(words []string, last string) string {
+	n := len(words) - 1
+	if n == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:n], ", ") + " " + last + " " + words[n]
+}

@@ -1,0 +1,122 @@
+package clients
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// MaxFile is how many bytes a file may have; a thousand clients take a
+// tenth of it.
+const MaxFile = 1 << 20
+
+// Parse reads the text of a file: YAML in UTF-8, with or without a byte order
+// mark. A text with nothing in it has no clients. The error has a line for each
+// problem, in the order of the file, which begins with the line and the column
+// in characters. It repeats keys and what is written for known ones, never what
+// is written for others. When the text is not YAML, that is the only problem,
+// because nothing in it has a meaning then.
+func Parse(text []byte) (*Table, error) {
+	if len(text) > MaxFile {
+		return nil, fmt.Errorf("more than %d bytes cannot be a clients file", MaxFile)
+	}
+	// Some editors on Windows begin a file with a byte order mark.
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	doc, err := document(text)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{names: map[string]int{}, lines: map[netip.Prefix]int{}, clients: map[netip.Prefix]Options{}}
+	if doc != nil {
+		r.file(doc.Content[0])
+	}
+	if err := r.problems.asError(); err != nil {
+		return nil, err
+	}
+	return newTable(r.clients), nil
+}
+
+// checkText refuses what the YAML library would refuse without a position,
+// and the characters that end a line for YAML but not for an editor: behind
+// one of them, a line could look like part of a comment.
+func checkText(text []byte) error {
+	if !utf8.Valid(text) {
+		return errors.New("the file is not UTF-8 text")
+	}
+	line, column := 1, 0
+	for _, c := range string(text) {
+		column++
+		switch {
+		case c == '\n':
+			line, column = line+1, 0
+		case c == '\t', c == '\r':
+		case unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point):
+			return problem{line, column, fmt.Sprintf("the character %U does not belong in text; remove it", c)}
+		}
+	}
+	return nil
+}
+
+// document returns the one YAML document in text, nil if there is none.
+func document(text []byte) (*yaml.Node, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("reading YAML: %w", err)
+	}
+	var doc, more yaml.Node
+	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, notYAML(err, text)
+	}
+	switch err := loader.Load(&more); {
+	case err == nil:
+		return nil, problem{more.Line, more.Column, "a second document begins here; a clients file has one"}
+	case !errors.Is(err, io.EOF):
+		return nil, notYAML(err, text)
+	}
+	return &doc, nil
+}
+
+// notYAML turns an error of the YAML library into a problem.
+func notYAML(err error, text []byte) error {
+	var e *yaml.LoadError
+	if !errors.As(err, &e) || e.Mark.Line == 0 {
+		return fmt.Errorf("reading YAML: %w", err)
+	}
+	p := problem{e.Mark.Line, e.Mark.Column, e.Message}
+	if e.Stage == yaml.ComposerStage { // an alias of nothing
+		p.text = noAliases
+		return p
+	}
+	if e.ContextMsg != "" {
+		p.text += " " + e.ContextMsg
+	}
+	if c := e.ContextMark; c.Line != 0 && (c.Line != p.line || c.Column != p.column) {
+		p.text += fmt.Sprintf(", which begins in line %d, column %d", c.Line, c.Column)
+	}
+	if indentedWithTab(text, p.line) {
+		p.text += "; indent with spaces, not with tabs"
+	}
+	return p
+}
+
+func indentedWithTab(text []byte, line int) bool {
+	lines := strings.Split(string(text), "\n")
+	if line > len(lines) {
+		return false
+	}
+	written := lines[line-1]
+	indent := written[:len(written)-len(strings.TrimLeft(written, " \t"))]
+	return strings.Contains(indent, "\t")
+}
