@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/localca"
 )
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -92,7 +93,7 @@ func (c *client) alpn() []string {
 // endClientTLS does the handshake with the client, with a leaf that has also
 // the names of mirror.
 func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, protocol string) error {
-	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror)
+	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror, localca.Profile{})
 	if err != nil {
 		return failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}

@@ -30,6 +30,8 @@ const (
 	// rsaBits suits both ends: devices of 2005 manage it, and programs of
 	// today refuse less.
 	rsaBits = 2048
+	// shortBits is for leaves of devices that cannot compute with more.
+	shortBits = 1024
 	// backdate makes up for devices whose clock is slow.
 	backdate = 24 * time.Hour
 
@@ -62,7 +64,7 @@ type CA struct {
 	dir     string
 	created bool
 	now     func() time.Time
-	leafKey leafKey
+	keys    map[int]*leafKey // of the leaves, by their length; does not change
 	leaves  *cache
 	issued  atomic.Uint64
 }
@@ -77,14 +79,15 @@ type authority struct {
 
 // Open loads the CA of o.Dir, or makes one if the directory is absent or
 // empty. When several processes make one at the same time, one wins and all
-// load the winner's. The first key of the leaves is made here too, so that no
-// client waits for it.
+// load the winner's. The first key of the usual leaves is made here too, so that
+// no client waits for it.
 func Open(o Options) (*CA, error) {
 	o, err := o.normalised()
 	if err != nil {
 		return nil, err
 	}
 	ca := &CA{dir: o.Dir, now: o.Now, leaves: newCache(o.CacheSize)}
+	ca.keys = map[int]*leafKey{rsaBits: {bits: rsaBits}, shortBits: {bits: shortBits}}
 	empty, err := vacant(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for a CA: %w", err)
@@ -98,7 +101,7 @@ func Open(o Options) (*CA, error) {
 	if ca.authority, err = load(o.Dir, now); err != nil {
 		return nil, fmt.Errorf("loading the CA: %w", err)
 	}
-	if err = ca.leafKey.change(now); err != nil {
+	if err = ca.keys[rsaBits].change(now); err != nil {
 		return nil, fmt.Errorf("making the key of the leaves: %w", err)
 	}
 	return ca, nil

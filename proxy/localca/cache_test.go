@@ -15,15 +15,16 @@ func TestManyCallsSignOnce(t *testing.T) {
 	for i := range 300 {
 		all.Go(func() {
 			name := fmt.Sprintf("n%d.example", i%3)
-			cert, err := ca.Leaf(name, []string{"m.example"})
+			p := profiles[i%len(profiles)]
+			cert, err := ca.Leaf(name, []string{"m.example"}, p)
 			if err != nil || cert.Leaf.DNSNames[0] != name {
-				t.Errorf("%s: %v", name, err)
+				t.Errorf("%s, %+v: %v", name, p, err)
 			}
 		})
 	}
 	all.Wait()
-	if ca.Issued() != 3 {
-		t.Errorf("%d leaves were signed for 3 names", ca.Issued())
+	if want := uint64(3 * len(profiles)); ca.Issued() != want {
+		t.Errorf("%d leaves were signed for 3 names with %d profiles", ca.Issued(), len(profiles))
 	}
 }
 
@@ -37,10 +38,10 @@ func TestNamesDoNotWaitForOneAnother(t *testing.T) {
 		<-done
 		return &tls.Certificate{}, nil
 	})}
-	ca.leaves.get(cacheKey("slow.example", nil), time.Now(), func() *entry { return slow })
+	ca.leaves.get(cacheKey("slow.example", nil, Profile{Bits: rsaBits}), time.Now(), func() *entry { return slow })
 	var waiting sync.WaitGroup
 	waiting.Go(func() {
-		if _, err := ca.Leaf("slow.example", nil); err != nil {
+		if _, err := ca.Leaf("slow.example", nil, Profile{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -87,7 +88,7 @@ func TestFailureIsTriedAgain(t *testing.T) {
 	ca := open(t, Options{})
 	good := ca.key
 	ca.key = newRSA(t) // CreateCertificate notices
-	if _, err := ca.Leaf("a.example", nil); err == nil {
+	if _, err := ca.Leaf("a.example", nil, Profile{}); err == nil {
 		t.Fatal("a leaf was signed by another key")
 	}
 	ca.key = good

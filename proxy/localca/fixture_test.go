@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -53,11 +54,20 @@ func open(t testing.TB, o Options) *CA {
 
 func leaf(t testing.TB, ca *CA, name string, mirror ...string) *x509.Certificate {
 	t.Helper()
-	cert, err := ca.Leaf(name, mirror)
+	cert, err := ca.Leaf(name, mirror, Profile{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return cert.Leaf
+}
+
+func profiled(t testing.TB, ca *CA, name string, p Profile) *tls.Certificate {
+	t.Helper()
+	cert, err := ca.Leaf(name, nil, p)
+	if err != nil {
+		t.Fatalf("%+v: %v", p, err)
+	}
+	return cert
 }
 
 func newRSA(t testing.TB) *rsa.PrivateKey {

@@ -1,6 +1,7 @@
 package localca
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -10,7 +11,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,24 +20,41 @@ const (
 	// leafUse is how long a leaf is handed out at most. With it a key of the
 	// leaves is in use for keyUse and one leafUse at most.
 	leafUse = 24 * time.Hour
-	// keyUse is how long new leaves get the same key.
-	keyUse = 7 * 24 * time.Hour
 	// maxCommonName is the upper bound of RFC 5280 appendix A.1.
 	maxCommonName = 64
 )
+
+// A Profile is a kind of leaf, for clients that cannot do with the usual one.
+// The zero value is the usual one.
+type Profile struct {
+	// SHA1 has the leaf signed with SHA-1; false means SHA-256. That collisions
+	// of SHA-1 can be made does not help to forge a certificate: its serial
+	// number, which comes before all that others choose, cannot be foreseen.
+	SHA1 bool
+	// Bits is the length of the leaf's RSA key, 2048 or 1024; zero means 2048.
+	// The first leaf with 1024 has to wait until there is such a key.
+	Bits int
+	// WithCA sends the root along, if ca.pem has it; false leaves it out. What
+	// is between the leaf and the root is sent in any case.
+	WithCA bool
+}
 
 // Leaf returns a certificate for the destination name that has also the names
 // of mirror, those of the verified upstream certificate, as far as the CA may
 // sign for them and to a hundred in all. It comes from a cache, so it must not
 // be changed. One leaf is signed at most for any number of concurrent calls
 // that want the same, and other calls do not wait for that.
-func (ca *CA) Leaf(name string, mirror []string) (*tls.Certificate, error) {
+func (ca *CA) Leaf(name string, mirror []string, p Profile) (*tls.Certificate, error) {
 	name = strings.ToLower(name)
 	if !isHost(name) {
 		return nil, fmt.Errorf("making a leaf for %.253q: it is not a DNS name", name)
 	}
+	p.Bits = cmp.Or(p.Bits, rsaBits)
+	if ca.keys[p.Bits] == nil {
+		return nil, fmt.Errorf("making a leaf for %s: its key cannot have %d bits, only %d or %d", name, p.Bits, rsaBits, shortBits)
+	}
 	now := ca.clock()
-	e := ca.leaves.get(cacheKey(name, mirror), now, func() *entry { return ca.newEntry(name, mirror, now) })
+	e := ca.leaves.get(cacheKey(name, mirror, p), now, func() *entry { return ca.newEntry(name, mirror, p, now) })
 	cert, err := e.leaf()
 	if err != nil {
 		ca.leaves.drop(e)
@@ -46,10 +63,11 @@ func (ca *CA) Leaf(name string, mirror []string) (*tls.Certificate, error) {
 	return cert, nil
 }
 
-// cacheKey stands for a leaf's names in the order given. It is a hash so that
-// a long list takes no more room than a short one.
-func cacheKey(name string, mirror []string) [sha256.Size]byte {
+// cacheKey stands for a leaf's profile and its names in the order given. It is
+// a hash so that a long list takes no more room than a short one.
+func cacheKey(name string, mirror []string, p Profile) [sha256.Size]byte {
 	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%t,%d,%t:", p.SHA1, p.Bits, p.WithCA)
 	for _, s := range append([]string{name}, mirror...) {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
@@ -57,7 +75,7 @@ func cacheKey(name string, mirror []string) [sha256.Size]byte {
 }
 
 // newEntry returns an entry whose leaf is made when it is first asked for.
-func (ca *CA) newEntry(name string, mirror []string, now time.Time) *entry {
+func (ca *CA) newEntry(name string, mirror []string, p Profile, now time.Time) *entry {
 	issuer := ca.Certificate()
 	from, to := now.Add(-backdate), now.Add(leafLife)
 	if from.Before(issuer.NotBefore) {
@@ -73,11 +91,15 @@ func (ca *CA) newEntry(name string, mirror []string, now time.Time) *entry {
 			if err := checkDates(issuer, now, renew(ca.dir)); err != nil {
 				return nil, fmt.Errorf("%s %w", ca.CertificateFile(), err)
 			}
-			key, err := ca.leafKey.at(now)
+			key, err := ca.keys[p.Bits].at(now)
 			if err != nil {
 				return nil, err
 			}
-			return ca.sign(leafTemplate(ca.namesFor(name, mirror), from, to), key)
+			template := leafTemplate(ca.namesFor(name, mirror), from, to)
+			if p.SHA1 {
+				template.SignatureAlgorithm = x509.SHA1WithRSA
+			}
+			return ca.sign(template, key, ca.above(p.WithCA))
 		}),
 	}
 }
@@ -101,10 +123,21 @@ func leafTemplate(names []string, from, to time.Time) *x509.Certificate {
 	return t
 }
 
-// sign makes the certificate of template. Clients have the root, so a leaf of
-// our own CA goes alone: some devices can store no more than two certificates.
+// above returns what follows a leaf. Clients have the root, so a leaf of our
+// own CA goes alone: some devices can store no more than two certificates.
 // Under an operator's intermediate CA they need what lies between.
-func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey) (*tls.Certificate, error) {
+func (ca *CA) above(withRoot bool) [][]byte {
+	var chain [][]byte
+	for _, c := range ca.path {
+		if withRoot || !isRoot(c) {
+			chain = append(chain, c.Raw)
+		}
+	}
+	return chain
+}
+
+// sign makes the certificate of template, which above follows.
+func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey, above [][]byte) (*tls.Certificate, error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.Certificate(), &key.PublicKey, ca.key)
 	if err != nil {
 		return nil, err
@@ -114,53 +147,5 @@ func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey) (*tls.Certif
 		return nil, err
 	}
 	ca.issued.Add(1)
-	chain := [][]byte{der}
-	for _, c := range ca.path {
-		if !isRoot(c) {
-			chain = append(chain, c.Raw)
-		}
-	}
-	return &tls.Certificate{Certificate: chain, PrivateKey: key, Leaf: leaf}, nil
-}
-
-// leafKey is the key that all new leaves share. Making one takes seconds on a
-// small machine, far longer than a signature does.
-type leafKey struct {
-	current  atomic.Pointer[datedKey]
-	changing sync.Mutex
-}
-
-type datedKey struct {
-	*rsa.PrivateKey
-	made time.Time
-}
-
-// fresh is false too when the clock was set back by more than the key's use.
-func (k *datedKey) fresh(now time.Time) bool {
-	return now.Sub(k.made).Abs() < keyUse
-}
-
-// at returns the key to use now. The caller that finds it too old makes the
-// next one, and the others use the old one until then.
-func (l *leafKey) at(now time.Time) (*rsa.PrivateKey, error) {
-	if k := l.current.Load(); k.fresh(now) || !l.changing.TryLock() {
-		return k.PrivateKey, nil
-	}
-	defer l.changing.Unlock()
-	// Another caller may have made it between the look and the lock.
-	if !l.current.Load().fresh(now) {
-		if err := l.change(now); err != nil {
-			return nil, fmt.Errorf("making its key: %w", err)
-		}
-	}
-	return l.current.Load().PrivateKey, nil
-}
-
-// change makes a key; it must come before the first call of at.
-func (l *leafKey) change(now time.Time) error {
-	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
-	if err == nil {
-		l.current.Store(&datedKey{key, now})
-	}
-	return err
+	return &tls.Certificate{Certificate: append([][]byte{der}, above...), PrivateKey: key, Leaf: leaf}, nil
 }

@@ -6,10 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -19,7 +17,7 @@ const day = 24 * time.Hour
 func TestLeaf(t *testing.T) {
 	t.Parallel()
 	ca := open(t, Options{Now: newClock().now})
-	got, err := ca.Leaf("SMTP.office365.com", []string{"outlook.com", "*.Outlook.com"})
+	got, err := ca.Leaf("SMTP.office365.com", []string{"outlook.com", "*.Outlook.com"}, Profile{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +73,7 @@ func TestLeafOfNoName(t *testing.T) {
 		"", ".", "a.", "a..b", "*.a.example", "10.0.0.1", "::1", "a b", "a\nb", "ä.example",
 		strings.Repeat("a", 64) + ".example", strings.Repeat("a.", 127) + "a",
 	} {
-		if cert, err := ca.Leaf(name, nil); err == nil || strings.Contains(err.Error(), "\n") {
+		if cert, err := ca.Leaf(name, nil, Profile{}); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error is %v, names are %q", name, err, cert.Leaf.DNSNames)
 		}
 	}
@@ -100,7 +98,7 @@ func TestLeafIsNotValidBeyondTheCA(t *testing.T) {
 	}
 	clock.add(4 * time.Hour)
 	want := fmt.Sprintf("making a leaf for a.example: %s expired at 2027-03-01T18:00:00Z; move the directory %s away", ca.CertificateFile(), ca.dir)
-	if _, err := ca.Leaf("a.example", nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+	if _, err := ca.Leaf("a.example", nil, Profile{}); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	clock.add(-4 * time.Hour)
@@ -137,28 +135,35 @@ func TestLeafIsRenewed(t *testing.T) {
 
 func TestKeyOfTheLeavesRotates(t *testing.T) {
 	t.Parallel()
-	clock := newClock()
-	ca := open(t, Options{Now: clock.now})
-	keyOf := func(name string) *rsa.PublicKey { return leaf(t, ca, name).PublicKey.(*rsa.PublicKey) }
-	first := keyOf("a.example")
-	if !first.Equal(keyOf("b.example")) {
-		t.Error("two leaves have two keys")
-	}
-	clock.add(7*day - time.Second)
-	if !first.Equal(keyOf("c.example")) {
-		t.Error("the key changed within its seven days")
-	}
-	clock.add(time.Second)
-	second := keyOf("d.example")
-	if first.Equal(second) {
-		t.Error("the key is still the same after seven days")
-	}
-	if !first.Equal(keyOf("c.example")) {
-		t.Error("a leaf with the old key did not stay")
-	}
-	clock.add(day)
-	if !second.Equal(keyOf("c.example")) {
-		t.Error("a leaf with the old key is still there a day later")
+	for _, bits := range []int{2048, 1024} {
+		t.Run(fmt.Sprint(bits), func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			ca := open(t, Options{Now: clock.now})
+			keyOf := func(name string) *rsa.PublicKey {
+				return profiled(t, ca, name, Profile{Bits: bits}).Leaf.PublicKey.(*rsa.PublicKey)
+			}
+			first := keyOf("a.example")
+			if !first.Equal(keyOf("b.example")) {
+				t.Error("two leaves have two keys")
+			}
+			clock.add(7*day - time.Second)
+			if !first.Equal(keyOf("c.example")) {
+				t.Error("the key changed within its seven days")
+			}
+			clock.add(time.Second)
+			second := keyOf("d.example")
+			if first.Equal(second) {
+				t.Error("the key is still the same after seven days")
+			}
+			if !first.Equal(keyOf("c.example")) {
+				t.Error("a leaf with the old key did not stay")
+			}
+			clock.add(day)
+			if !second.Equal(keyOf("c.example")) {
+				t.Error("a leaf with the old key is still there a day later")
+			}
+		})
 	}
 }
 
@@ -169,8 +174,8 @@ func TestRotationHoldsNobodyUp(t *testing.T) {
 	ca := open(t, Options{Now: clock.now})
 	old := leaf(t, ca, "a.example").PublicKey.(*rsa.PublicKey)
 	clock.add(8 * day)
-	ca.leafKey.changing.Lock() // as the caller does that makes the key
-	defer ca.leafKey.changing.Unlock()
+	ca.keys[rsaBits].changing.Lock() // as the caller does that makes the key
+	defer ca.keys[rsaBits].changing.Unlock()
 	if !old.Equal(leaf(t, ca, "b.example").PublicKey) {
 		t.Error("the key changed")
 	}
@@ -180,41 +185,21 @@ func TestRotationHoldsNobodyUp(t *testing.T) {
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	ca := open(t, Options{Permitted: []string{"outlook.com"}})
-	cert, err := ca.Leaf("smtp.outlook.com", []string{"*.outlook.com"})
+	cert, err := ca.Leaf("smtp.outlook.com", []string{"*.outlook.com"}, Profile{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ca.Certificate())
-	rsaExchange := []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
-	tcp, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln := tls.NewListener(tcp, &tls.Config{
-		Certificates: []tls.Certificate{*cert}, CipherSuites: rsaExchange,
-		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
-	})
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(conn, "hello")
-		_ = conn.Close()
-	})
-	defer serving.Wait()
-	defer func() { _ = ln.Close() }()
 	dialer := tls.Dialer{Config: &tls.Config{
-		RootCAs: roots, ServerName: "other.outlook.com", MinVersion: tls.VersionTLS10, CipherSuites: rsaExchange,
+		RootCAs: roots, ServerName: "other.outlook.com", MinVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	}}
-	conn, err := dialer.DialContext(t.Context(), "tcp", ln.Addr().String())
+	conn, err := dialer.DialContext(t.Context(), "tcp", serveOnce(t, cert))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := io.ReadAll(conn)
-	if err != nil || string(got) != "hello" {
+	if err != nil || string(got) != "hello\n" {
 		t.Errorf("read %q, error %v", got, err)
 	}
 	_ = conn.Close()
@@ -226,7 +211,7 @@ func BenchmarkLeafHit(b *testing.B) {
 	leaf(b, ca, "smtp.office365.com", mirror...)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ca.Leaf("smtp.office365.com", mirror); err != nil {
+		if _, err := ca.Leaf("smtp.office365.com", mirror, Profile{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -237,7 +222,7 @@ func BenchmarkLeafMiss(b *testing.B) {
 	names := []string{"smtp.office365.com", "outlook.office365.com"}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		if _, err := ca.Leaf(names[i%2], []string{"*.outlook.com"}); err != nil {
+		if _, err := ca.Leaf(names[i%2], []string{"*.outlook.com"}, Profile{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -213,7 +213,7 @@ func TestOperatorsIntermediateCA(t *testing.T) {
 	if ca.Created() || ca.Certificate().Subject.CommonName != "proxies" {
 		t.Errorf("opened %s, created %t", ca, ca.Created())
 	}
-	cert, err := ca.Leaf("a.example", nil)
+	cert, err := ca.Leaf("a.example", nil, Profile{})
 	if err != nil {
 		t.Fatal(err)
 	}

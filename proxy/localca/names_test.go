@@ -62,7 +62,7 @@ func TestCoversIsWhatVerifiersSay(t *testing.T) {
 				"a.example", "x.a.example", "w.x.a.example", "b.a.example", "*.a.example", "*.x.a.example", "*.z.a.example",
 				"aa.example", "c.example", "d.c.example", "example", "b.example", "a.example.evil",
 			} {
-				cert, err := ca.sign(leafTemplate([]string{name}, start, start.Add(time.Hour)), key)
+				cert, err := ca.sign(leafTemplate([]string{name}, start, start.Add(time.Hour)), key, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

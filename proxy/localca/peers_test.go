@@ -1,10 +1,15 @@
 package localca
 
 import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -69,11 +74,11 @@ func TestOthersVerifyLeaves(t *testing.T) {
 func leafFile(t *testing.T, ca *CA, names []string) string {
 	t.Helper()
 	now := time.Now()
-	key, err := ca.leafKey.at(now)
+	key, err := ca.keys[rsaBits].at(now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := ca.sign(leafTemplate(names, now.Add(-time.Hour), now.Add(time.Hour)), key)
+	cert, err := ca.sign(leafTemplate(names, now.Add(-time.Hour), now.Add(time.Hour)), key, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,4 +106,73 @@ func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
 	if out := run("pkey", "-check", "-noout", "-in", filepath.Join(ca.dir, "ca.key")); !strings.Contains(out, "Key is valid") {
 		t.Errorf("openssl says of the key: %s", out)
 	}
+}
+
+// OpenSSL takes every profile of leaf when it is as lenient as old devices
+// are, over TLS 1.0 with RSA key exchange, and sees in it what was asked for.
+func TestOpenSSLTakesEveryProfile(t *testing.T) {
+	t.Parallel()
+	openssl := peer(t, "openssl")
+	ca := open(t, Options{Permitted: []string{"outlook.com"}})
+	for _, p := range profiles {
+		t.Run(fmt.Sprintf("%+v", p), func(t *testing.T) {
+			t.Parallel()
+			cert := profiled(t, ca, "smtp.outlook.com", p)
+			addr := serveOnce(t, cert)
+			out, err := exec.CommandContext(t.Context(), openssl, "s_client", "-connect", addr, "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0",
+				"-CAfile", ca.CertificateFile(), "-verify_hostname", "smtp.outlook.com", "-verify_return_error", "-showcerts", "-ign_eof").CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "Verify return code: 0 (ok)") || !strings.Contains(string(out), "\nhello") {
+				t.Fatalf("%v, %s", err, out)
+			}
+			if n := strings.Count(string(out), "BEGIN CERTIFICATE"); n != len(cert.Certificate) {
+				t.Errorf("OpenSSL was sent %d certificates, want %d", n, len(cert.Certificate))
+			}
+			algorithm, bits := "sha256WithRSAEncryption", 2048
+			if p.SHA1 {
+				algorithm = "sha1WithRSAEncryption"
+			}
+			if p.Bits != 0 {
+				bits = p.Bits
+			}
+			file := filepath.Join(t.TempDir(), "leaf.pem")
+			if err := os.WriteFile(file, certPEM(cert.Leaf), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			text, err := exec.CommandContext(t.Context(), openssl, "x509", "-noout", "-text", "-in", file).CombinedOutput()
+			if err != nil || !strings.Contains(string(text), "Signature Algorithm: "+algorithm+"\n") || !strings.Contains(string(text), fmt.Sprintf("Public-Key: (%d bit)\n", bits)) {
+				t.Errorf("%v, %s", err, text)
+			}
+			verify := exec.CommandContext(t.Context(), openssl, "verify", "-x509_strict", "-auth_level", "0", "-purpose", "sslserver", "-verify_hostname", "smtp.outlook.com", "-CAfile", ca.CertificateFile(), file)
+			if out, err := verify.CombinedOutput(); err != nil {
+				t.Errorf("%v, %s", err, out)
+			}
+		})
+	}
+}
+
+// serveOnce says hello to one client of TLS 1.0 and returns the address.
+func serveOnce(t *testing.T, cert *tls.Certificate) string {
+	t.Helper()
+	tcp, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln := tls.NewListener(tcp, &tls.Config{
+		Certificates: []tls.Certificate{*cert}, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
+		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
+	})
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "hello\n")
+		_ = conn.Close()
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		serving.Wait()
+	})
+	return tcp.Addr().String()
 }

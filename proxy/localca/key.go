@@ -1,0 +1,62 @@
+package localca
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// keyUse is how long new leaves get the same key.
+const keyUse = 7 * 24 * time.Hour
+
+// leafKey is the key that all new leaves with one length of key share. Making
+// one takes seconds on a small machine, far longer than a signature does.
+type leafKey struct {
+	bits     int
+	current  atomic.Pointer[datedKey] // nil until a leaf needs it
+	changing sync.Mutex
+}
+
+type datedKey struct {
+	*rsa.PrivateKey
+	made time.Time
+}
+
+// fresh is false too when the clock was set back by more than the key's use.
+func (k *datedKey) fresh(now time.Time) bool {
+	return k != nil && now.Sub(k.made).Abs() < keyUse
+}
+
+// at returns the key to use now. The caller that finds it too old makes the
+// next one, and the others use the old one until then; only for the first one
+// all have to wait.
+func (l *leafKey) at(now time.Time) (*rsa.PrivateKey, error) {
+	switch k := l.current.Load(); {
+	case k.fresh(now):
+		return k.PrivateKey, nil
+	case k == nil:
+		l.changing.Lock()
+	case !l.changing.TryLock():
+		return k.PrivateKey, nil
+	}
+	defer l.changing.Unlock()
+	// Another caller may have made it between the look and the lock.
+	if !l.current.Load().fresh(now) {
+		if err := l.change(now); err != nil {
+			return nil, fmt.Errorf("making its key: %w", err)
+		}
+	}
+	return l.current.Load().PrivateKey, nil
+}
+
+// change makes a key.
+func (l *leafKey) change(now time.Time) error {
+	key, err := rsa.GenerateKey(rand.Reader, l.bits)
+	if err == nil {
+		l.current.Store(&datedKey{key, now})
+	}
+	return err
+}
