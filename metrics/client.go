@@ -21,15 +21,32 @@ func (m *Metrics) clientOf(r *proxy.Record) *client {
 		return m.unknownClient()
 	}
 	stranger := r.Reason == proxy.ReasonClientNotAllowed
-	if c, ok := m.clients.get(r.Client.Unmap(), stranger); ok {
+	if c, ok := m.clients.get(keyOf(r), stranger); ok {
 		return c
 	}
 	m.overflowed.Inc()
 	return m.otherClients()
 }
 
-func (m *Metrics) newClient(key netip.Addr) *client {
-	return m.clientLabelled(label(key.String()))
+// A clientKey is what tells clients apart: the name in the clients file, which
+// several addresses may share, or else the address.
+type clientKey struct {
+	name string
+	addr netip.Addr // zero when there is a name
+}
+
+func keyOf(r *proxy.Record) clientKey {
+	if r.ClientName != "" {
+		return clientKey{name: r.ClientName}
+	}
+	return clientKey{addr: r.Client.Unmap()}
+}
+
+func (m *Metrics) newClient(key clientKey) *client {
+	if key.name != "" {
+		return m.clientLabelled(label(key.name))
+	}
+	return m.clientLabelled(label(key.addr.String()))
 }
 
 func (m *Metrics) clientLabelled(name string) *client {

@@ -8,7 +8,6 @@ package metrics
 
 import (
 	"cmp"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -50,7 +49,7 @@ type Options struct {
 type Metrics struct {
 	registry *prometheus.Registry
 
-	clients      *limited[netip.Addr, *client]
+	clients      *limited[clientKey, *client]
 	destinations *limited[string, string]
 	cipherSuites *limited[string, string]
 	protocols    *limited[string, string]

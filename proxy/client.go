@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -35,6 +36,7 @@ type client struct {
 	source   *source       // what reader reads from
 	listener *listener
 	rec      *Record
+	options  clients.Options // of the clients file
 
 	tunnel      *tunnel            // the CONNECT request; nil on other listeners
 	destination policy.Destination // where the client wants to go

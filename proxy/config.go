@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -29,6 +30,9 @@ type Config struct {
 	CA       *localca.CA
 	// RC4 also offers RC4 suites to clients; false by default.
 	RC4 bool
+	// Clients has what is different for single clients; nil means nothing.
+	// Server.SetClients replaces it.
+	Clients *clients.Table
 
 	MaxConnections          int
 	MaxConnectionsPerClient int

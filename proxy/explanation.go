@@ -75,7 +75,7 @@ var explanations = map[Reason]explanation{
 	},
 	ReasonPlaintextNotAllowed: {
 		"The client wanted to sign in or send mail without TLS.",
-		"Turn on SSL/TLS or STARTTLS in the client's settings; for a client that has no such setting, add ?plaintext=allow to the listener in TLSLIFT_LISTEN.",
+		"Turn on SSL/TLS or STARTTLS in the client's settings; for a client that has no such setting, write plaintext: allow for it in TLSLIFT_CLIENTS_FILE, or add ?plaintext=allow to the listener in TLSLIFT_LISTEN.",
 	},
 	ReasonOpeningMalformed: {
 		"What the client sent before TLS breaks the protocol's rules or goes on for too long.",
@@ -131,7 +131,7 @@ var explanations = map[Reason]explanation{
 	},
 	ReasonCipherSuiteDisabled: {
 		"The client offers only cipher suites that are switched off.",
-		"If the client cannot do better, allow its suites: TLSLIFT_CIPHERS=rc4.",
+		"If the client cannot do better, allow its suites: ciphers: [rc4] for it in TLSLIFT_CLIENTS_FILE, or TLSLIFT_CIPHERS=aes,3des,rc4 for all.",
 	},
 	ReasonNoSharedCipherSuite: {
 		"The client offers no cipher suite that tlslift can serve.",

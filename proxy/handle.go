@@ -43,6 +43,7 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 		return err
 	}
 	defer s.admission.leave(c.rec.Client)
+	s.findOptions(c)
 
 	if err := s.openTunnel(ctx, c); err != nil {
 		return err
@@ -197,7 +198,7 @@ func (s *Server) setDestination(c *client, host string, port uint16) error {
 
 func (s *Server) decide(c *client) Decision {
 	return Decide(c.hello, Circumstance{
-		RC4:            s.cfg.RC4,
+		RC4:            s.rc4(c),
 		RefusedBefore:  s.refusals.has(c.destination, c.hello.Shape(), time.Now()),
 		OpeningDiffers: c.mail != nil && c.mail.clientTLS != c.mail.upstreamTLS,
 	})

@@ -93,7 +93,7 @@ func (c *client) alpn() []string {
 // endClientTLS does the handshake with the client, with a leaf that has also
 // the names of mirror.
 func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, protocol string) error {
-	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror, localca.Profile{})
+	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror, localca.Profile(c.options.Leaf))
 	if err != nil {
 		return failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}
@@ -114,7 +114,7 @@ func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, p
 func (s *Server) serverConfig(c *client, leaf *tls.Certificate, protocol string) *tls.Config {
 	cfg := &tls.Config{ //nolint:gosec // TLS 1.0 is what this program exists for
 		Certificates: []tls.Certificate{*leaf},
-		CipherSuites: servedSuites(c.hello, s.cfg.RC4),
+		CipherSuites: servedSuites(c.hello, s.rc4(c)),
 		MinVersion:   tls.VersionTLS10,
 		MaxVersion:   tls.VersionTLS12,
 	}

@@ -12,6 +12,7 @@ import (
 const (
 	fieldOutcome     = "outcome"
 	fieldClient      = "client"
+	fieldClientName  = "client_name"
 	fieldListener    = "listener"
 	fieldProtocol    = "protocol"
 	fieldDestination = "destination"
@@ -39,6 +40,7 @@ func LogFields() []LogField {
 	return []LogField{
 		{fieldOutcome, "`passed`, `lifted`, `refused` or `failed`"},
 		{fieldClient, "the client's address"},
+		{fieldClientName, "the client's name in the clients file"},
 		{fieldListener, "the listener that accepted it"},
 		{fieldProtocol, "`smtp`, `imap`, `pop3`, `http`, `tls` for whatever else is inside TLS, or `unknown` when the client did not get that far"},
 		{fieldDestination, "host and port that the client wanted, as allowed"},
@@ -91,7 +93,7 @@ func (r *Record) level() slog.Level {
 }
 
 func (r *Record) attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 18)
+	a := make([]slog.Attr, 0, 19)
 	text := func(name, value string) {
 		if value != "" {
 			a = append(a, slog.String(name, value))
@@ -99,6 +101,7 @@ func (r *Record) attrs() []slog.Attr {
 	}
 	text(fieldOutcome, string(r.Outcome))
 	text(fieldClient, r.Client.String())
+	text(fieldClientName, r.ClientName)
 	text(fieldListener, r.Listener)
 	text(fieldProtocol, r.Protocol)
 	text(fieldDestination, r.Destination)

@@ -35,6 +35,8 @@ type Record struct {
 	// Client is the client's address, from the PROXY header when a trusted
 	// balancer sent one.
 	Client netip.Addr
+	// ClientName is its name in the clients file; empty when it has none.
+	ClientName string
 	// Start is when the connection was accepted.
 	Start time.Time
 	// Duration is how long the connection lasted.

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -28,6 +29,7 @@ type Server struct {
 	refusals  *refusals
 	tickets   *tls.Config // holds the session ticket keys, which rotate
 	lingering atomic.Int32
+	clients   atomic.Pointer[clients.Table]
 	listeners []*listener
 }
 
@@ -45,6 +47,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, admission: newAdmission(&cfg), refusals: newRefusals(), tickets: new(tls.Config)}
+	s.clients.Store(cfg.Clients)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	UpstreamKey      string                                  `env:"UPSTREAM_KEY_FILE"`
 	UpstreamProxy    *url.URL                                `env:"UPSTREAM_PROXY"` // nil: none
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
+	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
@@ -91,7 +92,8 @@ func (c *Config) check() problems {
 		}
 		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, and %q is of no use alone", given)))
 	}
-	return wrong
+	_, mistakes, _ := c.clientTable() // what cannot be read is no wrong setting
+	return append(wrong, mistakes...)
 }
 
 // checkListeners finds listeners that lead to where nobody may go. It needs

@@ -62,7 +62,15 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
+	table, wrong, err := cfg.clientTable()
+	if err == nil {
+		err = wrong.asError() // load has found them, unless the file has just changed
+	}
+	if err != nil {
+		return proxy.Config{}, err
+	}
 	return proxy.Config{
+		Clients:                 table,
 		Listeners:               cfg.Listen,
 		ClientNets:              prefixes(cfg.ClientNets),
 		TrustedProxies:          prefixes(cfg.TrustedProxies),

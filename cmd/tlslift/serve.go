@@ -33,7 +33,7 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 func (p *program) serve(ctx context.Context, cfg *Config) error {
 	// Signals count from here on, so that one during the start is no crash.
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 
 	s, err := p.newService(cfg)
@@ -114,22 +114,36 @@ func (s *service) runUntil(ctx context.Context, signals <-chan os.Signal) error 
 	s.enter(ready)
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
-	select {
-	case err := <-done:
+	sig, err := s.untilStopped(done, signals)
+	if sig == nil {
 		return err
-	case sig := <-signals:
-		s.enter(stopping)
-		s.log.Info("stopping", "signal", sig.String(), "drain_timeout", time.Duration(s.cfg.DrainTimeout).String())
-		stop()
 	}
-	select {
-	case err := <-done:
-		if err == nil {
-			s.log.Info("stopped")
-		}
-		return err
-	case <-signals:
+	s.enter(stopping)
+	s.log.Info("stopping", "signal", sig.String(), "drain_timeout", time.Duration(s.cfg.DrainTimeout).String())
+	stop()
+	sig, err = s.untilStopped(done, signals)
+	switch {
+	case sig != nil:
 		return errors.New("a second signal has ended it before all connections had ended")
+	case err == nil:
+		s.log.Info("stopped")
+	}
+	return err
+}
+
+// untilStopped waits until the service is done, or told to stop by the signal
+// that it returns. SIGHUP does not stop it.
+func (s *service) untilStopped(done <-chan error, signals <-chan os.Signal) (os.Signal, error) {
+	for {
+		select {
+		case err := <-done:
+			return nil, err
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				return sig, nil
+			}
+			s.reload()
+		}
 	}
 }
 

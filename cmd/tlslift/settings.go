@@ -37,6 +37,7 @@ var settings = []setting{
 	{name: "UPSTREAM_KEY_FILE", meaning: "PEM file of that certificate's private key", remedy: "the path of a readable PEM file, and the certificate's in " + prefix + "UPSTREAM_CERT_FILE"},
 	{name: "UPSTREAM_PROXY", meaning: "`http://` or `https://` URL of the proxy through which destinations are reached", remedy: "a URL, as in http://user:password@proxy.example.com:3128"}, //nolint:gosec // the password of an example
 	{name: "CIPHERS", def: "aes,3des", meaning: "legacy cipher suites offered to clients: `aes` and `3des` are always on, `rc4` adds RC4", remedy: "aes, 3des and rc4, comma-separated"},
+	{name: "CLIENTS_FILE", meaning: "YAML file of what is different for single clients: name, plaintext, ciphers, leaf; read again on SIGHUP", remedy: "the path of a readable YAML file"},
 	{name: "CA_CRITICAL_CONSTRAINTS", def: "false", meaning: "marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it", remedy: "true or false"},
 	{name: "MAX_CONNECTIONS", def: "10000", meaning: "connections at the same time", remedy: "a whole number above zero"},
 	{name: "MAX_CONNECTIONS_PER_CLIENT", def: "200", meaning: "connections at the same time from one client", remedy: "a whole number above zero"},

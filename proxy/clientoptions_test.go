@@ -1,0 +1,83 @@
+package proxy_test
+
+import (
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+// table parses a clients file.
+func table(t *testing.T, text string) *clients.Table {
+	t.Helper()
+	parsed, err := clients.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// What the clients file says of a client goes before what the listener says,
+// and a new table holds for the next connection.
+func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{MX: true}, func(c *proxy.Config) {
+		c.Clients = table(t, "clients:\n- {name: old scanner, network: 127.0.0.0/8, plaintext: allow}\n")
+	})
+	for _, tt := range []struct {
+		file    string // empty: as it is
+		via     string
+		allowed bool
+		name    string
+	}{
+		{"", viaSMTP, true, "old scanner"},
+		{"clients:\n- {name: new, address: 127.0.0.1, plaintext: refuse}\n", viaPlain, false, "new"},
+		{"clients:\n- {name: other place, address: 192.0.2.1, plaintext: allow}\n", viaSMTP, false, ""},
+		{"clients:\n- {name: no word of it, address: 127.0.0.1}\n", viaPlain, true, "no word of it"},
+	} {
+		if tt.file != "" {
+			w.world.server.SetClients(table(t, tt.file))
+		}
+		client := w.client(tls.VersionTLS10)
+		client.Proxy, client.Address = "", w.at[tt.via]
+		_, err := client.SendMail(t.Context(), standin.Mail{Security: standin.NoTLS, From: mailbox, To: []string{mailbox}})
+		var refusal *standin.ReplyError
+		switch {
+		case tt.allowed && err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case !tt.allowed && (!errors.As(err, &refusal) || refusal.Code != 530):
+			t.Errorf("%s: got %v, want 530", tt.name, err)
+		}
+		if rec := w.record(); rec.ClientName != tt.name {
+			t.Errorf("recorded as %q, want %q", rec.ClientName, tt.name)
+		}
+	}
+}
+
+// A client gets the kind of certificate and the suites that the file says.
+func TestClientOptionsDecideAboutTLS(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	w := newWorld(t, cloud, https(t, cloud, standin.TLSOptions{}).Addr(), func(c *proxy.Config) {
+		c.Clients = table(t, "clients:\n- {name: xp, address: 127.0.0.1, ciphers: [rc4], leaf: {hash: sha1, bits: 1024, chain: leaf+ca}}\n")
+	})
+	cfg := w.oldConfig()
+	cfg.CipherSuites = []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
+	// crypto/tls trusts no SHA-1, but the error tells what it was shown.
+	var verification *tls.CertificateVerificationError
+	if err := tls.Client(dial(t, w.tls), cfg).HandshakeContext(t.Context()); !errors.As(err, &verification) {
+		t.Fatalf("got %v, want a certificate that crypto/tls does not take", err)
+	}
+	certs := verification.UnverifiedCertificates
+	if len(certs) != 2 || !certs[1].Equal(w.ca.Certificate()) {
+		t.Fatalf("got a chain of %d, want the leaf and the CA", len(certs))
+	}
+	if bits := certs[0].PublicKey.(*rsa.PublicKey).N.BitLen(); bits != 1024 || certs[0].SignatureAlgorithm != x509.SHA1WithRSA {
+		t.Errorf("got %d bits and %s", bits, certs[0].SignatureAlgorithm)
+	}
+}
