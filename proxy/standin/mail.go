@@ -24,23 +24,27 @@ const (
 )
 
 // MailOptions says what a mail server is like. The zero value is one that
-// begins in plaintext, has TLS by STARTTLS, and knows no account.
+// begins in plaintext, has TLS by STARTTLS or STLS, and knows no account.
 type MailOptions struct {
 	// TLS is what the server wants of TLS. With ServeSMTP, unless MX is set, a
 	// zero MinVersion lets TLS 1.0 and 1.1 through the handshake, to be refused
 	// by a reply; a client of TLS 1.2 needs Microsoft's cipher suites as
 	// anywhere else.
 	TLS TLSOptions
-	// Implicit begins TLS with the connection, as port 465 has it;
-	// false means that the client asks for it.
+	// Implicit begins TLS with the connection, as ports 465, 993 and 995 have
+	// it; false means that the client asks for it.
 	Implicit bool
 	// Accounts may log in; none means that nobody may.
 	Accounts []Account
+	// Inbox are the messages that every account of ServeIMAP and ServePOP3 has
+	// at first; none means that it is empty. ServeSMTP does not look at it.
+	Inbox [][]byte
 	// MX makes ServeSMTP behave like port 25 of a tenant, where anyone delivers
-	// and nobody logs in; false means submission, as port 587 has it.
+	// and nobody logs in; false means submission, as port 587 has it. The others
+	// do not look at it.
 	MX bool
 	// MaxMessage is how many bytes a message sent to ServeSMTP may have; zero
-	// means 157286400.
+	// means 157286400. The others do not look at it.
 	MaxMessage int64
 }
 
@@ -73,10 +77,14 @@ type mailConn struct {
 	server   *Server
 	end      time.Time // no deadline is later
 	greeting string    // goes out in place of the library's own; then empty
-	begun    bool      // the handshake has
-	state    tls.ConnectionState
-	counted  bool // as a completed handshake
-	over     bool // nothing more is to be read
+	// By these the library's replies are known that come before a handshake,
+	// and after one that went wrong; empty where it has no such reply.
+	before, failed []byte
+
+	begun   bool // the handshake has
+	state   tls.ConnectionState
+	counted bool // as a completed handshake
+	over    bool // nothing more is to be read
 
 	close  sync.Once
 	closed chan struct{}
@@ -148,27 +156,27 @@ func (c *mailConn) startTLS() *tls.Config {
 	return own
 }
 
-// Write sends the greeting for the first line of all, and keeps back what
-// go-smtp has to say after a handshake that went wrong: it would come in
-// plaintext behind the alert.
+// Write sends the greeting for the first line of all, and keeps back what the
+// library says after a failed handshake: it would come in plaintext behind the
+// alert.
 func (c *mailConn) Write(p []byte) (int, error) {
 	if c.greeting != "" {
 		_, err := c.Conn.Write([]byte(c.greeting + "\r\n"))
 		c.greeting = ""
 		return len(p), err
 	}
-	// The greeting apart, go-smtp sends 220 for STARTTLS only, and a record of
-	// TLS begins with neither.
-	if bytes.HasPrefix(p, []byte("220 ")) {
+	if isReply(p, c.before) {
 		c.begun = true
 	}
-	if c.begun && bytes.HasPrefix(p, []byte("550 ")) {
+	if c.begun && isReply(p, c.failed) {
 		c.over = true
 		linger(c.Conn)
 		return len(p), nil
 	}
 	return c.Conn.Write(p)
 }
+
+func isReply(p, reply []byte) bool { return len(reply) > 0 && bytes.HasPrefix(p, reply) }
 
 // SetReadDeadline is what a library does before it reads a command, and so the
 // first thing it does when a handshake has been completed.
@@ -199,4 +207,20 @@ func (c *mailConn) Close() error {
 	err := c.Conn.Close()
 	c.close.Do(func() { close(c.closed) })
 	return err
+}
+
+// A MailboxServer is one that messages are fetched from.
+type MailboxServer struct {
+	*Server
+
+	deliver func(message []byte) error
+}
+
+// Deliver puts a message into the inbox of every account. A client that waits
+// for one, by IDLE, is told.
+func (m *MailboxServer) Deliver(message []byte) error { return m.deliver(wireLines(message)) }
+
+// wireLines is a message whose lines all end with CRLF.
+func wireLines(message []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 }

@@ -81,6 +81,7 @@ func (m *MailServer) host() string {
 func (m *MailServer) talk(conn *mailConn) {
 	conn.greeting = fmt.Sprintf("220 %s Microsoft ESMTP MAIL Service ready at %s [08DE2A6028D26C22]",
 		m.host(), time.Now().UTC().Format(time.RFC1123Z))
+	conn.before, conn.failed = []byte("220 2.0.0 "), []byte("550 5.0.0 Handshake")
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return m.session(conn, c)
 	}))

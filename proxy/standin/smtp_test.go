@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -15,19 +13,6 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/standin"
 )
-
-const (
-	scanner  = "Scanner@contoso.example"
-	password = "Pa55 word"
-	letter   = "From: Scanner <scanner@contoso.example>\r\nSubject: Scan\r\n\r\n.a page\r\n"
-)
-
-func accounts() []standin.Account {
-	return []standin.Account{
-		{Address: scanner, Password: password},
-		{Address: "off@contoso.example", Password: password, SMTPDisabled: true},
-	}
-}
 
 func serveSMTP(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *standin.MailServer {
 	t.Helper()
@@ -39,22 +24,6 @@ func serveSMTP(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *stand
 		t.Fatal(err)
 	}
 	return server
-}
-
-func scan() standin.Mail {
-	return standin.Mail{
-		User: scanner, Password: password, From: "scanner@contoso.example",
-		To: []string{"one@contoso.example", "two@example.com"}, Data: []byte(letter),
-	}
-}
-
-// refusal is the reply in err, or whatever else it says.
-func refusal(err error) string {
-	var reply *standin.ReplyError
-	if errors.As(err, &reply) {
-		return fmt.Sprintf("%s: %d %s", reply.Command, reply.Code, reply.Text)
-	}
-	return fmt.Sprint(err)
 }
 
 var (
@@ -391,109 +360,4 @@ func TestOverlongLineEndsTheConnection(t *testing.T) {
 	if _, err := text.ReadLine(); err == nil {
 		t.Error("the connection stays open")
 	}
-}
-
-func TestSendMailThroughProxy(t *testing.T) {
-	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
-	// The greeting may well come in one segment with the proxy's answer.
-	client := &standin.Client{Roots: cloud.Roots(), Proxy: startProxy(t, func(conn net.Conn, r *http.Request) {
-		up, err := net.Dial("tcp", server.Addr())
-		if err != nil || r.RequestURI != "smtp.office365.com:587" {
-			return
-		}
-		greeting := make([]byte, 1024)
-		n, _ := up.Read(greeting)
-		_, _ = conn.Write(append([]byte("HTTP/1.1 200 OK\r\n\r\n"), greeting[:n]...))
-		join(conn, up)
-	})}
-	if _, err := client.SendMail(t.Context(), scan()); err != nil {
-		t.Error(err)
-	}
-}
-
-// The client is to be relied on when the server is not.
-func TestSendMailGivesUp(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		name, answers, complaint string
-		security                 standin.MailSecurity
-	}{
-		{"speaks no SMTP", "* OK IMAP\r\n", "reading the mail server's greeting", standin.StartTLS},
-		{"refuses", "554 5.7.1 no\r\n", "the mail server greets with 554 5.7.1 no", standin.StartTLS},
-		{"has no STARTTLS", "220 x\r\n250 x\r\n", "the mail server offers no STARTTLS", standin.StartTLS},
-		{
-			"speaks before TLS", "220 x\r\n250-x\r\n250 STARTTLS\r\n220 go\r\n250 ok\r\n",
-			"bytes of its own after its answer to STARTTLS", standin.StartTLS,
-		},
-		{"goes away", "220 x\r\n250 x\r\n", "reading the answer to AUTH: EOF", standin.NoTLS},
-		{"never ends", "220-" + strings.Repeat("x", 1<<20), "reading the mail server's greeting", standin.StartTLS},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			client := &standin.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
-				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"+test.answers)
-				_ = conn.(*net.TCPConn).CloseWrite()
-				_, _ = io.Copy(io.Discard, conn)
-			})}
-			mail := scan()
-			mail.Security, mail.HELO = test.security, test.security == standin.NoTLS
-			_, err := client.SendMail(t.Context(), mail)
-			if err == nil || !strings.Contains(err.Error(), test.complaint) {
-				t.Errorf("error %v, want %q", err, test.complaint)
-			}
-		})
-	}
-}
-
-func dialMail(t *testing.T, server *standin.Server) (*textproto.Conn, net.Conn) {
-	t.Helper()
-	conn := dialPlain(t, server)
-	return textproto.NewConn(conn), conn
-}
-
-func secure(t *testing.T, cloud *standin.Cloud, conn net.Conn, version uint16) *textproto.Conn {
-	t.Helper()
-	client := tls.Client(conn, &tls.Config{
-		RootCAs: cloud.Roots(), ServerName: host, MinVersion: version, MaxVersion: version,
-	})
-	if err := client.HandshakeContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return textproto.NewConn(client)
-}
-
-// converse goes through lines and what the replies to them begin with. An empty
-// line is not sent. It returns the last reply without its code.
-func converse(t *testing.T, text *textproto.Conn, script ...string) string {
-	t.Helper()
-	last := ""
-	for turn := range slices.Chunk(script, 2) {
-		if turn[0] != "" {
-			// A chunk of BDAT does not end with a line.
-			if err := write(text, turn[0]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		code, message, err := text.ReadResponse(0)
-		if err != nil {
-			t.Fatalf("%.60q: %v", turn[0], err)
-		}
-		if got := fmt.Sprintf("%d %s", code, message); !strings.HasPrefix(got, turn[1]) {
-			t.Fatalf("%.60q is answered %q, want %q", turn[0], got, turn[1])
-		}
-		last = message
-	}
-	return last
-}
-
-func write(text *textproto.Conn, line string) error {
-	if !strings.HasPrefix(line, "BDAT ") {
-		line += "\r\n"
-	}
-	if _, err := text.W.WriteString(line); err != nil {
-		return err
-	}
-	return text.W.Flush()
 }

@@ -1,0 +1,143 @@
+package standin
+
+import (
+	"bytes"
+	"io"
+	"log"
+	"strings"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
+	"github.com/emersion/go-sasl"
+)
+
+// mailService is what Microsoft's greetings end with: its server's name in
+// UTF-16 and base64. The name here is STANDIN.
+const mailService = "[UwBUAEEATgBEAEkATgA=]"
+
+// ServeIMAP starts a server of mailboxes as outlook.office365.com:993 is with
+// o.Implicit, and :143 without. TLS 1.0 and 1.1 are refused by an alert unless
+// o.TLS allows them.
+//
+// LOGIN and AUTHENTICATE PLAIN work for the accounts, though Microsoft itself
+// takes XOAUTH2 only, which is offered here and refuses every token. Each
+// account has an inbox, in which nothing is stored by APPEND. The greeting and
+// the refusals of a login are Microsoft's. The capabilities are as near to them
+// as go-imap lets one come: IMAP4 and ID are not among them, LITERAL- stands
+// for LITERAL+ before the login, and those that only matter after it are told
+// then; and so is LOGINDISABLED before STARTTLS. All other texts are go-imap's.
+func (c *Cloud) ServeIMAP(o MailOptions) (*MailboxServer, error) {
+	m := &imapMailboxes{options: o, users: map[string]*imapmemserver.User{}}
+	for _, account := range o.Accounts {
+		if err := m.add(account); err != nil {
+			return nil, err
+		}
+	}
+	server, err := c.serveMail(o, m.talk)
+	if err != nil {
+		return nil, err
+	}
+	return &MailboxServer{Server: server, deliver: m.deliver}, nil
+}
+
+type imapMailboxes struct {
+	options MailOptions
+	users   map[string]*imapmemserver.User // by address in lower case
+}
+
+func (m *imapMailboxes) add(account Account) error {
+	user := imapmemserver.NewUser(account.Address, account.Password)
+	m.users[strings.ToLower(account.Address)] = user
+	if err := user.Create("INBOX", nil); err != nil {
+		return err
+	}
+	for _, message := range m.options.Inbox {
+		if err := appendTo(user, wireLines(message)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *imapMailboxes) deliver(message []byte) error {
+	for _, user := range m.users {
+		if err := appendTo(user, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendTo(user *imapmemserver.User, message []byte) error {
+	_, err := user.Append("INBOX", bytes.NewReader(message), &imap.AppendOptions{})
+	return err
+}
+
+func (m *imapMailboxes) talk(conn *mailConn) {
+	conn.greeting = "* OK The Microsoft Exchange IMAP4 service is ready. " + mailService
+	startTLS := conn.startTLS()
+	server := imapserver.New(&imapserver.Options{
+		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
+			return &imapSession{mailboxes: m}, nil, nil
+		},
+		Caps: imap.CapSet{
+			imap.CapIMAP4rev1: {}, imap.CapUIDPlus: {}, imap.CapMove: {}, imap.CapChildren: {},
+			imap.CapNamespace: {}, imap.CapLiteralPlus: {},
+		},
+		TLSConfig:    startTLS,
+		InsecureAuth: startTLS == nil, // conn is inside TLS, which go-imap cannot see
+		Logger:       log.New(io.Discard, "", 0),
+	})
+	_ = server.Serve(conn.listener()) // it ends with the connection
+}
+
+// An imapSession has the commands of go-imap's user, whom it has from the login
+// on; before, go-imap calls none of them.
+type imapSession struct {
+	*imapmemserver.UserSession
+
+	mailboxes *imapMailboxes
+}
+
+func (s *imapSession) Login(address, password string) error {
+	return s.open(address, password, "LOGIN failed.")
+}
+
+func (s *imapSession) AuthenticateMechanisms() []string { return []string{"PLAIN", "XOAUTH2"} }
+
+func (s *imapSession) Authenticate(mechanism string) (sasl.Server, error) {
+	const failed = "AUTHENTICATE failed."
+	switch mechanism {
+	case "PLAIN":
+		return sasl.NewPlainServer(func(_, address, password string) error {
+			return s.open(address, password, failed)
+		}), nil
+	case "XOAUTH2":
+		return tokenServer{imapNo(failed)}, nil
+	}
+	return nil, imapNo(failed)
+}
+
+func (s *imapSession) open(address, password, failed string) error {
+	account := s.mailboxes.options.account(address, password)
+	if account == nil {
+		return imapNo(failed)
+	}
+	s.UserSession = imapmemserver.NewUserSession(s.mailboxes.users[strings.ToLower(account.Address)])
+	return nil
+}
+
+// Append stores nothing: what clients send has no bound.
+func (s *imapSession) Append(string, imap.LiteralReader, *imap.AppendOptions) (*imap.AppendData, error) {
+	return nil, imapNo("APPEND failed.")
+}
+
+func imapNo(text string) error {
+	return &imap.Error{Type: imap.StatusResponseTypeNo, Text: text}
+}
+
+var (
+	_ imapserver.SessionIMAP4rev2 = (*imapSession)(nil)
+	_ imapserver.SessionSASL      = (*imapSession)(nil)
+)
