@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/textproto"
 	"runtime"
 	"testing"
 	"time"
@@ -79,6 +80,23 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	mail := []*standin.Server{
+		serveSMTP(t, cloud, standin.MailOptions{}).Server,
+		serveIMAP(t, cloud, standin.MailOptions{}).Server,
+		servePOP3(t, cloud, standin.MailOptions{}).Server,
+	}
+	for _, server := range mail {
+		text, _ := dialMail(t, server)
+		if _, err := text.ReadLine(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	idle := textproto.NewConn(dial(t, direct(cloud, serveIMAP(t, cloud, standin.MailOptions{Implicit: true}).Server)))
+	imapTurns(t, idle, "a LOGIN "+scanner+" \""+password+"\"", "a OK ", "b SELECT INBOX", "b OK ")
+	if err := idle.PrintfLine("c IDLE"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, idle, "+ ", "")
 	dial(t, direct(cloud, web)) // open connections, which ask for nothing
 	dial(t, direct(cloud, echo))
 	dialPlain(t, web)
