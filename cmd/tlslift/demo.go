@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +28,10 @@ import (
 const (
 	demoHost = "outlook.office365.com"
 	demoURL  = "https://" + demoHost + "/"
+
+	demoMailHost = "smtp.office365.com"
+	demoMailbox  = "scanner@contoso.com"
+	demoPassword = "of the stand-in alone"
 	// demoTimeout is above all that the story can take.
 	demoTimeout = 9 * time.Second
 )
@@ -85,12 +88,14 @@ type demo struct {
 	dir     string
 	cloud   *standin.Cloud
 	web     *standin.Server
+	mail    *standin.MailServer
 	ca      *localca.CA
 	metrics *metrics.Metrics
 	server  *proxy.Server
 	closed  chan struct{} // one for each connection that tlslift has recorded
 	proxy   string        // host:port of tlslift as an HTTP proxy
 	fixed   string        // host:port of tlslift's listener for demoHost alone
+	smtp    string        // host:port of tlslift's listener for mail
 	admin   string        // host:port of /metrics
 }
 
@@ -106,14 +111,24 @@ func newDemo(dir string, out io.Writer) (*demo, error) {
 	if d.cloud, err = standin.New(); err != nil {
 		return nil, err
 	}
-	if d.web, err = d.cloud.ServeHTTPS(standin.TLSOptions{}); err == nil {
-		d.server, err = proxy.New(d.config(allowed))
-	}
-	if err != nil {
+	if err := d.stage(allowed); err != nil {
 		d.cloud.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// stage makes the servers.
+func (d *demo) stage(allowed *policy.Policy) (err error) {
+	if d.web, err = d.cloud.ServeHTTPS(standin.TLSOptions{}); err != nil {
+		return err
+	}
+	account := standin.Account{Address: demoMailbox, Password: demoPassword}
+	if d.mail, err = d.cloud.ServeSMTP(standin.MailOptions{Accounts: []standin.Account{account}}); err != nil {
+		return err
+	}
+	d.server, err = proxy.New(d.config(allowed))
+	return err
 }
 
 func (d *demo) config(allowed *policy.Policy) proxy.Config {
@@ -122,12 +137,13 @@ func (d *demo) config(allowed *policy.Policy) proxy.Config {
 		Listeners: []proxy.ListenURL{
 			{Scheme: proxy.SchemeProxy, Address: anyPort},
 			{Scheme: proxy.SchemeTLS, Address: anyPort, To: policy.Destination{Host: demoHost, Port: 443}},
+			{Scheme: proxy.SchemeSMTP, Address: anyPort},
 		},
 		ClientNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Policy:     allowed,
 		Upstream: upstream.Config{
 			Roots:     d.cloud.Roots(),
-			ConnectTo: map[string]string{demoHost + ":443": d.web.Addr()},
+			ConnectTo: map[string]string{demoHost + ":443": d.web.Addr(), demoMailHost + ":587": d.mail.Addr()},
 		},
 		CA:             d.ca,
 		MaxConnections: 100, MaxConnectionsPerClient: 100,
@@ -153,12 +169,20 @@ func (d *demo) Closed(r *proxy.Record) {
 func (d *demo) through(ctx context.Context, c *standin.Client, url string) (*standin.Answer, error) {
 	c.Proxy = d.proxy
 	answer, err := c.Get(ctx, url)
-	select {
-	case <-d.closed:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if late := d.recorded(ctx); late != nil {
+		return nil, late
 	}
 	return answer, err
+}
+
+// recorded waits until tlslift has recorded a connection.
+func (d *demo) recorded(ctx context.Context) error {
+	select {
+	case <-d.closed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // start opens the listeners and serves until ctx is done; then the channel
@@ -168,7 +192,7 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 		return nil, err
 	}
 	listeners := d.server.Listeners()
-	d.proxy, d.fixed = listeners[0].Address, listeners[1].Address
+	d.proxy, d.fixed, d.smtp = listeners[0].Address, listeners[1].Address, listeners[2].Address
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -196,8 +220,10 @@ func (d *demo) play(ctx context.Context) error {
 	defer cancel()
 	d.say("Nothing leaves this machine: all addresses are loopback ones.\n")
 	d.say("  %-22s a stand-in for Microsoft 365: TLS 1.2 or newer, ECDHE only", d.web.Addr())
+	d.say("  %-22s the same for mail: %s", d.mail.Addr(), demoMailHost)
 	d.say("  %-22s tlslift as an HTTP proxy", d.proxy)
-	d.say("  %-22s tlslift for %s alone\n", d.fixed, demoHost)
+	d.say("  %-22s tlslift for %s alone", d.fixed, demoHost)
+	d.say("  %-22s tlslift as the mail server of devices\n", d.smtp)
 	for i, step := range []struct {
 		title string
 		run   func(context.Context) (string, error)
@@ -207,6 +233,8 @@ func (d *demo) play(ctx context.Context) error {
 		{"A TLS 1.2 client asks through tlslift.", d.modernPassed},
 		{"A TLS 1.2 client that knows only RSA key exchange asks directly.", d.rsaDirect},
 		{"The same client asks through tlslift.", d.rsaLifted},
+		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", d.scanDirect},
+		{"The same printer sends it to tlslift.", d.scanLifted},
 		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", d.notAllowed},
 	} {
 		d.say("%d. %s", i+1, step.title)
@@ -221,81 +249,6 @@ func (d *demo) play(ctx context.Context) error {
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
-
-// client trusts the stand-in's root and tlslift's CA, like a device on which
-// that was imported, and speaks TLS up to max.
-func (d *demo) client(max uint16, suites ...uint16) *standin.Client {
-	roots := d.cloud.Roots().Clone()
-	roots.AddCert(d.ca.Certificate())
-	return &standin.Client{Roots: roots, MinVersion: tls.VersionTLS10, MaxVersion: max, CipherSuites: suites}
-}
-
-func (d *demo) oldDirect(ctx context.Context) (string, error) {
-	return d.refusedDirectly(ctx, d.client(tls.VersionTLS10))
-}
-
-func (d *demo) rsaDirect(ctx context.Context) (string, error) {
-	return d.refusedDirectly(ctx, d.client(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA))
-}
-
-func (d *demo) refusedDirectly(ctx context.Context, c *standin.Client) (string, error) {
-	c.Address = d.web.Addr()
-	_, err := c.Get(ctx, demoURL)
-	alert := standin.Alert(err)
-	if alert == "" {
-		return "", fmt.Errorf("expected the stand-in to refuse with an alert, got %w", errOr(err))
-	}
-	return "Refused: " + alert + ".", nil
-}
-
-func (d *demo) oldLifted(ctx context.Context) (string, error) {
-	return d.liftedThrough(ctx, d.client(tls.VersionTLS10))
-}
-
-func (d *demo) rsaLifted(ctx context.Context) (string, error) {
-	return d.liftedThrough(ctx, d.client(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA))
-}
-
-func (d *demo) liftedThrough(ctx context.Context, c *standin.Client) (string, error) {
-	answer, err := d.through(ctx, c, demoURL)
-	if err != nil {
-		return "", err
-	}
-	if answer.TLS.PeerCertificates[0].CheckSignatureFrom(d.ca.Certificate()) != nil {
-		return "", errors.New("expected a certificate of tlslift's CA")
-	}
-	return fmt.Sprintf("Answered: %s\nThe client spoke %s, %s, with a certificate of tlslift's CA.",
-		strings.TrimSpace(answer.Body), tls.VersionName(answer.TLS.Version), tls.CipherSuiteName(answer.TLS.CipherSuite)), nil
-}
-
-func (d *demo) modernPassed(ctx context.Context) (string, error) {
-	answer, err := d.through(ctx, d.client(tls.VersionTLS12), demoURL)
-	if err != nil {
-		return "", err
-	}
-	if !answer.TLS.PeerCertificates[0].Equal(d.web.Leaf()) {
-		return "", errors.New("expected the server's own certificate")
-	}
-	return fmt.Sprintf("Answered: %s\nIt saw the server's own certificate (SHA-256 %.16s…): tlslift decrypted nothing.",
-		strings.TrimSpace(answer.Body), standin.Fingerprint(answer.TLS.PeerCertificates[0])), nil
-}
-
-func (d *demo) notAllowed(ctx context.Context) (string, error) {
-	_, err := d.through(ctx, d.client(tls.VersionTLS10), "https://www.example.com/")
-	var refusal *standin.ProxyError
-	if !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden {
-		return "", fmt.Errorf("expected 403 from tlslift, got %w", errOr(err))
-	}
-	return fmt.Sprintf("Refused with status %d. tlslift says:\n%s", refusal.Status, strings.TrimSpace(refusal.Body)), nil
-}
-
-// errOr is err, or an error that says that there was none.
-func errOr(err error) error {
-	if err == nil {
-		return errors.New("an answer")
-	}
-	return err
-}
 
 // keep prints commands to try and waits until ctx is done.
 func (d *demo) keep(ctx context.Context) error {
@@ -313,6 +266,8 @@ func (d *demo) keep(ctx context.Context) error {
 		fmt.Sprintf("curl --cacert %s -x http://%s %s", rootFile, d.proxy, demoURL),
 		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
+		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN --auth-user %[3]s --auth-password '%[4]s'", d.smtp, rootFile, demoMailbox, demoPassword),
+		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.smtp, demoMailHost),
 		fmt.Sprintf("curl -s http://%s/metrics | grep ^tlslift_client", d.admin),
 	} {
 		d.say("  %s", command)

@@ -1,0 +1,220 @@
+package proxy_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+// A dialogue is how a client of a mailbox protocol begins TLS and signs in.
+type dialogue struct {
+	scheme, schemeTLS     proxy.Scheme
+	port, portTLS         uint16
+	greeting, startTLS    string
+	ready, login, in, out string
+	refusal, trouble      string // of sign-in without TLS; of a dead destination
+}
+
+var dialogues = map[string]dialogue{
+	"imap": {
+		proxy.SchemeIMAP, proxy.SchemeIMAPS, 143, 993, "* OK ", "a STARTTLS", "a OK ",
+		"b LOGIN " + mailbox + " \"" + password + "\"", "b OK ", "c LOGOUT",
+		"b NO [PRIVACYREQUIRED] ", "* BYE [UNAVAILABLE] ",
+	},
+	"pop3": {
+		proxy.SchemePOP3, proxy.SchemePOP3S, 110, 995, "+OK ", "STLS", "+OK ",
+		"USER " + mailbox + "\r\nPASS " + password, "+OK ", "QUIT",
+		"-ERR ", "-ERR [SYS/TEMP] ",
+	},
+}
+
+// newMailboxWorld starts a tlslift with four listeners: in plaintext and with
+// TLS at once, to a destination of the one kind and of the other. Whether the
+// destination really begins so is up to serve.
+func newMailboxWorld(t *testing.T, d dialogue, cloud *standin.Cloud, plain, atOnce string) *world {
+	t.Helper()
+	return newWorld(t, cloud, plain, func(c *proxy.Config) {
+		extra, err := policy.ParseEndpoint(host + ":110")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{extra}); err != nil {
+			t.Fatal(err)
+		}
+		const any = "127.0.0.1:0"
+		toPlain := policy.Destination{Host: host, Port: d.port}
+		c.Listeners = []proxy.ListenURL{
+			{Scheme: d.scheme, Address: any, To: toPlain},
+			{Scheme: d.scheme, Address: any},
+			{Scheme: d.schemeTLS, Address: any, To: toPlain},
+			{Scheme: d.schemeTLS, Address: any},
+			{Scheme: d.scheme, Address: any, Plaintext: true},
+		}
+		c.Upstream.ConnectTo = map[string]string{
+			toPlain.String(): plain, fmt.Sprintf("%s:%d", host, d.portTLS): atOnce,
+		}
+	})
+}
+
+// serveMailbox starts a server of a protocol.
+func serveMailbox(t *testing.T, cloud *standin.Cloud, protocol string, implicit bool) string {
+	t.Helper()
+	serve := cloud.ServeIMAP
+	if protocol == "pop3" {
+		serve = cloud.ServePOP3
+	}
+	s, err := serve(standin.MailOptions{Accounts: accounts, Implicit: implicit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Addr()
+}
+
+// Mailboxes can be read through every listener, by clients of every age.
+func TestMailboxes(t *testing.T) {
+	t.Parallel()
+	for protocol, d := range dialogues {
+		cloud := newCloud(t)
+		w := newMailboxWorld(t, d, cloud, serveMailbox(t, cloud, protocol, false), serveMailbox(t, cloud, protocol, true))
+		for listener, passed := range []bool{0: true, 1: false, 2: false, 3: true, 4: false} {
+			for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
+				t.Run(fmt.Sprintf("%s/%d/%x", protocol, listener, version), func(t *testing.T) {
+					l := w.server.Listeners()[listener]
+					conn := d.open(t, w, l, version)
+					want := proxy.OutcomeLifted
+					if passed && version == tls.VersionTLS13 {
+						want = proxy.OutcomePassed
+					}
+					if lifted := w.lifted(conn.ConnectionState()); lifted != (want == proxy.OutcomeLifted) {
+						t.Errorf("decrypted=%v", lifted)
+					}
+					d.signIn(t, conn)
+					if rec := w.expect(want, ""); rec.Protocol != protocol || rec.SMTPReplies != nil {
+						t.Errorf("record %+v", rec)
+					}
+				})
+			}
+		}
+	}
+}
+
+// open goes as far as TLS.
+func (d dialogue) open(t *testing.T, w *world, l proxy.ListenURL, version uint16) *tls.Conn {
+	t.Helper()
+	raw := dial(t, l.Address)
+	if l.Scheme == d.scheme {
+		r := bufio.NewReader(raw)
+		hear(t, r, d.greeting)
+		say(t, raw, d.startTLS)
+		hear(t, r, d.ready)
+	}
+	cfg := w.oldConfig()
+	cfg.MaxVersion, cfg.RootCAs = version, w.client(version).Roots
+	conn := tls.Client(raw, cfg)
+	if err := conn.HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l.Scheme != d.scheme {
+		hear(t, bufio.NewReader(conn), d.greeting) // the server waits behind it
+	}
+	return conn
+}
+
+// signIn signs in and leaves.
+func (d dialogue) signIn(t *testing.T, conn net.Conn) {
+	t.Helper()
+	r := bufio.NewReader(conn)
+	say(t, conn, d.login)
+	for line := ""; !strings.HasPrefix(line, d.in); {
+		line = hear(t, r, "")
+	}
+	say(t, conn, d.out)
+	if _, err := io.ReadAll(r); err != nil {
+		t.Errorf("leaving: %v", err)
+	}
+	_ = conn.Close()
+}
+
+func say(t *testing.T, w io.Writer, line string) {
+	t.Helper()
+	if _, err := io.WriteString(w, line+"\r\n"); err != nil {
+		t.Fatalf("saying %q: %v", line, err)
+	}
+}
+
+// hear reads a line that begins as wanted.
+func hear(t *testing.T, r *bufio.Reader, want string) string {
+	t.Helper()
+	var line strings.Builder
+	for !strings.HasSuffix(line.String(), "\n") {
+		part, err := r.ReadSlice('\n')
+		line.Write(part)
+		if err != nil && err != bufio.ErrBufferFull { //nolint:errorlint // bufio returns it bare
+			t.Fatalf("heard %q, then %v; want %q", line.String(), err, want)
+		}
+	}
+	if !strings.HasPrefix(line.String(), want) {
+		t.Fatalf("heard %q, want %q", line.String(), want)
+	}
+	return line.String()
+}
+
+// Without TLS nobody signs in, unless that is allowed.
+func TestMailboxesWithoutTLS(t *testing.T) {
+	t.Parallel()
+	for protocol, d := range dialogues {
+		cloud := newCloud(t)
+		w := newMailboxWorld(t, d, cloud, serveMailbox(t, cloud, protocol, false), serveMailbox(t, cloud, protocol, true))
+		for listener, reason := range []proxy.Reason{0: proxy.ReasonPlaintextNotAllowed, 1: proxy.ReasonPlaintextNotAllowed, 4: ""} {
+			if listener == 2 || listener == 3 {
+				continue // they expect TLS at once
+			}
+			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {
+				conn := dial(t, w.server.Listeners()[listener].Address)
+				r := bufio.NewReader(conn)
+				hear(t, r, d.greeting)
+				if reason == "" {
+					d.signIn(t, conn)
+					w.expect(proxy.OutcomeLifted, "")
+					return
+				}
+				say(t, conn, d.login)
+				hear(t, r, d.refusal)
+				_ = conn.Close()
+				w.expect(proxy.OutcomeRefused, reason)
+			})
+		}
+	}
+}
+
+// When the destination is down, the client reads so in its own protocol.
+func TestMailboxesUpstreamDown(t *testing.T) {
+	t.Parallel()
+	for protocol, d := range dialogues {
+		cloud := newCloud(t)
+		gone := serveMailbox(t, cloud, protocol, false)
+		w := newMailboxWorld(t, d, cloud, gone, gone)
+		cloud.Close()
+		for listener, l := range w.server.Listeners() {
+			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {
+				d.greeting = d.trouble
+				if l.Scheme == d.schemeTLS {
+					_ = d.open(t, w, l, tls.VersionTLS10).Close()
+				} else {
+					conn := dial(t, l.Address)
+					hear(t, bufio.NewReader(conn), d.trouble)
+					_ = conn.Close()
+				}
+				w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamRefused)
+			})
+		}
+	}
+}
