@@ -29,11 +29,11 @@ COPY --from=build --chown=65532:65532 /out/state /var/lib/tlslift
 USER 65532:65532
 VOLUME /var/lib/tlslift
 ENV TLSLIFT_STATE_DIR=/var/lib/tlslift
-ENV TLSLIFT_LISTEN=proxy://:3128
+ENV TLSLIFT_LISTEN=proxy://:3128,smtp://:2587
 # Inside the container only, for the health check. To let Prometheus in, set it
 # to :9465 and publish that port to nobody else.
 ENV TLSLIFT_ADMIN_LISTEN=127.0.0.1:9465
-EXPOSE 3128
+EXPOSE 3128 2587
 # It drains on SIGTERM, which is what a container gets; give it longer than
 # TLSLIFT_DRAIN_TIMEOUT (30s) with --stop-timeout.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["/tlslift", "healthcheck"]

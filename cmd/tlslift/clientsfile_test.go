@@ -61,3 +61,13 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, rest)
 	}
 }
+
+// The example for operators is a valid file.
+func TestExampleClientsFile(t *testing.T) {
+	t.Parallel()
+	cfg := &Config{ClientsFile: filepath.Join("..", "..", "deploy", "clients.yaml")}
+	table, wrong, err := cfg.clientTable()
+	if err != nil || len(wrong) > 0 || table.Len() != 3 {
+		t.Errorf("got %d clients, %v, %v", table.Len(), wrong, err)
+	}
+}

@@ -34,6 +34,7 @@ protects " \ $ and a backquote. Nothing is expanded.
 `
 
 const rootExamples = `  tlslift
+  TLSLIFT_LISTEN=smtp://:587,smtps://:465 tlslift serve
   TLSLIFT_LISTEN=tls://:8443?to=outlook.office365.com:443 tlslift serve
   tlslift config --env-file /etc/tlslift/tlslift.env`
 
@@ -92,7 +93,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Opens the listeners, says where they are and where the CA certificate is, and
 carries connections. SIGTERM or SIGINT stops it: no new connections are
 accepted, open ones may go on for TLSLIFT_DRAIN_TIMEOUT. A second signal ends
-it at once.`,
+it at once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
 		Args: cobra.NoArgs,
 		RunE: p.runServe,
 	}
