@@ -71,6 +71,7 @@ func TestDecide(t *testing.T) {
 	const old, v11, v12 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12
 	rc4 := Circumstance{RC4: true}
 	before := Circumstance{RefusedBefore: true}
+	differs := Circumstance{OpeningDiffers: true}
 
 	for _, tt := range []struct {
 		name string
@@ -112,6 +113,11 @@ func TestDecide(t *testing.T) {
 		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before, lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
 		{"refused before and not to be served", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256), before, refuse("destination_refused", ReasonNoSharedCipherSuite)},
+
+		// One side begins with TLS at once, the other with STARTTLS.
+		{"capable, but the openings differ", modern12(ecdheRSAAES128GCM), differs, lift("opening_differs")},
+		{"too old anyway, and the openings differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
+		{"openings differ and not to be served", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256), differs, refuse("opening_differs", ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
 		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", ReasonCipherSuiteDisabled)},

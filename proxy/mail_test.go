@@ -367,6 +367,38 @@ func TestMailUpstreamTrouble(t *testing.T) {
 	}
 }
 
+// A connector that goes by certificate sees ours.
+func TestMailClientCertificate(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	certificate, err := cloud.Certificate(standin.CertOptions{Names: []string{"contoso.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := cloud.ServeSMTP(standin.MailOptions{MX: true, TLS: standin.TLSOptions{
+		Names: []string{"*.mail.protection.outlook.com"}, ClientCAs: cloud.Roots(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mx = "contoso-com.mail.protection.outlook.com"
+	w := newWorld(t, cloud, "", func(c *proxy.Config) {
+		c.Listeners = []proxy.ListenURL{{Scheme: proxy.SchemeSMTP, Address: "127.0.0.1:0", To: policy.Destination{Host: mx, Port: 25}}}
+		c.Upstream.ConnectTo = map[string]string{mx + ":25": server.Addr()}
+		c.Upstream.Certificate = &certificate
+	})
+	client := w.client(tls.VersionTLS10)
+	client.Proxy, client.Address = "", w.server.Listeners()[0].Address
+	if _, err := client.SendMail(t.Context(), standin.Mail{Server: mx + ":25", From: mailbox, To: []string{mailbox}}); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(proxy.OutcomeLifted, "")
+	shown := server.Messages()[0].TLS.PeerCertificates
+	if len(shown) == 0 || shown[0].DNSNames[0] != "contoso.com" {
+		t.Errorf("the destination saw %v", shown)
+	}
+}
+
 // A full house says so before anything else.
 func TestMailLimits(t *testing.T) {
 	t.Parallel()
