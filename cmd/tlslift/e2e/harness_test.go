@@ -49,6 +49,20 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
+// needFiles is need for what is no program.
+func needFiles(t *testing.T, files ...string) {
+	t.Helper()
+	for _, f := range files {
+		if _, err := os.Stat(f); err == nil {
+			continue
+		}
+		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
+			t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", f)
+		}
+		t.Skipf("%s is not installed; .ci/run installs it", f)
+	}
+}
+
 var program = sync.OnceValues(func() (string, error) {
 	// The go tool does not know that the tests depend on what is built here.
 	// Looking at the sources makes it run them again when one has changed.
@@ -484,6 +498,9 @@ func run(t *testing.T, stdin string, name string, args ...string) (string, error
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+// end is as much of a long text as one wants to see.
+func end(text string) string { return text[max(0, len(text)-10000):] }
 
 // tlsServer runs a crypto/tls server for what nginx cannot be made to do.
 func tlsServer(t *testing.T, cfg *tls.Config, handle func(net.Conn)) string {

@@ -1,0 +1,76 @@
+"""Sends or reads one mail with Python's own mail modules."""
+import imaplib
+import poplib
+import smtplib
+import socket
+import ssl
+import sys
+
+protocol, opening, host, address, tunnel_to, version, ciphers, ca_file, user, password, to = sys.argv[1:]
+ip, port = address.rsplit(":", 1)
+port = int(port)
+
+
+def connect(*_args, **_kwargs):
+    """Connects to the address, and through a tunnel from there if need be.
+
+    The certificate is checked for host all the same.
+    """
+    sock = socket.socket()
+    sock.settimeout(60)
+    sock.connect((ip, port))
+    if tunnel_to:
+        sock.sendall(f"CONNECT {host}:{tunnel_to} HTTP/1.0\r\n\r\n".encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            byte = sock.recv(1)  # what follows is the server's
+            if not byte:
+                break
+            answer += byte
+        if b" 200 " not in answer:
+            sys.exit(answer.decode())
+    return sock
+
+
+socket.create_connection = connect
+
+context = ssl.create_default_context(cafile=ca_file)
+if version:
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+if ciphers:
+    context.set_ciphers(ciphers)
+
+if protocol == "smtp":
+    if opening == "at once":
+        client = smtplib.SMTP_SSL(host, port, local_hostname="scanner.example.com", context=context)
+    else:
+        client = smtplib.SMTP(host, port, local_hostname="scanner.example.com")
+        if opening == "by command":
+            client.starttls(context=context)
+    client.ehlo_or_helo_if_needed()
+    if client.has_extn("auth"):
+        client.login(user, password)
+    client.sendmail(user, [to], sys.stdin.read())
+    client.quit()
+elif protocol == "imap":
+    if opening == "at once":
+        client = imaplib.IMAP4_SSL(host, port, ssl_context=context)
+    else:
+        client = imaplib.IMAP4(host, port)
+        if opening == "by command":
+            client.starttls(context)
+    client.login(user, password)
+    client.select()
+    print(client.fetch("1", "(BODY.PEEK[])")[1][0][1].decode())
+    client.logout()
+else:
+    if opening == "at once":
+        client = poplib.POP3_SSL(host, port, context=context)
+    else:
+        client = poplib.POP3(host, port)
+        if opening == "by command":
+            client.stls(context)
+    client.user(user)
+    client.pass_(password)
+    print(b"\n".join(client.retr(1)[1]).decode())
+    client.quit()
