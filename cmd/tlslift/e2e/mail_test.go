@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"crypto/tls"
+	"net"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // Every client sends and reads mail in every way that it knows, and sees the
@@ -104,6 +108,40 @@ func TestJavaMail(t *testing.T) {
 			l.recordOf(t, w, level)
 		})
 	}
+}
+
+// A stop waits for a session to send its mail, and lets no other one begin.
+func TestStopWaitsForMail(t *testing.T) {
+	t.Parallel()
+	s := startMailServer(t, mailOptions{})
+	l := startMail(t, s)
+	to, address := freshMailbox(), l.at["smtp://{}"]
+	client, err := smtpSession(address, clientTLS(t, smtpHost, l.caFile, tls.VersionTLS10), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stop sync.WaitGroup
+	stop.Go(l.stop)
+	awaitNobody(t, address)
+	if err := sendNow(client, sentMail); err != nil {
+		t.Errorf("%v\n%s", err, l.log())
+	}
+	stop.Wait()
+	s.arrived(t, to, 1)
+	l.record(t, map[string]string{"outcome": "lifted", "reason": ""})
+}
+
+// awaitNobody waits until nobody listens on an address any more.
+func awaitNobody(t *testing.T, address string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+	t.Fatalf("somebody goes on listening on %s", address)
 }
 
 // The servers do as Microsoft 365 does: they serve the modern clients and no

@@ -144,11 +144,12 @@ func TestSMTPRepliesAreReported(t *testing.T) {
 	s := startMailServer(t, mailOptions{})
 	l := startMail(t, s)
 	for _, tt := range []struct {
-		more  []string
-		reply string
+		more   []string
+		reply  string
+		reason string
 	}{
-		{[]string{"--auth-password", "wrong"}, "535 5.7.8"},
-		{[]string{"--to", "someone@elsewhere.example", "--from", "bad sender"}, "501 5.1.7"},
+		{[]string{"--auth-password", "wrong"}, "535 5.7.8", "smtp_auth_failed"},
+		{[]string{"--from", "bad sender"}, "501 5.1.7", ""},
 	} {
 		c := mailWays[0].call(t, l, atTLS10)
 		c.more = tt.more
@@ -156,7 +157,7 @@ func TestSMTPRepliesAreReported(t *testing.T) {
 		if err == nil || !strings.Contains(out, tt.reply) {
 			t.Errorf("want %s, got %v:\n%s", tt.reply, err, out)
 		}
-		l.record(t, map[string]string{"outcome": "lifted", "protocol": "smtp", "smtp_reply": tt.reply})
+		l.record(t, map[string]string{"outcome": "lifted", "protocol": "smtp", "smtp_reply": tt.reply, "reason": tt.reason})
 		code, enhanced, _ := strings.Cut(tt.reply, " ")
 		if len(l.metric(t, "tlslift_client_smtp_replies_total{", `code="`+code+`"`, `enhanced_code="`+enhanced+`"`, "} 1")) != 1 {
 			t.Errorf("/metrics does not count %s", tt.reply)
