@@ -82,8 +82,12 @@ func (s *Server) record(ctx context.Context, c *client, err error) {
 // administrator may have to act on is a warning.
 func (r *Record) level() slog.Level {
 	switch {
-	case r.Reason == ReasonClosedBeforeHello, r.Reason == ReasonClosedBeforeTLS:
+	case r.Reason == ReasonClosedBeforeHello:
 		return slog.LevelDebug
+	case r.Reason == ReasonClosedBeforeTLS:
+		// A monitor of the mail port, or a client that finds no sign-in without
+		// TLS and gives up.
+		return slog.LevelInfo
 	case r.Reason == ReasonInternal:
 		return slog.LevelError
 	case r.Outcome == OutcomeRefused || r.Outcome == OutcomeFailed, r.SMTPReply != "":

@@ -63,23 +63,21 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 }
 
 // beginsWithTLS waits a little for a client that begins with TLS where others
-// wait for a greeting.
+// wait for a greeting. It also keeps the greeting apart from the answer to
+// CONNECT: some clients read both at once, and lose the second.
 func (s *Server) beginsWithTLS(c *client) (bool, error) {
 	if c.listener.url.Scheme.implicitTLS() {
 		return true, nil
 	}
-	if c.tunnel != nil {
-		return false, nil // the destination's port says how it begins
-	}
 	if err := c.SetReadDeadline(time.Now().Add(c.listener.url.wait())); err != nil {
-		return false, failed(ReasonClosedBeforeTLS, err)
+		return false, failed(ReasonClosedBeforeHello, err)
 	}
 	first, err := c.reader.Peek(1)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, failed(ReasonClosedBeforeTLS, err)
+		return false, failed(ReasonClosedBeforeHello, err)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return false, failed(ReasonClosedBeforeTLS, err)
+		return false, failed(ReasonClosedBeforeHello, err)
 	}
 	return len(first) > 0 && looksTLS(first[0]), nil
 }
@@ -180,6 +178,7 @@ func (c *client) dropUpstream() {
 		_ = c.upstream.Close()
 		c.upstream = nil
 	}
+	c.rec.UpstreamTLS = nil // it says nothing about the next one
 	if c.mail != nil {
 		c.mail.secure, c.mail.started = nil, false
 	}
@@ -274,6 +273,7 @@ func openingFailure(err error) *failure {
 
 // openingReasons maps what went wrong before TLS.
 var openingReasons = map[prologue.Kind]Reason{
+	prologue.ClientSilent:         ReasonClosedBeforeHello,
 	prologue.ClientClosed:         ReasonClosedBeforeTLS,
 	prologue.ClientTimeout:        ReasonHelloTimeout,
 	prologue.ClientMalformed:      ReasonOpeningMalformed,

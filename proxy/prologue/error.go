@@ -15,6 +15,8 @@ type Kind string
 
 // The kinds.
 const (
+	// ClientSilent: the client closed without a word.
+	ClientSilent Kind = "client_silent"
 	// ClientClosed: the client took its leave, or closed, before TLS began.
 	ClientClosed Kind = "client_closed"
 	// ClientTimeout: the client did not send a whole line in time.

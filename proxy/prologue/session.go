@@ -146,10 +146,10 @@ func (s *Session) Converse() (next Next, pending []byte, err error) {
 	if err := s.greet(client); err != nil {
 		return 0, nil, err
 	}
-	for range maxCommands {
+	for said := range maxCommands {
 		cmd, line, err := s.next(client)
 		if err != nil {
-			return 0, nil, s.left(err)
+			return 0, nil, s.left(err, said)
 		}
 		switch cmd.kind {
 		case startTLS:
@@ -171,7 +171,7 @@ func (s *Session) Converse() (next Next, pending []byte, err error) {
 			return 0, nil, err
 		}
 	}
-	return 0, nil, s.left(&Error{Kind: ClientMalformed, Err: fmt.Errorf("more than %d commands before TLS", maxCommands)})
+	return 0, nil, s.left(&Error{Kind: ClientMalformed, Err: fmt.Errorf("more than %d commands before TLS", maxCommands)}, maxCommands)
 }
 
 // greet shows the client the greeting, unless it has seen one.
@@ -258,7 +258,7 @@ func (s *Session) refuse(client *side, cmd command) error {
 		return err
 	}
 	if cmd.unsafe {
-		return s.left(&Error{Kind: ClientClosed, Err: errors.New("a literal was sent without leave"), Told: true})
+		return s.left(&Error{Kind: ClientClosed, Err: errors.New("a literal was sent without leave"), Told: true}, s.refused)
 	}
 	return nil
 }
@@ -269,15 +269,21 @@ func (s *Session) quit(client, up *side, cmd command) error {
 		// A client in a hurry does not wait for the answer.
 		_ = client.write(r.bytes())
 	}
-	return s.left(&Error{Kind: ClientClosed, Err: fmt.Errorf("the client said %s before TLS", cmd.verb), Told: true})
+	return s.left(&Error{Kind: ClientClosed, Err: fmt.Errorf("the client said %s before TLS", cmd.verb), Told: true}, 1)
 }
 
-// left is the end of a session by the client; it went because it may not do
-// without TLS if it was told so.
-func (s *Session) left(err error) error {
+// left is the end of a session by the client after so many commands; it went
+// because it may not do without TLS if it was told so.
+func (s *Session) left(err error, said int) error {
 	var e *Error
-	if s.refused > 0 && errors.As(err, &e) && (e.Kind == ClientClosed || e.Kind == ClientMalformed) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case s.refused > 0 && (e.Kind == ClientClosed || e.Kind == ClientMalformed):
 		e.Kind = PlaintextRefused
+	case said == 0 && e.Kind == ClientClosed:
+		e.Kind = ClientSilent
 	}
 	return err
 }

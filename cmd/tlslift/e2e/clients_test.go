@@ -254,7 +254,7 @@ func TestRC4IsServedOnlyWhenAllowed(t *testing.T) {
 			t.Errorf("TLSLIFT_CIPHERS=%s: served=%v, %v:\n%s", setting, served, err, out)
 		}
 		rec := l.record(t, map[string]string{"outcome": outcome})
-		if remedy, _ := rec["remedy"].(string); outcome == "refused" && !strings.Contains(remedy, "TLSLIFT_CIPHERS=rc4") {
+		if remedy, _ := rec["remedy"].(string); outcome == "refused" && !strings.Contains(remedy, "ciphers: [rc4]") {
 			t.Errorf("the remedy is %q", remedy)
 		}
 	}
