@@ -113,12 +113,8 @@ var mailClients = map[string]mailClient{
 
 // can reports whether a client can carry out a call.
 func can(client string, c mailCall) bool {
-	switch client {
-	case "swaks", "msmtp":
+	if client == "swaks" || client == "msmtp" {
 		return c.protocol == "smtp" && c.viaHTTP == ""
-	case "openssl", "java":
-		// They read a proxy's answer and drop a greeting that comes with it.
-		return c.viaHTTP == ""
 	}
 	return true
 }
@@ -151,8 +147,13 @@ func curlMail(t *testing.T, c mailCall) (string, error) {
 func opensslMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
 	args := []string{
-		"s_client", "-ign_eof", "-crlf", "-connect", c.address, "-servername", c.host(),
+		"s_client", "-ign_eof", "-crlf", "-servername", c.host(),
 		"-verify_hostname", c.host(), "-verify_return_error", "-CAfile", c.caFile,
+	}
+	if c.viaHTTP == "" {
+		args = append(args, "-connect", c.address)
+	} else {
+		args = append(args, "-proxy", c.address, "-connect", c.host()+":"+c.viaHTTP)
 	}
 	if c.opening == byCommand {
 		args = append(args, "-starttls", c.protocol, "-name", "scanner.example.com")
@@ -222,7 +223,7 @@ func javaMail(t *testing.T, calls []mailCall) []string {
 		ip, port, _ := net.SplitHostPort(c.address)
 		fmt.Fprintln(&names, ip, c.host())
 		fmt.Fprintln(&lines, strings.Join([]string{
-			c.protocol, c.opening, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, mailUser, mailPassword, c.to,
+			c.protocol, c.opening, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, mailUser, mailPassword, c.to, c.viaHTTP,
 		}, ","))
 	}
 	dir := t.TempDir()

@@ -14,7 +14,7 @@ public class Mail {
     for (String line; (line = lines.readLine()) != null; ) {
       String[] a = line.split(",", -1);
       try {
-        System.out.println("done " + once(a[0], a[1], a[2], Integer.parseInt(a[3]), a[4], a[5], a[6], a[7], a[8], a[9]));
+        System.out.println("done " + once(a[0], a[1], a[2], Integer.parseInt(a[3]), a[4], a[5], a[6], a[7], a[8], a[9], a[10]));
       } catch (Exception e) {
         StringBuilder why = new StringBuilder("broken");
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
@@ -26,7 +26,7 @@ public class Mail {
   }
 
   static String once(String protocol, String opening, String host, int port, String versions, String suites,
-      String caFile, String user, String password, String to) throws Exception {
+      String caFile, String user, String password, String to, String viaHTTP) throws Exception {
     String p = "mail." + protocol + ".";
     Properties set = new Properties();
     set.put(p + "auth", "true");
@@ -41,6 +41,11 @@ public class Mail {
     set.put(p + "ssl.protocols", versions);
     if (!suites.isEmpty()) {
       set.put(p + "ssl.ciphersuites", suites);
+    }
+    if (!viaHTTP.isEmpty()) {
+      set.put(p + "proxy.host", "127.0.0.1");
+      set.put(p + "proxy.port", String.valueOf(port));
+      port = Integer.parseInt(viaHTTP);
     }
     Session session = Session.getInstance(set);
     if (protocol.equals("smtp")) {
