@@ -72,7 +72,7 @@ func newClient(l *listener, conn net.Conn, now time.Time) *client {
 		Conn: conn, reader: r, source: src, listener: l,
 		rec: &Record{
 			Listener: l.name, Client: remoteAddr(conn).Addr(), Start: now,
-			Protocol: "unknown", OfferedVersion: "none",
+			Protocol: protocolUnknown, OfferedVersion: "none",
 		},
 	}
 }

@@ -75,11 +75,17 @@ type tunnel struct {
 }
 
 // established tells the client that the tunnel stands.
-func (t *tunnel) established(c *client) error {
+func (t *tunnel) established(c *client, timeout time.Duration) error {
+	if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
+		return failed(ReasonClosedBeforeHello, err)
+	}
 	if _, err := io.WriteString(c, t.proto+" 200 Connection established\r\n\r\n"); err != nil {
 		return failed(ReasonClosedBeforeHello, err)
 	}
 	t.open = true
+	if err := c.SetWriteDeadline(time.Time{}); err != nil {
+		return failed(ReasonClosedBeforeHello, err)
+	}
 	return nil
 }
 
@@ -139,7 +145,7 @@ func (e *explicit) request(ctx context.Context, c *client) error {
 	switch {
 	case v.tunnel != nil:
 		c.tunnel = v.tunnel
-		c.rec.BytesFromClient, c.rec.BytesToClient = 0, 0 // of the CONNECT itself
+		c.rec.forget() // plain requests before it, and the CONNECT itself
 		return nil
 	case v.served:
 		return errServed
@@ -164,8 +170,7 @@ func (e *explicit) handler() http.Handler {
 	p.Tr = &http.Transport{
 		DialContext:           e.dial,
 		DisableCompression:    true,
-		MaxIdleConns:          100,
-		IdleConnTimeout:       time.Minute,
+		DisableKeepAlives:     true, // NTLM authenticates a connection, which is one client's
 		ResponseHeaderTimeout: e.server.cfg.HandshakeTimeout,
 
 		MaxResponseHeaderBytes: maxHTTPResponseHeader,
@@ -175,7 +180,7 @@ func (e *explicit) handler() http.Handler {
 	p.OnResponse().DoFunc(e.respond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := r.Context().Value(conversationKey{}).(*conversation)
-		p.ServeHTTP(&responseWriter{ResponseWriter: w, conversation: v}, r)
+		p.ServeHTTP(&responseWriter{ResponseWriter: w, conversation: v, connect: r.Method == http.MethodConnect}, r)
 	})
 }
 
@@ -202,6 +207,7 @@ func hijackTunnel(r *http.Request, _ net.Conn, _ *goproxy.ProxyCtx) {
 type responseWriter struct {
 	http.ResponseWriter
 	conversation *conversation
+	connect      bool
 }
 
 // Unwrap lets http.ResponseController find the server's own writer.
@@ -212,6 +218,9 @@ func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWrit
 
 // Hijack gives the bytes back to the client's own reader.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if !w.connect {
+		return nil, nil, errors.New("hijacking: only CONNECT becomes a tunnel")
+	}
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, fmt.Errorf("hijacking: %w", err)
@@ -263,23 +272,48 @@ func (e *explicit) checkPlain(r *http.Request, rec *Record) *failure {
 	if err != nil {
 		return asFailure(err)
 	}
+	if neverPlain(dest.Port) {
+		return refused(ReasonPortNotAllowed, fmt.Errorf("port %d is for TLS or mail, and never for plain http", dest.Port))
+	}
 	rec.Destination = dest.String()
 	return nil
 }
 
-// respond turns a failure of the round trip into an answer that says why, and
-// closes towards an HTTP/1.0 client that did not ask for more.
+// neverPlain says whether a port is one that plain http must not be sent to: it
+// would be without TLS where TLS is due, and commands of mail could be in it.
+func neverPlain(port uint16) bool {
+	return port == defaultTLSPort || tlsAtOnce[port] || plaintextPorts[port] != ""
+}
+
+// respond turns a failure of the round trip into an answer that says why. No
+// other protocol than HTTP comes back: it would escape the policy.
 func (e *explicit) respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
-	if resp != nil || ctx.Error == nil {
-		return resp
-	}
 	v := ctx.Req.Context().Value(conversationKey{}).(*conversation)
-	f := upstreamFailure(ctx.Error)
-	if f.reason == ReasonUpstreamUnreachable {
-		f.reason = ReasonUpstreamHTTPFailed
+	switch {
+	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
+		_ = resp.Body.Close()
+		f := failed(ReasonUpstreamHTTPFailed, errors.New("the destination switches to another protocol"))
+		v.refuse(f)
+		return plainRefusal(ctx.Req, f)
+	case resp != nil:
+		resp.Header.Del("Upgrade")
+		return resp
+	case ctx.Error == nil:
+		return nil
 	}
+	f := plainFailure(ctx.Error)
 	v.refuse(f)
 	return plainRefusal(ctx.Req, f)
+}
+
+// plainFailure is why a round trip failed. What net/http says of an answer is
+// not repeated, for it quotes the answer.
+func plainFailure(err error) *failure {
+	f := upstreamFailure(err)
+	if f.reason == ReasonUpstreamUnreachable {
+		return failed(ReasonUpstreamHTTPFailed, errors.New("no whole HTTP answer came in time"))
+	}
+	return f
 }
 
 // refuse notes in the record what was answered to a plain request.

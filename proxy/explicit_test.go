@@ -179,3 +179,119 @@ func TestShutdownEndsIdleKeepAlive(t *testing.T) {
 	}
 	w.expect(proxy.OutcomePassed, "")
 }
+
+// A web server cannot make the proxy switch to another protocol, whatever it
+// answers; the connection ends, is recorded and gives its place back.
+func TestPlainHTTPNeverSwitchesProtocol(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"101 websocket":          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+		"200 that says Upgrade":  "HTTP/1.1 200 OK\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n",
+		"101 to something else":  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n",
+		"a status with a secret": "HTTP/1.1 password=xyz\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cloud := newCloud(t)
+			got := make(chan string, 1)
+			web := answering(t, answer, got)
+			w := newWorld(t, cloud, "", func(c *proxy.Config) {
+				c.Upstream.ConnectTo = map[string]string{crlHost + ":80": web}
+				c.MaxConnectionsPerClient = 1
+			})
+			conn := dial(t, w.proxy)
+			say(t, conn, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: "+crlHost+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != "" {
+				t.Errorf("the client was told %s", resp.Status)
+			}
+			_, _ = io.WriteString(conn, "SMUGGLED")
+			_ = conn.Close()
+			if rec := w.record(); rec.Protocol != "http" || strings.Contains(fmt.Sprint(rec.Err), "xyz") {
+				t.Errorf("record %+v", rec)
+			}
+			if after := <-got; strings.Contains(after, "SMUGGLED") {
+				t.Errorf("the server got %q behind its answer", after)
+			}
+		})
+	}
+}
+
+// answering is a server that gives every request the same answer, and tells
+// what comes behind the request.
+func answering(t *testing.T, answer string, after chan<- string) string {
+	t.Helper()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		if req, err := http.ReadRequest(r); err == nil {
+			_ = req.Body.Close()
+		}
+		_, _ = io.WriteString(conn, answer)
+		rest, _ := io.ReadAll(r)
+		after <- string(rest)
+	}()
+	t.Cleanup(func() { _ = ln.Close(); <-ended })
+	return ln.Addr().String()
+}
+
+// Plain http goes to no port where TLS or mail is due: commands of mail could
+// be in it, and passwords.
+func TestPlainHTTPNeverWhereTLSIsDue(t *testing.T) {
+	t.Parallel()
+	after := make(chan string, 1)
+	server := answering(t, "220 mx\r\n", after)
+	cloud := newCloud(t)
+	const mx = "contoso-com.mail.protection.outlook.com"
+	targets := []string{mx + ":25", "smtp.office365.com:587", host + ":443", host + ":993", host + ":995", host + ":143"}
+	w := newWorld(t, cloud, "", func(c *proxy.Config) {
+		c.Upstream.ConnectTo = map[string]string{}
+		for _, target := range targets {
+			c.Upstream.ConnectTo[target] = server
+		}
+	})
+	for _, target := range targets {
+		conn := dial(t, w.proxy)
+		resp, body := ask(t, conn, bufio.NewReader(conn), "POST http://"+target+"/ HTTP/1.0\r\nContent-Length: 6\r\n\r\nDATA\r\n")
+		if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "destination_port_not_allowed") {
+			t.Errorf("%s: got %s %q", target, resp.Status, body)
+		}
+		_ = conn.Close()
+		w.expect(proxy.OutcomeRefused, proxy.ReasonPortNotAllowed)
+	}
+}
+
+// A CONNECT that fails after a plain request in the same connection is answered
+// and recorded like any other.
+func TestConnectAfterPlainHTTP(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	conn := dial(t, w.proxy)
+	r := bufio.NewReader(conn)
+	if resp, body := ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: "+crlHost+"\r\n\r\n"); resp.StatusCode != http.StatusOK {
+		t.Fatalf("got %s %q", resp.Status, body)
+	}
+	resp, _ := ask(t, conn, r, "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n")
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("got %s, want 403", resp.Status)
+	}
+	_ = conn.Close()
+	if rec := w.expect(proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed); rec.Protocol != "unknown" || rec.Destination != "" {
+		t.Errorf("record %+v", rec)
+	}
+}

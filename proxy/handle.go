@@ -101,7 +101,7 @@ func (s *Server) openTunnel(ctx context.Context, c *client) error {
 	if err := s.dial(ctx, c); err != nil {
 		return err
 	}
-	return c.tunnel.established(c)
+	return c.tunnel.established(c, s.cfg.HandshakeTimeout)
 }
 
 // allowed is the destination that a client asked for as host:port, if the
@@ -199,7 +199,7 @@ func (s *Server) setDestination(c *client, host string, port uint16) error {
 func (s *Server) decide(c *client) Decision {
 	return Decide(c.hello, Circumstance{
 		RC4:            s.rc4(c),
-		RefusedBefore:  s.refusals.has(c.destination, c.hello.Shape(), time.Now()),
+		RefusedBefore:  s.refusals.has(c.refusalKey(), time.Now()),
 		OpeningDiffers: c.mail != nil && c.mail.clientTLS != c.mail.upstreamTLS,
 	})
 }

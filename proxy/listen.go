@@ -201,8 +201,8 @@ func (l *ListenURL) setOptions(rawQuery string) error {
 	if l.To != (policy.Destination{}) && l.Port != 0 {
 		return fmt.Errorf("option %q only makes sense without %q", "port", "to")
 	}
-	if mail := plaintextPorts[l.To.Port]; mail != "" && l.Scheme == SchemeTLS {
-		return fmt.Errorf("%s begins in plaintext, which tls:// does not speak; write %ss:// instead", l.To, mail)
+	if mail := plaintextPorts[cmp.Or(l.To.Port, l.Port)]; mail != "" && l.Scheme == SchemeTLS {
+		return fmt.Errorf("port %d begins in plaintext, which tls:// does not speak; write %ss:// instead", cmp.Or(l.To.Port, l.Port), mail)
 	}
 	return nil
 }

@@ -61,6 +61,7 @@ func TestParseListenURLErrors(t *testing.T) {
 		"imap://:143?wait=1h":                 "30s",
 		"tls://:1?to=a.example:587":           "smtps://",
 		"tls://:1?to=a.example:143":           "imaps://",
+		"tls://:1?port=110":                   "pop3s://",
 	} {
 		_, err := ParseListenURL(in)
 		if err == nil || !strings.Contains(err.Error(), mention) {

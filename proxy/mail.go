@@ -17,8 +17,11 @@ type mail struct {
 	// clientTLS and upstreamTLS say which side begins with TLS at once, as on
 	// ports 465, 993 and 995, and which one in plaintext.
 	clientTLS, upstreamTLS bool
-	// started says that the destination expects TLS as the next thing.
-	started bool
+	// heard says that the destination's greeting has been read, and started
+	// that it expects TLS as the next thing.
+	heard, started bool
+	// tlsNext says that the client was told to begin TLS, or has begun.
+	tlsNext bool
 	reading *ahead // what upstream is read by; nil until it is
 	secure  *tls.Conn
 	// plain says that the client goes on without TLS; pending is what it has
@@ -55,11 +58,15 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 	c.rec.Protocol = string(protocol)
 	c.mail = &mail{Session: prologue.New(protocol), upstreamTLS: tlsAtOnce[c.destination.Port]}
 	c.mail.Plaintext = s.allowsPlaintext(c)
-	var err error
-	if c.mail.clientTLS, err = s.beginsWithTLS(c); err != nil || c.mail.clientTLS {
+	first, err := s.beginsWithTLS(c)
+	if err != nil {
 		return err
 	}
-	return s.converse(ctx, c)
+	if !first {
+		return s.converse(ctx, c)
+	}
+	c.mail.clientTLS, c.mail.tlsNext = true, true
+	return nil
 }
 
 // beginsWithTLS waits a little for a client that begins with TLS where others
@@ -69,7 +76,12 @@ func (s *Server) beginsWithTLS(c *client) (bool, error) {
 	if c.listener.url.Scheme.implicitTLS() {
 		return true, nil
 	}
-	if err := c.SetReadDeadline(time.Now().Add(c.listener.url.wait())); err != nil {
+	return c.tlsWithin(c.listener.url.wait())
+}
+
+// tlsWithin says whether a client begins with TLS within a time.
+func (c *client) tlsWithin(wait time.Duration) (bool, error) {
+	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return false, failed(ReasonClosedBeforeHello, err)
 	}
 	first, err := c.reader.Peek(1)
@@ -81,6 +93,9 @@ func (s *Server) beginsWithTLS(c *client) (bool, error) {
 	}
 	return len(first) > 0 && looksTLS(first[0]), nil
 }
+
+// aMoment is enough to see what has arrived already.
+const aMoment = time.Millisecond
 
 // converse carries the opening between the client and the destination. Where
 // the two sides begin TLS alike it only repeats what they say. Otherwise the
@@ -95,18 +110,32 @@ func (s *Server) converse(ctx context.Context, c *client) error {
 	} else if err := s.reachGreeting(ctx, c); err != nil {
 		return err
 	}
+	// Reaching the destination took its time, too.
+	late, err := c.tlsWithin(aMoment)
+	if err != nil || late {
+		m.clientTLS, m.tlsNext = late, late
+		return err
+	}
 	m.Client = prologue.Side{Conn: c.Conn, Reader: c.reader, Timeout: s.cfg.HandshakeTimeout}
 	next, pending, err := m.Converse()
 	if err != nil {
 		return openingFailure(err)
 	}
 	m.plain, m.pending = next == prologue.Plain, pending
-	m.started = m.secure == nil
+	m.tlsNext = !m.plain
+	if m.secure == nil {
+		m.started = true
+		m.reading.release() // it is empty: nothing may follow the reply to STARTTLS
+	}
 	return nil
 }
 
-// reachGreeting dials the destination and reads its greeting.
+// reachGreeting dials the destination and reads its greeting, unless that has
+// been done.
 func (s *Server) reachGreeting(ctx context.Context, c *client) error {
+	if c.mail.heard {
+		return nil
+	}
 	if err := s.dial(ctx, c); err != nil {
 		return err
 	}
@@ -114,6 +143,7 @@ func (s *Server) reachGreeting(ctx context.Context, c *client) error {
 	if err := c.mail.Greet(); err != nil {
 		return openingFailure(err)
 	}
+	c.mail.heard = true
 	return nil
 }
 
@@ -140,6 +170,7 @@ func (s *Server) reach(ctx context.Context, c *client) error {
 		return openingFailure(err)
 	}
 	c.mail.started = true
+	c.mail.reading.release()
 	return nil
 }
 
@@ -180,7 +211,7 @@ func (c *client) dropUpstream() {
 	}
 	c.rec.UpstreamTLS = nil // it says nothing about the next one
 	if c.mail != nil {
-		c.mail.secure, c.mail.started = nil, false
+		c.mail.secure, c.mail.heard, c.mail.started = nil, false, false
 	}
 }
 

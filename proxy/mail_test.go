@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -519,4 +520,113 @@ func TestMailHostileUpstream(t *testing.T) {
 			w.expect(proxy.OutcomeFailed, tt.reason)
 		})
 	}
+}
+
+// gate is a way to a server that opens when the channel is closed.
+func gate(t *testing.T, address string, open <-chan struct{}) string {
+	t.Helper()
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		near, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		defer near.Close()
+		<-open
+		var d net.Dialer
+		far, err := d.Dial("tcp", address) //nolint:noctx // ends with near
+		if err != nil {
+			return
+		}
+		defer far.Close()
+		all.Go(func() { _, _ = io.Copy(far, near); _ = far.(*net.TCPConn).CloseWrite() })
+		_, _ = io.Copy(near, far)
+	})
+	t.Cleanup(func() { _ = ln.Close(); all.Wait() })
+	return ln.Addr().String()
+}
+
+// A client that begins with TLS while the destination is being reached is
+// served as one that began at once.
+func TestMailLateTLSFirst(t *testing.T) {
+	t.Parallel()
+	open := make(chan struct{})
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) {
+		c.Listeners[0].Wait = time.Millisecond
+		c.Upstream.ConnectTo[submission] = gate(t, c.Upstream.ConnectTo[submission], open)
+	})
+	conn := dial(t, w.at[viaSMTP])
+	cfg := w.oldConfig()
+	cfg.ServerName = mailHost
+	client := tls.Client(&writeThenOpen{conn, sync.OnceFunc(func() { close(open) })}, cfg)
+	r := bufio.NewReader(client)
+	talk(t, client, r, "", "220 ")
+	talk(t, client, r, "EHLO printer", "250 ")
+	talk(t, client, r, "QUIT", "221 ")
+	_ = conn.Close()
+	w.expect(proxy.OutcomeLifted, "")
+}
+
+// writeThenOpen opens a gate when the first bytes were written.
+type writeThenOpen struct {
+	net.Conn
+	open func()
+}
+
+func (c *writeThenOpen) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.open()
+	return n, err
+}
+
+// A client that was told to begin TLS reads alerts and no text.
+func TestMailBrokenHellos(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.HandshakeTimeout = time.Second })
+	for name, tt := range map[string]struct {
+		hello  string
+		reason proxy.Reason
+	}{
+		"malformed": {"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x01\x00\x00", proxy.ReasonHelloMalformed},
+		"stalled":   {"\x16\x03\x01\x00\x80\x01", proxy.ReasonHelloTimeout},
+	} {
+		for _, via := range []string{viaSMTP, viaSMTPS} {
+			t.Run(name+"/"+via, func(t *testing.T) {
+				conn := dial(t, w.at[via])
+				if via == viaSMTP {
+					r := bufio.NewReader(conn)
+					talk(t, conn, r, "", "220 ")
+					talk(t, conn, r, "STARTTLS", "220 ")
+				}
+				if _, err := io.WriteString(conn, tt.hello); err != nil {
+					t.Fatal(err)
+				}
+				answer := make([]byte, 7)
+				if _, err := io.ReadFull(conn, answer); err != nil || answer[0] != 21 {
+					t.Errorf("answered %q, %v; want an alert", answer, err)
+				}
+				_ = conn.Close()
+				if got := w.record(); got.Reason != tt.reason {
+					t.Errorf("recorded as %s", got.Reason)
+				}
+			})
+		}
+	}
+}
+
+// What is not TLS in the place of a ServerHello never reaches the client.
+func TestMailNoServerHello(t *testing.T) {
+	t.Parallel()
+	addr := scripted(t, "220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n", "250 INJECTED\r\n")
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+	_, err := w.send(viaSMTP, w.client(tls.VersionTLS13), standin.Mail{})
+	if err == nil || strings.Contains(err.Error(), "INJECTED") {
+		t.Errorf("got %v", err)
+	}
+	w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamReplyInjected)
 }

@@ -15,14 +15,16 @@ func (s *Server) awaitsTLS(c *client, f *failure) bool {
 		return true // it reads neither yet, but HTTP
 	}
 	switch f.reason {
-	case ReasonNotTLS, ReasonHelloTimeout:
-		// It speaks the plaintext protocol on a port for TLS, or waits for a
-		// greeting that does not come.
-		return false
+	case ReasonNotTLS, ReasonCommandAfterStartTLS:
+		return false // it speaks the plaintext protocol where TLS is due
 	case ReasonTLSBeforeStartTLS:
 		return true
+	case ReasonHelloTimeout, ReasonTooManyConnections, ReasonTooManyFromClient:
+		// Either it is in the middle of its hello, or it waits for a greeting.
+		begun, err := c.tlsWithin(aMoment)
+		return err == nil && begun
 	}
-	return c.listener.url.Scheme.implicitTLS() || c.mail != nil && c.mail.clientTLS
+	return c.listener.url.Scheme.implicitTLS() || c.mail != nil && c.mail.tlsNext
 }
 
 // answerInside tells a mail client that is at TLS what went wrong in the words

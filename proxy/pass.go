@@ -87,10 +87,15 @@ func (s *Server) tryHello(c *client) ([]byte, error) {
 		more, err = io.ReadFull(c.upstream, answer[recordHeaderLen:])
 		n += more
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, answerFailure(err)
+	case answer[0] == recordTypeAlert, answer[0] == recordTypeHandshake:
+		return answer[:n], nil
+	case c.mail != nil && c.mail.started:
+		return nil, failed(ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
 	}
-	return answer[:n], nil
+	return nil, failed(ReasonUpstreamHandshakeFailed, errors.New("what comes in the place of a ServerHello is not TLS"))
 }
 
 // answerFailure classifies a hello that got no answer. Some servers refuse by
@@ -111,7 +116,7 @@ func (s *Server) refusedHello(c *client, answer []byte) error {
 	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
 	}
-	s.refusals.add(c.destination, c.hello.Shape(), time.Now())
+	s.refusals.add(c.refusalKey(), time.Now())
 	return &refusedByAlert{answer: answer}
 }
 

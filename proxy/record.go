@@ -81,6 +81,16 @@ type Record struct {
 	BytesToClient   int64
 }
 
+const protocolUnknown = "unknown"
+
+// forget takes back what is known of requests that were served in a connection
+// which then goes on as a tunnel.
+func (r *Record) forget() {
+	r.Protocol, r.Destination = protocolUnknown, ""
+	r.Outcome, r.Reason, r.Err = "", "", nil
+	r.BytesFromClient, r.BytesToClient = 0, 0
+}
+
 // A Handshake describes one completed TLS handshake.
 type Handshake struct {
 	// Version and CipherSuite are names, as in "TLS 1.2" and

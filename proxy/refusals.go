@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,12 +16,19 @@ const (
 	maxRefusal = 4096
 )
 
+// A refusalKey tells refused hellos apart. The client is part of it: what a
+// broken client is refused for must not make others of its kind be lifted.
 type refusalKey struct {
+	client      netip.Addr
 	destination policy.Destination
 	shape       [16]byte
 }
 
-// refusals remembers which destination refused which shape of hello.
+func (c *client) refusalKey() refusalKey {
+	return refusalKey{c.rec.Client, c.destination, c.hello.Shape()}
+}
+
+// refusals remembers which destination refused which shape of a client's hello.
 type refusals struct {
 	mu    sync.Mutex
 	until map[refusalKey]time.Time
@@ -29,15 +37,14 @@ type refusals struct {
 
 func newRefusals() *refusals { return &refusals{until: map[refusalKey]time.Time{}} }
 
-func (r *refusals) has(d policy.Destination, shape [16]byte, now time.Time) bool {
+func (r *refusals) has(key refusalKey, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	until, ok := r.until[refusalKey{d, shape}]
+	until, ok := r.until[key]
 	return ok && now.Before(until)
 }
 
-func (r *refusals) add(d policy.Destination, shape [16]byte, now time.Time) {
-	key := refusalKey{d, shape}
+func (r *refusals) add(key refusalKey, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for len(r.order) > 0 && (len(r.order) >= maxRefusal || !now.Before(r.until[r.order[0]])) {

@@ -56,6 +56,10 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	if got, _ := c.record("reading the clients file again")["error"].(string); !strings.Contains(got, "line ") {
 		t.Errorf("got %q, want the line of the mistake", got)
 	}
+	// However often it is told to read, it hears when it is told to stop.
+	for range 20 {
+		c.signal(syscall.SIGHUP)
+	}
 	c.signal(syscall.SIGTERM)
 	if code, rest := c.wait(); code != exitOK {
 		t.Errorf("exit code %d: %s", code, rest)

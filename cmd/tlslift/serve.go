@@ -33,8 +33,13 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 func (p *program) serve(ctx context.Context, cfg *Config) error {
 	// Signals count from here on, so that one during the start is no crash.
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// A channel of its own, so that it crowds out none of the others; one that
+	// comes while the file is read stands for all.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
 	s, err := p.newService(cfg)
 	if err != nil {
@@ -44,7 +49,7 @@ func (p *program) serve(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	p.announce(s)
-	return s.runUntil(ctx, signals)
+	return s.runUntil(ctx, signals, hangups)
 }
 
 // A service is the parts, built and put together.
@@ -108,20 +113,20 @@ func (s *service) listenAdmin(ctx context.Context) error {
 // runUntil carries connections until the first signal, and then lets them
 // end. The second signal gives up waiting for that: what still runs ends with
 // the process.
-func (s *service) runUntil(ctx context.Context, signals <-chan os.Signal) error {
+func (s *service) runUntil(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.enter(ready)
 	done := make(chan error, 1)
 	go func() { done <- s.run(ctx) }()
-	sig, err := s.untilStopped(done, signals)
+	sig, err := s.untilStopped(done, signals, hangups)
 	if sig == nil {
 		return err
 	}
 	s.enter(stopping)
 	s.log.Info("stopping", "signal", sig.String(), "drain_timeout", time.Duration(s.cfg.DrainTimeout).String())
 	stop()
-	sig, err = s.untilStopped(done, signals)
+	sig, err = s.untilStopped(done, signals, hangups)
 	switch {
 	case sig != nil:
 		return errors.New("a second signal has ended it before all connections had ended")
@@ -132,16 +137,15 @@ func (s *service) runUntil(ctx context.Context, signals <-chan os.Signal) error 
 }
 
 // untilStopped waits until the service is done, or told to stop by the signal
-// that it returns. SIGHUP does not stop it.
-func (s *service) untilStopped(done <-chan error, signals <-chan os.Signal) (os.Signal, error) {
+// that it returns, and reads files again meanwhile when it is told to.
+func (s *service) untilStopped(done <-chan error, signals, hangups <-chan os.Signal) (os.Signal, error) {
 	for {
 		select {
 		case err := <-done:
 			return nil, err
 		case sig := <-signals:
-			if sig != syscall.SIGHUP {
-				return sig, nil
-			}
+			return sig, nil
+		case <-hangups:
 			s.reload()
 		}
 	}

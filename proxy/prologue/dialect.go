@@ -64,12 +64,12 @@ type dialect interface {
 	// offers says whether a reply lists capabilities, and whether STARTTLS is
 	// among them.
 	offers(cmd command, r reply) (lists, startTLS bool)
-	// adapt changes a reply whose capabilities are those of our TLS with the
-	// destination to what the client has before its own TLS.
+	// adapt changes a reply that lists capabilities to what the client has
+	// before its TLS: STARTTLS, and no sign-in unless it may do without TLS.
 	adapt(cmd command, r reply, plaintext bool) reply
-	// greeting changes a greeting that was read before or inside TLS to one
-	// for the client, whose capabilities are others.
-	greeting(r reply) reply
+	// greeting changes a greeting whose capabilities are not those of the
+	// client.
+	greeting(r reply, others bool) reply
 	// startTLS is the command that begins TLS, on the client's behalf.
 	startTLS() command
 	// goAhead answers the client's own STARTTLS.
@@ -93,6 +93,9 @@ func (p Protocol) dialect() dialect {
 // read reads the whole reply to a command.
 func (s *side) read(d dialect, cmd command) (reply, error) {
 	var r reply
+	if err := s.begin(); err != nil {
+		return r, err
+	}
 	for size := 0; ; {
 		line, err := s.line()
 		if err != nil {

@@ -101,7 +101,7 @@ func shown(reply []byte) string {
 }
 
 var (
-	errLineTooLong = fmt.Errorf("a line is longer than %d bytes", maxLine)
+	errLineTooLong = errors.New("a line is too long")
 	errControl     = errors.New("a line holds a control character")
 )
 

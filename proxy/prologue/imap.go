@@ -3,6 +3,7 @@ package prologue
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 )
 
@@ -28,10 +29,9 @@ func (imap) parse(line []byte) command {
 	case "CAPABILITY", "NOOP":
 		c.kind = harmless
 	case "ID":
-		// RFC 2971: who the client is. Its argument may hold no literal here.
-		c.kind, c.line = harmless, trim(c.line+" "+args)
-		if strings.HasSuffix(args, "}") {
-			c.kind = badSyntax
+		// RFC 2971: who the client is. With a literal it can wait for TLS.
+		if !strings.HasSuffix(args, "}") {
+			c.kind, c.line = harmless, trim(c.line+" "+args)
 		}
 	case "STARTTLS":
 		c.kind = startTLS
@@ -56,7 +56,7 @@ func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
 	word, rest, _ := bytes.Cut(line, []byte(" "))
 	status, _ := cutWord(string(rest))
 	switch {
-	case bytes.HasSuffix(line, []byte("}")):
+	case literal.Match(line):
 		return false, false, errors.New("a literal in an opening")
 	case cmd.tag == "" && string(word) == "*" && status == "PREAUTH":
 		// There is no STARTTLS after it (RFC 9051 section 7.1.4), so a client
@@ -73,6 +73,9 @@ func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
 	}
 	return false, false, errors.New("a line is no IMAP response")
 }
+
+// literal ends a line whose string follows it (RFC 9051 section 4.3).
+var literal = regexp.MustCompile(`\{[0-9]+\+?\}$`)
 
 var untaggedCapability = []byte("* CAPABILITY ")
 
@@ -103,26 +106,31 @@ func (i imap) adapt(_ command, r reply, plaintext bool) reply {
 			r.lines[n] = withoutCapabilityCode(line)
 			continue
 		}
-		kept := []string{"* CAPABILITY"}
-		for _, word := range list {
-			if beforeTLS(upper(word), plaintext) {
-				kept = append(kept, word)
-			}
-		}
-		kept = append(kept, "STARTTLS")
-		if !plaintext {
-			kept = append(kept, "LOGINDISABLED")
-		}
-		r.lines[n] = []byte(strings.Join(kept, " "))
+		r.lines[n] = []byte("* CAPABILITY " + strings.Join(beforeTLS(list, plaintext), " "))
 	}
 	return r
 }
 
-// beforeTLS says whether a capability of the destination is one that the
-// client has before its TLS.
-func beforeTLS(word string, plaintext bool) bool {
-	signIn := word == "SASL-IR" || strings.HasPrefix(word, "AUTH=")
-	return word != "STARTTLS" && word != "LOGINDISABLED" && (plaintext || !signIn)
+// beforeTLS are the capabilities that the client has before its TLS.
+func beforeTLS(list []string, plaintext bool) []string {
+	var kept []string
+	has := map[string]bool{}
+	for _, word := range list {
+		name := upper(word)
+		signIn := name == "SASL-IR" || strings.HasPrefix(name, "AUTH=")
+		if signIn && !plaintext || name == "LOGINDISABLED" && plaintext {
+			continue
+		}
+		has[name] = true
+		kept = append(kept, word)
+	}
+	if !has["STARTTLS"] {
+		kept = append(kept, "STARTTLS")
+	}
+	if !plaintext && !has["LOGINDISABLED"] {
+		kept = append(kept, "LOGINDISABLED")
+	}
+	return kept
 }
 
 // withoutCapabilityCode takes the response code CAPABILITY out of a status
@@ -137,7 +145,11 @@ func withoutCapabilityCode(line []byte) []byte {
 	return append(bytes.Clone(line[:at]), bytes.TrimLeft(line[end+1:], " ")...)
 }
 
-func (imap) greeting(r reply) reply {
+func (imap) greeting(r reply, others bool) reply {
+	// One that shows how to sign in would have the password sent unprotected.
+	if !others && !bytes.Contains(bytes.ToUpper(r.bytes()), []byte("AUTH=")) {
+		return r
+	}
 	lines := make([][]byte, len(r.lines))
 	for n, line := range r.lines {
 		lines[n] = withoutCapabilityCode(line)

@@ -13,6 +13,11 @@ func TestIMAPLockstep(t *testing.T) {
 	}{
 		"ordinary":                   {imapGreet + "C: a1 CAPABILITY\ns: a1 CAPABILITY\nS: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED|a1 OK done\nc: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\nc: a1 OK done\n" + tlsUp, ""},
 		"greeting with capabilities": {"S: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\nc: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\n" + tlsUp, ""},
+		"sign-in is offered early":   {"S: * OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN] hi\nc: * OK hi\nC: a1 CAPABILITY\ns: a1 CAPABILITY\nS: * CAPABILITY IMAP4rev1 AUTH=PLAIN STARTTLS|a1 OK [CAPABILITY AUTH=PLAIN] done\nc: * CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\nc: a1 OK done\n" + tlsUp, ""},
+		"a line that nobody asked":   {"S: * OK hi|* OK be patient\nc: * OK hi\nC: a NOOP\ns: a NOOP\nS: a OK\nc: * OK be patient\nc: a OK\n" + tlsUp, ""},
+		"such a line at STARTTLS":    {"S: * OK hi|* OK be patient\nc: * OK hi\nC: a STARTTLS\n", UpstreamInjected},
+		"ID with a literal":          {imapGreet + "C: a ID {3+}\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\n", PlaintextRefused},
+		"a word in braces":           {imapGreet + "C: a NOOP\ns: a NOOP\nS: * OK {x}|a OK\nc: * OK {x}\nc: a OK\n" + tlsUp, ""},
 		"lower-case, padded, bare":   {imapGreet + "C:  a2  starttls ~\ns: a2 STARTTLS\nS: a2 OK go\nc: a2 OK go\n", ""},
 		"ID and NOOP":                {imapGreet + "C: a ID (\"name\" \"scanner\")\ns: a ID (\"name\" \"scanner\")\nS: * ID NIL|a OK\nc: * ID NIL\nc: a OK\nC: b NOOP\ns: b NOOP\nS: b OK\nc: b OK\n" + tlsUp, ""},
 		"LOGOUT":                     {imapGreet + "C: a LOGOUT\ns: a LOGOUT\nS: * BYE|a OK\nc: * BYE\nc: a OK\n", ClientClosed},

@@ -1,7 +1,6 @@
 package prologue
 
 import (
-	"bytes"
 	"errors"
 )
 
@@ -57,18 +56,21 @@ func (pop3) adapt(cmd command, r reply, plaintext bool) reply {
 	if cmd.verb != "CAPA" || !r.ok {
 		return r
 	}
-	lines := [][]byte{r.lines[0]}
+	lines, startTLS := [][]byte{r.lines[0]}, false
 	for _, line := range r.lines[1 : len(r.lines)-1] {
-		switch word, _ := cutWord(string(line)); {
-		case word == "STLS", !plaintext && (word == "USER" || word == "SASL"):
-		default:
+		word, _ := cutWord(string(line))
+		startTLS = startTLS || word == "STLS"
+		if plaintext || word != "USER" && word != "SASL" {
 			lines = append(lines, line)
 		}
 	}
-	return reply{lines: append(lines, []byte("STLS"), []byte(".")), ok: true}
+	if !startTLS {
+		lines = append(lines, []byte("STLS"))
+	}
+	return reply{lines: append(lines, []byte(".")), ok: true}
 }
 
-func (pop3) greeting(r reply) reply { return reply{lines: [][]byte{bytes.Clone(r.lines[0])}, ok: r.ok} }
+func (pop3) greeting(r reply, _ bool) reply { return r }
 
 func (pop3) startTLS() command { return command{kind: startTLS, verb: "STLS", line: "STLS"} }
 

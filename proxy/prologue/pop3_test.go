@@ -11,7 +11,7 @@ func TestPOP3Lockstep(t *testing.T) {
 		script string
 		kind   Kind
 	}{
-		"ordinary":              {popGreet + "C: CAPA\ns: CAPA\nS: +OK|USER|STLS|.\nc: +OK\nc: USER\nc: STLS\nc: .\n" + tlsUp, ""},
+		"ordinary":              {popGreet + "C: CAPA\ns: CAPA\nS: +OK|TOP|STLS|USER|SASL PLAIN|.\nc: +OK\nc: TOP\nc: STLS\nc: .\n" + tlsUp, ""},
 		"lower-case and bare":   {popGreet + "C:  stls ~\ns: STLS\nS: +OK go\nc: +OK go\n", ""},
 		"CAPA is unknown":       {popGreet + "C: CAPA\ns: CAPA\nS: -ERR what\nc: -ERR what\n" + tlsUp, ""},
 		"QUIT":                  {popGreet + "C: QUIT\ns: QUIT\nS: +OK bye\nc: +OK bye\n", ClientClosed},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // A Session is one opening. The destination's side of it may come first, on
@@ -77,6 +76,9 @@ func (s *Session) StartTLS() error {
 	up := s.Upstream.asUpstream()
 	defer up.clear()
 	_, err := s.beginTLS(up, s.startTLS())
+	if e := (*Error)(nil); s.Protocol == IMAP && errors.As(err, &e) {
+		e.Reply = nil // its tag is ours, and means nothing to the client
+	}
 	return err
 }
 
@@ -116,7 +118,9 @@ func (s *Session) introduce(up *side) error {
 
 // ask sends a command and reads the reply to it.
 func (s *Session) ask(up *side, cmd command) (reply, error) {
-	if !up.silent() {
+	// An IMAP server may say what it likes at any time (RFC 9051 section 7),
+	// but not where it could pass for the reply to STARTTLS.
+	if !up.silent() && (s.Protocol != IMAP || cmd.kind == startTLS) {
 		return reply{}, &Error{Kind: UpstreamInjected, Err: errors.New("the destination spoke without being asked")}
 	}
 	if err := up.write([]byte(cmd.line + "\r\n")); err != nil {
@@ -180,15 +184,14 @@ func (s *Session) greet(client *side) error {
 		return nil
 	}
 	s.greeted = true
-	r := s.opening
-	if s.secured {
-		r = s.greeting(r)
-	}
-	return client.write(r.bytes())
+	return client.write(s.greeting(s.opening, s.secured).bytes())
 }
 
 // next reads the client's next command.
 func (s *Session) next(client *side) (command, []byte, error) {
+	if err := client.begin(); err != nil {
+		return command{}, nil, err
+	}
 	if err := client.refuseTLS(); err != nil {
 		return command{}, nil, err
 	}
@@ -209,18 +212,22 @@ func (s *Session) next(client *side) (command, []byte, error) {
 // refuseTLS looks at the first byte of a command: a ClientHello has no end of
 // line to wait for. No command begins like one, in neither format.
 func (s *side) refuseTLS() error {
-	if err := s.Conn.SetReadDeadline(time.Now().Add(s.Timeout)); err != nil {
-		return s.readError(err)
-	}
 	first, err := s.Reader.Peek(1)
 	if err != nil {
 		return s.readError(err)
 	}
-	if first[0] == 0x16 || first[0]&0x80 != 0 {
+	early, _ := s.Reader.Peek(min(s.Reader.Buffered(), len(proxyV2))) // cannot fail
+	switch {
+	case first[0] == 0x16 || first[0]&0x80 != 0:
 		return &Error{Kind: TLSBeforeStartTLS, Err: errors.New("TLS in the place of a command")}
+	case string(early) == proxyV2:
+		return &Error{Kind: ProxyHeader, Err: errors.New("a PROXY protocol header in the place of a command")}
 	}
 	return nil
 }
+
+// proxyV2 begins a PROXY protocol header of version 2.
+const proxyV2 = "\r\n\r\n\x00\r\nQUIT\n"
 
 // clientStartsTLS answers STARTTLS. Whatever the client has sent behind it was
 // sent too early, and by whom is unknown.
@@ -238,16 +245,15 @@ func (s *Session) clientStartsTLS(client, up *side, cmd command) error {
 	return client.write(r.bytes())
 }
 
-// forward carries a command that is harmless and its reply.
+// forward carries a command that is harmless and its reply. A client that has
+// to use TLS is not shown how to sign in without, whatever the destination
+// says: it would send its password unprotected to be told that it may not.
 func (s *Session) forward(client, up *side, cmd command) error {
 	r, err := s.ask(up, cmd)
 	if err != nil {
 		return err
 	}
-	if s.secured {
-		r = s.adapt(cmd, r, s.Plaintext)
-	}
-	return client.write(r.bytes())
+	return client.write(s.adapt(cmd, r, s.Plaintext).bytes())
 }
 
 // refuse tells a client that has to use TLS so. Where the next line may not be
@@ -307,6 +313,9 @@ func (s *Session) Resume(client Side) (pending []byte, err error) {
 		return nil, nil
 	}
 	defer up.clear()
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
 	line, err := c.line()
 	if err != nil {
 		return nil, err

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// Limits of what is read before TLS. RFC 5321 section 4.5.3.1 asks for 512
-// bytes to a line; capability lists of IMAP and POP3 are longer.
+// Limits of what is read before TLS. A sign-in takes up to 12288 bytes (RFC
+// 4954 section 4); of a destination, capability lists are the longest lines.
 const (
-	maxLine       = 4 << 10
+	maxClientLine   = 12288 + 2
+	maxUpstreamLine = 4 << 10
+
 	maxReplyLines = 128
 	maxReply      = 32 << 10
 	maxCommands   = 50
@@ -20,38 +22,46 @@ const (
 // A Side is one of the two peers of an opening.
 type Side struct {
 	Conn net.Conn
-	// Reader is the one reader of Conn, and holds at least 4 KiB.
+	// Reader is the one reader of Conn, and holds at least 16 KiB.
 	Reader *bufio.Reader
-	// Timeout bounds the reading of each line, and each write.
+	// Timeout bounds the reading of each command and of each reply, and each
+	// write.
 	Timeout time.Duration
 }
 
 // side is a Side that knows how to name its failures.
 type side struct {
 	Side
-	name  string
-	kinds sideKinds
+	name    string
+	maxLine int
+	kinds   sideKinds
 }
 
 type sideKinds struct{ closed, timeout, malformed Kind }
 
 func (s Side) asClient() *side {
-	return &side{s, "client", sideKinds{ClientClosed, ClientTimeout, ClientMalformed}}
+	return &side{s, "client", maxClientLine, sideKinds{ClientClosed, ClientTimeout, ClientMalformed}}
 }
 
 func (s Side) asUpstream() *side {
-	return &side{s, "destination", sideKinds{UpstreamClosed, UpstreamTimeout, UpstreamMalformed}}
+	return &side{s, "destination", maxUpstreamLine, sideKinds{UpstreamClosed, UpstreamTimeout, UpstreamMalformed}}
+}
+
+// begin starts the time for a command or a reply.
+func (s *side) begin() error {
+	if err := s.Conn.SetReadDeadline(time.Now().Add(s.Timeout)); err != nil {
+		return s.readError(err)
+	}
+	return nil
 }
 
 // line reads one line and returns it without its end, which may be a bare LF:
-// some devices send no CR. The bytes are good until the next read.
+// some devices send no CR. The bytes are good until the next read. The time has
+// begun.
 func (s *side) line() ([]byte, error) {
-	if err := s.Conn.SetReadDeadline(time.Now().Add(s.Timeout)); err != nil {
-		return nil, s.readError(err)
-	}
 	line, err := s.Reader.ReadSlice('\n')
 	switch {
-	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(line) > maxLine:
+	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(line) > s.maxLine:
 		return nil, s.readError(errLineTooLong)
 	case err != nil:
 		return nil, s.readError(unexpectedEOF(line, err))

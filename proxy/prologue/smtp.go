@@ -99,22 +99,26 @@ func (smtp) adapt(cmd command, r reply, plaintext bool) reply {
 	if cmd.verb != "EHLO" || !r.ok {
 		return r
 	}
-	lines := [][]byte{r.lines[0]}
+	lines, startTLS := [][]byte{r.lines[0]}, false
 	for _, line := range r.lines[1:] {
-		switch word := keyword(line); {
-		case word == "STARTTLS", word == "AUTH" && !plaintext:
-		default:
+		word := keyword(line)
+		startTLS = startTLS || word == "STARTTLS"
+		if word != "AUTH" || plaintext {
 			lines = append(lines, line)
 		}
 	}
-	lines = append(lines, []byte("250 STARTTLS"))
-	for i, line := range lines[:len(lines)-1] {
-		lines[i] = append([]byte("250-"), line[min(4, len(line)):]...)
+	if !startTLS {
+		lines = append(lines, []byte("250 STARTTLS"))
+	}
+	last := len(lines) - 1
+	for i, line := range lines {
+		mark := map[bool]string{true: "250 ", false: "250-"}[i == last]
+		lines[i] = append([]byte(mark), line[min(4, len(line)):]...)
 	}
 	return reply{lines: lines, ok: true}
 }
 
-func (smtp) greeting(r reply) reply { return r }
+func (smtp) greeting(r reply, _ bool) reply { return r }
 
 func (smtp) startTLS() command { return command{kind: startTLS, verb: "STARTTLS", line: "STARTTLS"} }
 

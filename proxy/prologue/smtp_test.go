@@ -44,6 +44,8 @@ func TestSMTPLockstep(t *testing.T) {
 		"mail without TLS, closes":    {greet + ehlo + list + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Must issue a STARTTLS command first\nC!\n", PlaintextRefused},
 		"TLS too early":               {greet + "C: \x16\x03\x01\x00\x05\n", TLSBeforeStartTLS},
 		"an HTTP request":             {greet + "C: GET / HTTP/1.1\n", ClientMalformed},
+		"a PROXY header, version 2":   {greet + "C: ||\x00|QUIT~\n", ProxyHeader},
+		"AUTH is offered too early":   {greet + ehlo + "S: 250-mx|250-STARTTLS|250-AUTH LOGIN|250 SIZE 9\nc: 250-mx\nc: 250-STARTTLS\nc: 250 SIZE 9\n" + tlsUp, ""},
 		"a PROXY header":              {greet + "C: PROXY TCP4 10.0.0.1 10.0.0.2 1 25\n", ProxyHeader},
 		"a CR inside a line":          {greet + "C: EHLO a\rMAIL FROM:<a@b>\n", ClientMalformed},
 		"command in STARTTLS' wake":   {greet + ehlo + list + "C: STARTTLS|MAIL FROM:<evil@b>\n", CommandAfterStartTLS},
@@ -85,17 +87,30 @@ func TestSMTPLongReplies(t *testing.T) {
 	if got := newStage(t, SMTP).converse(greet + ehlo + endless); kindOf(t, got.err) != UpstreamMalformed {
 		t.Errorf("a reply without end: %v", got.err)
 	}
-	overlong := "S: 250 " + strings.Repeat("x", maxLine) + "\n"
+	overlong := "S: 250 " + strings.Repeat("x", maxUpstreamLine) + "\n"
 	if got := newStage(t, SMTP).converse(greet + ehlo + overlong); kindOf(t, got.err) != UpstreamMalformed {
 		t.Errorf("an overlong line of the destination: %v", got.err)
 	}
-	overlong = "C: EHLO " + strings.Repeat("x", maxLine) + "\n"
+	overlong = "C: EHLO " + strings.Repeat("x", maxClientLine) + "\n"
 	if got := newStage(t, SMTP).converse(greet + overlong); kindOf(t, got.err) != ClientMalformed {
 		t.Errorf("an overlong line of the client: %v", got.err)
 	}
 	noise := strings.Repeat("C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\n", maxCommands)
 	if got := newStage(t, SMTP).converse(greet + noise); kindOf(t, got.err) != ClientMalformed {
 		t.Errorf("commands without end: %v", got.err)
+	}
+}
+
+// The token of an OAuth sign-in is longer than other lines.
+func TestSMTPLongSignIn(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, SMTP)
+	s.session.Plaintext = true
+	s.session.Secure(s.session.Upstream)
+	auth := "AUTH XOAUTH2 " + strings.Repeat("dG9r", 3000)
+	got := s.converse(greet + "C: " + auth + "\ns: EHLO localhost\nS: 250 mx\n")
+	if got.err != nil || got.pending != auth+"\r\n" {
+		t.Errorf("ended with %d bytes, %v", len(got.pending), got.err)
 	}
 }
 

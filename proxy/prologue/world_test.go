@@ -88,9 +88,10 @@ func (s *stage) play(script string) {
 
 func (s *stage) say(to *bufio.ReadWriter, text string) {
 	s.t.Helper()
-	wire := strings.ReplaceAll(text, "|", "\r\n") + "\r\n"
-	if bare, is := strings.CutSuffix(text, "~"); is {
-		wire = bare + "\n"
+	text, bare := strings.CutSuffix(strings.ReplaceAll(text, "|", "\r\n"), "~")
+	wire := text + "\r\n"
+	if bare {
+		wire = text + "\n"
 	}
 	if _, err := to.WriteString(wire); err != nil {
 		s.t.Fatalf("saying %q: %v", text, err)
