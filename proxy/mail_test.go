@@ -539,7 +539,7 @@ func gate(t *testing.T, address string, open <-chan struct{}) string {
 		defer near.Close()
 		<-open
 		var d net.Dialer
-		far, err := d.Dial("tcp", address) //nolint:noctx // ends with near
+		far, err := d.Dial("tcp", address)
 		if err != nil {
 			return
 		}

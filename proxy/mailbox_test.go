@@ -157,7 +157,7 @@ func hear(t *testing.T, r *bufio.Reader, want string) string {
 	for !strings.HasSuffix(line.String(), "\n") {
 		part, err := r.ReadSlice('\n')
 		line.Write(part)
-		if err != nil && err != bufio.ErrBufferFull { //nolint:errorlint // bufio returns it bare
+		if err != nil && err != bufio.ErrBufferFull {
 			t.Fatalf("heard %q, then %v; want %q", line.String(), err, want)
 		}
 	}

@@ -1,7 +1,9 @@
 package prologue
 
 import (
+	"io"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -202,16 +204,17 @@ func TestSMTPResume(t *testing.T) {
 			s := newStage(t, SMTP)
 			s.session.Secure(s.session.Upstream)
 			s.session.greeted = true
-			script := tt.script
-			got := s.during(script, func() (e end) {
+			var early sync.WaitGroup
+			got := s.during(tt.script, func() (e end) {
 				if tt.kind == UpstreamInjected {
 					// It has arrived before the client's command does.
 					_, _ = s.session.Upstream.Reader.Peek(1)
-					go s.say(s.client, "EHLO p")
+					early.Go(func() { _, _ = io.WriteString(s.clientConn, "EHLO p\r\n") })
 				}
 				pending, err := s.session.Resume(s.session.Client)
 				return end{pending: string(pending), err: err}
 			})
+			early.Wait()
 			if kindOf(t, got.err) != tt.kind || tt.kind == "" && got.pending != tt.pending {
 				t.Errorf("ended with %q %v, want %q %q", got.pending, got.err, tt.pending, tt.kind)
 			}
