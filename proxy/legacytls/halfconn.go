@@ -1,0 +1,187 @@
+package legacytls
+
+import (
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+)
+
+// Records (RFC 5246 section 6.2).
+const (
+	recordHeaderLen = 5
+	maxPlaintext    = 16 << 10
+	maxExpansion    = 2048 // of a record by its protection
+
+	typeChangeCipherSpec = 20
+	typeAlert            = 21
+	typeHandshake        = 22
+	typeApplicationData  = 23
+)
+
+// AES-GCM (RFC 5288 section 3).
+const (
+	gcmSaltLen     = 4
+	gcmExplicitLen = 8
+	gcmTagLen      = 16
+)
+
+// A protection is how the records of one direction are protected. The zero
+// value leaves them as they are.
+type protection struct {
+	version uint16
+	seq     uint64
+
+	mac    *recordMAC
+	stream cipher.Stream
+	block  cipher.BlockMode
+	aead   cipher.AEAD
+	salt   [gcmSaltLen]byte
+}
+
+// keys are what a suite needs for one direction.
+type keys struct{ mac, key, iv []byte }
+
+// newProtection protects what is written, or opens what is read.
+func newProtection(version uint16, s *suite, k keys, read bool) (*protection, error) {
+	p := &protection{version: version}
+	if s.mac != nil {
+		p.mac = newRecordMAC(s.mac, k.mac)
+	}
+	if s.block == nil {
+		var err error
+		p.stream, err = s.stream(k.key)
+		return p, err
+	}
+	block, err := s.block(k.key)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.aead:
+		p.salt = [gcmSaltLen]byte(k.iv)
+		p.aead, err = cipher.NewGCM(block)
+		return p, err
+	case read:
+		p.block = cipher.NewCBCDecrypter(block, k.iv)
+	default:
+		p.block = cipher.NewCBCEncrypter(block, k.iv)
+	}
+	return p, nil
+}
+
+// explicitIV says whether CBC records begin with their initialization vector,
+// as they do since TLS 1.1 (RFC 4346 section 6.2.3.2). It is a block of its own
+// in the chain: its plaintext is random when written, and of no meaning when
+// read.
+func (p *protection) explicitIV() int {
+	if p.version >= tls.VersionTLS11 {
+		return p.block.BlockSize()
+	}
+	return 0
+}
+
+// macHeader begins the input of a MAC and of GCM's additional data.
+func (p *protection) macHeader(typ byte, n int) *[macHeaderLen]byte {
+	var h [macHeaderLen]byte
+	binary.BigEndian.PutUint64(h[:], p.seq)
+	h[8] = typ
+	binary.BigEndian.PutUint16(h[9:], p.version)
+	binary.BigEndian.PutUint16(h[11:], uint16(n)) //nolint:gosec // at most the length of a record
+	return &h
+}
+
+// open removes the protection of a record in place. The error is the same
+// whatever was wrong.
+func (p *protection) open(typ byte, payload []byte) ([]byte, error) {
+	data, ok := p.opened(typ, payload)
+	if !ok {
+		return nil, fault(alertBadRecordMAC, "a record does not verify")
+	}
+	p.seq++
+	return data, nil
+}
+
+func (p *protection) opened(typ byte, payload []byte) ([]byte, bool) {
+	switch {
+	case p.stream != nil:
+		p.stream.XORKeyStream(payload, payload)
+		return p.openStream(typ, payload)
+	case p.aead != nil:
+		return p.openAEAD(typ, payload)
+	case p.block != nil:
+		size, skip := p.block.BlockSize(), p.explicitIV()
+		if len(payload)%size != 0 || len(payload) < skip+size {
+			return nil, false
+		}
+		p.block.CryptBlocks(payload, payload)
+		return p.mac.openCBC(p.macHeader(typ, 0), payload[skip:])
+	}
+	return payload, true
+}
+
+func (p *protection) openStream(typ byte, payload []byte) ([]byte, bool) {
+	n := len(payload) - p.mac.size
+	if n < 0 {
+		return nil, false
+	}
+	want := p.mac.sum(nil, p.macHeader(typ, n), payload[:n])
+	return payload[:n], equal(want, payload[n:])
+}
+
+func (p *protection) openAEAD(typ byte, payload []byte) ([]byte, bool) {
+	n := len(payload) - gcmExplicitLen - gcmTagLen
+	if n < 0 {
+		return nil, false
+	}
+	nonce := append(p.salt[:len(p.salt):len(p.salt)], payload[:gcmExplicitLen]...)
+	data := payload[gcmExplicitLen:]
+	data, err := p.aead.Open(data[:0], nonce, data, p.macHeader(typ, n)[:])
+	return data, err == nil
+}
+
+// seal appends a whole record to out.
+func (p *protection) seal(out []byte, typ byte, data []byte) ([]byte, error) {
+	start := len(out)
+	out = append(out, typ, byte(p.version>>8), byte(p.version), 0, 0)
+	var err error
+	switch {
+	case p.stream != nil:
+		body := len(out)
+		out = p.mac.sum(append(out, data...), p.macHeader(typ, len(data)), data)
+		p.stream.XORKeyStream(out[body:], out[body:])
+	case p.aead != nil:
+		out = p.sealAEAD(out, typ, data)
+	case p.block != nil:
+		out, err = p.sealCBC(out, typ, data)
+	default:
+		out = append(out, data...)
+	}
+	p.seq++
+	binary.BigEndian.PutUint16(out[start+3:], uint16(len(out)-start-recordHeaderLen)) //nolint:gosec // at most the length of a record
+	return out, err
+}
+
+func (p *protection) sealAEAD(out []byte, typ byte, data []byte) []byte {
+	// The sequence number never repeats under one key, and needs no chance.
+	var explicit [gcmExplicitLen]byte
+	binary.BigEndian.PutUint64(explicit[:], p.seq)
+	nonce := append(p.salt[:len(p.salt):len(p.salt)], explicit[:]...)
+	return p.aead.Seal(append(out, explicit[:]...), nonce, data, p.macHeader(typ, len(data))[:])
+}
+
+func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) {
+	body := len(out)
+	out = append(out, make([]byte, p.explicitIV())...)
+	if _, err := rand.Read(out[body:]); err != nil {
+		return nil, err
+	}
+	out = p.mac.sum(append(out, data...), p.macHeader(typ, len(data)), data)
+	size := p.block.BlockSize()
+	padding := size - 1 - (len(out)-body)%size
+	for range padding + 1 {
+		out = append(out, byte(padding))
+	}
+	p.block.CryptBlocks(out[body:], out[body:])
+	return out, nil
+}

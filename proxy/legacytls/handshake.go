@@ -1,0 +1,553 @@
+package legacytls
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"errors"
+	"io"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// equal compares what must not be told apart by time.
+func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// A handshake is one under way.
+type handshake struct {
+	*Conn
+	key   *rsa.PrivateKey
+	hello *clientHello
+	raw   []byte // the hello as the transcript has it
+	suite *suite
+	prf   prf
+
+	transcript transcript
+	answer     serverHello
+	resumed    *session
+	extended   bool // RFC 7627
+	ticket     bool // to be sent
+	master     [masterLen]byte
+	next       [2]*protection // of reading and of writing
+
+	messages []byte // to be sent, not in a record yet
+	flight   []byte // sealed records to be sent
+}
+
+// handshake does a full handshake or, where the client asks for a session that
+// may be resumed, an abbreviated one (RFC 5246 section 7.3).
+func (c *Conn) handshake() error {
+	key, ok := c.config.Certificate.PrivateKey.(*rsa.PrivateKey)
+	if !ok {
+		return errors.New("legacytls: the certificate's key is not an RSA key")
+	}
+	h := &handshake{Conn: c, key: key}
+	defer h.wipe()
+	if err := h.readHello(); err != nil {
+		return err
+	}
+	if err := h.negotiate(); err != nil {
+		return err
+	}
+	if err := h.sendHello(); err != nil {
+		return err
+	}
+	if h.resumed != nil {
+		return h.abbreviated()
+	}
+	return h.full()
+}
+
+func (h *handshake) wipe() {
+	clear(h.master[:])
+	h.input.release()
+}
+
+// readHello reads the ClientHello, in records or in SSLv2 format.
+func (h *handshake) readHello() error {
+	if err := h.input.await(recordHeaderLen); err != nil {
+		return err
+	}
+	size, skip := sslv2Length(h.input.buf[h.input.r:h.input.w])
+	if skip > 0 {
+		return h.readSSLv2Hello(size, skip)
+	}
+	message, err := h.readMessage(msgClientHello)
+	if err != nil {
+		return err
+	}
+	h.raw = message
+	if h.hello, _ = parseClientHello(message[messageHeaderLen:]); h.hello == nil {
+		return fault(alertDecodeError, "malformed ClientHello")
+	}
+	return nil
+}
+
+// sslv2Length is the length of a hello in SSLv2 format and of its record
+// header, which has two bytes, or, as SSL 2.0 allowed, three; zero for a TLS
+// record.
+func sslv2Length(b []byte) (size, header int) {
+	switch {
+	case b[0]&0x80 != 0:
+		return int(b[0]&0x7f)<<8 | int(b[1]), 2
+	case b[0] < typeChangeCipherSpec && b[2] == 0 && b[3] == sslv2MsgClientHello:
+		return int(b[0]&0x3f)<<8 | int(b[1]), 3
+	}
+	return 0, 0
+}
+
+func (h *handshake) readSSLv2Hello(size, header int) error {
+	if size > maxSSLv2Hello {
+		return fault(alertRecordOverflow, "a ClientHello in SSLv2 format of %d bytes", size)
+	}
+	if err := h.input.await(header + size); err != nil {
+		return err
+	}
+	h.input.take(header)
+	h.raw = bytes.Clone(h.input.take(size))
+	h.input.release()
+	if h.hello, _ = parseSSLv2Hello(h.raw); h.hello == nil {
+		return fault(alertDecodeError, "malformed ClientHello in SSLv2 format")
+	}
+	return nil
+}
+
+// readMessage reads the next handshake message, which has to be of a type. It
+// may come in many records, and many may come in one.
+func (h *handshake) readMessage(want uint8) ([]byte, error) {
+	for !h.haveMessage() {
+		typ, data, err := h.readRecord()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case typ == typeAlert:
+			err = h.handshakeAlert(data)
+		case typ != typeHandshake:
+			err = fault(alertUnexpectedMessage, "a record of type %d in the place of a handshake message", typ)
+		case len(data) == 0:
+			err = fault(alertUnexpectedMessage, "an empty handshake record")
+		default:
+			h.message = append(h.message, data...)
+			if len(h.message) >= messageHeaderLen && messageSize(h.message) > maxHandshakeMessage {
+				err = fault(alertIllegalParameter, "a handshake message of %d bytes", messageSize(h.message))
+			}
+		}
+		h.input.release()
+		if err != nil {
+			return nil, err
+		}
+	}
+	size := messageSize(h.message)
+	message := h.message[:size:size]
+	h.message = h.message[size:]
+	if message[0] != want {
+		return nil, fault(alertUnexpectedMessage, "a handshake message of type %d in the place of type %d", message[0], want)
+	}
+	return message, nil
+}
+
+func (h *handshake) haveMessage() bool {
+	return len(h.message) >= messageHeaderLen && len(h.message) >= messageSize(h.message)
+}
+
+// handshakeAlert is how the handshake ends by an alert, or nil after a warning.
+func (h *handshake) handshakeAlert(data []byte) error {
+	err := h.handleAlert(data)
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// negotiate finds what both sides can do.
+func (h *handshake) negotiate() error {
+	hello, most := h.hello, h.config.maxVersion()
+	version := min(hello.version, most)
+	h.out.version = max(version, tls.VersionTLS10)
+	switch {
+	case version < tls.VersionTLS10:
+		return fault(alertProtocolVersion, "the client speaks at most version %04x", hello.version)
+	case slices.Contains(hello.suites, fallbackSCSV) && hello.version < most:
+		return fault(alertInappropriateFallback, "the client says that it can speak a newer version (RFC 7507)")
+	case !slices.Contains(hello.compressions, compressionNull):
+		return fault(alertIllegalParameter, "the client insists on compression")
+	case len(hello.renegotiation) > 0:
+		return fault(alertHandshakeFailure, "the client wants to renegotiate what does not exist (RFC 5746)")
+	}
+	h.in.version = version
+	h.answer.version = version
+	if err := h.resume(version); err != nil {
+		return err
+	}
+	if h.resumed == nil {
+		if h.suite = hello.offer(version).choose(h.config.Suites); h.suite == nil {
+			return fault(alertHandshakeFailure, "no cipher suite in common")
+		}
+	}
+	h.prf = prf{version, h.suite.prf12}
+	h.transcript = newTranscript(h.prf)
+	h.transcript.add(h.raw)
+	h.raw = nil
+	return nil
+}
+
+// resume finds the session that is to be resumed. One with an extended master
+// secret must not go on without (RFC 7627 section 5.3), and one without is not
+// worth going on with.
+func (h *handshake) resume(version uint16) error {
+	h.extended = h.hello.seen[extExtendedMaster]
+	one := h.config.resumable(h.hello, version)
+	if one == nil || !one.extended && h.extended {
+		return nil
+	}
+	if one.extended && !h.extended {
+		return fault(alertHandshakeFailure, "a session with an extended master secret is to be resumed without one")
+	}
+	h.resumed, h.suite, h.master = one, suiteByID(one.suite), one.master
+	return nil
+}
+
+// sendHello prepares the ServerHello.
+func (h *handshake) sendHello() error {
+	if _, err := rand.Read(h.answer.random[:]); err != nil {
+		return err
+	}
+	h.answer.suite = h.suite.id
+	if err := h.chooseSession(); err != nil {
+		return err
+	}
+	h.answer.extensions = h.extensions()
+	message, err := h.answer.marshal()
+	if err != nil {
+		return err
+	}
+	h.send(message)
+	if h.hello.fragment != 0 {
+		h.fragment = maxFragments[h.hello.fragment]
+	}
+	return nil
+}
+
+// maxFragments are the lengths of RFC 6066 section 4, by their code.
+var maxFragments = map[byte]int{1: 512, 2: 1024, 3: 2048, 4: 4096}
+
+// chooseSession says by what the client may resume the session later: a ticket
+// if it knows them, or else an ID.
+func (h *handshake) chooseSession() error {
+	if code := h.hello.fragment; h.hello.seen[extMaxFragmentLength] && maxFragments[code] == 0 {
+		return fault(alertIllegalParameter, "the maximum fragment length has code %d", code)
+	}
+	switch {
+	case h.resumed != nil:
+		h.answer.sessionID = h.hello.sessionID
+	case h.config.Sessions == nil:
+	case h.hello.seen[extSessionTicket]:
+		h.ticket = true
+	default:
+		h.answer.sessionID = make([]byte, maxSessionID)
+		_, err := rand.Read(h.answer.sessionID)
+		return err
+	}
+	return nil
+}
+
+// extensions answers those of the client that we know, and no others: a client
+// that sent none gets none, unless it asked for one by a suite (RFC 5746
+// section 3.6).
+func (h *handshake) extensions() []extension {
+	var all []extension
+	seen := h.hello.seen
+	if seen[extRenegotiationInfo] || slices.Contains(h.hello.suites, emptyRenegotiationSCSV) {
+		all = append(all, extension{extRenegotiationInfo, []byte{0}})
+	}
+	if seen[extServerName] && h.hello.serverName != "" && h.resumed == nil {
+		all = append(all, extension{extServerName, nil})
+	}
+	if h.hello.fragment != 0 {
+		all = append(all, extension{extMaxFragmentLength, []byte{h.hello.fragment}})
+	}
+	if seen[extPoints] && h.suite.kx == kxECDHE {
+		all = append(all, extension{extPoints, []byte{1, pointUncompressed}})
+	}
+	if h.extended {
+		all = append(all, extension{extExtendedMaster, nil})
+	}
+	if h.ticket {
+		all = append(all, extension{extSessionTicket, nil})
+	}
+	if p := h.config.Protocol; p != "" && slices.Contains(h.hello.protocols, p) {
+		h.state.NegotiatedProtocol = p
+		all = append(all, extension{extALPN, alpn(p)})
+	}
+	return all
+}
+
+// alpn is the list of one protocol (RFC 7301 section 3.1).
+func alpn(p string) []byte {
+	list := append([]byte{byte(len(p))}, p...)
+	return append([]byte{0, byte(len(list))}, list...)
+}
+
+// full is the rest of a full handshake.
+func (h *handshake) full() error {
+	agreement, err := h.agreement()
+	if err != nil {
+		return err
+	}
+	if err := h.sendServerFlight(agreement); err != nil {
+		return err
+	}
+	if err := h.readKeyExchange(agreement); err != nil {
+		return err
+	}
+	if err := h.readFinished(); err != nil {
+		return err
+	}
+	if err := h.sendTicket(); err != nil {
+		return err
+	}
+	if err := h.sendFinished(); err != nil {
+		return err
+	}
+	if err := h.flush(); err != nil {
+		return err
+	}
+	h.keepSession()
+	h.finish()
+	return nil
+}
+
+// abbreviated is the rest of a handshake that resumes a session.
+func (h *handshake) abbreviated() error {
+	if err := h.deriveKeys(); err != nil {
+		return err
+	}
+	if err := h.sendFinished(); err != nil {
+		return err
+	}
+	if err := h.flush(); err != nil {
+		return err
+	}
+	if err := h.readFinished(); err != nil {
+		return err
+	}
+	h.finish()
+	return nil
+}
+
+func (h *handshake) agreement() (keyAgreement, error) {
+	switch h.suite.kx {
+	case kxECDHE:
+		return newECDHE(h.hello.offer(h.answer.version).curve())
+	case kxDHE:
+		return newDHE(h.config.DHBits)
+	}
+	return rsaAgreement{h.key, h.hello.version, h.answer.version}, nil
+}
+
+// sendServerFlight sends everything from ServerHello to ServerHelloDone.
+func (h *handshake) sendServerFlight(a keyAgreement) error {
+	chain, err := certificateMessage(h.config.Certificate)
+	if err != nil {
+		return err
+	}
+	h.send(chain)
+	if params := a.params(); params != nil {
+		s, err := sign(h.key, h.hello.offer(h.answer.version).signature(), h.hello.random[:], h.answer.random[:], params)
+		if err != nil {
+			return err
+		}
+		exchange, err := serverKeyExchange(params, s)
+		if err != nil {
+			return err
+		}
+		h.send(exchange)
+	}
+	done, err := message(msgServerHelloDone, func(*cryptobyte.Builder) {})
+	if err != nil {
+		return err
+	}
+	h.send(done)
+	return h.flush()
+}
+
+// readKeyExchange computes the master secret (RFC 5246 section 8.1) and the
+// keys.
+func (h *handshake) readKeyExchange(a keyAgreement) error {
+	message, err := h.readMessage(msgClientKeyExchange)
+	if err != nil {
+		return err
+	}
+	premaster, err := a.premaster(message[messageHeaderLen:])
+	if err != nil {
+		return err
+	}
+	defer clear(premaster)
+	h.transcript.add(message)
+	if h.extended {
+		h.prf.fill(h.master[:], premaster, labelExtendedMaster, h.transcript.sum())
+	} else {
+		h.prf.fill(h.master[:], premaster, labelMaster, h.hello.random[:], h.answer.random[:])
+	}
+	return h.deriveKeys()
+}
+
+// deriveKeys computes the keys of both directions (RFC 5246 section 6.3).
+func (h *handshake) deriveKeys() error {
+	s := h.suite
+	block := make([]byte, 2*(s.macLen()+s.keyLen+s.ivLen))
+	defer clear(block)
+	h.prf.fill(block, h.master[:], labelKeys, h.answer.random[:], h.hello.random[:])
+	rest := block
+	next := func(n int) []byte {
+		b := rest[:n]
+		rest = rest[n:]
+		return b
+	}
+	var client, server keys
+	client.mac, server.mac = next(s.macLen()), next(s.macLen())
+	client.key, server.key = next(s.keyLen), next(s.keyLen)
+	client.iv, server.iv = next(s.ivLen), next(s.ivLen)
+	var err error
+	if h.next[0], err = newProtection(h.answer.version, s, client, true); err != nil {
+		return err
+	}
+	h.next[1], err = newProtection(h.answer.version, s, server, false)
+	return err
+}
+
+// readFinished reads ChangeCipherSpec, which must come between two messages,
+// and the client's Finished.
+func (h *handshake) readFinished() error {
+	if err := h.readChangeCipherSpec(); err != nil {
+		return err
+	}
+	h.in = h.next[0]
+	want := h.transcript.finished(h.master[:], labelClientFinished)
+	message, err := h.readMessage(msgFinished)
+	if err != nil {
+		return err
+	}
+	if !equal(message[messageHeaderLen:], want) {
+		return fault(alertDecryptError, "the client's Finished does not verify")
+	}
+	h.transcript.add(message)
+	return nil
+}
+
+func (h *handshake) readChangeCipherSpec() error {
+	for {
+		typ, data, err := h.readRecord()
+		if err != nil {
+			return err
+		}
+		switch {
+		case typ == typeAlert:
+			err = h.handshakeAlert(data)
+		case typ != typeChangeCipherSpec || len(h.message) > 0:
+			err = fault(alertUnexpectedMessage, "a record of type %d in the place of ChangeCipherSpec", typ)
+		case len(data) != 1 || data[0] != 1:
+			err = fault(alertDecodeError, "malformed ChangeCipherSpec")
+		}
+		h.input.release()
+		if err != nil || typ == typeChangeCipherSpec {
+			return err
+		}
+	}
+}
+
+// sendFinished prepares ChangeCipherSpec and our Finished.
+func (h *handshake) sendFinished() error {
+	if err := h.seal(); err != nil {
+		return err
+	}
+	var err error
+	if h.flight, err = h.out.seal(h.flight, typeChangeCipherSpec, []byte{1}); err != nil {
+		return err
+	}
+	h.out = h.next[1]
+	finished, err := message(msgFinished, func(b *cryptobyte.Builder) {
+		b.AddBytes(h.transcript.finished(h.master[:], labelServerFinished))
+	})
+	if err == nil {
+		h.send(finished)
+	}
+	return err
+}
+
+// sendTicket prepares the ticket for a client that knows them.
+func (h *handshake) sendTicket() error {
+	if !h.ticket {
+		return nil
+	}
+	ticket, err := h.config.Sessions.seal(h.session(), h.config.now())
+	if err != nil {
+		return err
+	}
+	message, err := newSessionTicket(uint32(sessionAge.Seconds()), ticket)
+	if err == nil {
+		h.send(message)
+	}
+	return err
+}
+
+func (h *handshake) session() *session {
+	return &session{
+		id: string(h.answer.sessionID), version: h.answer.version, suite: h.suite.id, extended: h.extended,
+		created: h.config.now(), binding: sha256.Sum256([]byte(h.config.Binding)), master: h.master,
+	}
+}
+
+// keepSession keeps the session of a client that knows no tickets.
+func (h *handshake) keepSession() {
+	if h.config.Sessions != nil && !h.ticket {
+		h.config.Sessions.keep(h.session())
+	}
+}
+
+// send adds a message to the flight.
+func (h *handshake) send(message []byte) {
+	h.transcript.add(message)
+	h.messages = append(h.messages, message...)
+}
+
+// seal puts the messages into as few records as they fit into.
+func (h *handshake) seal() error {
+	for len(h.messages) > 0 {
+		n := min(len(h.messages), h.fragment)
+		var err error
+		if h.flight, err = h.out.seal(h.flight, typeHandshake, h.messages[:n]); err != nil {
+			return err
+		}
+		h.messages = h.messages[n:]
+	}
+	return nil
+}
+
+// flush sends the flight at once.
+func (h *handshake) flush() error {
+	if err := h.seal(); err != nil {
+		return err
+	}
+	_, err := h.Conn.conn.Write(h.flight)
+	h.flight = h.flight[:0]
+	return err
+}
+
+// finish fills in what is known of the connection.
+func (h *handshake) finish() {
+	c := h.Conn
+	c.split = c.config.SplitRecords && h.answer.version == tls.VersionTLS10 && h.suite.block != nil
+	c.useless = 0
+	c.state.Version, c.state.CipherSuite = h.answer.version, h.suite.id
+	c.state.DidResume, c.state.ServerName = h.resumed != nil, h.hello.serverName
+	c.state.SSLv2Hello, c.state.ExtendedMasterSecret = h.hello.sslv2, h.extended
+	if len(c.message) == 0 {
+		c.message = nil
+	}
+}

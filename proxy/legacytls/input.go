@@ -1,0 +1,106 @@
+package legacytls
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync"
+)
+
+// bufferLen holds a whole record of the largest size and, of the usual size,
+// nearly two: one read of the connection brings many small records.
+const bufferLen = 2 * (recordHeaderLen + maxPlaintext + 64)
+
+// buffers are shared by all connections: one that waits needs none.
+var buffers = sync.Pool{New: func() any { return new([bufferLen]byte) }}
+
+// An input reads records from a connection. While nothing is there it holds a
+// record header at most, and no buffer.
+type input struct {
+	conn net.Conn
+	head [recordHeaderLen]byte
+	got  int              // bytes of head while there is no buffer
+	buf  *[bufferLen]byte // nil while nothing is there
+	r, w int              // what is there is buf[r:w]
+}
+
+// await blocks until n bytes are there, and at least a record header.
+func (in *input) await(n int) error {
+	for in.buf == nil {
+		if err := in.begin(); err != nil {
+			return err
+		}
+	}
+	if in.r+n > bufferLen {
+		copy(in.buf[:], in.buf[in.r:in.w])
+		in.r, in.w = 0, in.w-in.r
+	}
+	for in.w-in.r < n {
+		read, err := in.conn.Read(in.buf[in.w:])
+		in.w += read
+		if in.w-in.r >= n {
+			return nil
+		}
+		if err != nil {
+			return cutShort(err, in.w-in.r)
+		}
+	}
+	return nil
+}
+
+// begin reads a record header, and takes a buffer when it has come.
+func (in *input) begin() error {
+	for in.got < recordHeaderLen {
+		read, err := in.conn.Read(in.head[in.got:])
+		in.got += read
+		if err != nil && in.got < recordHeaderLen {
+			return cutShort(err, in.got)
+		}
+	}
+	in.buf = buffers.Get().(*[bufferLen]byte)
+	in.r, in.w = 0, copy(in.buf[:], in.head[:])
+	in.got = 0
+	return nil
+}
+
+// cutShort tells an end in the middle of a record from one between records.
+func cutShort(err error, have int) error {
+	if errors.Is(err, io.EOF) && have > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// take consumes n bytes that are there. They are good until the next await or
+// release.
+func (in *input) take(n int) []byte {
+	b := in.buf[in.r : in.r+n]
+	in.r += n
+	return b
+}
+
+// release gives the buffer back when nothing is left in it, wiped of what it
+// held: it goes to another connection.
+func (in *input) release() {
+	if in.buf == nil || in.r < in.w {
+		return
+	}
+	clear(in.buf[:in.w])
+	buffers.Put(in.buf)
+	in.buf, in.r, in.w = nil, 0, 0
+}
+
+// drop gives the buffer back whatever is in it.
+func (in *input) drop() {
+	in.r = in.w
+	in.release()
+}
+
+// whole says whether a whole record of a type is there already.
+func (in *input) whole(typ byte) bool {
+	if in.buf == nil || in.w-in.r < recordHeaderLen || in.buf[in.r] != typ {
+		return false
+	}
+	return in.w-in.r >= recordHeaderLen+int(binary.BigEndian.Uint16(in.buf[in.r+3:]))
+}

@@ -1,0 +1,145 @@
+package legacytls
+
+import (
+	"crypto/hmac"
+	"crypto/subtle"
+	"encoding"
+	"encoding/binary"
+	"hash"
+)
+
+// A recordMAC is the HMAC of records (RFC 5246 section 6.2.3.1). It is used by
+// one goroutine.
+type recordMAC struct {
+	hmac hash.Hash
+	size int
+
+	// What constantTime needs: the hash after the block of each pad.
+	work         hash.Hash
+	inner, outer []byte
+	state        []byte
+}
+
+const (
+	macHeaderLen = 13 // sequence number, type, version and length
+	blockLen     = 64 // of MD5, SHA-1 and SHA-256
+	hashTail     = 9  // what a hash puts behind its input at least: 0x80, and its length
+	stateHead    = 4  // a marshalled state begins with 4 bytes to know it by
+)
+
+func newRecordMAC(hash func() hash.Hash, key []byte) *recordMAC {
+	m := &recordMAC{hmac: hmac.New(hash, key), work: hash()}
+	m.size = m.work.Size()
+	m.inner = m.afterPad(key, 0x36)
+	m.outer = m.afterPad(key, 0x5c)
+	return m
+}
+
+// afterPad is the hash's state after the first block of HMAC (RFC 2104).
+func (m *recordMAC) afterPad(key []byte, pad byte) []byte {
+	var block [blockLen]byte
+	copy(block[:], key)
+	for i := range block {
+		block[i] ^= pad
+	}
+	m.work.Reset()
+	m.work.Write(block[:])
+	clear(block[:])
+	return m.marshal(nil)
+}
+
+// marshal appends the state of work. All hashes of crypto know how, and none
+// fails.
+func (m *recordMAC) marshal(b []byte) []byte {
+	b, err := m.work.(encoding.BinaryAppender).AppendBinary(b)
+	if err != nil {
+		panic("legacytls: " + err.Error())
+	}
+	return b
+}
+
+func (m *recordMAC) restore(state []byte) {
+	if err := m.work.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		panic("legacytls: " + err.Error())
+	}
+}
+
+// sum appends the MAC of a record whose length is no secret.
+func (m *recordMAC) sum(b []byte, header *[macHeaderLen]byte, data []byte) []byte {
+	m.hmac.Reset()
+	m.hmac.Write(header[:])
+	m.hmac.Write(data)
+	return m.hmac.Sum(b)
+}
+
+// constantTime computes the MAC of data[:n], in a time and with accesses to
+// memory that depend on len(data) alone, while n is a secret between least and
+// len(data): otherwise the time would tell how much padding an attacker's
+// record has (Lucky Thirteen). The last block of the hash's input is somewhere
+// among the last few; all of those are computed, and one is kept.
+func (m *recordMAC) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
+	binary.BigEndian.PutUint16(header[macHeaderLen-2:], uint16(n)) //nolint:gosec // at most the length of a record
+	m.restore(m.inner)
+	first := (macHeaderLen + least) / blockLen // blocks that are full whatever n is
+	m.writeBlocks(header, data, first)
+
+	digest := make([]byte, m.size)
+	length := macHeaderLen + n
+	last := (length + hashTail - 1) / blockLen
+	blocks := (macHeaderLen + len(data) + hashTail + blockLen - 1) / blockLen
+	for i := first; i < blocks; i++ {
+		isLast := subtle.ConstantTimeEq(int32(i), int32(last)) //nolint:gosec // small
+		block := lastBlock(header, data, i, length, isLast)
+		m.work.Write(block[:])
+		m.state = m.marshal(m.state[:0])
+		keep(isLast, digest, m.state[stateHead:])
+	}
+	m.restore(m.outer)
+	m.work.Write(digest)
+	return m.work.Sum(nil)
+}
+
+// writeBlocks hashes the first blocks of header and data.
+func (m *recordMAC) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks int) {
+	if blocks == 0 {
+		return
+	}
+	m.work.Write(header[:])
+	m.work.Write(data[:blocks*blockLen-macHeaderLen])
+}
+
+// lastBlock is the i-th block of the hash's input as if the length were known:
+// data up to length, then 0x80, then zeros, and in the last one the length in
+// bits, which counts the block of the pad.
+func lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) [blockLen]byte {
+	var block [blockLen]byte
+	for j := range block {
+		at := i*blockLen + j
+		var b byte
+		switch {
+		case at < macHeaderLen:
+			b = header[at]
+		case at-macHeaderLen < len(data):
+			b = data[at-macHeaderLen]
+		}
+		inside := subtle.ConstantTimeLessOrEq(at+1, length)
+		end := subtle.ConstantTimeEq(int32(at), int32(length)) //nolint:gosec // small
+		block[j] = mask(inside)&b | mask(end)&0x80
+	}
+	var bits [8]byte
+	binary.BigEndian.PutUint64(bits[:], uint64(blockLen+length)*8) //nolint:gosec // positive
+	for j, b := range bits {
+		block[blockLen-len(bits)+j] |= mask(isLast) & b
+	}
+	return block
+}
+
+// mask is 0xff for 1 and 0 for 0.
+func mask(bit int) byte { return byte(-bit) } //nolint:gosec // meant
+
+// keep copies src to dst if yes is 1, and takes as long if it is 0.
+func keep(yes int, dst, src []byte) {
+	for i := range dst {
+		dst[i] |= mask(yes) & src[i]
+	}
+}
