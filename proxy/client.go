@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -46,7 +45,7 @@ type client struct {
 	mail        *mail              // nil unless it is SMTP, IMAP or POP3
 	lifting     bool               // the client's TLS is to end here
 	startedTLS  bool               // our handshake with the client has begun
-	inside      *tls.Conn          // the client's TLS, once that is complete
+	inside      clientTLS          // the client's TLS, once that is complete
 }
 
 // A source reads bytes that were given back, then the connection.

@@ -1,6 +1,11 @@
 package proxy
 
-import "github.com/tlslift/tlslift/proxy/clients"
+import (
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/localca"
+)
 
 // SetClients puts another table of per-client options in the place of the one
 // in force. Connections that are open keep theirs.
@@ -23,5 +28,21 @@ func (s *Server) allowsPlaintext(c *client) bool {
 	return c.listener.url.Plaintext
 }
 
-// rc4 says whether a client may be offered RC4.
-func (s *Server) rc4(c *client) bool { return s.cfg.RC4 || c.options.RC4 }
+// weak are the weak suites that a client may be offered.
+func (s *Server) weak(c *client) legacytls.WeakSuites {
+	return legacytls.WeakSuites{RC4: s.cfg.Weak.RC4 || c.options.RC4, DES: s.cfg.Weak.DES || c.options.DES}
+}
+
+// leafProfile is the kind of certificate that a client gets. Clients say only
+// since TLS 1.2 what they can check; those without AES are of a time when that
+// was SHA-1.
+func leafProfile(h *clienthello.Hello, leaf clients.Leaf) localca.Profile {
+	p := localca.Profile{Bits: leaf.Bits, WithCA: leaf.WithCA}
+	switch leaf.Hash {
+	case clients.HashSHA1:
+		p.SHA1 = true
+	case clients.HashAuto:
+		p.SHA1 = !offersAES(h)
+	}
+	return p
+}

@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
+
+// WeakSuites are cipher suites that clients get only when the operator says so.
+type WeakSuites = legacytls.WeakSuites
 
 // A Config is everything a Server needs. Every field without a documented
 // zero value is required.
@@ -28,8 +32,11 @@ type Config struct {
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
 	CA       *localca.CA
-	// RC4 also offers RC4 suites to clients; false by default.
-	RC4 bool
+	// Weak are weak suites that clients are offered too; none by default.
+	Weak WeakSuites
+	// DHBits is the length of the group for DHE, 1024 or 2048; zero means
+	// 1024.
+	DHBits int
 	// Clients has what is different for single clients; nil means nothing.
 	// Server.SetClients replaces it.
 	Clients *clients.Table

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 )
 
 // An Action is what becomes of a connection.
@@ -36,8 +37,8 @@ type Decision struct {
 // A Circumstance is what Decide takes into account beside the hello. Its zero
 // value is the default.
 type Circumstance struct {
-	// RC4 says that RC4 suites may be offered to the client.
-	RC4 bool
+	// Weak are the weak suites that the client may be offered.
+	Weak legacytls.WeakSuites
 	// RefusedBefore says that the destination has lately refused a passed
 	// hello of this shape.
 	RefusedBefore bool
@@ -92,7 +93,7 @@ func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	default:
 		return Decision{Action: Pass, Why: "capable"}
 	}
-	if reason := unservable(h, c.RC4); reason != "" {
+	if reason := unservable(h, c.Weak); reason != "" {
 		return Decision{Action: Refuse, Why: lacks, Reason: reason}
 	}
 	return Decision{Action: Lift, Why: lacks}

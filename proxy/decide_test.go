@@ -69,7 +69,8 @@ func TestDecide(t *testing.T) {
 	lift := func(why string) Decision { return Decision{Action: Lift, Why: why} }
 	refuse := func(why string, r Reason) Decision { return Decision{Action: Refuse, Why: why, Reason: r} }
 	const old, v11, v12 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12
-	rc4 := Circumstance{RC4: true}
+	rc4 := Circumstance{Weak: WeakSuites{RC4: true}}
+	des := Circumstance{Weak: WeakSuites{DES: true}}
 	before := Circumstance{RefusedBefore: true}
 	differs := Circumstance{OpeningDiffers: true}
 
@@ -112,28 +113,34 @@ func TestDecide(t *testing.T) {
 		{"capable, but refused before", modern12(ecdheRSAAES128GCM), before, lift("destination_refused")},
 		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before, lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
-		{"refused before and not to be served", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256), before, refuse("destination_refused", ReasonNoSharedCipherSuite)},
+		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before, refuse("destination_refused", ReasonNoSharedCipherSuite)},
 
 		// One side begins with TLS at once, the other with STARTTLS.
 		{"capable, but the openings differ", modern12(ecdheRSAAES128GCM), differs, lift("opening_differs")},
 		{"too old anyway, and the openings differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
-		{"openings differ and not to be served", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256), differs, refuse("opening_differs", ReasonNoSharedCipherSuite)},
+		{"openings differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs, refuse("opening_differs", ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
 		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", ReasonCipherSuiteDisabled)},
 		{"RC4 only, allowed", hello(old, rsaRC4), rc4, lift("tls_version")},
 		{"ECDHE with RC4 only, allowed", withGroups(hello(old, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA), p256), rc4, lift("tls_version")},
 
+		{"RC4 with MD5 only, allowed", hello(old, 0x0004), rc4, lift("tls_version")},
+		{"single DES only", hello(old, rsaDES), rc4, refuse("tls_version", ReasonCipherSuiteDisabled)},
+		{"single DES only, allowed", hello(old, rsaDES), des, lift("tls_version")},
+
+		// What crypto/tls would refuse.
+		{"DHE only at TLS 1.0", hello(old, dheAES128CBC), Circumstance{}, lift("tls_version")},
+		{"DHE only at TLS 1.2", modern12(dheAES128GCM), Circumstance{}, lift("cipher_suites")},
+		{"ECDHE only without groups at TLS 1.0", hello(old, ecdheRSAAES128CBC), Circumstance{}, lift("tls_version")},
+		{"ECDHE only with SHA-1 signatures", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), rsaSHA1), Circumstance{}, lift("cipher_suites")},
+		{"SSLv2-format hello for TLS 1.0", sslv2(hello(old, rsaAES128CBC)), Circumstance{}, lift("hello_format")},
+		{"SSLv2-format hello for TLS 1.2", sslv2(hello(v12, ecdheRSAAES128GCM)), Circumstance{}, lift("hello_format")},
+
 		// What cannot be served.
-		{"DHE only at TLS 1.0", hello(old, dheAES128CBC), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"DHE only at TLS 1.2", modern12(dheAES128GCM), Circumstance{}, refuse("cipher_suites", ReasonNoSharedCipherSuite)},
-		{"single DES only", hello(old, rsaDES), rc4, refuse("tls_version", ReasonNoSharedCipherSuite)},
 		{"no suites", hello(old), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
 		{"GCM suites at TLS 1.0", hello(old, rsaAES128GCM), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"ECDHE only without groups at TLS 1.0", hello(old, ecdheRSAAES128CBC), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"ECDHE only with SHA-1 signatures", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), rsaSHA1), Circumstance{}, refuse("cipher_suites", ReasonNoSharedCipherSuite)},
-		{"SSLv2-format hello for TLS 1.0", sslv2(hello(old, rsaAES128CBC)), Circumstance{}, refuse("hello_format", ReasonSSLv2Hello)},
-		{"SSLv2-format hello for TLS 1.2", sslv2(hello(v12, ecdheRSAAES128GCM)), Circumstance{}, refuse("hello_format", ReasonSSLv2Hello)},
+		{"export suites only", hello(old, 0x0003, 0x0008), rc4, refuse("tls_version", ReasonNoSharedCipherSuite)},
 		{"SSLv2-format hello for SSL 3.0", sslv2(hello(0x0300, rsaRC4)), Circumstance{}, refuse("hello_format", ReasonSSL3Only)},
 		{"SSL 2.0", sslv2(hello(0x0002)), Circumstance{}, refuse("hello_format", ReasonSSL2Only)},
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", ReasonSSL3Only)},

@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -165,9 +166,13 @@ func alertReason(alert uint8) Reason {
 }
 
 // receivedAlert returns the TLS alert that the peer sent, if that is what err
-// is. crypto/tls keeps the alert's type to itself: it is a uint8 inside a
+// is, from either engine. crypto/tls keeps the alert's type to itself: it is a uint8 inside a
 // net.OpError whose Op is "remote error".
 func receivedAlert(err error) (uint8, bool) {
+	var legacy *legacytls.AlertError
+	if errors.As(err, &legacy) {
+		return legacy.Description, true
+	}
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "remote error" || op.Err == nil {
 		return 0, false

@@ -198,7 +198,7 @@ func (s *Server) setDestination(c *client, host string, port uint16) error {
 
 func (s *Server) decide(c *client) Decision {
 	return Decide(c.hello, Circumstance{
-		RC4:            s.rc4(c),
+		Weak:           s.weak(c),
 		RefusedBefore:  s.refusals.has(c.refusalKey(), time.Now()),
 		OpeningDiffers: c.mail != nil && c.mail.clientTLS != c.mail.upstreamTLS,
 	})

@@ -1,16 +1,11 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net"
 	"slices"
 	"time"
-
-	"github.com/tlslift/tlslift/proxy/clienthello"
-	"github.com/tlslift/tlslift/proxy/localca"
 )
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -44,12 +39,12 @@ func (s *Server) relayBetween(c *client, down, up net.Conn) error {
 // close_notify, so its half-close also sends a FIN: old clients that read
 // until the end of the stream wait for that one.
 type lifted struct {
-	*tls.Conn
+	clientTLS
 	raw net.Conn
 }
 
 func (l lifted) CloseWrite() error {
-	if err := l.Conn.CloseWrite(); err != nil {
+	if err := l.clientTLS.CloseWrite(); err != nil {
 		return err
 	}
 	return closeWrite(l.raw)
@@ -88,73 +83,4 @@ func (c *client) alpn() []string {
 		return c.hello.ALPN
 	}
 	return slices.DeleteFunc(slices.Clone(c.hello.ALPN), func(p string) bool { return p == "h2" })
-}
-
-// endClientTLS does the handshake with the client, with a leaf that has also
-// the names of mirror.
-func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, protocol string) error {
-	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror, localca.Profile(c.options.Leaf))
-	if err != nil {
-		return failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
-	defer cancel()
-	start := time.Now()
-	c.startedTLS = true
-	conn := tls.Server(c, s.serverConfig(c, leaf, protocol))
-	if err := conn.HandshakeContext(ctx); err != nil {
-		return clientFailure(err)
-	}
-	c.rec.ClientTLS = handshakeOf(conn.ConnectionState(), start)
-	c.inside = conn
-	return nil
-}
-
-// serverConfig is the one place that configures TLS towards clients.
-func (s *Server) serverConfig(c *client, leaf *tls.Certificate, protocol string) *tls.Config {
-	cfg := &tls.Config{ //nolint:gosec // TLS 1.0 is what this program exists for
-		Certificates: []tls.Certificate{*leaf},
-		CipherSuites: servedSuites(c.hello, s.rc4(c)),
-		MinVersion:   tls.VersionTLS10,
-		MaxVersion:   tls.VersionTLS12,
-	}
-	// A capable client that the destination refused may speak only TLS 1.3.
-	if c.hello.Offers(tls.VersionTLS13) {
-		cfg.MaxVersion = tls.VersionTLS13
-	}
-	if protocol != "" {
-		cfg.NextProtos = []string{protocol}
-	}
-	s.bindTickets(cfg, c.destination.String())
-	return cfg
-}
-
-// bindTickets makes session tickets good for one destination only: a client
-// that resumes sees no certificate, so a ticket must not carry its trust from
-// one destination to another.
-func (s *Server) bindTickets(cfg *tls.Config, destination string) {
-	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
-		ss.Extra = append(ss.Extra, []byte(destination))
-		return s.tickets.EncryptTicket(cs, ss)
-	}
-	cfg.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
-		ss, err := s.tickets.DecryptTicket(identity, cs)
-		if err != nil || ss == nil {
-			return nil, err
-		}
-		bound := slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(destination)) })
-		if !bound {
-			return nil, nil // a full handshake instead
-		}
-		return ss, nil
-	}
-}
-
-func handshakeOf(cs tls.ConnectionState, start time.Time) *Handshake {
-	return &Handshake{
-		Version:     clienthello.VersionName(cs.Version),
-		CipherSuite: tls.CipherSuiteName(cs.CipherSuite),
-		Resumed:     cs.DidResume,
-		Duration:    time.Since(start),
-	}
 }

@@ -138,7 +138,7 @@ func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) err
 		return failed(ReasonClientClosed, err)
 	}
 	c.rec.Why = "destination_refused"
-	if reason := unservable(c.hello, s.rc4(c)); reason != "" {
+	if reason := unservable(c.hello, s.weak(c)); reason != "" {
 		return failed(ReasonUpstreamRefusedHello, refusal)
 	}
 	return s.lift(ctx, c)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -27,7 +28,8 @@ type Server struct {
 	upstream  *upstream.Dialer
 	admission *admission
 	refusals  *refusals
-	tickets   *tls.Config // holds the session ticket keys, which rotate
+	tickets   *tls.Config // holds crypto/tls's session ticket keys, which rotate
+	sessions  *legacytls.Sessions
 	lingering atomic.Int32
 	clients   atomic.Pointer[clients.Table]
 	listeners []*listener
@@ -41,6 +43,9 @@ type listener struct {
 	explicit *explicit // the HTTP proxy; nil unless the scheme is proxy
 }
 
+// maxSessions bounds the sessions that are kept for clients without tickets.
+const maxSessions = 10000
+
 // New builds a Server; it opens nothing yet.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
@@ -51,6 +56,11 @@ func New(cfg Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	secret, err := cfg.CA.Secret("session tickets")
+	if err != nil {
+		return nil, fmt.Errorf("deriving the keys of session tickets: %w", err)
+	}
+	s.sessions = legacytls.NewSessions(secret, maxSessions)
 	cfg.Upstream.IsSelf = s.isSelf
 	dialer, err := upstream.New(cfg.Upstream)
 	if err != nil {

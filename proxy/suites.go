@@ -3,19 +3,24 @@ package proxy
 import (
 	"crypto/tls"
 	"slices"
+	"strings"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 )
 
-// extGroups is the supported_groups extension (RFC 8446 section 4.2.7; in old
-// clients elliptic_curves, RFC 4492).
-const extGroups = 10
+// Extensions (RFC 8422 section 5.1 and RFC 5246 section 7.4.1.4.1).
+const (
+	extGroups     = 10
+	extPoints     = 11
+	extSignatures = 13
+)
 
 // versionSSL30 is SSL 3.0 (RFC 6101).
 const versionSSL30 = 0x0300
 
-// Every suite that crypto/tls can serve with an RSA certificate, listed here
-// because it offers the old ones only to those who name them.
+// The suites in which crypto/tls serves TLS 1.2 with an RSA certificate, listed
+// here because it offers the old ones only to those who name them.
 var (
 	ecdheSuites = []uint16{
 		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -37,22 +42,49 @@ var (
 	// The RC4 suites are served only when the operator says so (RFC 7465).
 	ecdheRC4Suites = []uint16{tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}
 	rsaRC4Suites   = []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
-
-	// tls12Suites do not exist below TLS 1.2.
-	tls12Suites = []uint16{
-		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
-		tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_RSA_WITH_AES_128_CBC_SHA256,
-	}
 )
 
-// servedSuites returns the suites to offer this client, those that crypto/tls
-// can complete a handshake with; empty when there are none. TLS 1.3 suites
-// are not among them, since crypto/tls always offers those.
+// An engine is what ends a client's TLS.
+type engine uint8
+
+const (
+	noEngine     engine = iota
+	cryptoEngine        // crypto/tls
+	legacyEngine        // proxy/legacytls
+)
+
+// engineFor chooses what ends the client's TLS, by the hello alone: legacytls
+// for TLS 1.0 and 1.1, and for clients of TLS 1.2 that crypto/tls refuses, as
+// those with an SSLv2-format hello, with DHE only or with SHA-1 signatures only;
+// crypto/tls for the others.
+func engineFor(h *clienthello.Hello, weak legacytls.WeakSuites) engine {
+	switch {
+	case h.MaxVersion() < tls.VersionTLS10:
+		return noEngine
+	case h.Offers(tls.VersionTLS13) && overlaps(h.CipherSuites, tls13Suites):
+		return cryptoEngine
+	case h.Format == clienthello.Record && h.Offers(tls.VersionTLS12) && len(servedSuites(h, weak.RC4)) > 0:
+		return cryptoEngine
+	case legacySuite(h, weak) != 0:
+		return legacyEngine
+	}
+	return noEngine
+}
+
+// legacySuite is the suite in which legacytls serves this client; zero if there
+// is none.
+func legacySuite(h *clienthello.Hello, weak legacytls.WeakSuites) uint16 {
+	return legacytls.Offer{
+		Version: min(h.MaxVersion(), tls.VersionTLS12), Suites: h.CipherSuites,
+		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
+		Points: h.PointFormats, HasPoints: h.HasExtension(extPoints),
+		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
+	}.Choose(weak)
+}
+
+// servedSuites returns the suites to offer a client of TLS 1.2 through
+// crypto/tls, those that it can complete a handshake with; empty when there are
+// none. TLS 1.3 suites are not among them, since crypto/tls always offers those.
 //
 // Giving crypto/tls only these matters: it chooses ECDHE from the suites
 // alone, and aborts when it then finds that it cannot sign for the client.
@@ -67,38 +99,39 @@ func servedSuites(h *clienthello.Hello, rc4 bool) []uint16 {
 			all = append(all, ecdheRC4Suites...)
 		}
 	}
-	old := !h.Offers(tls.VersionTLS12)
-	return slices.DeleteFunc(all, func(s uint16) bool {
-		return !slices.Contains(h.CipherSuites, s) || old && slices.Contains(tls12Suites, s)
-	})
+	return slices.DeleteFunc(all, func(s uint16) bool { return !slices.Contains(h.CipherSuites, s) })
 }
 
-// canSignFor says whether crypto/tls can do ECDHE with this client: it needs
-// a group in common, and since Go 1.25 a SHA-2 signature at TLS 1.2.
+// canSignFor says whether crypto/tls can do ECDHE with a client of TLS 1.2: it
+// needs a group in common, an uncompressed point, and since Go 1.25 a SHA-2
+// signature.
 func canSignFor(h *clienthello.Hello) bool {
-	if !overlaps(h.Groups, capableGroups) {
-		return false
-	}
-	return !h.Offers(tls.VersionTLS12) || overlaps(h.SignatureAlgorithms, sha2RSASignatures)
+	return overlaps(h.Groups, capableGroups) && overlaps(h.SignatureAlgorithms, sha2RSASignatures)
+}
+
+// offersAES says whether a client offers any suite with AES. Those that do not
+// are of the time of Windows XP.
+func offersAES(h *clienthello.Hello) bool {
+	return slices.ContainsFunc(h.CipherSuites, func(s uint16) bool {
+		name := tls.CipherSuiteName(s)
+		return strings.Contains(name, "AES") || strings.Contains(legacytls.SuiteName(s), "AES")
+	})
 }
 
 // unservable says why the client's TLS cannot be ended here; empty when it
 // can be.
-func unservable(h *clienthello.Hello, rc4 bool) Reason {
+func unservable(h *clienthello.Hello, weak legacytls.WeakSuites) Reason {
+	every := legacytls.WeakSuites{RC4: true, DES: true}
 	switch {
 	case h.MaxVersion() < versionSSL30:
 		return ReasonSSL2Only
 	case h.MaxVersion() < tls.VersionTLS10:
 		return ReasonSSL3Only
-	case h.Format == clienthello.SSLv2:
-		return ReasonSSLv2Hello
 	case slices.Contains(h.CipherSuites, clienthello.FallbackSCSV) && h.MaxVersion() < tls.VersionTLS12:
 		return ReasonInappropriateFallback
-	case h.Offers(tls.VersionTLS13) && overlaps(h.CipherSuites, tls13Suites):
+	case engineFor(h, weak) != noEngine:
 		return ""
-	case len(servedSuites(h, rc4)) > 0:
-		return ""
-	case len(servedSuites(h, true)) > 0:
+	case engineFor(h, every) != noEngine:
 		return ReasonCipherSuiteDisabled
 	}
 	return ReasonNoSharedCipherSuite

@@ -28,6 +28,7 @@ type Config struct {
 	UpstreamKey      string                                  `env:"UPSTREAM_KEY_FILE"`
 	UpstreamProxy    *url.URL                                `env:"UPSTREAM_PROXY"` // nil: none
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
+	DHBits           dhLength                                `env:"DH_BITS"`
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`

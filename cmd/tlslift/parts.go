@@ -71,13 +71,14 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	}
 	return proxy.Config{
 		Clients:                 table,
+		DHBits:                  int(cfg.DHBits),
 		Listeners:               cfg.Listen,
 		ClientNets:              prefixes(cfg.ClientNets),
 		TrustedProxies:          prefixes(cfg.TrustedProxies),
 		Policy:                  s.policy,
 		Upstream:                out,
 		CA:                      s.ca,
-		RC4:                     slices.Contains(cfg.Ciphers, cipherRC4),
+		Weak:                    proxy.WeakSuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),

@@ -421,6 +421,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
 		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
 		"TLSLIFT_CIPHERS":                    "aes,rc4",
+		"TLSLIFT_DH_BITS":                    "2048",
 		"TLSLIFT_MAX_CONNECTIONS":            "7",
 		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
 		"TLSLIFT_HANDSHAKE_TIMEOUT":          "1s",
@@ -434,7 +435,7 @@ func TestProxyConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.RC4 ||
+	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Weak.RC4 || got.Weak.DES || got.DHBits != 2048 ||
 		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
@@ -446,7 +447,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Errorf("got %+v", got.Upstream)
 	}
 	s.cfg = mustLoad(t, nil)
-	if got, err := s.proxyConfig(); err != nil || got.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
+	if got, err := s.proxyConfig(); err != nil || got.Weak.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
 		t.Errorf("without settings: got %+v, %v", got, err)
 	}
 }

@@ -36,7 +36,8 @@ var settings = []setting{
 	{name: "UPSTREAM_CERT_FILE", meaning: "PEM file of the client certificate shown to destinations that ask for one", remedy: "the path of a readable PEM file, and the key's in " + prefix + "UPSTREAM_KEY_FILE"},
 	{name: "UPSTREAM_KEY_FILE", meaning: "PEM file of that certificate's private key", remedy: "the path of a readable PEM file, and the certificate's in " + prefix + "UPSTREAM_CERT_FILE"},
 	{name: "UPSTREAM_PROXY", meaning: "`http://` or `https://` URL of the proxy through which destinations are reached", remedy: "a URL, as in http://user:password@proxy.example.com:3128"}, //nolint:gosec // the password of an example
-	{name: "CIPHERS", def: "aes,3des", meaning: "legacy cipher suites offered to clients: `aes` and `3des` are always on, `rc4` adds RC4", remedy: "aes, 3des and rc4, comma-separated"},
+	{name: "CIPHERS", def: "aes,3des", meaning: "legacy cipher suites offered to clients: `aes` and `3des` are always on, `rc4` adds RC4, and `des` single DES", remedy: "aes, 3des, rc4 and des, comma-separated"},
+	{name: "DH_BITS", def: "1024", meaning: "length of the group for clients that know only DHE key exchange: `1024` or `2048`, on which Java 6 and 7 break", remedy: "1024 or 2048"},
 	{name: "CLIENTS_FILE", meaning: "YAML file of what is different for single clients: name, plaintext, ciphers, leaf; read again on SIGHUP", remedy: "the path of a readable YAML file"},
 	{name: "CA_CRITICAL_CONSTRAINTS", def: "false", meaning: "marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it", remedy: "true or false"},
 	{name: "MAX_CONNECTIONS", def: "10000", meaning: "connections at the same time", remedy: "a whole number above zero"},

@@ -78,14 +78,32 @@ func prefixes(networks []network) []netip.Prefix {
 // A cipher is a group of legacy cipher suites.
 type cipher string
 
-const cipherRC4 cipher = "rc4"
+const (
+	cipherRC4 cipher = "rc4"
+	cipherDES cipher = "des"
+)
 
 func (c *cipher) UnmarshalText(text []byte) error {
 	named := cipher(strings.ToLower(string(text)))
-	if !slices.Contains([]cipher{"aes", "3des", cipherRC4}, named) {
+	if !slices.Contains([]cipher{"aes", "3des", cipherRC4, cipherDES}, named) {
 		return fmt.Errorf("unknown cipher %q", text)
 	}
 	*c = named
+	return nil
+}
+
+// A dhLength is the length of a group for DHE in bits.
+type dhLength int
+
+func (d *dhLength) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "1024":
+		*d = 1024
+	case "2048":
+		*d = 2048
+	default:
+		return fmt.Errorf("%q is no length that there is a group of", text)
+	}
 	return nil
 }
 

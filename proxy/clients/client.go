@@ -56,7 +56,9 @@ func (r *reader) client(n *yaml.Node) {
 		{"address", func(v *yaml.Node) { where = r.network(v, "address", parseAddress) }},
 		{"network", func(v *yaml.Node) { where = r.network(v, "network", parseNetwork) }},
 		{"plaintext", func(v *yaml.Node) { o.Plaintext = r.plaintext(v) }},
-		{"ciphers", func(v *yaml.Node) { o.RC4 = r.ciphers(v) }},
+		{"ciphers", func(v *yaml.Node) { o.RC4, o.DES = r.ciphers(v) }},
+		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
+		{"split_records", func(v *yaml.Node) { o.SplitRecords = r.word(v, "split_records", "true", "false") == "true" }},
 		{"leaf", func(v *yaml.Node) { o.Leaf = r.leaf(v) }},
 		{"mailbox", nil},
 	})
@@ -176,25 +178,39 @@ func (r *reader) plaintext(n *yaml.Node) Plaintext {
 	return PlaintextUnset
 }
 
-// ciphers tells whether RC4 is among them; the others are offered anyway.
-func (r *reader) ciphers(n *yaml.Node) (rc4 bool) {
+// ciphers tells whether RC4 and DES are among them; the others are offered
+// anyway.
+func (r *reader) ciphers(n *yaml.Node) (rc4, des bool) {
 	if !r.is(yaml.SequenceNode, n, "ciphers") {
-		return false
+		return false, false
 	}
 	if len(n.Content) == 0 {
-		r.wrong(n, "ciphers is an empty list; name aes, 3des or rc4, or remove it")
+		r.wrong(n, "ciphers is an empty list; name aes, 3des, rc4 or des, or remove it")
 	}
 	for _, c := range n.Content {
-		if r.word(c, "the cipher", "aes", "3des", "rc4") == "rc4" {
+		switch r.word(c, "the cipher", "aes", "3des", "rc4", "des") {
+		case "rc4":
 			rc4 = true
+		case "des":
+			des = true
 		}
 	}
-	return rc4
+	return rc4, des
+}
+
+func (r *reader) hash(n *yaml.Node) Hash {
+	switch r.word(n, "hash", "auto", "sha256", "sha1") {
+	case "sha256":
+		return HashSHA256
+	case "sha1":
+		return HashSHA1
+	}
+	return HashAuto
 }
 
 func (r *reader) leaf(n *yaml.Node) (l Leaf) {
 	r.mapping(n, "leaf", []field{
-		{"hash", func(v *yaml.Node) { l.SHA1 = r.word(v, "hash", "sha256", "sha1") == "sha1" }},
+		{"hash", func(v *yaml.Node) { l.Hash = r.hash(v) }},
 		// What is no number is a problem already.
 		{"bits", func(v *yaml.Node) { l.Bits, _ = strconv.Atoi(r.word(v, "bits", "2048", "1024")) }},
 		{"chain", func(v *yaml.Node) { l.WithCA = r.word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }},

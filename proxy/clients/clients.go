@@ -26,17 +26,33 @@ type Options struct {
 	Name string
 	// Plaintext is PlaintextUnset by default.
 	Plaintext Plaintext
-	// RC4 also offers RC4 suites to the client. False does not take away what
+	// RC4 and DES also offer such suites to the client. False does not take away what
 	// all clients are offered.
-	RC4 bool
+	RC4, DES bool
+	// DHBits is the length of the group for DHE, 1024 or 2048; zero means what
+	// all clients get.
+	DHBits int
+	// SplitRecords sends the first byte of each write in a record of its own
+	// where that hinders BEAST; false means not to.
+	SplitRecords bool
 	// Leaf is the kind of certificate that the client gets.
 	Leaf Leaf
 }
 
+// A Hash is what a certificate is signed with.
+type Hash int
+
+// The values of Hash.
+const (
+	HashAuto Hash = iota // goes by what the client offers
+	HashSHA256
+	HashSHA1
+)
+
 // A Leaf is a kind of certificate. The zero value is the usual one.
 type Leaf struct {
-	// SHA1 has it signed with SHA-1; false means SHA-256.
-	SHA1 bool
+	// Hash is what it is signed with; HashAuto by default.
+	Hash Hash
 	// Bits is the length of its RSA key, 1024 or 2048; zero means 2048.
 	Bits int
 	// WithCA sends the certificate of the CA along; false leaves it out.

@@ -36,7 +36,7 @@ func TestParse(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			table := parse(t, text)
-			want := Options{Name: "scanner-2nd-floor", Plaintext: PlaintextAllow, RC4: true, Leaf: Leaf{SHA1: true, Bits: 1024, WithCA: true}}
+			want := Options{Name: "scanner-2nd-floor", Plaintext: PlaintextAllow, RC4: true, Leaf: Leaf{Hash: HashSHA1, Bits: 1024, WithCA: true}}
 			if got := table.Lookup(netip.MustParseAddr("192.168.20.31")); got != want {
 				t.Errorf("the scanner is %+v, want %+v", got, want)
 			}
@@ -51,10 +51,19 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestOptionsOfLegacyTLS(t *testing.T) {
+	t.Parallel()
+	table := parse(t, "clients: [{name: xp, address: fd00::1, ciphers: [des], dh_bits: 2048, split_records: true, leaf: {hash: auto}}]")
+	want := Options{Name: "xp", DES: true, DHBits: 2048, SplitRecords: true}
+	if got := table.Lookup(netip.MustParseAddr("fd00::1")); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestDefaultsWrittenOut(t *testing.T) {
 	t.Parallel()
 	table := parse(t, "clients: [{name: 007, address: fd00::1, plaintext: refuse, ciphers: [aes], leaf: {hash: sha256, bits: 2048, chain: leaf}}]")
-	want := Options{Name: "007", Plaintext: PlaintextRefuse, Leaf: Leaf{Bits: 2048}}
+	want := Options{Name: "007", Plaintext: PlaintextRefuse, Leaf: Leaf{Hash: HashSHA256, Bits: 2048}}
 	if got := table.Lookup(netip.MustParseAddr("fd00::1")); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -77,7 +86,7 @@ func at(lines string) string {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	const entryKeys = "known keys are name, address, network, plaintext, ciphers and leaf"
+	const entryKeys = "known keys are name, address, network, plaintext, ciphers, dh_bits, split_records and leaf"
 	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.
@@ -107,14 +116,16 @@ func TestProblems(t *testing.T) {
 		{at("  plaintext:"), "line 4, column 13: plaintext has no value; write one or remove it"},
 		{at("  plaintext: ~"), "line 4, column 14: plaintext has no value; write one or remove it"},
 		{at("  leaf: sha1"), "line 4, column 9: leaf must be keys with values, not a single value"},
+		{at("  dh_bits: 512"), `line 4, column 12: dh_bits is "512"; write 1024 or 2048`},
+		{at("  split_records: perhaps"), `line 4, column 18: split_records is "perhaps"; write true or false`},
 		{at("  ciphers: rc4"), "line 4, column 12: ciphers must be a list, not a single value"},
-		{at("  ciphers: []"), "line 4, column 12: ciphers is an empty list; name aes, 3des or rc4, or remove it"},
+		{at("  ciphers: []"), "line 4, column 12: ciphers is an empty list; name aes, 3des, rc4 or des, or remove it"},
 		{at("  ciphers: [[rc4]]"), "line 4, column 13: the cipher must be a single value, not a list"},
 		// Words.
 		{at("  plaintext: yes"), `line 4, column 14: plaintext is "yes"; write allow or refuse`},
 		{at("  plaintext: " + strings.Repeat("y", 100)), `line 4, column 14: plaintext is "` + strings.Repeat("y", 60) + `"; write allow or refuse`},
-		{at("  ciphers: [aes, des]"), `line 4, column 18: the cipher is "des"; write aes, 3des or rc4`},
-		{at("  ciphers:\n    - rc4\n    - RC5"), `line 6, column 7: the cipher is "RC5"; write aes, 3des or rc4`},
+		{at("  ciphers: [aes, idea]"), `line 4, column 18: the cipher is "idea"; write aes, 3des, rc4 or des`},
+		{at("  ciphers:\n    - rc4\n    - RC5"), `line 6, column 7: the cipher is "RC5"; write aes, 3des, rc4 or des`},
 		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write sha256 or sha1\n" +
 			"line 4, column 27: bits is \"512\"; write 2048 or 1024\n" + `line 4, column 39: chain is "ca"; write leaf or leaf+ca`},
 		{at("  leaf: {bits: 1_024}"), `line 4, column 16: bits is "1_024"; write 2048 or 1024`},
