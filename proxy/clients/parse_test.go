@@ -126,7 +126,7 @@ func TestProblems(t *testing.T) {
 		{at("  plaintext: " + strings.Repeat("y", 100)), `line 4, column 14: plaintext is "` + strings.Repeat("y", 60) + `"; write allow or refuse`},
 		{at("  ciphers: [aes, idea]"), `line 4, column 18: the cipher is "idea"; write aes, 3des, rc4 or des`},
 		{at("  ciphers:\n    - rc4\n    - RC5"), `line 6, column 7: the cipher is "RC5"; write aes, 3des, rc4 or des`},
-		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write sha256 or sha1\n" +
+		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write auto, sha256 or sha1\n" +
 			"line 4, column 27: bits is \"512\"; write 2048 or 1024\n" + `line 4, column 39: chain is "ca"; write leaf or leaf+ca`},
 		{at("  leaf: {bits: 1_024}"), `line 4, column 16: bits is "1_024"; write 2048 or 1024`},
 		{at("  leaf: {bits: 0x400}"), `line 4, column 16: bits is "0x400"; write 2048 or 1024`},
