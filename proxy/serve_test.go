@@ -60,6 +60,33 @@ func TestOldIsLiftedModernIsPassed(t *testing.T) {
 	}
 }
 
+// A device with an SSLv2-format hello, which the destination refuses, is lifted.
+func TestVintageIsLifted(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	server := https(t, cloud, standin.TLSOptions{})
+	w := newWorld(t, cloud, server.Addr(), nil)
+	client := w.client(tls.VersionTLS10)
+	client.Proxy, client.Address = "", server.Addr()
+	if _, err := client.GetVintage(t.Context(), "https://"+host+"/"); !errors.Is(err, tls.AlertError(70)) {
+		t.Errorf("directly: got %v, want the alert protocol_version", err)
+	}
+	for _, way := range []func(){
+		func() { client.Proxy = w.proxy },
+		func() { client.Proxy, client.Address = "", w.tls },
+	} {
+		way()
+		answer, err := client.GetVintage(t.Context(), "https://"+host+"/")
+		if err != nil || !strings.Contains(answer, host) {
+			t.Fatalf("got %q, %v", answer, err)
+		}
+		rec := w.expect(proxy.OutcomeLifted, "")
+		if rec.Why != "hello_format" || rec.OfferedVersion != "TLS 1.0" || rec.ClientTLS.CipherSuite != "TLS_RSA_WITH_AES_128_CBC_SHA" {
+			t.Errorf("record %+v", rec)
+		}
+	}
+}
+
 // The leaf has the upstream certificate's names that the CA may sign for, and
 // the whole chain verifies; a name outside would spoil it.
 func TestLeafMirrorsUpstreamNames(t *testing.T) {

@@ -233,6 +233,8 @@ func (d *demo) play(ctx context.Context) error {
 		{"A TLS 1.2 client asks through tlslift.", d.modernPassed},
 		{"A TLS 1.2 client that knows only RSA key exchange asks directly.", d.rsaDirect},
 		{"The same client asks through tlslift.", d.rsaLifted},
+		{"A device of about 2005, whose ClientHello is in SSLv2 format, asks directly.", d.vintageDirect},
+		{"The same device asks through tlslift.", d.vintageLifted},
 		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", d.scanDirect},
 		{"The same printer sends it to tlslift.", d.scanLifted},
 		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", d.notAllowed},

@@ -18,6 +18,7 @@ func TestDemo(t *testing.T) {
 	for _, want := range []string{
 		"Refused: protocol version not supported.",
 		"Refused: handshake failure.",
+		"tlslift speaks that format itself",
 		"Refused: 421 4.7.66 ",
 		"The printer spoke TLS 1.0 to tlslift, and the mail arrived over TLS 1.3.",
 		"The client spoke TLS 1.0",

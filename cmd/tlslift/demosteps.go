@@ -78,6 +78,34 @@ func (d *demo) notAllowed(ctx context.Context) (string, error) {
 	return fmt.Sprintf("Refused with status %d. tlslift says:\n%s", refusal.Status, strings.TrimSpace(refusal.Body)), nil
 }
 
+func (d *demo) vintageDirect(ctx context.Context) (string, error) {
+	c := d.client(tls.VersionTLS10)
+	c.Address = d.web.Addr()
+	_, err := c.GetVintage(ctx, demoURL)
+	var alert tls.AlertError
+	if !errors.As(err, &alert) {
+		return "", fmt.Errorf("expected the stand-in to refuse with an alert, got %w", errOr(err))
+	}
+	return "Refused: " + strings.TrimPrefix(alert.Error(), "tls: ") + ".", nil
+}
+
+func (d *demo) vintageLifted(ctx context.Context) (string, error) {
+	c := d.client(tls.VersionTLS10)
+	c.Proxy = d.proxy
+	answer, err := c.GetVintage(ctx, demoURL)
+	if late := d.recorded(ctx); late != nil {
+		return "", late
+	}
+	if err != nil {
+		return "", err
+	}
+	_, body, _ := strings.Cut(answer, "\r\n\r\n")
+	if !strings.Contains(body, demoHost) {
+		return "", fmt.Errorf("expected an answer of %s, got %q", demoHost, answer)
+	}
+	return "Answered: " + strings.TrimSpace(body) + "\nIts hello named no host, and could not be rewritten: tlslift speaks that format itself.", nil
+}
+
 // scan sends a mail as a printer of TLS 1.0 does.
 func (d *demo) scan(ctx context.Context, address string) (standin.Sent, error) {
 	c := d.client(tls.VersionTLS10)
