@@ -93,7 +93,6 @@ var alerts = map[Reason]uint8{
 	ReasonCommandAfterStartTLS:  alertUnexpectedMessage,
 	ReasonHelloMalformed:        alertDecodeError,
 	ReasonHelloTooLarge:         alertRecordOverflow,
-	ReasonSSLv2Hello:            alertProtocolVersion,
 	ReasonSSL2Only:              alertProtocolVersion,
 	ReasonSSL3Only:              alertHandshakeFailure, // SSL 3.0 has no protocol_version (RFC 6101)
 	ReasonCipherSuiteDisabled:   alertHandshakeFailure,

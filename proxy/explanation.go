@@ -117,10 +117,6 @@ var explanations = map[Reason]explanation{
 		"The client named no host in its TLS ClientHello and the listener has no fixed destination.",
 		"Add ?to=host:port to the listener in TLSLIFT_LISTEN; old clients cannot name the host.",
 	},
-	ReasonSSLv2Hello: {
-		"The client opens with an SSLv2-format ClientHello, which this version recognises but cannot serve yet.",
-		"Turn off SSL 2.0 or 'SSLv2 compatible hello' on the client if it has such a setting.",
-	},
 	ReasonSSL2Only: {
 		"The client speaks only SSL 2.0, which is broken beyond use.",
 		"Turn on TLS 1.0 or newer on the client, or replace it.",
@@ -131,11 +127,11 @@ var explanations = map[Reason]explanation{
 	},
 	ReasonCipherSuiteDisabled: {
 		"The client offers only cipher suites that are switched off.",
-		"If the client cannot do better, allow its suites: ciphers: [rc4] for it in TLSLIFT_CLIENTS_FILE, or TLSLIFT_CIPHERS=aes,3des,rc4 for all.",
+		"If the client cannot do better, allow what the detail in the log line names: ciphers: [rc4] or [des] for it in TLSLIFT_CLIENTS_FILE, or TLSLIFT_CIPHERS for all.",
 	},
 	ReasonNoSharedCipherSuite: {
 		"The client offers no cipher suite that tlslift can serve.",
-		"Turn on AES or 3DES with RSA key exchange on the client, or update its firmware.",
+		"Turn on AES or 3DES on the client, or update its firmware.",
 	},
 	ReasonInappropriateFallback: {
 		"The client says that it could speak a newer TLS version than it offered (RFC 7507).",

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -67,7 +66,7 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 	c.rec.Why = decision.Why
 	switch decision.Action {
 	case Refuse:
-		return refused(decision.Reason, describe(c.hello))
+		return refused(decision.Reason, describe(c.hello, decision.Reason))
 	case Pass:
 		err := s.pass(ctx, c)
 		if !errors.Is(err, errHelloRefused) {
@@ -218,11 +217,4 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 	c.upstream = conn
 	c.unguard = context.AfterFunc(ctx, func() { reset(conn) })
 	return nil
-}
-
-// describe says what a refused hello offered, for the log.
-func describe(h *clienthello.Hello) error {
-	const enough = 64 // a real client offers fewer
-	suites := h.CipherSuites[:min(len(h.CipherSuites), enough)]
-	return fmt.Errorf("offered %s, suites %04x", clienthello.VersionName(h.MaxVersion()), suites)
 }

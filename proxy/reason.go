@@ -34,7 +34,6 @@ const (
 	ReasonHTTPOnTLSPort           Reason = "http_on_tls_port"
 	ReasonNotTLS                  Reason = "not_tls"
 	ReasonNoServerName            Reason = "no_server_name"
-	ReasonSSLv2Hello              Reason = "sslv2_hello"
 	ReasonSSL2Only                Reason = "ssl2_only"
 	ReasonSSL3Only                Reason = "ssl3_only"
 	ReasonCipherSuiteDisabled     Reason = "cipher_suite_disabled"
@@ -99,7 +98,7 @@ var allReasons = []Reason{
 	ReasonDestinationIsSelf, ReasonClosedBeforeHello,
 	ReasonClosedBeforeTLS, ReasonPlaintextNotAllowed, ReasonOpeningMalformed, ReasonTLSBeforeStartTLS, ReasonCommandAfterStartTLS, ReasonHelloTimeout,
 	ReasonHelloTruncated, ReasonHelloMalformed, ReasonHelloTooLarge,
-	ReasonHTTPOnTLSPort, ReasonNotTLS, ReasonNoServerName, ReasonSSLv2Hello,
+	ReasonHTTPOnTLSPort, ReasonNotTLS, ReasonNoServerName,
 	ReasonSSL2Only, ReasonSSL3Only, ReasonCipherSuiteDisabled,
 	ReasonNoSharedCipherSuite, ReasonInappropriateFallback, ReasonNameNotFound,
 	ReasonDNSFailed, ReasonUpstreamRefused, ReasonUpstreamTimeout,

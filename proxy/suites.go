@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -112,10 +113,7 @@ func canSignFor(h *clienthello.Hello) bool {
 // offersAES says whether a client offers any suite with AES. Those that do not
 // are of the time of Windows XP.
 func offersAES(h *clienthello.Hello) bool {
-	return slices.ContainsFunc(h.CipherSuites, func(s uint16) bool {
-		name := tls.CipherSuiteName(s)
-		return strings.Contains(name, "AES") || strings.Contains(legacytls.SuiteName(s), "AES")
-	})
+	return slices.ContainsFunc(h.CipherSuites, func(s uint16) bool { return strings.Contains(suiteName(s), "AES") })
 }
 
 // unservable says why the client's TLS cannot be ended here; empty when it
@@ -135,4 +133,36 @@ func unservable(h *clienthello.Hello, weak legacytls.WeakSuites) Reason {
 		return ReasonCipherSuiteDisabled
 	}
 	return ReasonNoSharedCipherSuite
+}
+
+// describe says what a refused hello offered, for the log, and which setting
+// would serve it.
+func describe(h *clienthello.Hello, reason Reason) error {
+	const enough = 64 // a real client offers fewer
+	names := make([]string, 0, enough)
+	for _, id := range h.CipherSuites[:min(len(h.CipherSuites), enough)] {
+		names = append(names, suiteName(id))
+	}
+	setting := ""
+	if reason == ReasonCipherSuiteDisabled {
+		setting = "; it takes " + settingFor(h)
+	}
+	return fmt.Errorf("offered %s with %s%s", clienthello.VersionName(h.MaxVersion()), strings.Join(names, ", "), setting)
+}
+
+// settingFor is the cipher that would serve a client: the stronger one where
+// both would.
+func settingFor(h *clienthello.Hello) string {
+	if engineFor(h, WeakSuites{RC4: true}) != noEngine {
+		return "rc4"
+	}
+	return "des"
+}
+
+// suiteName is a suite's name, or its number where neither engine has it.
+func suiteName(id uint16) string {
+	if name := legacytls.SuiteName(id); name != "" {
+		return name
+	}
+	return tls.CipherSuiteName(id)
 }
