@@ -146,7 +146,6 @@ func TestBadInput(t *testing.T) {
 		{"TLS on the proxy port", l.proxy, hello, false, alert(1, 10), "tls_on_proxy_port"},
 		{"SSLv2-format hello on the proxy port", l.proxy, captured(t, "openssl-0.9.8-default.bin"), false, alert(1, 10), "tls_on_proxy_port"},
 		{"SSL 3.0 hello", l.tls, captured(t, "openssl-0.9.8-ssl3.bin"), false, alert(0, 40), "ssl3_only"},
-		{"SSLv2-format hello", l.tls, captured(t, "openssl-0.9.8-default.bin"), false, alert(1, 70), "sslv2_hello"},
 		{"truncated hello", l.tls, hello[:len(hello)/2], true, "", "hello_truncated"},
 		{"hello with a broken length", l.tls, append([]byte{22, 3, 1, 0, 8, 1, 0, 0, 4, 3, 1, 0, 0}, noise()...), false, alert(1, 50), "hello_malformed"},
 		{"64 KiB of noise on a TLS port", l.tls, noise(0), false, alert(1, 10), "not_tls"},

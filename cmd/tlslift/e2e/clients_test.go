@@ -19,6 +19,7 @@ const request = "GET / HTTP/1.0\r\nHost: " + host + "\r\n\r\n"
 var served = []string{
 	"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA", "AES128-SHA", "AES256-SHA",
 	"DES-CBC3-SHA", "ECDHE-RSA-DES-CBC3-SHA",
+	"DHE-RSA-AES128-SHA", "DHE-RSA-AES256-SHA", "DHE-RSA-DES-CBC3-SHA",
 }
 
 // opensslSuites are all suites of the installed openssl at a version.
@@ -154,13 +155,18 @@ func TestJavaAtTLS10IsLifted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for flag, version := range map[string]string{"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1"} {
+	for flag, want := range map[string]map[string]string{
+		"TLSv1":            {"offered": "TLS 1.0", "why": "tls_version"},
+		"TLSv1.1":          {"offered": "TLS 1.1", "why": "tls_version"},
+		"SSLv2Hello,TLSv1": {"offered": "TLS 1.0", "why": "hello_format"},
+	} {
 		out, err := run(t, "", "java", "-Djava.security.properties="+security, "-Djdk.tls.client.protocols="+flag,
 			"-Dhttps.protocols="+flag, source, "https://"+host+"/", l.proxy, l.caFile)
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Errorf("%s: want nginx's answer, got %v:\n%s\n%s", flag, err, out, l.log())
 		}
-		l.record(t, map[string]string{"outcome": "lifted", "offered": version})
+		want["outcome"] = "lifted"
+		l.record(t, want)
 	}
 }
 

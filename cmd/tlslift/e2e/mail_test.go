@@ -92,7 +92,7 @@ func TestJavaMail(t *testing.T) {
 	var trips []trip
 	var calls []mailCall
 	for _, w := range mailWays {
-		for _, level := range mailLevels {
+		for _, level := range append([]mailLevel{sslv2Hello}, mailLevels...) {
 			if c := w.call(t, l, level); can("java", c) {
 				trips, calls = append(trips, trip{w, level}), append(calls, c)
 			}

@@ -59,6 +59,10 @@ var (
 		java:    [2]string{"TLSv1.2", "TLS_RSA_WITH_AES_128_CBC_SHA"},
 	}
 	mailLevels = []mailLevel{atTLS10, atTLS11, withoutECDHE, modern}
+	// sslv2Hello is Java 6, whose hello is in SSLv2 format.
+	sslv2Hello = mailLevel{
+		name: "SSLv2-format hello", offered: "TLS 1.0", why: "hello_format", java: [2]string{"SSLv2Hello TLSv1"},
+	}
 )
 
 // How a client begins TLS.
