@@ -107,7 +107,8 @@ func TestOldClientsAreLifted(t *testing.T) {
 		{"openssl at TLS 1.2 with AES-GCM and RSA key exchange", []string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "AES256-GCM-SHA384", "-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "cipher_suites"},
 		{"openssl at TLS 1.2 with SHA-1 signatures only", []string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1", "-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "signature_algorithms"},
 		{"gnutls-cli at TLS 1.0", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--sni-hostname", host, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.0", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
-		{"gnutls-cli at TLS 1.0 with 3DES only and no extensions", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--disable-sni", "--priority", "NONE:+VERS-TLS1.0:+RSA:+3DES-CBC:+SHA1:+COMP-NULL:+SIGN-ALL:%NO_EXTENSIONS", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
+		// Without AES it is taken for a client that can check only SHA-1.
+		{"gnutls-cli at TLS 1.0 with 3DES only and no extensions", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--disable-sni", "--priority", "NONE:+VERS-TLS1.0:+RSA:+3DES-CBC:+SHA1:+COMP-NULL:+SIGN-ALL:%NO_EXTENSIONS:%VERIFY_ALLOW_SIGN_WITH_SHA1", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, err := run(t, request, tt.command[0], tt.command[1:]...)
@@ -247,12 +248,17 @@ func TestClientsThatRejectTheCertificate(t *testing.T) {
 }
 
 // A client that has only RC4 is served when the operator allows it, and is
-// otherwise refused with the setting to change.
+// otherwise refused with the setting to change. That it can check SHA-256, which
+// its hello does not tell, is in the clients file.
 func TestRC4IsServedOnlyWhenAllowed(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newPKI(t), modernTLS, false, nil)
+	file := filepath.Join(t.TempDir(), "clients.yaml")
+	if err := os.WriteFile(file, []byte("clients: [{name: all, network: 127.0.0.0/8, leaf: {hash: sha256}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for setting, outcome := range map[string]string{"": "refused", "rc4": "lifted"} {
-		l := start(t, n.address, n.pki.pem, "TLSLIFT_CIPHERS="+setting)
+		l := start(t, n.address, n.pki.pem, "TLSLIFT_CIPHERS="+setting, "TLSLIFT_CLIENTS_FILE="+file)
 		_, tlsPort, _ := net.SplitHostPort(l.tls)
 		out, err := run(t, request, "gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--sni-hostname", host,
 			"--priority", "NONE:+VERS-TLS1.0:+RSA:+ARCFOUR-128:+SHA1:+COMP-NULL:+SIGN-ALL", "-p", tlsPort, "127.0.0.1")
