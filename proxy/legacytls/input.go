@@ -43,7 +43,7 @@ func (in *input) await(n int) error {
 			return nil
 		}
 		if err != nil {
-			return cutShort(err, in.w-in.r)
+			return cutShort(err)
 		}
 	}
 	return nil
@@ -55,7 +55,7 @@ func (in *input) begin() error {
 		read, err := in.conn.Read(in.head[in.got:])
 		in.got += read
 		if err != nil && in.got < recordHeaderLen {
-			return cutShort(err, in.got)
+			return cutShort(err)
 		}
 	}
 	in.buf = buffers.Get().(*[bufferLen]byte)
@@ -64,9 +64,11 @@ func (in *input) begin() error {
 	return nil
 }
 
-// cutShort tells an end in the middle of a record from one between records.
-func cutShort(err error, have int) error {
-	if errors.Is(err, io.EOF) && have > 0 {
+// cutShort is the error of an end without close_notify, which anybody on the
+// way can bring about (RFC 5246 section 7.2.1): io.EOF would pass for the end
+// that the client meant.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
