@@ -35,6 +35,7 @@ const (
 )
 
 const (
+	versionSSL30        = 0x0300
 	randomLen           = 32
 	maxSessionID        = 32
 	pointUncompressed   = 0

@@ -2,6 +2,7 @@ package legacytls
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -51,7 +52,8 @@ type Conn struct {
 func Server(conn net.Conn, config *Config) *Conn {
 	return &Conn{
 		conn: conn, config: config, input: input{conn: conn},
-		in: &protection{}, out: &protection{}, fragment: maxPlaintext,
+		in: &protection{}, fragment: maxPlaintext,
+		out: &protection{version: tls.VersionTLS10}, // of an alert before the client has named a version
 	}
 }
 

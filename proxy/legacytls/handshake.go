@@ -168,7 +168,9 @@ func (h *handshake) handshakeAlert(data []byte) error {
 func (h *handshake) negotiate() error {
 	hello, most := h.hello, h.config.maxVersion()
 	version := min(hello.version, most)
-	h.out.version = max(version, tls.VersionTLS10)
+	if version >= versionSSL30 { // an alert, too, has to be one that the client understands
+		h.out.version = version
+	}
 	switch {
 	case version < tls.VersionTLS10:
 		return fault(alertProtocolVersion, "the client speaks at most version %04x", hello.version)
