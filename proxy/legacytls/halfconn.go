@@ -143,7 +143,7 @@ func (p *protection) openAEAD(typ byte, payload []byte) ([]byte, bool) {
 // seal appends a whole record to out.
 func (p *protection) seal(out []byte, typ byte, data []byte) ([]byte, error) {
 	start := len(out)
-	out = append(out, typ, byte(p.version>>8), byte(p.version), 0, 0)
+	out = append(out, typ, byte(p.version>>8), byte(p.version), 0, 0) //nolint:gosec // its two bytes
 	var err error
 	switch {
 	case p.stream != nil:
@@ -180,7 +180,7 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 	size := p.block.BlockSize()
 	padding := size - 1 - (len(out)-body)%size
 	for range padding + 1 {
-		out = append(out, byte(padding))
+		out = append(out, byte(padding)) //nolint:gosec // less than a block
 	}
 	p.block.CryptBlocks(out[body:], out[body:])
 	return out, nil

@@ -291,8 +291,8 @@ func (h *handshake) extensions() []extension {
 
 // alpn is the list of one protocol (RFC 7301 section 3.1).
 func alpn(p string) []byte {
-	list := append([]byte{byte(len(p))}, p...)
-	return append([]byte{0, byte(len(list))}, list...)
+	list := append([]byte{byte(len(p))}, p...)         //nolint:gosec // RFC 7301 section 3.1: at most 255
+	return append([]byte{0, byte(len(list))}, list...) //nolint:gosec // one name and its length
 }
 
 // full is the rest of a full handshake.

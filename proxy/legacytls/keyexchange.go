@@ -55,7 +55,7 @@ func (a rsaAgreement) premaster(body []byte) ([]byte, error) {
 	}
 	// It fails only for what anybody can see of the ciphertext, and then leaves
 	// secret as it is.
-	_ = rsa.DecryptPKCS1v15SessionKey(nil, a.key, ciphertext, secret)
+	_ = rsa.DecryptPKCS1v15SessionKey(nil, a.key, ciphertext, secret) //nolint:staticcheck // old clients have nothing else
 	version := int32(binary.BigEndian.Uint16(secret))
 	good := subtle.ConstantTimeEq(version, int32(a.offered)) | subtle.ConstantTimeEq(version, int32(a.agreed))
 	subtle.ConstantTimeCopy(1-good, secret, random)
@@ -82,7 +82,7 @@ const curveTypeNamed = 3
 func (a ecdheAgreement) params() []byte {
 	point := a.key.PublicKey().Bytes()
 	p := binary.BigEndian.AppendUint16([]byte{curveTypeNamed}, uint16(a.id))
-	return append(append(p, byte(len(point))), point...)
+	return append(append(p, byte(len(point))), point...) //nolint:gosec // at most 133
 }
 
 func (a ecdheAgreement) premaster(body []byte) ([]byte, error) {

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 5246 section 6.2.3.1
+	"crypto/sha1"
 	"crypto/sha256"
 	"hash"
 	"testing"

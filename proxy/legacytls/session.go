@@ -146,7 +146,7 @@ func parseSession(plain []byte) *session {
 		!in.ReadUint64(&created) || !in.CopyBytes(one.binding[:]) || !in.CopyBytes(one.master[:]) || !in.Empty() {
 		return nil
 	}
-	one.extended, one.created = extended == 1, time.Unix(int64(created), 0) //nolint:gosec // sealed by us
+	one.extended, one.created = extended == 1, time.Unix(int64(created), 0)
 	return one
 }
 

@@ -59,7 +59,7 @@ func clientConfig(t testing.TB, version, suite uint16) *tls.Config {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Leaf)
-	return &tls.Config{ //nolint:gosec // what this package is for
+	return &tls.Config{
 		ServerName: serverName, RootCAs: roots, MinVersion: version, MaxVersion: version, CipherSuites: []uint16{suite},
 	}
 }
@@ -67,12 +67,12 @@ func clientConfig(t testing.TB, version, suite uint16) *tls.Config {
 // pipe is a connection over loopback whose ends end with the test.
 func pipe(t testing.TB) (client, server net.Conn) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	client, err = net.Dial("tcp", ln.Addr().String()) //nolint:noctx // at once
+	client, err = net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
