@@ -1,0 +1,320 @@
+package legacytls
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdh"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io"
+	"math/big"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// hearKeyExchange reads ServerKeyExchange and verifies its signature.
+func (c *script) hearKeyExchange() {
+	body := c.hear(msgServerKeyExchange)
+	s := body
+	var part cryptobyte.String
+	if suiteByID(c.answer.suite).kx == kxECDHE {
+		s.Skip(3)
+		s.ReadUint8LengthPrefixed(&part)
+	} else {
+		for range 3 {
+			s.ReadUint16LengthPrefixed(&part)
+		}
+	}
+	c.answer.params = body[:len(body)-len(s)]
+	hashed := slices.Concat(c.hello.random(), c.answer.random, c.answer.params)
+	hash, digest := crypto.MD5SHA1, sum(md5.New, hashed)
+	digest = append(digest, sum(sha1.New, hashed)...)
+	if c.answer.version == tls.VersionTLS12 {
+		s.ReadUint16(&c.answer.scheme)
+		hash = map[uint16]crypto.Hash{0x0201: crypto.SHA1, 0x0401: crypto.SHA256, 0x0501: crypto.SHA384, 0x0601: crypto.SHA512}[c.answer.scheme]
+		digest = sum(hash.New, hashed)
+	}
+	if !s.ReadUint16LengthPrefixed(&part) || !s.Empty() {
+		c.fail("malformed ServerKeyExchange")
+	} else if err := rsa.VerifyPKCS1v15(c.answer.key, hash, digest, part); err != nil {
+		c.fail("verifying ServerKeyExchange: %w", err)
+	}
+}
+
+func sum(newHash func() hash.Hash, data []byte) []byte {
+	h := newHash()
+	h.Write(data)
+	return h.Sum(nil)
+}
+
+// keyExchange makes the premaster secret and the body of ClientKeyExchange.
+func (c *script) keyExchange() (premaster, body []byte) {
+	if c.err != nil {
+		return nil, nil
+	}
+	switch suiteByID(c.answer.suite).kx {
+	case kxECDHE:
+		return c.ecdhe()
+	case kxDHE:
+		return c.dhe()
+	}
+	premaster = append(u16(c.hello.theVersion()), bytes.Repeat([]byte{7}, premasterLen-2)...)
+	return premaster, vec16(c.encrypt(premaster))
+}
+
+// encrypt is RSA for the server.
+func (c *script) encrypt(secret []byte) []byte {
+	if c.err != nil {
+		return nil
+	}
+	b, err := rsa.EncryptPKCS1v15(rand.Reader, c.answer.key, secret) //nolint:staticcheck // what old clients do
+	if err != nil {
+		c.fail("encrypting: %w", err)
+	}
+	return b
+}
+
+func (c *script) ecdhe() (premaster, body []byte) {
+	p := c.answer.params
+	curve := map[uint16]ecdh.Curve{23: ecdh.P256(), 24: ecdh.P384(), 25: ecdh.P521(), 29: ecdh.X25519()}[binary.BigEndian.Uint16(p[1:])]
+	peer, err := curve.NewPublicKey(p[4:])
+	if err != nil {
+		c.fail("reading the server's key: %w", err)
+		return nil, nil
+	}
+	key, err := curve.GenerateKey(rand.Reader)
+	if err == nil {
+		premaster, err = key.ECDH(peer)
+	}
+	if err != nil {
+		c.fail("agreeing on a key: %w", err)
+	}
+	return premaster, vec8(key.PublicKey().Bytes())
+}
+
+// prime and public are what the server sent for DHE.
+func (c *script) prime() (prime, public *big.Int) {
+	s := cryptobyte.String(c.answer.params)
+	var p, g, y cryptobyte.String
+	if !s.ReadUint16LengthPrefixed(&p) || !s.ReadUint16LengthPrefixed(&g) || !s.ReadUint16LengthPrefixed(&y) || g[0] != 2 {
+		c.fail("malformed parameters for DHE")
+	}
+	return new(big.Int).SetBytes(p), new(big.Int).SetBytes(y)
+}
+
+func (c *script) dhe() (premaster, body []byte) {
+	p, y := c.prime()
+	x := new(big.Int).SetBytes(bytes.Repeat([]byte{3}, 20))
+	public := new(big.Int).Exp(big.NewInt(2), x, p)
+	return new(big.Int).Exp(y, x, p).Bytes(), vec16(public.Bytes())
+}
+
+// sayKeyExchange sends ClientKeyExchange and computes the keys.
+func (c *script) sayKeyExchange() {
+	premaster, body := c.keyExchange()
+	c.sayKey(premaster, body)
+}
+
+// sayKey is sayKeyExchange with a secret and a body that may not belong
+// together.
+func (c *script) sayKey(premaster, body []byte) {
+	if c.err != nil {
+		return
+	}
+	c.say(handshakeMessage(msgClientKeyExchange, body))
+	p := c.prf()
+	c.master = make([]byte, masterLen)
+	if c.answer.extensions[extExtendedMaster] != nil {
+		p.fill(c.master, premaster, "extended master secret", c.transcript())
+	} else {
+		p.fill(c.master, premaster, "master secret", c.hello.random(), c.answer.random)
+	}
+	c.deriveKeys()
+}
+
+func (c *script) prf() prf { return prf{c.answer.version, suiteByID(c.answer.suite).prf12} }
+
+func (c *script) transcript() []byte {
+	if c.answer.version == tls.VersionTLS12 {
+		return sum(suiteByID(c.answer.suite).prf12, c.said)
+	}
+	return append(sum(md5.New, c.said), sum(sha1.New, c.said)...)
+}
+
+// deriveKeys computes the keys of both directions (RFC 5246 section 6.3).
+func (c *script) deriveKeys() {
+	s := suiteByID(c.answer.suite)
+	block := make([]byte, 2*(s.macLen()+s.keyLen+s.ivLen))
+	c.prf().fill(block, c.master, "key expansion", c.answer.random, c.hello.random())
+	var side [2]keys
+	for _, part := range []struct {
+		n  int
+		of func(k *keys) *[]byte
+	}{
+		{s.macLen(), func(k *keys) *[]byte { return &k.mac }},
+		{s.keyLen, func(k *keys) *[]byte { return &k.key }},
+		{s.ivLen, func(k *keys) *[]byte { return &k.iv }},
+	} {
+		*part.of(&side[0]), *part.of(&side[1]), block = block[:part.n], block[part.n:2*part.n], block[2*part.n:]
+	}
+	var errs [2]error
+	c.next[0], errs[0] = newProtection(c.answer.version, s, side[1], true)
+	c.next[1], errs[1] = newProtection(c.answer.version, s, side[0], false)
+	if err := errors.Join(errs[:]...); err != nil {
+		c.fail("deriving keys: %w", err)
+	}
+}
+
+// sayChange sends ChangeCipherSpec and protects what follows.
+func (c *script) sayChange() {
+	c.record(typeChangeCipherSpec, []byte{1})
+	if c.err == nil {
+		c.out = c.next[1]
+	}
+}
+
+func (c *script) finished(label string) []byte {
+	verify := make([]byte, finishedLen)
+	if c.err == nil {
+		c.prf().fill(verify, c.master, label, c.transcript())
+	}
+	return handshakeMessage(msgFinished, verify)
+}
+
+func (c *script) sayFinished() { c.say(c.finished("client finished")) }
+
+// hearFinished reads the server's ticket if one is to come, ChangeCipherSpec
+// and Finished.
+func (c *script) hearFinished() {
+	if c.err == nil && c.peek() == typeHandshake {
+		ticket := c.hear(msgNewSessionTicket)
+		if len(ticket) < 6 {
+			c.fail("malformed NewSessionTicket")
+			return
+		}
+		c.answer.ticket = ticket[6:]
+	}
+	if typ, data := c.read(); c.err == nil && (typ != typeChangeCipherSpec || !bytes.Equal(data, []byte{1})) {
+		c.fail("a record of type %d in the place of ChangeCipherSpec", typ)
+	}
+	if c.err != nil {
+		return
+	}
+	c.in = c.next[0]
+	want := c.finished("server finished")
+	if got := c.hear(msgFinished); c.err == nil && !bytes.Equal(got, want[messageHeaderLen:]) {
+		c.fail("the server's Finished does not verify")
+	}
+}
+
+// peek is the type of the next record.
+func (c *script) peek() byte {
+	b, err := c.r.Peek(1)
+	if err != nil {
+		c.fail("waiting for a record: %w", err)
+		return 0
+	}
+	return b[0]
+}
+
+// toFlight goes to where the server waits for the key exchange.
+func (c *script) toFlight() {
+	c.sayHello()
+	c.hearHello()
+	c.hearFlight()
+}
+
+// toFinished goes to where the server waits for Finished.
+func (c *script) toFinished() {
+	c.toFlight()
+	c.sayKeyExchange()
+	c.sayChange()
+}
+
+// connect does a whole handshake, an abbreviated one if the server resumes a
+// session, whose master secret is there already; it says whether it was.
+func (c *script) connect() (resumed bool) {
+	c.sayHello()
+	c.hearHello()
+	if c.err == nil && len(c.messages) == 0 && c.peek() == typeChangeCipherSpec {
+		c.deriveKeys()
+		c.hearFinished()
+		c.sayChange()
+		c.sayFinished()
+		return true
+	}
+	c.hearFlight()
+	c.sayKeyExchange()
+	c.sayChange()
+	c.sayFinished()
+	c.hearFinished()
+	return false
+}
+
+// echo sends data and expects it back, in records of at most most bytes.
+func (c *script) echo(data []byte, most int) {
+	for part := range slices.Chunk(data, most) {
+		c.record(typeApplicationData, part)
+	}
+	var got []byte
+	for c.err == nil && len(got) < len(data) {
+		typ, more := c.read()
+		if c.err == nil && typ != typeApplicationData {
+			c.fail("a record of type %d in the place of data", typ)
+		}
+		got = append(got, more...)
+	}
+	if c.err == nil && !bytes.Equal(got, data) {
+		c.fail("%d bytes came back, and they differ", len(got))
+	}
+}
+
+// close closes in order, and expects the same of the server.
+func (c *script) close() {
+	c.t.Helper()
+	c.record(typeAlert, []byte{levelWarning, 0})
+	if typ, _ := c.read(); !errors.Is(c.err, errEnd) {
+		c.t.Errorf("instead of close_notify came a record of type %d, %v", typ, c.err)
+	}
+	if err := <-c.ended; err != nil {
+		c.t.Errorf("the server ended with %v", err)
+	}
+}
+
+// wantAlert wants the connection to have ended by a fatal alert of the server,
+// and nothing behind it.
+func (c *script) wantAlert(want alert) {
+	c.t.Helper()
+	for c.err == nil {
+		c.read()
+	}
+	var got *AlertError
+	if !errors.As(c.err, &got) || alert(got.Description) != want {
+		c.t.Errorf("the client saw %v, want the alert %v", c.err, want)
+		return
+	}
+	var fault *ProtocolError
+	if err := <-c.ended; !errors.As(err, &fault) || alert(fault.Description) != want {
+		c.t.Errorf("the server ended with %v, want the alert %v", err, want)
+	}
+	c.end()
+	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
+		c.t.Errorf("behind the alert came %x, %v", rest, err)
+	}
+}
+
+// end ends what the server may send, when it has ended.
+func (c *script) end() {
+	if half, ok := c.server.NetConn().(interface{ CloseWrite() error }); ok {
+		if err := half.CloseWrite(); err != nil {
+			c.t.Errorf("closing: %v", err)
+		}
+	}
+}
