@@ -81,7 +81,8 @@ func (h *handshake) readHello() error {
 		return err
 	}
 	h.raw = message
-	if h.hello, _ = parseClientHello(message[messageHeaderLen:]); h.hello == nil {
+	var ok bool
+	if h.hello, ok = parseClientHello(message[messageHeaderLen:]); !ok {
 		return fault(alertDecodeError, "malformed ClientHello")
 	}
 	return nil
@@ -110,7 +111,8 @@ func (h *handshake) readSSLv2Hello(size, header int) error {
 	h.input.take(header)
 	h.raw = bytes.Clone(h.input.take(size))
 	h.input.release()
-	if h.hello, _ = parseSSLv2Hello(h.raw); h.hello == nil {
+	var ok bool
+	if h.hello, ok = parseSSLv2Hello(h.raw); !ok {
 		return fault(alertDecodeError, "malformed ClientHello in SSLv2 format")
 	}
 	return nil
