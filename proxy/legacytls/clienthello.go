@@ -114,9 +114,9 @@ func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 	case extMaxFragmentLength:
 		return s.ReadUint8(&h.fragment) && s.Empty()
 	case extGroups:
-		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.groups)
+		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.groups) && len(h.groups) > 0
 	case extPoints:
-		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() {
+		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() || len(list) == 0 {
 			return false
 		}
 		h.points = list
