@@ -437,7 +437,11 @@ func (h *handshake) readFinished() error {
 	if err != nil {
 		return err
 	}
-	if !equal(message[messageHeaderLen:], want) {
+	got := message[messageHeaderLen:]
+	if len(got) != finishedLen {
+		return fault(alertDecodeError, "a Finished of %d bytes", len(got))
+	}
+	if !equal(got, want) {
 		return fault(alertDecryptError, "the client's Finished does not verify")
 	}
 	h.transcript.add(message)
