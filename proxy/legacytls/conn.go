@@ -42,9 +42,9 @@ type Conn struct {
 
 	writing   sync.Mutex
 	out       *protection
-	fragment  int // the most that one record may hold
-	sentClose bool
-	split     bool // whether the next write is to be split; see Config.SplitRecords
+	fragment  int   // the most that one record may hold
+	writeDone error // what every further Write gets
+	split     bool  // whether the next write is to be split; see Config.SplitRecords
 }
 
 // Server prepares a connection; the handshake comes with HandshakeContext or
@@ -113,14 +113,20 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 // Handshake is HandshakeContext without a context.
 func (c *Conn) Handshake() error { return c.HandshakeContext(context.Background()) }
 
-// tell sends the alert of a fault.
+// tell sends the alert of a fault. Nothing more is sent after a fatal alert of
+// either side (RFC 5246 section 7.2.2), and not even that after close_notify.
 func (c *Conn) tell(err error) error {
-	var p *ProtocolError
-	if errors.As(err, &p) {
-		c.writing.Lock()
-		defer c.writing.Unlock()
-		_ = c.writeRecord(typeAlert, []byte{levelFatal, p.Description})
+	var ours *ProtocolError
+	var theirs *AlertError
+	if !errors.As(err, &ours) && !errors.As(err, &theirs) {
+		return err
 	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if ours != nil && c.writeDone == nil {
+		_ = c.writeRecord(typeAlert, []byte{levelFatal, ours.Description})
+	}
+	c.writeDone = err
 	return err
 }
 
@@ -263,6 +269,9 @@ func (c *Conn) refuseRenegotiation(data []byte) error {
 func (c *Conn) warn(a alert) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if c.writeDone != nil {
+		return nil
+	}
 	return c.writeRecord(typeAlert, []byte{levelWarning, byte(a)})
 }
 
@@ -301,8 +310,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if c.sentClose {
-		return 0, ErrClosed
+	if c.writeDone != nil {
+		return 0, c.writeDone
 	}
 	buf := buffers.Get().(*[bufferLen]byte)
 	defer buffers.Put(buf) // it holds what was sent, sealed
@@ -313,6 +322,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 			return written, err
 		}
 		if _, err := c.conn.Write(out); err != nil {
+			c.writeDone = err // it may have stopped in the middle of a record
 			return written, err
 		}
 		written += n
@@ -352,7 +362,9 @@ func (c *Conn) writeRecord(typ byte, data []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.conn.Write(out)
+	if _, err = c.conn.Write(out); err != nil {
+		c.writeDone = err
+	}
 	return err
 }
 
@@ -364,10 +376,13 @@ func (c *Conn) CloseWrite() error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if c.sentClose {
+	switch {
+	case errors.Is(c.writeDone, ErrClosed):
 		return nil
+	case c.writeDone != nil:
+		return c.writeDone
 	}
-	c.sentClose = true
+	c.writeDone = ErrClosed
 	return c.writeRecord(typeAlert, []byte{levelWarning, byte(alertCloseNotify)})
 }
 
