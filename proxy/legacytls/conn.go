@@ -97,12 +97,12 @@ func (c *Conn) HandshakeContext(ctx context.Context) error {
 		return c.failure
 	}
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
-	err := c.handshake()
+	err := c.tell(c.handshake())
 	if !stop() && ctx.Err() != nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		c.failure = c.tell(err)
+		c.failure = err
 		c.input.drop()
 		return c.failure
 	}
