@@ -57,11 +57,15 @@ type answer struct {
 func begin(t testing.TB, config *Config, h hello) *script {
 	t.Helper()
 	near, far := pipe(t)
-	c := &script{t: t, hello: h, conn: near}
-	c.r = bufio.NewReader(io.TeeReader(near, &c.raw))
-	c.in = &protection{}
-	c.out = &protection{version: h.recordVersion()}
+	c := onConn(t, near, h)
 	c.ended, c.server = serve(far, config)
+	return c
+}
+
+// onConn is a client alone.
+func onConn(t testing.TB, near net.Conn, h hello) *script {
+	c := &script{t: t, hello: h, conn: near, in: &protection{}, out: &protection{version: h.recordVersion()}}
+	c.r = bufio.NewReader(io.TeeReader(near, &c.raw))
 	return c
 }
 
