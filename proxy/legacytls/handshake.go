@@ -444,6 +444,10 @@ func (h *handshake) readFinished() error {
 	if !equal(got, want) {
 		return fault(alertDecryptError, "the client's Finished does not verify")
 	}
+	if len(h.message) > 0 { // or it would lie there until the next handshake record comes
+		return fault(alertUnexpectedMessage, "%d bytes behind Finished in its record", len(h.message))
+	}
+	h.message = nil
 	h.transcript.add(message)
 	return nil
 }
@@ -555,7 +559,4 @@ func (h *handshake) finish() {
 	c.state.Version, c.state.CipherSuite = h.answer.version, h.suite.id
 	c.state.DidResume, c.state.ServerName = h.resumed != nil, h.hello.serverName
 	c.state.SSLv2Hello, c.state.ExtendedMasterSecret = h.hello.sslv2, h.extended
-	if len(c.message) == 0 {
-		c.message = nil
-	}
 }
