@@ -69,6 +69,14 @@ func disorder() map[string]misstep {
 			c.sayKeyExchange()
 			c.sayFinished()
 		},
+		"bytes behind Finished in its record": func(c *script) {
+			c.toFinished()
+			c.record(typeHandshake, append(c.finished("client finished"), msgClientHello))
+		},
+		"a hello behind Finished in its record": func(c *script) {
+			c.toFinished()
+			c.record(typeHandshake, append(c.finished("client finished"), c.hello.transcript()...))
+		},
 		"ChangeCipherSpec twice": func(c *script) { c.toFinished(); c.record(typeChangeCipherSpec, []byte{1}) },
 		"ChangeCipherSpec inside of Finished": func(c *script) {
 			c.toFinished()
