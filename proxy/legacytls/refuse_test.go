@@ -108,8 +108,8 @@ func disorder() map[string]misstep {
 	return all
 }
 
-// malformed is what has a wrong form or value.
-func malformed() map[string]misstep {
+// misshapen is what has a wrong form or value.
+func misshapen() map[string]misstep {
 	change := func(data ...byte) func(*script) {
 		return func(c *script) {
 			c.toFlight()
@@ -214,7 +214,7 @@ func keyShares() map[string]misstep {
 func TestRefusedHandshakes(t *testing.T) {
 	t.Parallel()
 	all := disorder()
-	maps.Copy(all, malformed())
+	maps.Copy(all, misshapen())
 	maps.Copy(all, keyShares())
 	for name, row := range all {
 		t.Run(name, func(t *testing.T) {
