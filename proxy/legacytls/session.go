@@ -50,7 +50,8 @@ type session struct {
 	master   [masterLen]byte
 }
 
-// byIdentifier finds a session by its ID.
+// byIdentifier finds a session by its ID. It is a copy: keep may wipe the
+// session at any time.
 func (s *Sessions) byIdentifier(id []byte) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +60,8 @@ func (s *Sessions) byIdentifier(id []byte) *session {
 		return nil
 	}
 	s.used.MoveToFront(found)
-	return found.Value.(*session)
+	one := *found.Value.(*session)
+	return &one
 }
 
 // keep keeps a session with an ID.
