@@ -125,6 +125,7 @@ func (s *Sessions) open(ticket []byte, now time.Time) *session {
 	if len(ticket) < ticketNameLen+ticketNonce {
 		return nil
 	}
+	now = now.UTC() // where each day has 24 hours
 	for _, date := range []time.Time{now, now.AddDate(0, 0, -1)} {
 		name, aead, err := s.ticketKey(date)
 		if err != nil || string(name) != string(ticket[:ticketNameLen]) {
