@@ -30,8 +30,9 @@ type Config struct {
 	Protocol string
 	// Sessions are those to resume; nil means that none are.
 	Sessions *Sessions
-	// Binding is what a session belongs to beside its parameters, as the
-	// destination's name: only connections with the same binding resume it.
+	// Binding is what a session belongs to beside its parameters and the server
+	// name, as the destination: only connections with the same binding resume
+	// it.
 	Binding string
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time

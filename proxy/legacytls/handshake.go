@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
@@ -511,7 +510,7 @@ func (h *handshake) sendTicket() error {
 func (h *handshake) session() *session {
 	return &session{
 		id: string(h.answer.sessionID), version: h.answer.version, suite: h.suite.id, extended: h.extended,
-		created: h.config.now(), binding: sha256.Sum256([]byte(h.config.Binding)), master: h.master,
+		created: h.config.now(), binding: h.config.bindingOf(h.hello), master: h.master,
 	}
 }
 

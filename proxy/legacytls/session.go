@@ -153,9 +153,15 @@ func parseSession(plain []byte) *session {
 	return one
 }
 
+// bindingOf is what the sessions of a client belong to: the binding, and the
+// server name, which must be the same (RFC 6066 section 3).
+func (c *Config) bindingOf(h *clientHello) [sha256.Size]byte {
+	return sha256.Sum256([]byte(c.Binding + "\x00" + h.serverName))
+}
+
 // resumable finds the session that a client asks for, if it may be resumed:
 // with the same version, a suite that is still offered by both sides, and for
-// the same binding.
+// the same server.
 func (c *Config) resumable(h *clientHello, version uint16) *session {
 	if c.Sessions == nil {
 		return nil
@@ -167,7 +173,7 @@ func (c *Config) resumable(h *clientHello, version uint16) *session {
 	case len(h.sessionID) > 0:
 		one = c.Sessions.byIdentifier(h.sessionID)
 	}
-	if one == nil || one.version != version || one.binding != sha256.Sum256([]byte(c.Binding)) ||
+	if one == nil || one.version != version || one.binding != c.bindingOf(h) ||
 		c.now().Sub(one.created).Abs() > sessionAge {
 		return nil
 	}
