@@ -31,6 +31,7 @@ type Conn struct {
 	done        atomic.Bool
 	failure     error // of the handshake
 	state       ConnectionState
+	sessionID   []byte
 
 	reading  sync.Mutex
 	input    input
@@ -127,6 +128,9 @@ func (c *Conn) tell(err error) error {
 		_ = c.writeRecord(typeAlert, []byte{levelFatal, ours.Description})
 	}
 	c.writeDone = err
+	if c.config.Sessions != nil { // it must not be resumed (RFC 5246 section 7.2.2)
+		c.config.Sessions.forget(c.sessionID)
+	}
 	return err
 }
 

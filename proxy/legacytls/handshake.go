@@ -224,6 +224,7 @@ func (h *handshake) sendHello() error {
 	if err := h.chooseSession(); err != nil {
 		return err
 	}
+	h.sessionID = bytes.Clone(h.answer.sessionID)
 	h.answer.extensions = h.extensions()
 	message, err := h.answer.marshal()
 	if err != nil {

@@ -69,14 +69,27 @@ func (s *Sessions) keep(one *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.byID) >= s.most && s.used.Len() > 0 {
-		oldest := s.used.Back()
-		clear(oldest.Value.(*session).master[:])
-		delete(s.byID, oldest.Value.(*session).id)
-		s.used.Remove(oldest)
+		s.remove(s.used.Back())
 	}
 	if s.most > 0 {
 		s.byID[one.id] = s.used.PushFront(one)
 	}
+}
+
+// forget drops a session, if it is there.
+func (s *Sessions) forget(id []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.byID[string(id)]; found != nil {
+		s.remove(found)
+	}
+}
+
+// remove drops a session and wipes it.
+func (s *Sessions) remove(found *list.Element) {
+	one := s.used.Remove(found).(*session)
+	clear(one.master[:])
+	delete(s.byID, one.id)
 }
 
 // Tickets begin with the name of their key.
