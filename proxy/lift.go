@@ -3,9 +3,13 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"slices"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/legacytls"
 )
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -41,6 +45,16 @@ func (s *Server) relayBetween(c *client, down, up net.Conn) error {
 type lifted struct {
 	clientTLS
 	raw net.Conn
+}
+
+// Read takes the end of the stream for the end of what the client has to say:
+// many old clients close without close_notify.
+func (l lifted) Read(p []byte) (int, error) {
+	n, err := l.clientTLS.Read(p)
+	if errors.Is(err, legacytls.ErrNoCloseNotify) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (l lifted) CloseWrite() error {

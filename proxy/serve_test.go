@@ -246,6 +246,27 @@ func TestEndOfStreamReachesOldClients(t *testing.T) {
 	w.expect(proxy.OutcomeLifted, "")
 }
 
+// Many old clients just close. What they have sent arrives, and what is still
+// on its way to them arrives as well.
+func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
+	t.Parallel()
+	cloud := newCloud(t)
+	w := newWorld(t, cloud, echo(t, cloud).Addr(), nil)
+	raw := dial(t, w.tls)
+	conn := tls.Client(raw, w.oldConfig())
+	if _, err := io.WriteString(conn, "to be echoed"); err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); err != nil || string(got) != "to be echoed" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	_ = raw.Close()
+	w.expect(proxy.OutcomeLifted, "")
+}
+
 // A client may send its hello in the same segment as the CONNECT request.
 func TestEarlyBytesAfterConnect(t *testing.T) {
 	t.Parallel()

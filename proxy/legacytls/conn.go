@@ -134,8 +134,8 @@ func (c *Conn) tell(err error) error {
 	return err
 }
 
-// Read reads what the client sent. The end is io.EOF after close_notify, and
-// io.ErrUnexpectedEOF without.
+// Read reads what the client sent. The end is io.EOF after close_notify,
+// ErrNoCloseNotify without, and io.ErrUnexpectedEOF in the middle of a record.
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package legacytls
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -43,7 +44,7 @@ func (in *input) await(n int) error {
 			return nil
 		}
 		if err != nil {
-			return cutShort(err)
+			return cutShort(err, in.w-in.r)
 		}
 	}
 	return nil
@@ -55,7 +56,7 @@ func (in *input) begin() error {
 		read, err := in.conn.Read(in.head[in.got:])
 		in.got += read
 		if err != nil && in.got < recordHeaderLen {
-			return cutShort(err)
+			return cutShort(err, in.got)
 		}
 	}
 	in.buf = buffers.Get().(*[bufferLen]byte)
@@ -64,14 +65,21 @@ func (in *input) begin() error {
 	return nil
 }
 
-// cutShort is the error of an end without close_notify, which anybody on the
-// way can bring about (RFC 5246 section 7.2.1): io.EOF would pass for the end
-// that the client meant.
-func cutShort(err error) error {
-	if errors.Is(err, io.EOF) {
+// ErrNoCloseNotify is the end of a connection between two records, without the
+// close_notify that it should have. Anybody on the way can bring it about (RFC
+// 5246 section 7.2.1); but many old clients just close. It is an
+// io.ErrUnexpectedEOF, as is an end in the middle of a record.
+var ErrNoCloseNotify = fmt.Errorf("legacytls: the client closed without close_notify: %w", io.ErrUnexpectedEOF)
+
+// cutShort is the error of an end without close_notify.
+func cutShort(err error, have int) error {
+	switch {
+	case !errors.Is(err, io.EOF):
+		return err
+	case have > 0:
 		return io.ErrUnexpectedEOF
 	}
-	return err
+	return ErrNoCloseNotify
 }
 
 // take consumes n bytes that are there. They are good until the next await or
