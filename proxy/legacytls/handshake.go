@@ -318,10 +318,10 @@ func (h *handshake) full() error {
 	if err := h.sendFinished(); err != nil {
 		return err
 	}
+	h.keepSession() // before the client has our Finished, and may come back
 	if err := h.flush(); err != nil {
 		return err
 	}
-	h.keepSession()
 	h.finish()
 	return nil
 }
