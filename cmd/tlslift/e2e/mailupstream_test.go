@@ -58,7 +58,7 @@ func TestMailUpstreamIsSilent(t *testing.T) {
 	for port := range s.at {
 		s.at[port] = tlsServer(t, nil, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	}
-	expectNoService(t, startMail(t, s, "TLSLIFT_HANDSHAKE_TIMEOUT=1s"), "upstream_timeout", map[string][]string{"curl": {"-v"}})
+	expectNoService(t, startMail(t, s, "TLSLIFT_HANDSHAKE_TIMEOUT=2s"), "upstream_timeout", map[string][]string{"curl": {"-v"}})
 }
 
 func TestMailUpstreamIsNotTrusted(t *testing.T) {
