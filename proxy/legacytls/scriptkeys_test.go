@@ -39,6 +39,10 @@ func (c *script) hearKeyExchange() {
 	if c.answer.version == tls.VersionTLS12 {
 		s.ReadUint16(&c.answer.scheme)
 		hash = map[uint16]crypto.Hash{0x0201: crypto.SHA1, 0x0401: crypto.SHA256, 0x0501: crypto.SHA384, 0x0601: crypto.SHA512}[c.answer.scheme]
+		if hash == 0 {
+			c.fail("the signature is of %04x", c.answer.scheme)
+			return
+		}
 		digest = sum(hash.New, hashed)
 	}
 	if !s.ReadUint16LengthPrefixed(&part) || !s.Empty() {
