@@ -18,7 +18,7 @@ func extend(e ...extension) func(h *hello) {
 	return func(h *hello) { h.extensions = append(slices.Clone(h.extensions), e...) }
 }
 
-func offering(suites ...uint16) func(h *hello) { return func(h *hello) { h.suites = suites } }
+func offersSuites(suites ...uint16) func(h *hello) { return func(h *hello) { h.suites = suites } }
 
 func asIs(*hello) {}
 
@@ -31,12 +31,12 @@ func features() [][]option {
 			{"TLS 1.2", func(h *hello) { h.version = tls.VersionTLS12 }},
 			{"version 0304", func(h *hello) { h.version = 0x0304 }},
 		}, {
-			{"RSA", offering(rsaAES128)},
-			{"3DES and RC4", offering(0x000a, 0x0005)},
-			{"ECDHE", offering(ecdheAES256, ecdheAES128)},
-			{"ECDHE and RSA", offering(0x0033, ecdheAES128, rsaAES128, 0x00ff)},
-			{"suites of all versions", offering(0xc030, 0xc02f, 0xc027, 0x009c, 0x003d, ecdheAES128, rsaAES256, 0x000a)},
-			{"ECDSA and 3DES", offering(0xc00a, 0xc009, 0xc012, 0x000a)},
+			{"RSA", offersSuites(rsaAES128)},
+			{"3DES and RC4", offersSuites(0x000a, 0x0005)},
+			{"ECDHE", offersSuites(ecdheAES256, ecdheAES128)},
+			{"ECDHE and RSA", offersSuites(0x0033, ecdheAES128, rsaAES128, 0x00ff)},
+			{"suites of all versions", offersSuites(0xc030, 0xc02f, 0xc027, 0x009c, 0x003d, ecdheAES128, rsaAES256, 0x000a)},
+			{"ECDSA and 3DES", offersSuites(0xc00a, 0xc009, 0xc012, 0x000a)},
 		}, {
 			{"no groups", asIs},
 			{"P-256", extend(groupsOf(tls.CurveP256), pointsOf(0))},
