@@ -34,8 +34,9 @@ func (in *input) await(n int) error {
 		}
 	}
 	if in.r+n > bufferLen {
-		copy(in.buf[:], in.buf[in.r:in.w])
-		in.r, in.w = 0, in.w-in.r
+		n := copy(in.buf[:], in.buf[in.r:in.w])
+		clear(in.buf[n:in.w]) // release knows nothing of what was behind
+		in.r, in.w = 0, n
 	}
 	for in.w-in.r < n {
 		read, err := in.conn.Read(in.buf[in.w:])
