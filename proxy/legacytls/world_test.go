@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -93,12 +95,32 @@ func pipe(t testing.TB) (client, server net.Conn) {
 func serve(conn net.Conn, config *Config) (<-chan error, *Conn) {
 	s := Server(conn, config)
 	ended := make(chan error, 1)
-	go func() {
+	servers.Go(func() {
 		_, err := io.Copy(s, s)
 		if err == nil {
 			err = s.CloseWrite()
 		}
 		ended <- err
-	}()
+	})
 	return ended, s
+}
+
+// servers are the goroutines that use connections of this package.
+var servers sync.WaitGroup
+
+// TestMain fails if a server goes on after its client has gone.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	gone := make(chan struct{})
+	go func() {
+		servers.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+	case <-time.After(patience):
+		fmt.Println("FAIL: there are servers left whose clients have gone")
+		code = 1
+	}
+	os.Exit(code)
 }
