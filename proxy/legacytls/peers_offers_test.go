@@ -36,9 +36,9 @@ func curlArgs(port, root string, more ...string) []string {
 	return append(append(args, more...), "https://"+serverName+"/1")
 }
 
-// offering are clients that offer every version they have, as most do, and
+// peerOffers are clients that offer every version they have, as most do, and
 // everything for TLS 1.3.
-func offering(port, root, nss string) map[string][]string {
+func peerOffers(port, root, nss string) map[string][]string {
 	return map[string][]string{
 		"openssl": {"openssl", "s_client", "-connect", "127.0.0.1:" + port, "-CAfile", root, "-verify_return_error", "-verify_hostname", serverName,
 			"-ign_eof", "-min_protocol", "TLSv1", "-cipher", "ALL:@SECLEVEL=0"},
@@ -57,11 +57,11 @@ func TestClientsThatOfferEverything(t *testing.T) {
 		if version == tls.VersionTLS12 {
 			tr.suite = tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
 		}
-		for name := range offering("", "", "") {
+		for name := range peerOffers("", "", "") {
 			t.Run(name+"/"+tls.VersionName(version), func(t *testing.T) {
 				t.Parallel()
 				s := tr.serve(t)
-				args := offering(s.server.port, root, nssDatabase(t, root))[name]
+				args := peerOffers(s.server.port, root, nssDatabase(t, root))[name]
 				out, err := runPeer(t, s.request, args[0], args[1:]...)
 				if err != nil || !strings.Contains(out, string(s.body)) {
 					t.Errorf("the answer did not come, %v: %.5000s", err, out)
@@ -80,11 +80,11 @@ func TestClientsThatOfferEverything(t *testing.T) {
 func TestClientsVerify(t *testing.T) {
 	t.Parallel()
 	root := strangersRoot(t)
-	for name := range offering("", "", "") {
+	for name := range peerOffers("", "", "") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := (tour{how: byID}).serve(t)
-			args := offering(s.server.port, root, nssDatabase(t, root))[name]
+			args := peerOffers(s.server.port, root, nssDatabase(t, root))[name]
 			if out, err := runPeer(t, s.request, args[0], args[1:]...); err == nil {
 				t.Errorf("the client goes on: %.5000s", out)
 			}
