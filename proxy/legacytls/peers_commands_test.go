@@ -63,7 +63,7 @@ func TestOpenSSL(t *testing.T) {
 				want = append(want, "Reused, ")
 			}
 			if suiteByID(s.suite).kx == kxDHE {
-				want = append(want, fmt.Sprintf("Server Temp Key: DH, %d bits", max(s.config.DHBits, 1024)))
+				want = append(want, fmt.Sprintf("Server Temp Key: DH, %d bits", max(s.server.config.DHBits, 1024)))
 			}
 			return want
 		},

@@ -170,6 +170,9 @@ func newRequest(t *testing.T, size int) (request, body []byte) {
 
 // A peerServer sends back what clients send it.
 type peerServer struct {
+	config *Config
+	// waits says that clients close first.
+	waits  bool
 	port   string
 	visits chan chan peerVisit // of each client, in the order in which they came
 }
@@ -181,14 +184,14 @@ type peerVisit struct {
 	err   error  // nil after the client's close_notify
 }
 
-// serveClients serves with config until the end of the test.
-func serveClients(t *testing.T, config *Config) *peerServer {
+// start serves until the end of the test.
+func (s *peerServer) start(t *testing.T) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &peerServer{visits: make(chan chan peerVisit, 100)}
+	s.visits = make(chan chan peerVisit, 100)
 	_, s.port, _ = net.SplitHostPort(ln.Addr().String())
 	var serving sync.WaitGroup
 	serving.Go(func() {
@@ -199,20 +202,19 @@ func serveClients(t *testing.T, config *Config) *peerServer {
 			}
 			seen := make(chan peerVisit, 1)
 			s.visits <- seen
-			serving.Go(func() { seen <- servePeer(conn, config) })
+			serving.Go(func() { seen <- s.receive(conn) })
 		}
 	})
 	t.Cleanup(func() {
 		ln.Close()
 		serving.Wait()
 	})
-	return s
 }
 
-// servePeer answers one request with its own body, and waits for the client to
+// receive answers one request with its own body, and waits for the client to
 // close.
-func servePeer(conn net.Conn, config *Config) (v peerVisit) {
-	c := Server(conn, config)
+func (s *peerServer) receive(conn net.Conn) (v peerVisit) {
+	c := Server(conn, s.config)
 	defer c.Close()
 	if v.err = c.SetDeadline(time.Now().Add(patience)); v.err != nil {
 		return v
@@ -233,7 +235,7 @@ func servePeer(conn net.Conn, config *Config) (v peerVisit) {
 	if v.body, v.err = io.ReadAll(request.Body); v.err != nil {
 		return v
 	}
-	if v.err = answerPeer(c, v.body); v.err != nil {
+	if v.err = s.answer(c, v.body); v.err != nil {
 		return v
 	}
 	if n, err := io.Copy(io.Discard, in); n > 0 || err != nil {
@@ -244,20 +246,16 @@ func servePeer(conn net.Conn, config *Config) (v peerVisit) {
 
 const answerHead = "HTTP/1.0 200 OK\r\n\r\n"
 
-// answerPeer sends an answer that ends with the connection: a client that does
-// not get close_notify takes it for cut off.
-func answerPeer(c *Conn, body []byte) error {
+// answer sends an answer that ends with the connection: a client that does not
+// get close_notify takes it for cut off.
+func (s *peerServer) answer(c *Conn, body []byte) error {
 	if _, err := io.WriteString(c, answerHead); err != nil {
 		return err
 	}
-	if _, err := c.Write(body); err != nil {
+	if _, err := c.Write(body); err != nil || s.waits {
 		return err
 	}
-	if err := c.CloseWrite(); err != nil {
-		return err
-	}
-	// Node.js 0.8 takes close_notify for nothing, and waits for this.
-	return c.NetConn().(*net.TCPConn).CloseWrite()
+	return c.CloseWrite()
 }
 
 // next is the next visit.

@@ -23,6 +23,7 @@ type tour struct {
 	how            string // one of the ways above, or another that the client's program knows
 	visits         int
 	plain          bool // without an extended master secret (RFC 7627), though with extensions
+	waits          bool // for the client to close first
 	// config changes what is served, if it is not nil; label is the word for it.
 	config func(*Config)
 	label  string
@@ -85,7 +86,6 @@ func optionTours(how string, visits int) []tour {
 type served struct {
 	tour
 	server        *peerServer
-	config        *Config
 	request, body []byte
 }
 
@@ -100,15 +100,16 @@ func (tr tour) serve(t *testing.T) *served {
 	case strings.Contains(SuiteName(tr.suite), "_AES_128_"):
 		size = largeRequest
 	}
-	s := &served{tour: tr, config: &Config{
+	config := &Config{
 		Certificate: peerPKIOf(t).sha256, Suites: WeakSuites{RC4: true, DES: true},
 		Sessions: NewSessions([]byte("secret of the tests"), ids),
-	}}
-	if tr.config != nil {
-		tr.config(s.config)
 	}
+	if tr.config != nil {
+		tr.config(config)
+	}
+	s := &served{tour: tr, server: &peerServer{config: config, waits: tr.waits}}
 	s.request, s.body = newRequest(t, size)
-	s.server = serveClients(t, s.config)
+	s.server.start(t)
 	return s
 }
 
@@ -137,7 +138,7 @@ func (s *served) check(t *testing.T, requests int) {
 			t.Errorf("visit %d brought %d bytes of a request, want %d", i, len(v.body), len(s.body))
 		}
 	}
-	if (s.how == byID || s.how == byIDBare) && len(s.config.Sessions.byID) == 0 {
+	if (s.how == byID || s.how == byIDBare) && len(s.server.config.Sessions.byID) == 0 {
 		t.Error("no session was kept by its ID")
 	}
 }

@@ -28,22 +28,33 @@ function options(v, socket, session) {
   };
 }
 
+// answered is the length of the answer to a request: a line, an empty line, and
+// the body of the request.
+function answered(request) {
+  return 'HTTP/1.0 200 OK\r\n\r\n'.length + request.length - request.toString().indexOf('\r\n\r\n') - 4;
+}
+
+// visit makes one connection, and those after it.
 function visit(v, number, session, done) {
+  var request = fs.readFileSync(v.request);
+  var missing = answered(request);
   var socket = net.connect(v.port, '127.0.0.1', function() {
     socket.setNoDelay(true);
     var stream = tls.connect(options(v, socket, session), function() {
       if (!stream.authorized) throw new Error(stream.authorizationError);
       console.log(v.port + ' ' + stream.getCipher().name + ' ' + (stream.isSessionReused() ? 'reused' : 'new'));
       session = session || stream.getSession();
-      stream.write(fs.readFileSync(v.request));
+      stream.write(request);
     });
-    stream.on('data', function(data) { fs.appendFileSync(v.answer, data); });
-    stream.on('end', function() {
-      stream.end();
-      if (number < v.connections) visit(v, number + 1, session, done);
-      else done();
+    stream.on('data', function(data) {
+      fs.appendFileSync(v.answer, data);
+      if ((missing -= data.length) <= 0) stream.end();
     });
     stream.on('error', function(err) { throw err; });
+  });
+  socket.on('close', function() {
+    if (number < v.connections) visit(v, number + 1, session, done);
+    else done();
   });
 }
 
