@@ -78,8 +78,5 @@ func TestOpenSSL(t *testing.T) {
 			client.run(t, tr)
 		}
 	}
-	client.run(t, tour{
-		version: tls.VersionTLS10, suite: tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, how: byTicket, visits: 6,
-		label: "SHA-1", config: func(c *Config) { c.Certificate = peerPKIOf(t).sha1 },
-	})
+	client.run(t, sha1Tour(t, byTicket, 6))
 }

@@ -73,12 +73,12 @@ func gnutlsCipher(s *suite) (cipher, mac string) {
 	_, name, _ := strings.Cut(s.name, "_WITH_")
 	name = strings.NewReplacer("3DES_EDE", "3DES", "RC4", "ARCFOUR", "_", "-").Replace(name)
 	i := strings.LastIndex(name, "-")
-	cipher, mac = name[:i], strings.Replace(name[i+1:], "SHA", "SHA1", 1)
+	cipher, mac = name[:i], name[i+1:]
 	switch {
 	case s.aead:
-		return cipher, "AEAD"
-	case strings.HasPrefix(mac, "SHA1256"):
-		return cipher, "SHA256"
+		mac = "AEAD"
+	case mac == "SHA":
+		mac = "SHA1"
 	}
 	return cipher, mac
 }

@@ -35,7 +35,7 @@ func TestJava(t *testing.T) {
 			t.Parallel()
 			p := java
 			p.command = append(p.command[:len(p.command):len(p.command)], "-Djdk.tls.client.enableSessionTicketExtension="+setting, "Peer")
-			all := append(tours(anySuite, 2, how), optionTours(how, 2)...)
+			all := append(tours(anySuite, 2, how), append(optionTours(how, 2), sha1Tour(t, how, 2))...)
 			if how == byID {
 				all = append(all, tours(anySuite, 1, bySSLv2)...)
 				p.verifies(t)
@@ -115,7 +115,7 @@ func TestNodeOf2012(t *testing.T) {
 			}
 			p.verifies(t)
 			var all []tour
-			for _, tr := range append(tours(node.has, 2, byTicket, byID), optionTours(byID, 2)...) {
+			for _, tr := range append(tours(node.has, 2, byTicket, byID), append(optionTours(byID, 2), sha1Tour(t, byID, 2))...) {
 				tr.plain, tr.waits = true, true
 				if tr.version <= node.newest {
 					all = append(all, tr)
@@ -135,7 +135,7 @@ func TestPython(t *testing.T) {
 			return version + " " + opensslName(suiteByID(s.suite)) + " " + s.reused(visit)
 		},
 	}
-	p.run(t, append(tours((*suite).isAES, 2, byTicket, byID), optionTours(byID, 2)...))
+	p.run(t, append(tours((*suite).isAES, 2, byTicket, byID), append(optionTours(byID, 2), sha1Tour(t, byID, 2))...))
 	p.verifies(t)
 }
 

@@ -18,7 +18,7 @@ func TestNSS(t *testing.T) {
 		},
 		says: func(s *served) []string { return []string{nssDescription(s.version), "subject DN: CN=" + serverName} },
 	}
-	for _, tr := range append(tours(anySuite, 1, byID), optionTours(byID, 1)...) {
+	for _, tr := range append(tours(anySuite, 1, byID), append(optionTours(byID, 1), sha1Tour(t, byID, 1))...) {
 		client.run(t, tr)
 	}
 }

@@ -72,7 +72,12 @@ func (p peerProgram) runEach(t *testing.T, all []tour) {
 	for _, tr := range all {
 		t.Run(tr.String(), func(t *testing.T) {
 			t.Parallel()
-			p.run(t, []tour{tr})
+			s, dir := tr.serve(t), t.TempDir()
+			out, err := p.start(t, []byte(p.plan(t, s, dir)), rootFile(t))
+			if err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+			p.check(t, s, out, filepath.Join(dir, s.server.port))
 		})
 	}
 }

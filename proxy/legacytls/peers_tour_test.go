@@ -82,6 +82,17 @@ func optionTours(how string, visits int) []tour {
 	}
 }
 
+// sha1Tour is one to a certificate that is signed with SHA-1, for clients that
+// verify it still.
+func sha1Tour(t *testing.T, how string, visits int) tour {
+	t.Helper()
+	sha1 := peerPKIOf(t).sha1
+	return tour{
+		version: tls.VersionTLS10, suite: tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, how: how, visits: visits,
+		label: "SHA-1", config: func(c *Config) { c.Certificate = sha1 },
+	}
+}
+
 // served is a tour that has begun.
 type served struct {
 	tour
