@@ -62,7 +62,7 @@ func (s *Server) legacyConfig(c *client, leaf *tls.Certificate, protocol string)
 
 // cryptoConfig is the one place that configures crypto/tls towards clients.
 func (s *Server) cryptoConfig(c *client, leaf *tls.Certificate, protocol string) *tls.Config {
-	cfg := &tls.Config{
+	cfg := &tls.Config{ //nolint:gosec // TLS 1.3 is for those who offer it
 		Certificates: []tls.Certificate{*leaf},
 		CipherSuites: servedSuites(c.hello, s.weak(c).RC4),
 		MinVersion:   tls.VersionTLS12,

@@ -22,11 +22,12 @@ func TestHalfClose(t *testing.T) {
 			c.server = Server(far, newConfig(t))
 			got := make(chan []byte, 1)
 			go func() {
-				if err := c.server.Handshake(); err == nil {
+				err := c.server.Handshake()
+				if err == nil {
 					err = errors.Join(c.server.CloseWrite(), c.server.CloseWrite())
 				}
-				b, err := io.ReadAll(c.server)
-				if err != nil {
+				b, readErr := io.ReadAll(c.server)
+				if err = errors.Join(err, readErr); err != nil {
 					t.Errorf("the server ended with %v", err)
 				}
 				got <- b
