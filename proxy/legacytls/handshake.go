@@ -528,13 +528,20 @@ func (h *handshake) send(message []byte) {
 	h.messages = append(h.messages, message...)
 }
 
-// seal puts the messages into as few records as they fit into.
+// seal puts the messages into records, as many into one as are whole: mbedTLS 2
+// reads none that goes on in another record. Only what is longer than a record
+// is split.
 func (h *handshake) seal() error {
 	for len(h.messages) > 0 {
-		n := min(len(h.messages), h.fragment)
-		var err error
-		if h.flight, err = h.out.seal(h.flight, typeHandshake, h.messages[:n]); err != nil {
-			return err
+		n := messageSize(h.messages)
+		for n < len(h.messages) && n+messageSize(h.messages[n:]) <= h.fragment {
+			n += messageSize(h.messages[n:])
+		}
+		for part := range slices.Chunk(h.messages[:n], h.fragment) {
+			var err error
+			if h.flight, err = h.out.seal(h.flight, typeHandshake, part); err != nil {
+				return err
+			}
 		}
 		h.messages = h.messages[n:]
 	}
