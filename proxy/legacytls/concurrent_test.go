@@ -34,7 +34,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 		}
 		ended, _ := serve(far, newConfig(t))
 		client := tls.Client(near, clientConfig(t, version, suite))
-		data := content(of, 200<<10+of)
+		data := content(of, 60<<10+of)
 		all.Go(func() {
 			for rest, n := data, 1; len(rest) > 0; n = (n*5 + of) % (40 << 10) {
 				n = min(n, len(rest))
