@@ -55,6 +55,7 @@ func (a rsaAgreement) premaster(body []byte) ([]byte, error) {
 	}
 	// It fails only for what anybody can see of the ciphertext, and then leaves
 	// secret as it is.
+	//lint:ignore SA1019 RFC 5246 section 7.4.7.1
 	_ = rsa.DecryptPKCS1v15SessionKey(nil, a.key, ciphertext, secret) //nolint:staticcheck // old clients have nothing else
 	version := int32(binary.BigEndian.Uint16(secret))
 	good := subtle.ConstantTimeEq(version, int32(a.offered)) | subtle.ConstantTimeEq(version, int32(a.agreed))

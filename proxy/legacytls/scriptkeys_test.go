@@ -77,6 +77,7 @@ func (c *script) encrypt(secret []byte) []byte {
 	if c.err != nil {
 		return nil
 	}
+	//lint:ignore SA1019 RFC 5246 section 7.4.7.1
 	b, err := rsa.EncryptPKCS1v15(rand.Reader, c.answer.key, secret) //nolint:staticcheck // what old clients do
 	if err != nil {
 		c.fail("encrypting: %w", err)

@@ -174,6 +174,7 @@ func (v *vintage) sendKeys() error {
 	premaster := make([]byte, 48)
 	_, _ = rand.Read(premaster) // it never fails
 	binary.BigEndian.PutUint16(premaster, 0x0301)
+	//lint:ignore SA1019 RFC 5246 section 7.4.7.1
 	secret, err := rsa.EncryptPKCS1v15(rand.Reader, v.serverKey, premaster) //nolint:staticcheck // RFC 2246 section 7.4.7.1
 	if err != nil {
 		return fmt.Errorf("encrypting the premaster secret: %w", err)
