@@ -1,13 +1,10 @@
 package legacytls
 
 import (
-	"bytes"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
-	"io"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -66,105 +63,6 @@ func (h *handshake) wipe() {
 	h.input.release()
 }
 
-// readHello reads the ClientHello, in records or in SSLv2 format.
-func (h *handshake) readHello() error {
-	if err := h.input.await(recordHeaderLen); err != nil {
-		return err
-	}
-	size, skip := sslv2Length(h.input.buf[h.input.r:h.input.w])
-	if skip > 0 {
-		return h.readSSLv2Hello(size, skip)
-	}
-	message, err := h.readMessage(msgClientHello)
-	if err != nil {
-		return err
-	}
-	h.raw = message
-	var ok bool
-	if h.hello, ok = parseClientHello(message[messageHeaderLen:]); !ok {
-		return fault(alertDecodeError, "malformed ClientHello")
-	}
-	return nil
-}
-
-// sslv2Length is the length of a hello in SSLv2 format and of its record
-// header, which has two bytes, or, as SSL 2.0 allowed, three; zero for a TLS
-// record.
-func sslv2Length(b []byte) (size, header int) {
-	switch {
-	case b[0]&0x80 != 0:
-		return int(b[0]&0x7f)<<8 | int(b[1]), 2
-	case b[0] < typeChangeCipherSpec && b[2] == 0 && b[3] == sslv2MsgClientHello:
-		return int(b[0]&0x3f)<<8 | int(b[1]), 3
-	}
-	return 0, 0
-}
-
-func (h *handshake) readSSLv2Hello(size, header int) error {
-	if size > maxSSLv2Hello {
-		return fault(alertRecordOverflow, "a ClientHello in SSLv2 format of %d bytes", size)
-	}
-	if err := h.input.await(header + size); err != nil {
-		return err
-	}
-	h.input.take(header)
-	h.raw = bytes.Clone(h.input.take(size))
-	h.input.release()
-	var ok bool
-	if h.hello, ok = parseSSLv2Hello(h.raw); !ok {
-		return fault(alertDecodeError, "malformed ClientHello in SSLv2 format")
-	}
-	return nil
-}
-
-// readMessage reads the next handshake message, which has to be of a type. It
-// may come in many records, and many may come in one.
-func (h *handshake) readMessage(want uint8) ([]byte, error) {
-	for !h.haveMessage() {
-		typ, data, err := h.readRecord()
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case typ == typeAlert:
-			err = h.handshakeAlert(data)
-		case typ != typeHandshake:
-			err = fault(alertUnexpectedMessage, "a record of type %d in the place of a handshake message", typ)
-		case len(data) == 0:
-			err = fault(alertUnexpectedMessage, "an empty handshake record")
-		default:
-			h.message = append(h.message, data...)
-			if len(h.message) >= messageHeaderLen && messageSize(h.message) > maxHandshakeMessage {
-				err = fault(alertIllegalParameter, "a handshake message of %d bytes", messageSize(h.message))
-			}
-		}
-		h.input.release()
-		if err != nil {
-			return nil, err
-		}
-	}
-	size := messageSize(h.message)
-	message := h.message[:size:size]
-	h.message = h.message[size:]
-	if message[0] != want {
-		return nil, fault(alertUnexpectedMessage, "a handshake message of type %d in the place of type %d", message[0], want)
-	}
-	return message, nil
-}
-
-func (h *handshake) haveMessage() bool {
-	return len(h.message) >= messageHeaderLen && len(h.message) >= messageSize(h.message)
-}
-
-// handshakeAlert is how the handshake ends by an alert, or nil after a warning.
-func (h *handshake) handshakeAlert(data []byte) error {
-	err := h.handleAlert(data)
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
 // negotiate finds what both sides can do.
 func (h *handshake) negotiate() error {
 	hello, most := h.hello, h.config.maxVersion()
@@ -213,88 +111,6 @@ func (h *handshake) resume(version uint16) error {
 	}
 	h.resumed, h.suite, h.master = one, suiteByID(one.suite), one.master
 	return nil
-}
-
-// sendHello prepares the ServerHello.
-func (h *handshake) sendHello() error {
-	if _, err := rand.Read(h.answer.random[:]); err != nil {
-		return err
-	}
-	h.answer.suite = h.suite.id
-	if err := h.chooseSession(); err != nil {
-		return err
-	}
-	h.sessionID = bytes.Clone(h.answer.sessionID)
-	h.answer.extensions = h.extensions()
-	message, err := h.answer.marshal()
-	if err != nil {
-		return err
-	}
-	h.send(message)
-	if h.hello.fragment != 0 {
-		h.fragment = maxFragments[h.hello.fragment]
-	}
-	return nil
-}
-
-// maxFragments are the lengths of RFC 6066 section 4, by their code.
-var maxFragments = map[byte]int{1: 512, 2: 1024, 3: 2048, 4: 4096}
-
-// chooseSession says by what the client may resume the session later: a ticket
-// if it knows them, or else an ID.
-func (h *handshake) chooseSession() error {
-	if code := h.hello.fragment; h.hello.seen[extMaxFragmentLength] && maxFragments[code] == 0 {
-		return fault(alertIllegalParameter, "the maximum fragment length has code %d", code)
-	}
-	switch {
-	case h.resumed != nil:
-		h.answer.sessionID = h.hello.sessionID
-	case h.config.Sessions == nil:
-	case h.hello.seen[extSessionTicket]:
-		h.ticket = true
-	default:
-		h.answer.sessionID = make([]byte, maxSessionID)
-		_, err := rand.Read(h.answer.sessionID)
-		return err
-	}
-	return nil
-}
-
-// extensions answers those of the client that we know, and no others: a client
-// that sent none gets none, unless it asked for one by a suite (RFC 5746
-// section 3.6).
-func (h *handshake) extensions() []extension {
-	var all []extension
-	seen := h.hello.seen
-	if seen[extRenegotiationInfo] || slices.Contains(h.hello.suites, emptyRenegotiationSCSV) {
-		all = append(all, extension{extRenegotiationInfo, []byte{0}})
-	}
-	if seen[extServerName] && h.hello.serverName != "" && h.resumed == nil {
-		all = append(all, extension{extServerName, nil})
-	}
-	if h.hello.fragment != 0 {
-		all = append(all, extension{extMaxFragmentLength, []byte{h.hello.fragment}})
-	}
-	if seen[extPoints] && h.suite.kx == kxECDHE {
-		all = append(all, extension{extPoints, []byte{1, pointUncompressed}})
-	}
-	if h.extended {
-		all = append(all, extension{extExtendedMaster, nil})
-	}
-	if h.ticket {
-		all = append(all, extension{extSessionTicket, nil})
-	}
-	if p := h.config.Protocol; p != "" && slices.Contains(h.hello.protocols, p) {
-		h.state.NegotiatedProtocol = p
-		all = append(all, extension{extALPN, alpn(p)})
-	}
-	return all
-}
-
-// alpn is the list of one protocol (RFC 7301 section 3.1).
-func alpn(p string) []byte {
-	list := append([]byte{byte(len(p))}, p...)         //nolint:gosec // RFC 7301 section 3.1: at most 255
-	return append([]byte{0, byte(len(list))}, list...) //nolint:gosec // one name and its length
 }
 
 // full is the rest of a full handshake.
@@ -452,27 +268,6 @@ func (h *handshake) readFinished() error {
 	return nil
 }
 
-func (h *handshake) readChangeCipherSpec() error {
-	for {
-		typ, data, err := h.readRecord()
-		if err != nil {
-			return err
-		}
-		switch {
-		case typ == typeAlert:
-			err = h.handshakeAlert(data)
-		case typ != typeChangeCipherSpec || len(h.message) > 0:
-			err = fault(alertUnexpectedMessage, "a record of type %d in the place of ChangeCipherSpec", typ)
-		case len(data) != 1 || data[0] != 1:
-			err = fault(alertDecodeError, "malformed ChangeCipherSpec")
-		}
-		h.input.release()
-		if err != nil || typ == typeChangeCipherSpec {
-			return err
-		}
-	}
-}
-
 // sendFinished prepares ChangeCipherSpec and our Finished.
 func (h *handshake) sendFinished() error {
 	if err := h.seal(); err != nil {
@@ -520,42 +315,6 @@ func (h *handshake) keepSession() {
 	if h.config.Sessions != nil && !h.ticket {
 		h.config.Sessions.keep(h.session())
 	}
-}
-
-// send adds a message to the flight.
-func (h *handshake) send(message []byte) {
-	h.transcript.add(message)
-	h.messages = append(h.messages, message...)
-}
-
-// seal puts the messages into records, as many into one as are whole: mbedTLS 2
-// reads none that goes on in another record. Only what is longer than a record
-// is split.
-func (h *handshake) seal() error {
-	for len(h.messages) > 0 {
-		n := messageSize(h.messages)
-		for n < len(h.messages) && n+messageSize(h.messages[n:]) <= h.fragment {
-			n += messageSize(h.messages[n:])
-		}
-		for part := range slices.Chunk(h.messages[:n], h.fragment) {
-			var err error
-			if h.flight, err = h.out.seal(h.flight, typeHandshake, part); err != nil {
-				return err
-			}
-		}
-		h.messages = h.messages[n:]
-	}
-	return nil
-}
-
-// flush sends the flight at once.
-func (h *handshake) flush() error {
-	if err := h.seal(); err != nil {
-		return err
-	}
-	_, err := h.Conn.conn.Write(h.flight)
-	h.flight = h.flight[:0]
-	return err
 }
 
 // finish fills in what is known of the connection.
