@@ -19,6 +19,9 @@ func hellosInTests(f *testing.F) [][]byte {
 	for _, row := range sslv2Hellos() {
 		all = append(all, row.hello.wire())
 	}
+	for _, row := range groupHellos() {
+		all = append(all, row.hello.wire())
+	}
 	for _, row := range lenientHellos() {
 		all = append(all, row.hello.wire())
 	}

@@ -25,7 +25,7 @@ func (c *script) keyMessage() []byte {
 	return handshakeMessage(msgClientKeyExchange, body)
 }
 
-// disorder is what comes at the wrong time (RFC 5246 section 7.3).
+// disorder is what comes at the wrong time before ChangeCipherSpec (RFC 5246 section 7.3).
 func disorder() map[string]misstep {
 	instead := func(typ byte) func(*script) {
 		return func(c *script) {
@@ -54,6 +54,13 @@ func disorder() map[string]misstep {
 			c.sayKeyExchange()
 			c.record(typeHandshake, c.keyMessage())
 		},
+	}
+	return unexpected(steps)
+}
+
+// disorderLate is what comes at the wrong time behind ClientKeyExchange.
+func disorderLate() map[string]misstep {
+	return unexpected(map[string]func(c *script){
 		"CertificateVerify before ChangeCipherSpec": func(c *script) {
 			c.toFlight()
 			c.sayKeyExchange()
@@ -100,7 +107,11 @@ func disorder() map[string]misstep {
 			c.record(typeHandshake, []byte{msgFinished, 0})
 			c.record(typeApplicationData, []byte("x"))
 		},
-	}
+	})
+}
+
+// unexpected are steps that get the alert of that name.
+func unexpected(steps map[string]func(c *script)) map[string]misstep {
 	all := map[string]misstep{}
 	for name, do := range steps {
 		all[name] = misstep{do: do, want: alertUnexpectedMessage}
@@ -214,6 +225,7 @@ func keyShares() map[string]misstep {
 func TestRefusedHandshakes(t *testing.T) {
 	t.Parallel()
 	all := disorder()
+	maps.Copy(all, disorderLate())
 	maps.Copy(all, misshapen())
 	maps.Copy(all, keyShares())
 	for name, row := range all {
