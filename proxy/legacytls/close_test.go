@@ -174,3 +174,42 @@ func TestHandshakeContext(t *testing.T) {
 		})
 	}
 }
+
+// After our close_notify not even a fatal alert is sent (RFC 5246 section
+// 7.2.1), nor does one go into the middle of a record that could not be sent.
+func TestFaultAfterClosing(t *testing.T) {
+	t.Parallel()
+	for name, closing := range map[string]func(s *Conn) error{
+		"close_notify": (*Conn).CloseWrite,
+		"a write that failed": func(s *Conn) error {
+			_ = s.SetWriteDeadline(time.Unix(1, 0))
+			if _, err := s.Write([]byte("x")); err == nil {
+				return errors.New("the write succeeds")
+			}
+			return s.SetWriteDeadline(time.Now().Add(patience))
+		},
+	} {
+		near, far := pipe(t)
+		c := onConn(t, near, hello{})
+		c.server = Server(far, newConfig(t))
+		done := make(chan error, 1)
+		go func() { done <- c.server.Handshake() }()
+		c.connect()
+		if err := errors.Join(c.err, <-done, closing(c.server)); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.record(typeChangeCipherSpec, []byte{1})
+		var fault *ProtocolError
+		if _, err := c.server.Read(make([]byte, 1)); !errors.As(err, &fault) || alert(fault.Description) != alertUnexpectedMessage {
+			t.Errorf("%s: reading: %v", name, err)
+		}
+		c.end()
+		for c.err == nil || errors.Is(c.err, errEnd) {
+			c.err = nil
+			c.read()
+		}
+		if !errors.Is(c.err, io.EOF) {
+			t.Errorf("%s: the client saw %v", name, c.err)
+		}
+	}
+}
