@@ -502,6 +502,7 @@ func TestMailHostileUpstream(t *testing.T) {
 	}{
 		"STARTTLS is stripped": {[]string{"220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamNoStartTLS},
 		"STARTTLS is refused":  {[]string{"220 mx\r\n", offer, "454 4.7.0 not now\r\n"}, "454 4.7.0 not now", proxy.ReasonUpstreamNoStartTLS},
+		"STARTTLS gets 250":    {[]string{"220 mx\r\n", offer, "250 ok\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamNoStartTLS},
 		"injected reply":       {[]string{"220 mx\r\n", offer, "220 go\r\n250 AUTH PLAIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyInjected},
 		"endless reply":        {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
 		"overlong line":        {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
@@ -629,4 +630,18 @@ func TestMailNoServerHello(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamReplyInjected)
+}
+
+// What the destination says before TLS is not repeated inside the client's,
+// where it would pass for said inside.
+func TestMailPlainWordsStayOutsideTLS(t *testing.T) {
+	t.Parallel()
+	addr := scripted(t, "554 5.7.1 INJECTED\r\n")
+	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+	_, err := w.send(viaSMTPS, w.client(tls.VersionTLS10), standin.Mail{Security: standin.ImplicitTLS})
+	var refusal *standin.ReplyError
+	if !errors.As(err, &refusal) || refusal.Code != 421 || strings.Contains(refusal.Text, "INJECTED") {
+		t.Errorf("got %v, want 421 in our own words", err)
+	}
+	w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamRefusedSession)
 }

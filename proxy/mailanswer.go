@@ -45,6 +45,9 @@ func (s *Server) answerInside(c *client, f *failure) bool {
 	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
 		return true
 	}
+	if c.mail.secure == nil {
+		f.reply = nil // anybody could have said it: inside TLS it would pass for the destination's
+	}
 	// A client that went away meanwhile needs no answer.
 	if _, err := c.inside.Write(mailRefusal(c.mail.Protocol, f)); err == nil {
 		_ = c.inside.CloseWrite()

@@ -96,6 +96,9 @@ func (s *Session) beginTLS(up *side, cmd command) (reply, error) {
 	case !r.ok:
 		e := turnedDown(r.bytes())
 		e.Kind = UpstreamNoStartTLS
+		if s.Protocol == SMTP && r.lines[len(r.lines)-1][0] == '2' {
+			e.Reply = nil // a yes, but not the one that lets TLS begin
+		}
 		return r, e
 	case !up.silent():
 		return r, &Error{Kind: UpstreamInjected, Err: errors.New("bytes follow the destination's reply to STARTTLS")}
