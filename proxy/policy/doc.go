@@ -22,8 +22,10 @@
 //
 // Rows are kept per instance and none is borrowed from another: the tables of
 // the national clouds are partial, and have no certificate row.
-// TLSLIFT_DESTINATIONS fills a gap. The published IP ranges are left out;
-// destinations are allowed by name.
+// TLSLIFT_DESTINATIONS fills a gap. Destinations are allowed by name; the
+// published addresses only tell what name a client without one may mean, and
+// what a gateway should redirect to us. Row 5 of gcchigh and row 4 of dod are
+// published without addresses: they have those of row 1, whose host they share.
 //
 // # Patterns
 //

@@ -8,13 +8,14 @@ type Mail struct {
 }
 
 const (
+	smtpPort       = 25
 	submissionPort = 587
 	imapsPort      = 993
 	pop3sPort      = 995
 )
 
 // mailHosts are the hosts for submission and for reading.
-var mailHosts = map[Instance][2]string{
+var mailHosts = map[Instance]struct{ submission, reading string }{
 	Worldwide: {"smtp.office365.com", "outlook.office365.com"},
 	GCCHigh:   {"outlook.office365.us", "outlook.office365.us"},
 	DoD:       {"outlook-dod.office365.us", "outlook-dod.office365.us"},
@@ -26,8 +27,8 @@ var mailHosts = map[Instance][2]string{
 func (p *Policy) Mail() Mail {
 	hosts := mailHosts[p.instance]
 	return Mail{
-		SMTP: Destination{hosts[0], submissionPort},
-		IMAP: Destination{hosts[1], imapsPort},
-		POP3: Destination{hosts[1], pop3sPort},
+		SMTP: Destination{hosts.submission, submissionPort},
+		IMAP: Destination{hosts.reading, imapsPort},
+		POP3: Destination{hosts.reading, pop3sPort},
 	}
 }

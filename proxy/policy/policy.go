@@ -12,17 +12,24 @@ import (
 type Policy struct {
 	instance  Instance
 	endpoints []Endpoint
+	ranges    []Range
 	byDomain  map[string][]Endpoint // by the literal domain of the pattern
 }
 
 // New returns the policy that allows an instance's endpoints and extra.
 func New(instance Instance, extra []Endpoint) (*Policy, error) {
 	instance = Instance(instance.String())
-	all, err := published(instance)
+	rows, err := published(instance)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{instance: instance, endpoints: append(all, extra...), byDomain: make(map[string][]Endpoint)}
+	p := &Policy{instance: instance, byDomain: make(map[string][]Endpoint)}
+	for _, r := range rows {
+		if err := p.add(r); err != nil {
+			return nil, err
+		}
+	}
+	p.endpoints = append(p.endpoints, extra...)
 	for _, e := range p.endpoints {
 		if e.pattern.domain == "" {
 			return nil, errors.New("an endpoint is empty")

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 )
 
 //go:embed m365.json
@@ -18,14 +19,15 @@ type table struct {
 
 // A row is a row of the published endpoints, or one of ours if it has no id.
 type row struct {
-	ID    int      `json:"id"`
-	Area  string   `json:"area"`
-	Hosts []string `json:"hosts"`
-	Ports string   `json:"ports"`
+	ID    int            `json:"id"`
+	Area  string         `json:"area"`
+	Hosts []string       `json:"hosts"`
+	Ports string         `json:"ports"`
+	IPs   []netip.Prefix `json:"ips"`
 }
 
-// published returns the table's endpoints of an instance.
-func published(instance Instance) ([]Endpoint, error) {
+// published returns the table's rows of an instance.
+func published(instance Instance) ([]row, error) {
 	var t table
 	if err := json.Unmarshal([]byte(m365), &t); err != nil {
 		return nil, fmt.Errorf("reading the table of Microsoft 365 endpoints: %w", err)
@@ -34,27 +36,35 @@ func published(instance Instance) ([]Endpoint, error) {
 	if !ok {
 		return nil, unknownInstance(string(instance))
 	}
-	var all []Endpoint
-	for _, r := range of.Rows {
-		endpoints, err := r.endpoints()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, endpoints...)
+	return of.Rows, nil
+}
+
+// add adds what a row allows and where that is.
+func (p *Policy) add(r row) error {
+	endpoints, err := r.endpoints()
+	if err != nil {
+		return err
 	}
-	return all, nil
+	p.endpoints = append(p.endpoints, endpoints...)
+	if len(r.IPs) > 0 {
+		p.ranges = append(p.ranges, Range{Area: r.Area, Source: r.source(), Prefixes: r.IPs, endpoints: endpoints})
+	}
+	return nil
+}
+
+func (r row) source() string {
+	if r.ID == 0 {
+		return "supplement, " + r.Area
+	}
+	return fmt.Sprintf("row %d, %s", r.ID, r.Area)
 }
 
 func (r row) endpoints() ([]Endpoint, error) {
-	source := "supplement, " + r.Area
-	if r.ID != 0 {
-		source = fmt.Sprintf("row %d, %s", r.ID, r.Area)
-	}
 	var all []Endpoint
 	for _, host := range r.Hosts {
-		e, err := newEndpoint(host, r.Ports, source)
+		e, err := newEndpoint(host, r.Ports, r.source())
 		if err != nil {
-			return nil, fmt.Errorf("reading %s, host %q: %w", source, host, err)
+			return nil, fmt.Errorf("reading %s, host %q: %w", r.source(), host, err)
 		}
 		all = append(all, e)
 	}

@@ -91,7 +91,7 @@ func TestTableFile(t *testing.T) {
 			Rows                    []struct {
 				ID               int
 				Area, Ports, Why string
-				Hosts            []string
+				Hosts, IPs       []string
 			}
 		}
 	}
