@@ -69,12 +69,29 @@ func (c *Config) validate() error {
 		return errors.New("timeouts must be positive")
 	}
 	for _, l := range c.Listeners {
-		if l.To == (policy.Destination{}) {
-			continue
+		if err := CheckListener(l, c.Policy); err != nil {
+			return fmt.Errorf("listener %s: %w", l, err)
 		}
-		if _, err := c.Policy.Check(l.To.Host, l.To.Port); err != nil {
-			return fmt.Errorf("listener %s: to=%s: %w", l, l.To, err)
+	}
+	return nil
+}
+
+// CheckListener says whether the destination that a listener's options name is
+// one that p allows.
+func CheckListener(l ListenURL, p *policy.Policy) error {
+	if l.To != (policy.Destination{}) {
+		if _, err := p.Check(l.To.Host, l.To.Port); err != nil {
+			return fmt.Errorf("to=%s: %w", l.To, err)
 		}
+	}
+	if l.SNI == "" {
+		return nil
+	}
+	// The port is the client's, so that the host counts on whichever.
+	_, err := p.Check(l.SNI, defaultTLSPort)
+	var refusal *policy.Error
+	if errors.As(err, &refusal) && refusal.Kind != policy.PortNotAllowed {
+		return fmt.Errorf("sni=%s: %w", l.SNI, err)
 	}
 	return nil
 }

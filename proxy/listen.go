@@ -5,68 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/policy"
-	"github.com/tlslift/tlslift/proxy/prologue"
 )
-
-// A Scheme is the protocol a listener speaks with its clients.
-type Scheme string
-
-// The schemes.
-const (
-	// SchemeProxy is an HTTP proxy: CONNECT, and absolute-form http requests.
-	SchemeProxy Scheme = "proxy"
-	// SchemeTLS expects a ClientHello at once.
-	SchemeTLS Scheme = "tls"
-	// The mail protocols, opening in plaintext until STARTTLS. A client that
-	// begins with TLS is served too.
-	SchemeSMTP Scheme = "smtp"
-	SchemeIMAP Scheme = "imap"
-	SchemePOP3 Scheme = "pop3"
-	// The mail protocols inside TLS from the first byte (RFC 8314).
-	SchemeSMTPS Scheme = "smtps"
-	SchemeIMAPS Scheme = "imaps"
-	SchemePOP3S Scheme = "pop3s"
-)
-
-// mail is the mail protocol of a scheme; empty for others.
-func (s Scheme) mail() prologue.Protocol {
-	switch s {
-	case SchemeSMTP, SchemeSMTPS:
-		return prologue.SMTP
-	case SchemeIMAP, SchemeIMAPS:
-		return prologue.IMAP
-	case SchemePOP3, SchemePOP3S:
-		return prologue.POP3
-	}
-	return ""
-}
-
-// implicitTLS says whether clients begin with TLS.
-func (s Scheme) implicitTLS() bool {
-	switch s {
-	case SchemeTLS, SchemeSMTPS, SchemeIMAPS, SchemePOP3S:
-		return true
-	}
-	return false
-}
-
-// listenOptions are the query parameters that each scheme knows.
-var listenOptions = map[Scheme][]string{
-	SchemeProxy: {},
-	SchemeTLS:   {"to", "port"},
-	SchemeSMTP:  {"to", "plaintext", "wait"},
-	SchemeIMAP:  {"to", "plaintext", "wait"},
-	SchemePOP3:  {"to", "plaintext", "wait"},
-	SchemeSMTPS: {"to"},
-	SchemeIMAPS: {"to"},
-	SchemePOP3S: {"to"},
-}
 
 // A ListenURL is one listener as the operator writes it, as in
 // "tls://:8443?to=outlook.office365.com:443". Its zero value listens nowhere.
@@ -83,6 +27,15 @@ type ListenURL struct {
 	Port uint16
 	// Plaintext lets clients of smtp://, imap:// and pop3:// go on without TLS.
 	Plaintext bool
+	// Ports says what clients of redirect:// and tproxy:// speak to a port, where
+	// that is not what the port is known for.
+	Ports map[uint16]Scheme
+	// SNI is where clients of redirect:// and tproxy:// are taken to lead that
+	// send no server name and whose address tells none; empty refuses them.
+	SNI string
+	// PassOther relays connections of redirect:// and tproxy:// that lead to
+	// where tlslift may not, untouched and to that very address.
+	PassOther bool
 	// Wait is how long smtp://, imap:// and pop3:// wait for a client that
 	// begins with TLS before they send their greeting; zero means 200 ms.
 	Wait time.Duration
@@ -100,27 +53,6 @@ func (l ListenURL) wait() time.Duration { return cmp.Or(l.Wait, defaultWait) }
 // String returns the URL without its options: the listener's name in logs
 // and metrics.
 func (l ListenURL) String() string { return string(l.Scheme) + "://" + l.Address }
-
-// MarshalText returns the whole URL; ParseListenURL understands it.
-func (l ListenURL) MarshalText() ([]byte, error) {
-	q := url.Values{}
-	if l.To != (policy.Destination{}) {
-		q.Set("to", l.To.String())
-	}
-	if l.Port != 0 {
-		q.Set("port", strconv.Itoa(int(l.Port)))
-	}
-	if l.Plaintext {
-		q.Set("plaintext", "allow")
-	}
-	if l.Wait != 0 {
-		q.Set("wait", l.Wait.String())
-	}
-	if len(q) == 0 {
-		return []byte(l.String()), nil
-	}
-	return []byte(l.String() + "?" + strings.ReplaceAll(q.Encode(), "%3A", ":")), nil
-}
 
 // UnmarshalText parses a listener URL.
 func (l *ListenURL) UnmarshalText(text []byte) error {
@@ -155,15 +87,6 @@ func ParseListenURL(s string) (ListenURL, error) {
 	return l, nil
 }
 
-func knownSchemes() string {
-	names := make([]string, 0, len(listenOptions))
-	for s := range listenOptions {
-		names = append(names, string(s)+"://")
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
-}
-
 func listenAddress(u *url.URL) (string, error) {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil {
@@ -177,69 +100,4 @@ func listenAddress(u *url.URL) (string, error) {
 		return "", fmt.Errorf("%q is not an address to listen on; leave it empty for every address", host)
 	}
 	return net.JoinHostPort(host, strconv.FormatUint(port, 10)), nil
-}
-
-// setOptions reads the query parameters and rejects what the scheme does not
-// know, so that a misspelt option is not silently ignored.
-func (l *ListenURL) setOptions(rawQuery string) error {
-	query, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return fmt.Errorf("reading the options: %w", err)
-	}
-	known := listenOptions[l.Scheme]
-	for key, values := range query {
-		switch {
-		case !slices.Contains(known, key):
-			return unknownOption(l.Scheme, key)
-		case len(values) > 1:
-			return fmt.Errorf("option %q is given twice", key)
-		}
-		if err := l.setOption(key, values[0]); err != nil {
-			return err
-		}
-	}
-	if l.To != (policy.Destination{}) && l.Port != 0 {
-		return fmt.Errorf("option %q only makes sense without %q", "port", "to")
-	}
-	if mail := plaintextPorts[cmp.Or(l.To.Port, l.Port)]; mail != "" && l.Scheme == SchemeTLS {
-		return fmt.Errorf("port %d begins in plaintext, which tls:// does not speak; write %ss:// instead", cmp.Or(l.To.Port, l.Port), mail)
-	}
-	return nil
-}
-
-func unknownOption(s Scheme, key string) error {
-	known := listenOptions[s]
-	if len(known) == 0 {
-		return fmt.Errorf("unknown option %q; %s:// has no options", key, s)
-	}
-	return fmt.Errorf("unknown option %q; %s:// knows %s", key, s, strings.Join(known, ", "))
-}
-
-func (l *ListenURL) setOption(key, value string) error {
-	switch key {
-	case "to":
-		to, err := policy.ParseDestination(value)
-		if err != nil {
-			return fmt.Errorf("option %q: %w", key, err)
-		}
-		l.To = to
-	case "port":
-		port, err := strconv.ParseUint(value, 10, 16)
-		if err != nil || port == 0 {
-			return fmt.Errorf("option %q: %q is not a port", key, value)
-		}
-		l.Port = uint16(port)
-	case "plaintext":
-		if value != "allow" && value != "refuse" {
-			return fmt.Errorf("option %q: write allow, or refuse, which is the default", key)
-		}
-		l.Plaintext = value == "allow"
-	case "wait":
-		wait, err := time.ParseDuration(value)
-		if err != nil || wait <= 0 || wait > maxWait {
-			return fmt.Errorf("option %q: %q is not a time above zero and up to %s, as in 200ms", key, value, maxWait)
-		}
-		l.Wait = wait
-	}
-	return nil
 }

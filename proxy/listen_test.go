@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,20 +13,25 @@ func TestParseListenURL(t *testing.T) {
 	t.Parallel()
 	to := policy.Destination{Host: "outlook.office365.com", Port: 443}
 	for in, want := range map[string]ListenURL{
-		"proxy://127.0.0.1:3128":                      {Scheme: SchemeProxy, Address: "127.0.0.1:3128"},
-		" proxy://:3128 ":                             {Scheme: SchemeProxy, Address: ":3128"},
-		"proxy://[::1]:3128/":                         {Scheme: SchemeProxy, Address: "[::1]:3128"},
-		"tls://:443":                                  {Scheme: SchemeTLS, Address: ":443"},
-		"tls://0.0.0.0:0?port=993":                    {Scheme: SchemeTLS, Address: "0.0.0.0:0", Port: 993},
-		"tls://:8443?to=outlook.office365.com:443":    {Scheme: SchemeTLS, Address: ":8443", To: to},
-		"smtp://:25":                                  {Scheme: SchemeSMTP, Address: ":25"},
-		"imap://:143?plaintext=allow&wait=1s":         {Scheme: SchemeIMAP, Address: ":143", Plaintext: true, Wait: time.Second},
-		"pop3s://:995?to=outlook.office365.com:443":   {Scheme: SchemePOP3S, Address: ":995", To: to},
-		"smtp://:25?plaintext=refuse":                 {Scheme: SchemeSMTP, Address: ":25"},
+		"proxy://127.0.0.1:3128":                    {Scheme: SchemeProxy, Address: "127.0.0.1:3128"},
+		" proxy://:3128 ":                           {Scheme: SchemeProxy, Address: ":3128"},
+		"proxy://[::1]:3128/":                       {Scheme: SchemeProxy, Address: "[::1]:3128"},
+		"tls://:443":                                {Scheme: SchemeTLS, Address: ":443"},
+		"tls://0.0.0.0:0?port=993":                  {Scheme: SchemeTLS, Address: "0.0.0.0:0", Port: 993},
+		"tls://:8443?to=outlook.office365.com:443":  {Scheme: SchemeTLS, Address: ":8443", To: to},
+		"smtp://:25":                                {Scheme: SchemeSMTP, Address: ":25"},
+		"imap://:143?plaintext=allow&wait=1s":       {Scheme: SchemeIMAP, Address: ":143", Plaintext: true, Wait: time.Second},
+		"pop3s://:995?to=outlook.office365.com:443": {Scheme: SchemePOP3S, Address: ":995", To: to},
+		"smtp://:25?plaintext=refuse":               {Scheme: SchemeSMTP, Address: ":25"},
+		"redirect://:3129":                          {Scheme: SchemeRedirect, Address: ":3129"},
+		"tproxy://[::]:3129?other=pass&ports=2525:smtp&ports=4443:tls&sni=Contoso-com.mail.protection.outlook.com": {
+			Scheme: SchemeTPROXY, Address: "[::]:3129", PassOther: true, SNI: "contoso-com.mail.protection.outlook.com",
+			Ports: map[uint16]Scheme{2525: SchemeSMTP, 4443: SchemeTLS},
+		},
 		"tls://:8443?to=OUTLOOK.office365.com.%3A443": {Scheme: SchemeTLS, Address: ":8443", To: to},
 	} {
 		got, err := ParseListenURL(in)
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: got %+v, %v; want %+v", in, got, err, want)
 		}
 	}
@@ -35,33 +41,44 @@ func TestParseListenURL(t *testing.T) {
 func TestParseListenURLErrors(t *testing.T) {
 	t.Parallel()
 	for in, mention := range map[string]string{
-		"":                                    "proxy://127.0.0.1:3128",
-		"127.0.0.1:3128":                      "proxy://127.0.0.1:3128",
-		"http://:3128":                        "proxy://, smtp://, smtps://, tls://",
-		"proxy://127.0.0.1":                   "port",
-		"proxy://127.0.0.1:99999":             "port",
-		"tls://0:0:0":                         "brackets",
-		"proxy://*:3128":                      "leave it empty",
-		"proxy://user@127.0.0.1:3128":         "only a scheme",
-		"proxy://127.0.0.1:3128/path":         "only a scheme",
-		"proxy://127.0.0.1:3128#x":            "only a scheme",
-		"proxy://:3128?to=a.example:443":      "no options",
-		"tls://:443?too=a.example:443":        "knows to, port",
-		"tls://:443?to=a.example":             "to",
-		"tls://:443?to=192.0.2.1:443":         "to",
-		"tls://:443?to=a.example:1&port=2":    "only makes sense",
-		"tls://:443?to=a.example:1&to=b.ex:2": "twice",
-		"tls://:443?port=0":                   "not a port",
-		"tls://:443?port=65536":               "not a port",
-		"tls://:443?a=%zz":                    "options",
-		"smtps://:465?plaintext=allow":        "knows to",
-		"smtp://:25?plaintext=yes":            "allow, or refuse",
-		"smtp://:25?wait=0s":                  "200ms",
-		"smtp://:25?wait=5":                   "200ms",
-		"imap://:143?wait=1h":                 "30s",
-		"tls://:1?to=a.example:587":           "smtps://",
-		"tls://:1?to=a.example:143":           "imaps://",
-		"tls://:1?port=110":                   "pop3s://",
+		"":                                       "proxy://127.0.0.1:3128",
+		"127.0.0.1:3128":                         "proxy://127.0.0.1:3128",
+		"http://:3128":                           "proxy://, redirect://, smtp://, smtps://, tls://",
+		"proxy://127.0.0.1":                      "port",
+		"proxy://127.0.0.1:99999":                "port",
+		"tls://0:0:0":                            "brackets",
+		"proxy://*:3128":                         "leave it empty",
+		"proxy://user@127.0.0.1:3128":            "only a scheme",
+		"proxy://127.0.0.1:3128/path":            "only a scheme",
+		"proxy://127.0.0.1:3128#x":               "only a scheme",
+		"proxy://:3128?to=a.example:443":         "no options",
+		"tls://:443?too=a.example:443":           "knows to, port",
+		"tls://:443?to=a.example":                "to",
+		"tls://:443?to=192.0.2.1:443":            "to",
+		"tls://:443?to=a.example:1&port=2":       "only makes sense",
+		"tls://:443?to=a.example:1&to=b.ex:2":    "twice",
+		"tls://:443?port=0":                      "not a port",
+		"tls://:443?port=65536":                  "not a port",
+		"tls://:443?a=%zz":                       "options",
+		"smtps://:465?plaintext=allow":           "knows to",
+		"smtp://:25?plaintext=yes":               "allow, or refuse",
+		"smtp://:25?wait=0s":                     "200ms",
+		"smtp://:25?wait=5":                      "200ms",
+		"imap://:143?wait=1h":                    "30s",
+		"tls://:1?to=a.example:587":              "smtps://",
+		"tls://:1?to=a.example:143":              "imaps://",
+		"redirect://:1?to=a.example:1":           "knows ports, sni, other",
+		"redirect://:1?ports=smtp":               "2525:smtp",
+		"redirect://:1?ports=0:smtp":             "2525:smtp",
+		"redirect://:1?ports=25:http":            "2525:smtp",
+		"redirect://:1?ports=25:proxy":           "2525:smtp",
+		"redirect://:1?ports=1:smtp,2:smtp":      "2525:smtp",
+		"redirect://:1?ports=1:tls&ports=1:smtp": "twice",
+		"redirect://:1?other=yes":                "pass, or refuse",
+		"redirect://:1?sni=192.0.2.1":            "address",
+		"redirect://:1?sni=a.example:1":          "sni",
+		"tproxy://:1?port=25":                    "knows ports",
+		"tls://:1?port=110":                      "pop3s://",
 	} {
 		_, err := ParseListenURL(in)
 		if err == nil || !strings.Contains(err.Error(), mention) {
@@ -73,7 +90,7 @@ func TestParseListenURLErrors(t *testing.T) {
 func FuzzParseListenURL(f *testing.F) {
 	for _, s := range []string{
 		"proxy://127.0.0.1:3128", "tls://:443?to=outlook.office365.com:443", "tls://[::]:0?port=993",
-		"smtp://:25?plaintext=allow&wait=200ms", "pop3s://:995", "tls://%:1", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
+		"smtp://:25?plaintext=allow&wait=200ms", "pop3s://:995", "tls://%:1", "tproxy://:1?ports=2525:smtp&ports=1:tls&sni=a.example&other=pass&plaintext=allow", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
 	} {
 		f.Add(s)
 	}
@@ -87,7 +104,7 @@ func FuzzParseListenURL(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := ParseListenURL(string(text))
-		if err != nil || again != l {
+		if err != nil || !reflect.DeepEqual(again, l) {
 			t.Errorf("%q became %q, which parses as %+v, %v", s, text, again, err)
 		}
 	})

@@ -27,6 +27,7 @@ type Config struct {
 	UpstreamCert     string                                  `env:"UPSTREAM_CERT_FILE"` // empty: none
 	UpstreamKey      string                                  `env:"UPSTREAM_KEY_FILE"`
 	UpstreamProxy    *url.URL                                `env:"UPSTREAM_PROXY"` // nil: none
+	UpstreamMark     mark                                    `env:"UPSTREAM_MARK"`
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
 	DHBits           dhLength                                `env:"DH_BITS"`
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
@@ -106,10 +107,7 @@ func (c *Config) checkListeners() problems {
 	}
 	var wrong problems
 	for _, l := range c.Listen {
-		if l.To == (policy.Destination{}) {
-			continue
-		}
-		if _, err := allowed.Check(l.To.Host, l.To.Port); err != nil {
+		if err := proxy.CheckListener(l, allowed); err != nil {
 			wrong = append(wrong, wrongSetting("LISTEN", fmt.Errorf("%s: %w; add it to %sDESTINATIONS", l, err, prefix)))
 		}
 	}

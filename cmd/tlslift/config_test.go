@@ -112,7 +112,7 @@ func TestGoodValues(t *testing.T) {
 
 // badValues has at least one for each setting that can be wrong by itself.
 var badValues = map[string][]string{
-	"LISTEN":                     {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", ","},
+	"LISTEN":                     {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", "redirect://:3129?sni=www.example.com", ","},
 	"ADMIN_LISTEN":               {"9465", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "http://127.0.0.1:1", "*:9465"},
 	"M365_INSTANCE":              {"mars"},
 	"CLIENT_NETS":                {"10.0.0.0/33", "printer", "fe80::1%eth0", "::ffff:10.0.0.0/104", ","},
@@ -120,6 +120,7 @@ var badValues = map[string][]string{
 	"DESTINATIONS":               {"mail.example.com", "*:443", "10.0.0.1:443"},
 	"CONNECT_TO":                 {"mail.example.com", "mail=10.0.0.1:443", "mail:443=10.0.0.1", "a:1=b:1,a:1=c:1"},
 	"UPSTREAM_PROXY":             {"proxy:3128", "socks5://proxy:1080", "http://", "http://proxy/path"},
+	"UPSTREAM_MARK":              {"own", "-1", "0x100000000", "0xg"},
 	"CIPHERS":                    {"idea", "aes;rc4"},
 	"DH_BITS":                    {"512", "1024bit", "-2048"},
 	"CA_CRITICAL_CONSTRAINTS":    {"maybe"},

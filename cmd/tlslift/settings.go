@@ -24,7 +24,7 @@ type setting struct {
 
 // settings are all settings, in the order of the documentation.
 var settings = []setting{
-	{name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587", meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS or TLS at once, `smtps://`, `imaps://` and `pop3s://` only TLS at once; `tls://` expects TLS at once and goes by `?to=host:port` or the client's server name", remedy: "listener URLs, comma-separated, as in proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443"},
+	{name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587", meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS or TLS at once, `smtps://`, `imaps://` and `pop3s://` only TLS at once; `tls://` expects TLS at once and goes by `?to=host:port` or the client's server name; `redirect://` and `tproxy://` (Linux) take what a firewall redirects", remedy: "listener URLs, comma-separated, as in proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443"},
 	{name: "ADMIN_LISTEN", def: "127.0.0.1:9465", meaning: "address of /metrics, /healthz and /readyz; empty turns it off", remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off"},
 	{name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", meaning: "directory of the CA; it is created, and only its owner may read it", remedy: "a directory that only tlslift may read, as in /var/lib/tlslift"},
 	{name: "M365_INSTANCE", def: "worldwide", meaning: "whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`", remedy: "worldwide, gcchigh, dod or china"},
@@ -36,6 +36,7 @@ var settings = []setting{
 	{name: "UPSTREAM_CERT_FILE", meaning: "PEM file of the client certificate shown to destinations that ask for one", remedy: "the path of a readable PEM file, and the key's in " + prefix + "UPSTREAM_KEY_FILE"},
 	{name: "UPSTREAM_KEY_FILE", meaning: "PEM file of that certificate's private key", remedy: "the path of a readable PEM file, and the certificate's in " + prefix + "UPSTREAM_CERT_FILE"},
 	{name: "UPSTREAM_PROXY", meaning: "`http://` or `https://` URL of the proxy through which destinations are reached", remedy: "a URL, as in http://user:password@proxy.example.com:3128"}, //nolint:gosec // the password of an example
+	{name: "UPSTREAM_MARK", def: "auto", meaning: "firewall mark (`SO_MARK`, Linux) on tlslift's own connections, so that redirecting rules can leave them alone; `auto` is `0x746c` where a `redirect://` or `tproxy://` listener is configured and the system permits it, `0` none", remedy: "auto, 0, or a number up to 0xffffffff"},
 	{name: "CIPHERS", def: "aes,3des", meaning: "legacy cipher suites offered to clients: `aes` and `3des` are always on, `rc4` adds RC4, and `des` single DES", remedy: "aes, 3des, rc4 and des, comma-separated"},
 	{name: "DH_BITS", def: "1024", meaning: "length of the group for clients that know only DHE key exchange: `1024` or `2048`, on which Java 6 and 7 break", remedy: "1024 or 2048"},
 	{name: "CLIENTS_FILE", meaning: "YAML file of what is different for single clients: name, plaintext, ciphers, leaf; read again on SIGHUP", remedy: "the path of a readable YAML file"},

@@ -157,6 +157,28 @@ func parseProxyURL(s string) (any, error) {
 	return *u, nil
 }
 
+// A mark is what SO_MARK sets; see UPSTREAM_MARK.
+type mark struct {
+	auto  bool
+	value uint32
+}
+
+// autoMark is the mark that nobody has chosen.
+const autoMark = 0x746c
+
+func (m *mark) UnmarshalText(text []byte) error {
+	if strings.EqualFold(string(text), "auto") {
+		*m = mark{auto: true, value: autoMark}
+		return nil
+	}
+	n, err := strconv.ParseUint(string(text), 0, 32)
+	if err != nil {
+		return fmt.Errorf("%q is neither auto nor a number that fits", text)
+	}
+	*m = mark{value: uint32(n)}
+	return nil
+}
+
 // A count is above zero.
 type count int
 

@@ -12,24 +12,24 @@ func TestNameAt(t *testing.T) {
 	t.Parallel()
 	for instance, addresses := range map[policy.Instance]map[string]string{
 		policy.Worldwide: {
-			"52.96.1.2:587":              "smtp.office365.com:587",
-			"52.96.1.2:993":              "outlook.office365.com:993",
-			"52.96.1.2:143":              "outlook.office365.com:143",
-			"52.96.1.2:995":              "outlook.office365.com:995",
-			"52.96.1.2:443":              "outlook.office365.com:443",
-			"[2603:1026::1]:587":         "smtp.office365.com:587",
-			"[::ffff:52.96.1.2]:587":     "smtp.office365.com:587",
-			"20.190.128.1:443":           "login.microsoftonline.com:443",
-			"40.92.0.1:25":               "", // each tenant has its name
-			"13.107.136.1:443":           "", // SharePoint: so there
-			"52.96.1.2:25":               "", // not a port of the row
-			"52.96.1.2:8443":             "",
-			"203.0.113.1:587":            "",
-			"127.0.0.1:587":              "",
-			"[2001:db8::1]:443":          "",
-			"[::ffff:203.0.113.1]:587":   "",
-			"[fe80::1%eth0]:587":         "",
-			"[2603:1026::1%eth0]:443":    "outlook.office365.com:443",
+			"52.96.1.2:587":               "smtp.office365.com:587",
+			"52.96.1.2:993":               "outlook.office365.com:993",
+			"52.96.1.2:143":               "outlook.office365.com:143",
+			"52.96.1.2:995":               "outlook.office365.com:995",
+			"52.96.1.2:443":               "outlook.office365.com:443",
+			"[2603:1026::1]:587":          "smtp.office365.com:587",
+			"[::ffff:52.96.1.2]:587":      "smtp.office365.com:587",
+			"20.190.128.1:443":            "login.microsoftonline.com:443",
+			"40.92.0.1:25":                "", // each tenant has its name
+			"13.107.136.1:443":            "", // SharePoint: so there
+			"52.96.1.2:25":                "", // not a port of the row
+			"52.96.1.2:8443":              "",
+			"203.0.113.1:587":             "",
+			"127.0.0.1:587":               "",
+			"[2001:db8::1]:443":           "",
+			"[::ffff:203.0.113.1]:587":    "",
+			"[fe80::1%eth0]:587":          "",
+			"[2603:1026::1%eth0]:443":     "outlook.office365.com:443",
 			"[2603:1056:fff:ffff::1]:993": "outlook.office365.com:993",
 		},
 		policy.GCCHigh: {"40.66.16.130:587": "outlook.office365.us:587", "40.66.16.130:443": "outlook.office365.us:443"},
