@@ -22,6 +22,7 @@ var arrows = map[string][]string{
 	"proxy/clienthello": {},
 	"proxy/clients":     {},
 	"proxy/legacytls":   {},
+	"proxy/origdst":     {},
 	"proxy/localca":     {},
 	"proxy/policy":      {},
 	"proxy/prologue":    {},
