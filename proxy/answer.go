@@ -107,6 +107,8 @@ var alerts = map[Reason]uint8{
 	ReasonPortNotAllowed:        alertAccessDenied,
 	ReasonAddressForbidden:      alertAccessDenied,
 	ReasonDestinationIsSelf:     alertAccessDenied,
+	ReasonNotRedirected:         alertAccessDenied,
+	ReasonRedirectLoop:          alertAccessDenied,
 }
 
 func alertFor(r Reason) uint8 {

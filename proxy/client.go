@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,11 +38,13 @@ type client struct {
 	rec      *Record
 	options  clients.Options // of the clients file
 
+	original    netip.AddrPort     // where a redirected client was going; invalid for others
+	looped      atomic.Bool        // upstream has come back to us
 	tunnel      *tunnel            // the CONNECT request; nil on other listeners
 	destination policy.Destination // where the client wants to go
 	hello       *clienthello.Hello // nil until peeked
 	upstream    net.Conn           // nil until dialled
-	unguard     func() bool        // ends the guard of upstream; see dial
+	unguard     func()             // ends the guard of upstream; see dial
 	mail        *mail              // nil unless it is SMTP, IMAP or POP3
 	lifting     bool               // the client's TLS is to end here
 	startedTLS  bool               // our handshake with the client has begun
@@ -70,14 +73,15 @@ func newClient(l *listener, conn net.Conn, now time.Time) *client {
 	return &client{
 		Conn: conn, reader: r, source: src, listener: l,
 		rec: &Record{
-			Listener: l.name, Client: remoteAddr(conn).Addr(), Start: now,
+			Listener: l.name, Client: addrPortOf(conn.RemoteAddr()).Addr(), Start: now,
 			Protocol: protocolUnknown, OfferedVersion: "none",
 		},
 	}
 }
 
-func remoteAddr(conn net.Conn) netip.AddrPort {
-	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
+// addrPortOf returns an IPv4 address as such, also of a socket of both families.
+func addrPortOf(addr net.Addr) netip.AddrPort {
+	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
 		return netip.AddrPort{}
 	}

@@ -33,6 +33,14 @@ var explanations = map[Reason]explanation{
 		"A PROXY protocol header came from an address that is not trusted to send one.",
 		"Add the load balancer's address to TLSLIFT_TRUSTED_PROXIES, or turn off PROXY protocol on it.",
 	},
+	ReasonNotRedirected: {
+		"The client connected to the redirecting listener itself: no rule of this machine has redirected it, so where it wants to go is unknown.",
+		"Let a rule of this machine's firewall redirect the client (see tlslift rules); where another machine changes the address, or the client can be told about tlslift, use listeners that know their destination, such as smtp:// and imaps://, or a tls:// one.",
+	},
+	ReasonRedirectLoop: {
+		"tlslift's own connection to the destination was redirected back to it.",
+		"Exempt tlslift's own connections from the redirecting rule: by the mark of TLSLIFT_UPSTREAM_MARK, as tlslift rules does, or by the user it runs as.",
+	},
 	ReasonTLSOnProxyPort: {
 		"The client began TLS on a port that expects HTTP proxy requests.",
 		"Configure the client to use this port as an HTTP proxy, or point it at a tls:// listener.",
@@ -58,7 +66,7 @@ var explanations = map[Reason]explanation{
 		"Correct the port in the client's settings, or add host:port to TLSLIFT_DESTINATIONS.",
 	},
 	ReasonAddressForbidden: {
-		"The destination's name resolves only to loopback, private, link-local or other special addresses.",
+		"The destination is only at loopback, private, link-local or other special addresses.",
 		"Check the name server; if the address is right, map it with TLSLIFT_CONNECT_TO=host:port=address:port.",
 	},
 	ReasonDestinationIsSelf: {
@@ -114,8 +122,8 @@ var explanations = map[Reason]explanation{
 		"Turn on SSL/TLS in the client's settings, or use the listener for its protocol.",
 	},
 	ReasonNoServerName: {
-		"The client named no host in its TLS ClientHello and the listener has no fixed destination.",
-		"Add ?to=host:port to the listener in TLSLIFT_LISTEN; old clients cannot name the host.",
+		"The client named no host in its TLS ClientHello, and neither the listener nor the address that it was going to tells which one is meant.",
+		"Add ?to=host:port to a tls:// listener in TLSLIFT_LISTEN, or ?sni=host to a redirect:// or tproxy:// one; if the address belongs to a host that clients should reach, add its exact name to TLSLIFT_DESTINATIONS.",
 	},
 	ReasonSSL2Only: {
 		"The client speaks only SSL 2.0, which is broken beyond use.",

@@ -282,7 +282,7 @@ func (e *explicit) checkPlain(r *http.Request, rec *Record) *failure {
 // neverPlain says whether a port is one that plain http must not be sent to: it
 // would be without TLS where TLS is due, and commands of mail could be in it.
 func neverPlain(port uint16) bool {
-	return port == defaultTLSPort || tlsAtOnce[port] || plaintextPorts[port] != ""
+	return port == defaultTLSPort || portSchemes[port] != ""
 }
 
 // respond turns a failure of the round trip into an answer that says why. No

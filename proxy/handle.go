@@ -25,6 +25,9 @@ func (s *Server) serve(ctx context.Context, l *listener, conn net.Conn) {
 		s.cfg.Observer.Opened(l.name)
 	}
 	err := s.handle(ctx, c)
+	if err != nil && c.looped.Load() {
+		err = refused(ReasonRedirectLoop, err)
+	}
 	if err != nil && !errors.Is(err, errServed) {
 		s.answer(c, asFailure(err))
 	}
@@ -44,11 +47,14 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 	defer s.admission.leave(c.rec.Client)
 	s.findOptions(c)
 
+	if err := s.findOriginal(c); err != nil {
+		return err
+	}
 	if err := s.openTunnel(ctx, c); err != nil {
 		return err
 	}
-	if err := s.findDestination(c); err != nil {
-		return err
+	if err := s.findDestination(ctx, c); err != nil {
+		return s.passElsewhere(ctx, c, err)
 	}
 	if err := s.openMail(ctx, c); err != nil {
 		return err
@@ -59,8 +65,8 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 	if err := s.peekHello(c); err != nil {
 		return err
 	}
-	if err := s.findDestinationByName(c); err != nil {
-		return err
+	if err := s.findDestinationByName(ctx, c); err != nil {
+		return s.passElsewhere(ctx, c, err)
 	}
 	decision := s.decide(c)
 	c.rec.Why = decision.Why
@@ -108,7 +114,7 @@ func (s *Server) openTunnel(ctx context.Context, c *client) error {
 func (s *Server) allowed(hostport string) (policy.Destination, error) {
 	dest, err := policy.ParseDestination(hostport)
 	if err == nil {
-		dest, err = s.cfg.Policy.Check(dest.Host, dest.Port)
+		dest, err = s.policy().Check(dest.Host, dest.Port)
 	}
 	if err != nil {
 		return policy.Destination{}, policyFailure(err)
@@ -161,17 +167,26 @@ func (s *Server) peekHello(c *client) error {
 // the listener names none.
 const defaultTLSPort = 443
 
-// findDestination fills in the destination that the listener has fixed.
-func (s *Server) findDestination(c *client) error {
+// findDestination fills in the destination that the listener has fixed, and
+// that of a redirected client which waits for the destination to speak first.
+func (s *Server) findDestination(ctx context.Context, c *client) error {
 	if to := c.listener.url.To; to.Host != "" {
 		return s.setDestination(c, to.Host, to.Port)
 	}
-	return nil
+	if c.original.IsValid() && !c.scheme().implicitTLS() {
+		return s.findDestinationByAddress(ctx, c)
+	}
+	return s.findOther(c)
 }
 
 // findDestinationByName fills in the destination where neither a CONNECT
-// request nor the listener has named it: the client's server name tells.
-func (s *Server) findDestinationByName(c *client) error {
+// request nor the listener has named it: the client's server name tells. It
+// counts more than the address that a redirected client was going to, but leads
+// only to where we look it up ourselves.
+func (s *Server) findDestinationByName(ctx context.Context, c *client) error {
+	if c.original.IsValid() {
+		return s.findRedirectedByName(ctx, c)
+	}
 	if c.destination.Host != "" {
 		return nil
 	}
@@ -186,7 +201,7 @@ func (s *Server) findDestinationByName(c *client) error {
 }
 
 func (s *Server) setDestination(c *client, host string, port uint16) error {
-	dest, err := s.cfg.Policy.Check(host, port)
+	dest, err := s.policy().Check(host, port)
 	if err != nil {
 		return policyFailure(err)
 	}
@@ -208,6 +223,11 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 	if c.upstream != nil {
 		return nil
 	}
+	// Here it is certain that the connection of ours which this one may be is
+	// known: TLS has begun in it, or our greeting been waited for.
+	if c.looped.Load() || c.original.IsValid() && s.own.cameBack(addrPortOf(c.RemoteAddr())) {
+		return refused(ReasonRedirectLoop, nil)
+	}
 	timed, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
 	conn, err := s.upstream.Dial(timed, c.destination.Host, c.destination.Port)
@@ -215,6 +235,11 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 		return upstreamFailure(err)
 	}
 	c.upstream = conn
-	c.unguard = context.AfterFunc(ctx, func() { reset(conn) })
+	disown := s.own.add(c, conn)
+	stop := context.AfterFunc(ctx, func() { reset(conn) })
+	c.unguard = func() {
+		disown()
+		stop()
+	}
 	return nil
 }

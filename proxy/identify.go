@@ -34,7 +34,7 @@ func (c *client) believe(h *proxyproto.Header) error {
 	if h.Command.IsLocal() || h.TransportProtocol == proxyproto.UNSPEC {
 		return nil
 	}
-	src, _, ok := h.TCPAddrs()
+	src, dst, ok := h.TCPAddrs()
 	if !ok {
 		return refused(ReasonProxyHeaderInvalid, errors.New("the PROXY header names no TCP address"))
 	}
@@ -43,5 +43,8 @@ func (c *client) believe(h *proxyproto.Header) error {
 		return refused(ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client"))
 	}
 	c.rec.Client = addr
+	if c.listener.url.Scheme.Transparent() {
+		c.original = addrPortOf(dst)
+	}
 	return nil
 }

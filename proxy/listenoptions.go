@@ -73,7 +73,7 @@ func (l *ListenURL) setOptions(rawQuery string) error {
 	if l.To != (policy.Destination{}) && l.Port != 0 {
 		return fmt.Errorf("option %q only makes sense without %q", "port", "to")
 	}
-	if mail := plaintextPorts[cmp.Or(l.To.Port, l.Port)]; mail != "" && l.Scheme == SchemeTLS {
+	if mail := plaintextProtocol(cmp.Or(l.To.Port, l.Port)); mail != "" && l.Scheme == SchemeTLS {
 		return fmt.Errorf("port %d begins in plaintext, which tls:// does not speak; write %ss:// instead", cmp.Or(l.To.Port, l.Port), mail)
 	}
 	return nil

@@ -14,6 +14,7 @@ const (
 	fieldClient      = "client"
 	fieldClientName  = "client_name"
 	fieldListener    = "listener"
+	fieldOriginal    = "original"
 	fieldProtocol    = "protocol"
 	fieldDestination = "destination"
 	fieldServerName  = "server_name"
@@ -42,11 +43,12 @@ func LogFields() []LogField {
 		{fieldClient, "the client's address"},
 		{fieldClientName, "the client's name in the clients file"},
 		{fieldListener, "the listener that accepted it"},
+		{fieldOriginal, "the address and port that a redirected client was going to"},
 		{fieldProtocol, "`smtp`, `imap`, `pop3`, `http`, `tls` for whatever else is inside TLS, or `unknown` when the client did not get that far"},
 		{fieldDestination, "host and port that the client wanted, as allowed"},
 		{fieldServerName, "the name in the client's ClientHello (SNI)"},
 		{fieldOffered, "the newest TLS version the client offered"},
-		{fieldWhy, "the rule that decided: `capable`, or what the client lacks (`tls_version`, `cipher_suites`, `signature_algorithms`, `groups`, `hello_format`), `destination_refused`, `opening_differs` when one side begins with TLS and the other with STARTTLS, or `plaintext` when the client may do without TLS"},
+		{fieldWhy, "the rule that decided: `capable`, or what the client lacks (`tls_version`, `cipher_suites`, `signature_algorithms`, `groups`, `hello_format`), `destination_refused`, `opening_differs` when one side begins with TLS and the other with STARTTLS, `plaintext` when the client may do without TLS, or `other_destination` when it was going to where tlslift may not and the listener says `other=pass`"},
 		{fieldReason, "why it was refused, failed or broken off (see the table of reasons)"},
 		{fieldCause, "the reason in a sentence"},
 		{fieldRemedy, "what to do about it"},
@@ -97,7 +99,7 @@ func (r *Record) level() slog.Level {
 }
 
 func (r *Record) attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 19)
+	a := make([]slog.Attr, 0, 20)
 	text := func(name, value string) {
 		if value != "" {
 			a = append(a, slog.String(name, value))
@@ -107,6 +109,9 @@ func (r *Record) attrs() []slog.Attr {
 	text(fieldClient, r.Client.String())
 	text(fieldClientName, r.ClientName)
 	text(fieldListener, r.Listener)
+	if r.Original.IsValid() {
+		text(fieldOriginal, r.Original.String())
+	}
 	text(fieldProtocol, r.Protocol)
 	text(fieldDestination, r.Destination)
 	text(fieldServerName, r.ServerName)

@@ -30,22 +30,28 @@ type mail struct {
 	pending []byte
 }
 
-// tlsAtOnce are the ports on which mail servers begin with TLS (RFC 8314
-// section 3).
-var tlsAtOnce = map[uint16]bool{465: true, 993: true, 995: true}
+// plaintextProtocol is what is opened in plaintext on a port; empty for others.
+func plaintextProtocol(port uint16) prologue.Protocol {
+	if scheme := portSchemes[port]; !scheme.implicitTLS() {
+		return scheme.mail()
+	}
+	return ""
+}
 
-// plaintextPorts are the ports on which an HTTP client's tunnel opens in
-// plaintext.
-var plaintextPorts = map[uint16]prologue.Protocol{
-	25: prologue.SMTP, 587: prologue.SMTP, 143: prologue.IMAP, 110: prologue.POP3,
+// beginsTLSAtOnce says whether the client's destination does.
+func (c *client) beginsTLSAtOnce() bool {
+	if c.original.IsValid() {
+		return c.scheme().implicitTLS()
+	}
+	return portSchemes[c.destination.Port].implicitTLS()
 }
 
 // mailProtocol is the mail protocol of a connection; empty for others.
 func (c *client) mailProtocol() prologue.Protocol {
 	if c.tunnel != nil {
-		return plaintextPorts[c.destination.Port]
+		return plaintextProtocol(c.destination.Port)
 	}
-	return c.listener.url.Scheme.mail()
+	return c.scheme().mail()
 }
 
 // openMail carries the plaintext opening of SMTP, IMAP and POP3. After it the
@@ -56,7 +62,7 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 		return nil
 	}
 	c.rec.Protocol = string(protocol)
-	c.mail = &mail{Session: prologue.New(protocol), upstreamTLS: tlsAtOnce[c.destination.Port]}
+	c.mail = &mail{Session: prologue.New(protocol), upstreamTLS: c.beginsTLSAtOnce()}
 	c.mail.Plaintext = s.allowsPlaintext(c)
 	first, err := s.beginsWithTLS(c)
 	if err != nil {
@@ -73,7 +79,7 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 // wait for a greeting. It also keeps the greeting apart from the answer to
 // CONNECT: some clients read both at once, and lose the second.
 func (s *Server) beginsWithTLS(c *client) (bool, error) {
-	if c.listener.url.Scheme.implicitTLS() {
+	if c.scheme().implicitTLS() {
 		return true, nil
 	}
 	return c.tlsWithin(c.listener.url.wait())

@@ -24,7 +24,7 @@ func (s *Server) awaitsTLS(c *client, f *failure) bool {
 		begun, err := c.tlsWithin(aMoment)
 		return err == nil && begun
 	}
-	return c.listener.url.Scheme.implicitTLS() || c.mail != nil && c.mail.tlsNext
+	return c.scheme().implicitTLS() || c.mail != nil && c.mail.tlsNext
 }
 
 // answerInside tells a mail client that is at TLS what went wrong in the words
@@ -59,18 +59,22 @@ func (s *Server) answerInside(c *client, f *failure) bool {
 // codes (RFC 3463) of a refusal. What is not here is the destination's fault,
 // or the way's to it, and may pass: "421 4.4.1" lets a device try again.
 var smtpStatus = map[Reason]string{
-	ReasonTooManyConnections:   "421 4.3.2",
-	ReasonTooManyFromClient:    "421 4.7.0",
-	ReasonPlaintextNotAllowed:  "530 5.7.0",
-	ReasonOpeningMalformed:     "500 5.5.2",
-	ReasonCommandAfterStartTLS: "503 5.5.1",
-	ReasonNotTLS:               "530 5.7.0",
-	ReasonHelloTimeout:         "421 4.4.2",
-	ReasonIdleTimeout:          "421 4.4.2",
-	ReasonInternal:             "421 4.3.0",
-	ReasonCutOff:               "421 4.3.2",
-	ReasonAddressForbidden:     "554 5.7.1",
-	ReasonDestinationIsSelf:    "554 5.4.6",
+	ReasonTooManyConnections:    "421 4.3.2",
+	ReasonTooManyFromClient:     "421 4.7.0",
+	ReasonPlaintextNotAllowed:   "530 5.7.0",
+	ReasonOpeningMalformed:      "500 5.5.2",
+	ReasonCommandAfterStartTLS:  "503 5.5.1",
+	ReasonNotTLS:                "530 5.7.0",
+	ReasonHelloTimeout:          "421 4.4.2",
+	ReasonIdleTimeout:           "421 4.4.2",
+	ReasonInternal:              "421 4.3.0",
+	ReasonCutOff:                "421 4.3.2",
+	ReasonAddressForbidden:      "554 5.7.1",
+	ReasonNoServerName:          "554 5.7.1",
+	ReasonDestinationNotAllowed: "554 5.7.1",
+	ReasonPortNotAllowed:        "554 5.7.1",
+	ReasonDestinationIsSelf:     "554 5.4.6",
+	ReasonRedirectLoop:          "554 5.4.6",
 }
 
 // mailRefusal is a refusal in the words of a mail protocol, before the

@@ -13,6 +13,8 @@ const (
 	ReasonTooManyFromClient       Reason = "too_many_connections_from_client"
 	ReasonProxyHeaderInvalid      Reason = "proxy_header_invalid"
 	ReasonProxyHeaderUntrusted    Reason = "proxy_header_untrusted"
+	ReasonNotRedirected           Reason = "not_redirected"
+	ReasonRedirectLoop            Reason = "redirect_loop"
 	ReasonTLSOnProxyPort          Reason = "tls_on_proxy_port"
 	ReasonHTTPRequestInvalid      Reason = "http_request_invalid"
 	ReasonDestinationInvalid      Reason = "destination_invalid"
@@ -92,7 +94,7 @@ func Reasons() []Reason {
 // allReasons has every constant above; a test reads this file to prove it.
 var allReasons = []Reason{
 	ReasonClientNotAllowed, ReasonTooManyConnections, ReasonTooManyFromClient,
-	ReasonProxyHeaderInvalid, ReasonProxyHeaderUntrusted, ReasonTLSOnProxyPort,
+	ReasonProxyHeaderInvalid, ReasonProxyHeaderUntrusted, ReasonNotRedirected, ReasonRedirectLoop, ReasonTLSOnProxyPort,
 	ReasonHTTPRequestInvalid, ReasonDestinationInvalid, ReasonDestinationIsAddress,
 	ReasonDestinationNotAllowed, ReasonPortNotAllowed, ReasonAddressForbidden,
 	ReasonDestinationIsSelf, ReasonClosedBeforeHello,

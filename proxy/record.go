@@ -41,6 +41,9 @@ type Record struct {
 	Start time.Time
 	// Duration is how long the connection lasted.
 	Duration time.Duration
+	// Original is where a redirected client was going; the zero value for
+	// clients that were not redirected.
+	Original netip.AddrPort
 	// Protocol is what the client spoke to the destination: "smtp", "imap",
 	// "pop3", "http", "tls" for whatever else is inside TLS, or "unknown" when
 	// it did not get far enough to tell.

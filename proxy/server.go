@@ -12,10 +12,12 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -33,7 +35,12 @@ type Server struct {
 	lingering atomic.Int32
 	clients   atomic.Pointer[clients.Table]
 	listeners []*listener
+	addresses *addresses
+	own       *own
 }
+
+// policy is the policy in force.
+func (s *Server) policy() *policy.Policy { return s.cfg.Policy }
 
 // A listener is one socket of ours.
 type listener struct {
@@ -51,7 +58,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, admission: newAdmission(&cfg), refusals: newRefusals(), tickets: new(tls.Config)}
+	s := &Server{cfg: cfg, log: cfg.Log, admission: newAdmission(&cfg), refusals: newRefusals(), tickets: new(tls.Config), own: newOwn()}
 	s.clients.Store(cfg.Clients)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -62,19 +69,22 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.sessions = legacytls.NewSessions(secret, maxSessions)
 	cfg.Upstream.IsSelf = s.isSelf
+	if cfg.Mark != 0 {
+		cfg.Upstream.Control = func(raw syscall.RawConn) error { return origdst.Mark(raw, cfg.Mark) }
+	}
 	dialer, err := upstream.New(cfg.Upstream)
 	if err != nil {
 		return nil, err
 	}
 	s.upstream = dialer
+	s.addresses = newAddresses(dialer.Addresses)
 	return s, nil
 }
 
 // Listen opens every listener, or none: an error closes those already open.
 func (s *Server) Listen(ctx context.Context) error {
 	for _, u := range s.cfg.Listeners {
-		var lc net.ListenConfig
-		ln, err := lc.Listen(ctx, "tcp", u.Address)
+		ln, err := listen(ctx, u)
 		if err != nil {
 			s.closeListeners()
 			return &ListenError{URL: u, Err: err}
@@ -91,10 +101,21 @@ func (s *Server) Listen(ctx context.Context) error {
 	return nil
 }
 
+func listen(ctx context.Context, u ListenURL) (net.Listener, error) {
+	lc := &net.ListenConfig{}
+	if u.Scheme.Transparent() {
+		var err error
+		if lc, err = origdst.Listen(u.Scheme == SchemeTPROXY); err != nil {
+			return nil, err
+		}
+	}
+	return lc.Listen(ctx, "tcp", u.Address)
+}
+
 // mailDestination is where a mail listener leads that names no destination;
 // zero for others.
 func (s *Server) mailDestination(scheme Scheme) policy.Destination {
-	m := s.cfg.Policy.Mail()
+	m := s.policy().Mail()
 	return map[prologue.Protocol]policy.Destination{
 		prologue.SMTP: m.SMTP, prologue.IMAP: m.IMAP, prologue.POP3: m.POP3,
 	}[scheme.mail()]

@@ -13,6 +13,7 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -69,7 +70,12 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
+	firewallMark, err := s.mark()
+	if err != nil {
+		return proxy.Config{}, err
+	}
 	return proxy.Config{
+		Mark:                    firewallMark,
 		Clients:                 table,
 		DHBits:                  int(cfg.DHBits),
 		Listeners:               cfg.Listen,
@@ -86,6 +92,26 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		DrainTimeout:            time.Duration(cfg.DrainTimeout),
 		Log:                     s.log,
 	}, nil
+}
+
+// mark is the firewall mark of our own connections. Without the right to set the
+// one that nobody has asked for, tlslift works, but a rule cannot exempt it.
+func (s *service) mark() (uint32, error) {
+	m := s.cfg.UpstreamMark
+	transparent := slices.ContainsFunc(s.cfg.Listen, func(l proxy.ListenURL) bool { return l.Scheme.Transparent() })
+	if m.value == 0 || m.auto && !transparent {
+		return 0, nil
+	}
+	err := origdst.CanMark(m.value)
+	switch {
+	case err == nil:
+		return m.value, nil
+	case m.auto:
+		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it", "error", systemError(err),
+			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+prefix+"UPSTREAM_MARK=0")
+		return 0, nil
+	}
+	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark", prefix, m.value, systemError(err))
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.

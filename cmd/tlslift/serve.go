@@ -17,6 +17,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -184,6 +185,10 @@ func listenError(setting, where string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		remedy = "stop the program that has the port, or choose another one"
+	case errors.Is(err, origdst.ErrUnsupported):
+		remedy = "remove the listener; others, such as smtp:// and proxy://, work on every system"
+	case errors.Is(err, syscall.EPERM):
+		remedy = "tproxy:// needs CAP_NET_ADMIN: give it to tlslift, or use redirect://, which needs nothing"
 	case errors.Is(err, os.ErrPermission):
 		remedy = "choose a port above 1023, or give tlslift the right to lower ones (CAP_NET_BIND_SERVICE)"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -8,6 +8,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -16,6 +17,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"syscall"
 )
 
 const defaultSessionCacheSize = 1024
@@ -42,6 +44,9 @@ type Config struct {
 	// IsSelf tells whether an address is one of our own listeners, which are
 	// never dialled; nil means that there are none.
 	IsSelf func(netip.AddrPort) bool
+	// Control is called with every socket before it connects, for options that
+	// only the caller knows; nil sets none. Its error is that of the dial.
+	Control func(syscall.RawConn) error
 	// Resolver looks up names; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 	// SessionCacheSize is how many TLS sessions are kept for resumption; zero
@@ -58,6 +63,7 @@ type Dialer struct {
 	isSelf       func(netip.AddrPort) bool
 	forbidden    func(netip.Addr) bool
 	resolver     *net.Resolver
+	control      func(syscall.RawConn) error
 	sessions     tls.ClientSessionCache
 }
 
@@ -77,6 +83,9 @@ func New(c Config) (*Dialer, error) {
 	if c.SessionCacheSize == 0 {
 		c.SessionCacheSize = defaultSessionCacheSize
 	}
+	if c.Control == nil {
+		c.Control = func(syscall.RawConn) error { return nil }
+	}
 	if c.IsSelf == nil {
 		c.IsSelf = func(netip.AddrPort) bool { return false }
 	}
@@ -87,6 +96,7 @@ func New(c Config) (*Dialer, error) {
 		isSelf:    c.IsSelf,
 		forbidden: Forbidden,
 		resolver:  c.Resolver,
+		control:   c.Control,
 		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
 	}
 	if c.Certificate != nil {
@@ -129,6 +139,26 @@ func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, 
 		return nil, newError(ctx, to, err, dialKind)
 	}
 	return conn, nil
+}
+
+// Addresses looks up where Dial would connect to for host:port. The error is an
+// *Error, or ctx.Err() when ctx was cancelled.
+func (d *Dialer) Addresses(ctx context.Context, host string, port uint16) ([]netip.Addr, error) {
+	to, err := newEndpoint(host, port)
+	if err != nil {
+		return nil, notADestination(host, err)
+	}
+	address, isMapped := d.connectTo[to]
+	if !isMapped {
+		address = to.absolute()
+	}
+	name, _, _ := net.SplitHostPort(address) // both forms are host:port
+	resolver := cmp.Or(d.resolver, net.DefaultResolver)
+	found, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return nil, newError(ctx, to, err, dialKind)
+	}
+	return found, nil
 }
 
 // DialContext is Dial in the form that http.Transport wants.

@@ -15,6 +15,7 @@ import (
 type guard struct {
 	isSelf    func(netip.AddrPort) bool
 	forbidden func(netip.Addr) bool
+	prepare   func(syscall.RawConn) error // Config.Control
 
 	mu      sync.Mutex
 	allowed string // the first address that was not refused
@@ -22,19 +23,19 @@ type guard struct {
 
 // guard is for destinations that a client chose.
 func (d *Dialer) guard() *guard {
-	return &guard{isSelf: d.isSelf, forbidden: d.forbidden}
+	return &guard{isSelf: d.isSelf, forbidden: d.forbidden, prepare: d.control}
 }
 
 // operatorGuard is for addresses that the operator chose, which may be
 // private. The unspecified address stays forbidden: the kernel takes it for
 // loopback, so it would hide one of our own listeners from isSelf.
 func (d *Dialer) operatorGuard() *guard {
-	return &guard{isSelf: d.isSelf, forbidden: netip.Addr.IsUnspecified}
+	return &guard{isSelf: d.isSelf, forbidden: netip.Addr.IsUnspecified, prepare: d.control}
 }
 
 // control is a net.Dialer's ControlContext. Happy eyeballs call it from two
 // goroutines.
-func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn) error {
+func (g *guard) control(_ context.Context, _, address string, raw syscall.RawConn) error {
 	parsed, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("reading address to connect to: %w", err)
@@ -42,12 +43,16 @@ func (g *guard) control(_ context.Context, _, address string, _ syscall.RawConn)
 	if err := g.check(parsed); err != nil {
 		return err
 	}
+	g.note(address)
+	return g.prepare(raw)
+}
+
+func (g *guard) note(allowed string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.allowed == "" {
-		g.allowed = address
+		g.allowed = allowed
 	}
-	return nil
 }
 
 func (g *guard) check(address netip.AddrPort) error {

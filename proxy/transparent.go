@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/origdst"
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// findOriginal finds where a client that knows of no proxy was going. A
+// connection that nobody has redirected is going to the listener itself.
+func (s *Server) findOriginal(c *client) error {
+	if !c.listener.url.Scheme.Transparent() {
+		return nil
+	}
+	// Before a balancer, it is the header that tells.
+	if !c.original.IsValid() {
+		original, err := originalOf(c)
+		if errors.Is(err, origdst.ErrNotRedirected) {
+			return refused(ReasonNotRedirected, err)
+		}
+		if err != nil {
+			return failed(ReasonInternal, err)
+		}
+		c.original = original
+	}
+	if s.isSelf(c.original) {
+		c.original = netip.AddrPort{} // what the client speaks cannot be told
+		return refused(ReasonNotRedirected, nil)
+	}
+	c.rec.Original = c.original
+	return nil
+}
+
+// originalOf asks the kernel.
+func originalOf(c *client) (netip.AddrPort, error) {
+	tcp, ok := c.Conn.(*net.TCPConn)
+	if !ok {
+		return netip.AddrPort{}, origdst.ErrNotRedirected
+	}
+	if c.listener.url.Scheme == SchemeTPROXY {
+		return addrPortOf(tcp.LocalAddr()), nil
+	}
+	return origdst.Redirected(tcp)
+}
+
+// scheme is what the client speaks: what its listener says, or the port that it
+// was going to.
+func (c *client) scheme() Scheme {
+	if c.original.IsValid() {
+		return c.listener.url.SchemeOf(c.original.Port())
+	}
+	return c.listener.url.Scheme
+}
+
+// findDestinationByAddress fills in the destination that an original address
+// tells. Of the names that may be meant the first counts: an allowed one that
+// leads to this very address, the name that Microsoft's row of the address is
+// best known by, and what the listener says.
+func (s *Server) findDestinationByAddress(ctx context.Context, c *client) error {
+	allowed := s.policy()
+	host := s.addresses.nameOf(ctx, allowed, c.original)
+	if host == "" {
+		known, _ := allowed.NameAt(c.original)
+		host = known.Host
+	}
+	if host == "" {
+		host = c.listener.url.SNI
+	}
+	if host == "" {
+		return refused(ReasonNoServerName, nil)
+	}
+	return s.setDestination(c, host, c.original.Port())
+}
+
+// findRedirectedByName goes by the client's server name, and without one by its
+// address. A name that is an address is none (RFC 6066 section 3).
+func (s *Server) findRedirectedByName(ctx context.Context, c *client) error {
+	name := c.hello.ServerName
+	if _, err := netip.ParseAddr(name); name == "" || err == nil {
+		if c.destination.Host != "" {
+			return nil
+		}
+		return s.findDestinationByAddress(ctx, c)
+	}
+	before := c.destination
+	if err := s.setDestination(c, name, c.original.Port()); err != nil {
+		return err
+	}
+	if before != c.destination {
+		c.dropUpstream() // the opening was carried to what the address told
+	}
+	return nil
+}
+
+// otherWait is how long a client is waited for that should begin with TLS, and
+// may turn out to speak something else to a server that speaks first.
+const otherWait = 3 * time.Second
+
+// errNotTLS finds a connection that is not ours to carry, before there is a
+// ClientHello.
+var errNotTLS = errors.New("the client does not begin with TLS")
+
+func (s *Server) findOther(c *client) error {
+	if !c.listener.url.PassOther || !c.original.IsValid() {
+		return nil
+	}
+	isTLS, err := c.tlsWithin(otherWait)
+	if err == nil && !isTLS {
+		return errNotTLS
+	}
+	return err
+}
+
+// elsewhere are the reasons for which a connection is not ours to carry.
+var elsewhere = map[Reason]bool{
+	ReasonNoServerName: true, ReasonDestinationInvalid: true,
+	ReasonDestinationNotAllowed: true, ReasonPortNotAllowed: true,
+}
+
+// passElsewhere relays a connection whose destination was refused to where it
+// was going, if the listener says so. Once the opening was carried there is no
+// way back.
+func (s *Server) passElsewhere(ctx context.Context, c *client, refusal error) error {
+	if !c.listener.url.PassOther || !c.original.IsValid() || c.upstream != nil {
+		return refusal
+	}
+	if errors.Is(refusal, errNotTLS) || elsewhere[asFailure(refusal).reason] {
+		return s.passOther(ctx, c)
+	}
+	return refusal
+}
+
+// passOther relays a connection untouched to the address that it was going to,
+// as if it had not been redirected.
+func (s *Server) passOther(ctx context.Context, c *client) error {
+	// The host of a destination is never an address but here, where nothing is
+	// looked up or verified by it.
+	c.destination = policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()}
+	c.rec.Destination, c.rec.Why = c.destination.String(), "other_destination"
+	if err := s.dial(ctx, c); err != nil {
+		return err
+	}
+	c.rec.Outcome = OutcomePassed
+	return s.relayBetween(c, c, c.upstream)
+}
