@@ -20,6 +20,12 @@
 //     answers and issuer certificates are fetched by plain HTTP.
 //   - Rows without an id supplement the published ones; each says why.
 //
+// ParseList applies the same rule to what the endpoints web service answers
+// today: of the hosts that are new it takes those below domains that Microsoft
+// is known to have registered (microsoft.go), no wildcard where others have
+// hosts too unless it is in the table, and reports the rest. A list that lacks
+// what mail needs, or too much of what is built in, is refused as a whole.
+//
 // Rows are kept per instance and none is borrowed from another: the tables of
 // the national clouds are partial, and have no certificate row.
 // TLSLIFT_DESTINATIONS fills a gap. Destinations are allowed by name; the

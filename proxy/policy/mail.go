@@ -9,6 +9,7 @@ type Mail struct {
 
 const (
 	smtpPort       = 25
+	httpsPort      = 443
 	submissionPort = 587
 	imapsPort      = 993
 	pop3sPort      = 995

@@ -11,20 +11,28 @@ import (
 // change, and may be used by many goroutines at once.
 type Policy struct {
 	instance  Instance
+	list      List
 	endpoints []Endpoint
 	ranges    []Range
 	byDomain  map[string][]Endpoint // by the literal domain of the pattern
 }
 
-// New returns the policy that allows an instance's endpoints and extra.
+// New returns the policy that allows the built-in list of an instance and extra.
 func New(instance Instance, extra []Endpoint) (*Policy, error) {
-	instance = Instance(instance.String())
-	rows, err := published(instance)
+	list, err := BuiltIn(instance)
 	if err != nil {
 		return nil, err
 	}
-	p := &Policy{instance: instance, byDomain: make(map[string][]Endpoint)}
-	for _, r := range rows {
+	return NewFrom(list, extra)
+}
+
+// NewFrom returns the policy that allows what is in a list, and extra.
+func NewFrom(list List, extra []Endpoint) (*Policy, error) {
+	if len(list.rows) == 0 {
+		return nil, errors.New("the list of endpoints is empty")
+	}
+	p := &Policy{instance: list.instance, list: list, byDomain: make(map[string][]Endpoint)}
+	for _, r := range list.rows {
 		if err := p.add(r); err != nil {
 			return nil, err
 		}
@@ -42,6 +50,23 @@ func New(instance Instance, extra []Endpoint) (*Policy, error) {
 // Endpoints returns what is allowed: the table's endpoints in its order, then
 // the operator's.
 func (p *Policy) Endpoints() []Endpoint { return slices.Clone(p.endpoints) }
+
+// List returns the list that the policy was made from.
+func (p *Policy) List() List { return p.list }
+
+// Matches returns the endpoints whose pattern matches a host, on whatever
+// port, in no particular order. The error is an *Error: host is not the name
+// of a host.
+func (p *Policy) Matches(host string) ([]Endpoint, error) {
+	name, fault := normalise(host)
+	if fault != nil {
+		fault.Asked = printable(host)
+		return nil, fault
+	}
+	var all []Endpoint
+	p.eachMatch(name, func(e Endpoint) { all = append(all, e) })
+	return all, nil
+}
 
 // Check normalises a host and port that a client asked for, and allows or
 // refuses them. The error is an *Error.

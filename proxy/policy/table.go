@@ -12,9 +12,13 @@ var m365 string
 
 // A table is m365.json; what is there only for its readers is not read.
 type table struct {
-	Instances map[Instance]struct {
-		Rows []row `json:"rows"`
-	} `json:"instances"`
+	Instances map[Instance]tableOf `json:"instances"`
+}
+
+// A tableOf is the part of the table for one instance.
+type tableOf struct {
+	Published string `json:"published"` // as in 2026-08-14; empty if that is not known
+	Rows      []row  `json:"rows"`
 }
 
 // A row is a row of the published endpoints, or one of ours if it has no id.
@@ -26,17 +30,17 @@ type row struct {
 	IPs   []netip.Prefix `json:"ips"`
 }
 
-// published returns the table's rows of an instance.
-func published(instance Instance) ([]row, error) {
+// builtIn returns the table of an instance.
+func builtIn(instance Instance) (tableOf, error) {
 	var t table
 	if err := json.Unmarshal([]byte(m365), &t); err != nil {
-		return nil, fmt.Errorf("reading the table of Microsoft 365 endpoints: %w", err)
+		return tableOf{}, fmt.Errorf("reading the table of Microsoft 365 endpoints: %w", err)
 	}
 	of, ok := t.Instances[instance]
 	if !ok {
-		return nil, unknownInstance(string(instance))
+		return tableOf{}, unknownInstance(string(instance))
 	}
-	return of.Rows, nil
+	return of, nil
 }
 
 // add adds what a row allows and where that is.

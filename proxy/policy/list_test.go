@@ -1,0 +1,208 @@
+package policy_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+func newFrom(t testing.TB, l policy.List, extra ...policy.Endpoint) *policy.Policy {
+	t.Helper()
+	p, err := policy.NewFrom(l, extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What Microsoft published on the day the table was made gives the table.
+func TestParseListMakesTheTable(t *testing.T) {
+	t.Parallel()
+	for _, instance := range policy.Instances() {
+		l := readList(t, instance, serviceRows(t, instance))
+		got, want := newFrom(t, l), newPolicy(t, instance)
+		if !slices.Equal(texts(got), texts(want)) {
+			added, removed := policy.Difference(want, got)
+			t.Errorf("%s: added %v, removed %v", instance, added, removed)
+		}
+		if len(got.Ranges()) != len(want.Ranges()) {
+			t.Errorf("%s: %d ranges, want %d", instance, len(got.Ranges()), len(want.Ranges()))
+		}
+		for _, left := range l.Left() {
+			if !left.Known {
+				t.Errorf("%s: %+v is left out", instance, left)
+			}
+		}
+		if l.Instance() != instance || l.String() != "version "+newVersion || l.Version() != newVersion {
+			t.Errorf("%s: the list says it is %s of %s", instance, l, l.Instance())
+		}
+		if day := l.Published().Format(time.DateOnly); day != "2026-11-24" {
+			t.Errorf("%s: published %s", instance, day)
+		}
+	}
+}
+
+func TestBuiltIn(t *testing.T) {
+	t.Parallel()
+	l, err := policy.BuiltIn("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.String() != "built in, published 2026-08-14" || l.Instance() != policy.Worldwide || l.Version() != "" {
+		t.Errorf("the built-in list is %s of %s, version %q", l, l.Instance(), l.Version())
+	}
+	if got := newPolicy(t, policy.China).List(); got.String() != "built in" || !got.Published().IsZero() {
+		t.Errorf("the built-in list of china is %s", got)
+	}
+	if _, err := policy.BuiltIn("mars"); err == nil {
+		t.Error("mars has a list")
+	}
+	if _, err := policy.NewFrom(policy.List{}, nil); err == nil {
+		t.Error("a policy without a list is accepted")
+	}
+}
+
+func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
+	t.Parallel()
+	p := newFrom(t, readList(t, policy.Worldwide, withRow(t, "443, 8443",
+		"new.outlook.office365.com", "fresh.microsoft.com", "*.fresh.microsoft.com", "*cdn.onenote.com", "*.newer.cloud.microsoft",
+		"fresh.blob.core.windows.net", "fresh.azureedge.net")))
+	for _, host := range []string{
+		"new.outlook.office365.com:8443", "fresh.microsoft.com:443", "a.b.fresh.microsoft.com:443", "xcdn.onenote.com:443",
+		"x.newer.cloud.microsoft:8443", "fresh.blob.core.windows.net:443", "fresh.azureedge.net:443",
+		// What was there, and the supplements.
+		"smtp.office365.com:587", "smtp.office365.com:25", "smtp.hve.mx.microsoft:587", "graph.microsoft.com:443",
+	} {
+		if got := verdict(t, p, host); got != allowed {
+			t.Errorf("%s is refused with kind %v", host, got)
+		}
+	}
+	if got := verdict(t, p, "fresh.microsoft.com:80"); got != policy.PortNotAllowed {
+		t.Errorf("port 80 of a new host gets kind %v", got)
+	}
+	if i := slices.IndexFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Pattern() == "fresh.microsoft.com" }); p.Endpoints()[i].Source() != "row 900, Common" {
+		t.Errorf("the source of a new host is %s", p.Endpoints()[i].Source())
+	}
+}
+
+// A host that nobody knows to be Microsoft's is not taken, and not passed over
+// in silence.
+func TestParseListLeavesOut(t *testing.T) {
+	t.Parallel()
+	hosts := []string{
+		"evil.example", "*.evil.example", "office.com.evil.example", "xoffice.com", "notmicrosoft.com", "www.digicert.com",
+		"*.digicert.com", "*.azureedge.net", "*.x.azureedge.net", "*.windows.net", "*.blob.core.windows.net",
+		"*.cloudapp.azure.com", "*.azure.com", "*.vault.azure.net", "*.microsoft.com", "*t.microsoft.com", "a.*.microsoft.com",
+		"*.onmicrosoft.com", "a.*.b.onmicrosoft.com", "*.live.com", "*.msecnd.net", "*.windows.com", "*.microsoft.us", "*.apps.mil",
+		"*.x.apps.mil", "*.com", "*", "", "13.107.6.152", "[::1]", "a b.office.com", "a\nb.office.com", "https://www.office.com",
+		"office.*", "*.*.office.com", "*.example", "*.akamaized.net", "microsoft", strings.Repeat("x", 5000) + ".office.com",
+	}
+	l := readList(t, policy.Worldwide, withRow(t, "443", hosts...))
+	var left []policy.Left
+	for _, one := range l.Left() {
+		if one.Row == 900 {
+			left = append(left, one)
+		}
+	}
+	if len(left) != len(hosts) {
+		t.Errorf("%d of %d hosts are reported as left out: %v", len(left), len(hosts), left)
+	}
+	for _, one := range left {
+		if one.Known != (one.Host == "*.msecnd.net") || one.Why == "" || len(one.Host) > 300 {
+			t.Errorf("left out: %.300v", one)
+		}
+	}
+	if added, removed := policy.Difference(newPolicy(t, policy.Worldwide), newFrom(t, l)); len(added)+len(removed) != 0 {
+		t.Errorf("the policy gains %v and loses %v", added, removed)
+	}
+}
+
+// Of the certificate row only known hosts are taken, on port 80, whatever is
+// published.
+func TestParseListCertificateRow(t *testing.T) {
+	t.Parallel()
+	rows := change(t, serviceRows(t, policy.Worldwide), 125, func(r *serviceRow) {
+		r.URLs = append(r.URLs, "crl.new.example", "*.microsoft.com", "new.msocsp.com", "ocsp5.digicert.com")
+		r.Ports = "1-65535"
+	})
+	l := readList(t, policy.Worldwide, rows)
+	if added, removed := policy.Difference(newPolicy(t, policy.Worldwide), newFrom(t, l)); len(added)+len(removed) != 0 {
+		t.Errorf("the policy gains %v and loses %v", added, removed)
+	}
+	var news []string
+	for _, one := range l.Left() {
+		if !one.Known {
+			news = append(news, one.Host)
+		}
+	}
+	if !slices.Equal(news, []string{"*.microsoft.com", "new.msocsp.com"}) {
+		t.Errorf("what is worth a look: %v", news)
+	}
+}
+
+// The other instances have rows with the same numbers, for other things.
+func TestRowNumbersAreOfOneInstance(t *testing.T) {
+	t.Parallel()
+	rows := append(serviceRows(t, policy.GCCHigh),
+		serviceRow{ID: 2, Area: "Exchange", URLs: []string{"optional.office365.us"}, Ports: "443"},
+		serviceRow{ID: 125, Area: "Common", URLs: []string{"required.office365.us"}, Ports: "8080", Required: true})
+	p := newFrom(t, readList(t, policy.GCCHigh, rows))
+	if got := verdict(t, p, "required.office365.us:8080"); got != allowed {
+		t.Errorf("a required row is refused with kind %v", got)
+	}
+	if slices.ContainsFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Source() == "row 2, Exchange" }) {
+		t.Error("an optional row is allowed")
+	}
+}
+
+func TestDifference(t *testing.T) {
+	t.Parallel()
+	old := newPolicy(t, policy.Worldwide)
+	rows := change(t, withRow(t, "443", "b.office.net", "a.office.net"), 159, func(r *serviceRow) { r.Ports = "443" })
+	added, removed := policy.Difference(old, newFrom(t, readList(t, policy.Worldwide, rows)))
+	if want := []string{"a.office.net:443", "admin.microsoft.com:443", "b.office.net:443"}; !slices.Equal(added, want) {
+		t.Errorf("added %v, want %v", added, want)
+	}
+	if want := []string{"admin.microsoft.com:80,443"}; !slices.Equal(removed, want) {
+		t.Errorf("removed %v, want %v", removed, want)
+	}
+	var many []string
+	for i := range 80 {
+		many = append(many, fmt.Sprintf("h%02d.office.net", i))
+	}
+	added, _ = policy.Difference(old, newFrom(t, readList(t, policy.Worldwide, withRow(t, "443", many...))))
+	if len(added) != 51 || added[0] != "h00.office.net:443" || added[50] != "and 30 more" {
+		t.Errorf("a long difference: %v", added)
+	}
+}
+
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	p := newPolicy(t, policy.Worldwide, "*.office365.com:8443")
+	endpoints, err := p.Matches("SMTP.office365.com.")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range endpoints {
+		got = append(got, e.String()+" "+e.Source())
+	}
+	slices.Sort(got)
+	want := []string{
+		"*.office365.com:80,443 row 71, Common", "*.office365.com:8443 operator",
+		"smtp.office365.com:143,587,993,995 row 2, Exchange", "smtp.office365.com:25 supplement, Exchange",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if endpoints, err := p.Matches("evil.example"); err != nil || len(endpoints) != 0 {
+		t.Errorf("evil.example matches %v, %v", endpoints, err)
+	}
+	if _, err := p.Matches("127.1"); kindOf(t, err) != policy.IsAddress {
+		t.Errorf("127.1 is not called an address: %v", err)
+	}
+}

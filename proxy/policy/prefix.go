@@ -1,0 +1,43 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// The widest ranges that are believed.
+const (
+	widest4 = 8
+	widest6 = 16
+)
+
+// notPublic are the special-purpose networks of IPv4 (RFC 6890), and those
+// inside the global unicast addresses of IPv6 that belong to nobody or map
+// IPv4.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
+	netip.MustParsePrefix("224.0.0.0/3"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"),
+}
+
+// checkPrefix refuses what cannot be a range of addresses of Microsoft.
+func checkPrefix(p netip.Prefix) error {
+	addr := p.Addr()
+	switch {
+	case !p.IsValid() || addr.Is4In6() || p != p.Masked():
+		return fmt.Errorf("%q is not a range of addresses", p)
+	case addr.Is4() && p.Bits() < widest4, addr.Is6() && p.Bits() < widest6:
+		return fmt.Errorf("the range of addresses %s is too wide", p)
+	case addr.Is6() && !netip.MustParsePrefix("2000::/3").Contains(addr):
+		return fmt.Errorf("the addresses %s are not public", p)
+	}
+	for _, special := range notPublic {
+		if special.Overlaps(p) {
+			return fmt.Errorf("the addresses %s are not public", p)
+		}
+	}
+	return nil
+}
