@@ -28,7 +28,8 @@ type Config struct {
 	// TrustedProxies are the networks whose connections begin with a PROXY
 	// header; none by default.
 	TrustedProxies []netip.Prefix
-	Policy         *policy.Policy
+	// Policy is what clients may reach at first; Server.SetPolicy replaces it.
+	Policy *policy.Policy
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
 	// Mark is the firewall mark of our connections to destinations (SO_MARK,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // crlHost is a revocation list's host, which is allowed on port 80.
@@ -33,6 +34,7 @@ func plainWorld(t *testing.T) *world {
 	return newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
 		c.Upstream.ConnectTo[crlHost+":80"] = web.Listener.Addr().String()
 		c.Upstream.ConnectTo["crl4.digicert.com:80"] = "127.0.0.1:1" // nobody listens there
+		c.Upstream.ConnectTo["late.office365.example:80"] = web.Listener.Addr().String()
 	})
 }
 
@@ -293,5 +295,39 @@ func TestConnectAfterPlainHTTP(t *testing.T) {
 	_ = conn.Close()
 	if rec := w.expect(proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed); rec.Protocol != "unknown" || rec.Destination != "" {
 		t.Errorf("record %+v", rec)
+	}
+}
+
+// Another policy counts from the next request on, in both directions.
+func TestSetPolicy(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	const extra = "late.office365.example"
+	endpoint, err := policy.ParseEndpoint(extra + ":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wider, err := policy.New(policy.Worldwide, []policy.Endpoint{endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	original, err := policy.New(policy.Worldwide, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func() int {
+		conn := dial(t, w.proxy)
+		defer conn.Close()
+		resp, _ := ask(t, conn, bufio.NewReader(conn), "GET http://"+extra+"/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		w.record()
+		return resp.StatusCode
+	}
+	for i, p := range []*policy.Policy{nil, wider, original} {
+		if p != nil {
+			w.server.SetPolicy(p)
+		}
+		if got := status(); (got == http.StatusForbidden) == (p == wider) {
+			t.Errorf("with policy %d the answer is %d", i, got)
+		}
 	}
 }

@@ -114,7 +114,7 @@ func (s *Server) openTunnel(ctx context.Context, c *client) error {
 func (s *Server) allowed(hostport string) (policy.Destination, error) {
 	dest, err := policy.ParseDestination(hostport)
 	if err == nil {
-		dest, err = s.policy().Check(dest.Host, dest.Port)
+		dest, err = s.policy.Load().Check(dest.Host, dest.Port)
 	}
 	if err != nil {
 		return policy.Destination{}, policyFailure(err)
@@ -201,7 +201,7 @@ func (s *Server) findDestinationByName(ctx context.Context, c *client) error {
 }
 
 func (s *Server) setDestination(c *client, host string, port uint16) error {
-	dest, err := s.policy().Check(host, port)
+	dest, err := s.policy.Load().Check(host, port)
 	if err != nil {
 		return policyFailure(err)
 	}

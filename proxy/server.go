@@ -34,13 +34,11 @@ type Server struct {
 	sessions  *legacytls.Sessions
 	lingering atomic.Int32
 	clients   atomic.Pointer[clients.Table]
+	policy    atomic.Pointer[policy.Policy]
 	listeners []*listener
 	addresses *addresses
 	own       *own
 }
-
-// policy is the policy in force.
-func (s *Server) policy() *policy.Policy { return s.cfg.Policy }
 
 // A listener is one socket of ours.
 type listener struct {
@@ -60,6 +58,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, admission: newAdmission(&cfg), refusals: newRefusals(), tickets: new(tls.Config), own: newOwn()}
 	s.clients.Store(cfg.Clients)
+	s.policy.Store(cfg.Policy)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -80,6 +79,10 @@ func New(cfg Config) (*Server, error) {
 	s.addresses = newAddresses(dialer.Addresses)
 	return s, nil
 }
+
+// SetPolicy puts another policy in the place of the one in force. Connections
+// that are open go on, and listeners keep the destination that they have.
+func (s *Server) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
 
 // Listen opens every listener, or none: an error closes those already open.
 func (s *Server) Listen(ctx context.Context) error {
@@ -115,7 +118,7 @@ func listen(ctx context.Context, u ListenURL) (net.Listener, error) {
 // mailDestination is where a mail listener leads that names no destination;
 // zero for others.
 func (s *Server) mailDestination(scheme Scheme) policy.Destination {
-	m := s.policy().Mail()
+	m := s.policy.Load().Mail()
 	return map[prologue.Protocol]policy.Destination{
 		prologue.SMTP: m.SMTP, prologue.IMAP: m.IMAP, prologue.POP3: m.POP3,
 	}[scheme.mail()]

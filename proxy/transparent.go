@@ -62,7 +62,7 @@ func (c *client) scheme() Scheme {
 // leads to this very address, the name that Microsoft's row of the address is
 // best known by, and what the listener says.
 func (s *Server) findDestinationByAddress(ctx context.Context, c *client) error {
-	allowed := s.policy()
+	allowed := s.policy.Load()
 	host := s.addresses.nameOf(ctx, allowed, c.original)
 	if host == "" {
 		known, _ := allowed.NameAt(c.original)
