@@ -26,6 +26,8 @@ const (
 	upstreamFailuresTotal
 	certificatesIssued
 	caNotAfter
+	endpointsChecked
+	endpointsRefreshes
 	buildInfo
 )
 
@@ -85,6 +87,10 @@ var definitions = [...]definition{
 		"Certificates that the local certificate authority issued since the start."},
 	caNotAfter: {"ca_not_after_timestamp_seconds", gauge, nil,
 		"When the certificate of the local certificate authority expires, as a Unix time."},
+	endpointsChecked: {"endpoints_checked_timestamp_seconds", gauge, nil,
+		"When the list of Microsoft 365's endpoints in force was last known to be the newest, as a Unix time; without TLSLIFT_M365_REFRESH, when Microsoft published it."},
+	endpointsRefreshes: {"endpoints_refreshes_total", counter, []string{"result"},
+		"Questions to Microsoft's endpoints web service, by result: unchanged, updated, rejected, failed or throttled."},
 	buildInfo: {"build_info", gauge, []string{"version", "revision", "goversion"},
 		"Always 1; the labels say which tlslift is running."},
 }

@@ -61,7 +61,8 @@ type Metrics struct {
 	connections, clientConnections, clientHandshakes  *prometheus.CounterVec
 	clientFailures, clientBytes, clientReplies        *prometheus.CounterVec
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
-	active, lastSeen                                  *prometheus.GaugeVec
+	refreshes                                         *prometheus.CounterVec
+	active, lastSeen, listChecked                     *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
 	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
 
@@ -80,6 +81,7 @@ func New(o Options) *Metrics {
 	m.registerConnections()
 	m.registerClients()
 	m.registerUpstream()
+	m.registerEndpoints()
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
 	m.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)

@@ -69,6 +69,8 @@ func observe(m *Metrics, records ...*proxy.Record) {
 func told() *Metrics {
 	m := New(Options{Version: "1.2.3", Revision: "abc"})
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
+	m.SetEndpointsChecked(start)
+	m.CountRefresh("updated")
 	observe(m, story()...)
 	m.Opened(proxyListener)
 	return m
