@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 const trustHint = "The CA is new: clients that are lifted must trust its certificate. Keep its directory; another CA would mean another round to every client."
@@ -16,11 +19,16 @@ func (p *program) announce(s *service) {
 	} else {
 		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // there is nowhere to complain
 	}
-	if domains := s.uncovered(); len(domains) > 0 {
-		s.log.Warn("the CA may not sign for some destinations, so clients that are lifted to them may reject its certificates",
-			"domains", strings.Join(domains, ","),
-			"remedy", "stop tlslift, move the CA's directory away, start it to have a new CA made, and install its certificate on the clients")
+	s.warnUncovered(uncovered(s.policy, s.ca))
+}
+
+func (s *service) warnUncovered(domains []string) {
+	if len(domains) == 0 {
+		return
 	}
+	s.log.Warn("the CA may not sign for some destinations, so clients that are lifted to them may reject its certificates",
+		"domains", strings.Join(domains, ","),
+		"remedy", "stop tlslift, move the CA's directory away, start it to have a new CA made, and install its certificate on the clients")
 }
 
 func (s *service) startText(version string) string {
@@ -63,8 +71,8 @@ func (s *service) adminURL() string {
 	return "http://" + reachable(address(s.adminListener.Addr().String()))
 }
 
-// uncovered are the domains of the policy that an older CA, made for other
-// settings, may not sign for.
-func (s *service) uncovered() []string {
-	return slices.DeleteFunc(s.policy.Domains(), s.ca.Covers)
+// uncovered are the domains of a policy that an older CA, made for other
+// destinations, may not sign for.
+func uncovered(p *policy.Policy, ca *localca.CA) []string {
+	return slices.DeleteFunc(p.Domains(), ca.Covers)
 }

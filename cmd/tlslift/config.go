@@ -19,6 +19,7 @@ type Config struct {
 	AdminListen      address                                 `env:"ADMIN_LISTEN"` // empty: off
 	StateDir         string                                  `env:"STATE_DIR"`
 	Instance         policy.Instance                         `env:"M365_INSTANCE"`
+	Refresh          truth                                   `env:"M365_REFRESH"`
 	ClientNets       list[network, *network]                 `env:"CLIENT_NETS"`
 	TrustedProxies   list[network, *network]                 `env:"TRUSTED_PROXIES"`
 	Destinations     list[policy.Endpoint, *policy.Endpoint] `env:"DESTINATIONS"`

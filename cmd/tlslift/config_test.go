@@ -91,6 +91,7 @@ func TestGoodValues(t *testing.T) {
 		"TLSLIFT_CONNECT_TO":      "mail.example.com:443=10.0.0.1:8443",
 		"TLSLIFT_UPSTREAM_PROXY":  "http://user:hunter2@proxy.example.com:3128",
 		"TLSLIFT_M365_INSTANCE":   "GCCHigh",
+		"TLSLIFT_M365_REFRESH":    "True",
 		"TLSLIFT_LOG_LEVEL":       "WARN",
 		"TLSLIFT_LOG_FORMAT":      "JSON",
 		"TLSLIFT_MAX_CONNECTIONS": "7",
@@ -102,7 +103,7 @@ func TestGoodValues(t *testing.T) {
 		t.Errorf("got networks %s", got)
 	}
 	if !slices.Contains(cfg.Ciphers, cipherRC4) || cfg.ConnectTo["mail.example.com:443"] != "10.0.0.1:8443" ||
-		cfg.Instance != "gcchigh" || cfg.LogFormat != logJSON || cfg.MaxConns != 7 {
+		cfg.Instance != "gcchigh" || !bool(cfg.Refresh) || cfg.LogFormat != logJSON || cfg.MaxConns != 7 {
 		t.Errorf("got %+v", cfg)
 	}
 	if password, _ := cfg.UpstreamProxy.User.Password(); password != "hunter2" || cfg.UpstreamProxy.Host != "proxy.example.com:3128" {
@@ -115,6 +116,7 @@ var badValues = map[string][]string{
 	"LISTEN":                     {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", "redirect://:3129?sni=www.example.com", ","},
 	"ADMIN_LISTEN":               {"9465", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "http://127.0.0.1:1", "*:9465"},
 	"M365_INSTANCE":              {"mars"},
+	"M365_REFRESH":               {"hourly"},
 	"CLIENT_NETS":                {"10.0.0.0/33", "printer", "fe80::1%eth0", "::ffff:10.0.0.0/104", ","},
 	"TRUSTED_PROXIES":            {"10.0.0"},
 	"DESTINATIONS":               {"mail.example.com", "*:443", "10.0.0.1:443"},

@@ -108,6 +108,7 @@ func TestHelp(t *testing.T) {
 		"serve":       {"serve", "--help"},
 		"config":      {"config", "--help"},
 		"healthcheck": {"healthcheck", "--help"},
+		"endpoints":   {"endpoints", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {
@@ -132,6 +133,9 @@ func TestCompletion(t *testing.T) {
 	}
 	if got := runWith(t, nil, "__complete", "config", "--format", ""); !strings.HasPrefix(got.stdout, "text\nmarkdown\nenv\n") {
 		t.Errorf("completing --format: got %+v", got)
+	}
+	if got := runWith(t, nil, "__complete", "endpoints", "smtp"); !strings.Contains(got.stdout, "smtp.office365.com\n") {
+		t.Errorf("completing a host: got %+v", got)
 	}
 	if got := runWith(t, nil, "__complete", "he"); !strings.Contains(got.stdout, "healthcheck") {
 		t.Errorf("completing a command: got %+v", got)

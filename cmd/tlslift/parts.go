@@ -26,6 +26,11 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
 		return nil, fmt.Errorf("%sDESTINATIONS: %w", prefix, err)
 	}
+	m := metrics.New(metrics.Options{Version: p.version, Revision: buildRevision()})
+	builtIn := s.policy
+	if err := s.loadList(m); err != nil {
+		return nil, err
+	}
 	if s.ca, err = openCA(cfg, s.policy); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", prefix, err)
 	}
@@ -33,12 +38,15 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := metrics.New(metrics.Options{Version: p.version, Revision: buildRevision()})
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
 	parts.Observer = m
+	// The listeners are checked against the built-in list, as load has done:
+	// a host that Microsoft takes off its list must not keep us from starting.
+	parts.Policy = builtIn
 	if s.proxy, err = proxy.New(parts); err != nil {
 		return nil, err
 	}
+	s.proxy.SetPolicy(s.policy)
 	s.admin = metrics.NewServer(metrics.NewAdmin(m.Gatherer(), s.ready))
 	return s, nil
 }
@@ -81,7 +89,6 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		Listeners:               cfg.Listen,
 		ClientNets:              prefixes(cfg.ClientNets),
 		TrustedProxies:          prefixes(cfg.TrustedProxies),
-		Policy:                  s.policy,
 		Upstream:                out,
 		CA:                      s.ca,
 		Weak:                    proxy.WeakSuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -55,12 +57,15 @@ func (p *program) serve(ctx context.Context, cfg *Config) error {
 
 // A service is the parts, built and put together.
 type service struct {
-	cfg    *Config
-	log    *slog.Logger
+	cfg *Config
+	log *slog.Logger
+	// policy is the one in force. From the start on it belongs to refresher.
 	policy *policy.Policy
 	ca     *localca.CA
 	proxy  *proxy.Server
 	admin  *http.Server
+	// refresher is nil when nobody is asked for another list of endpoints.
+	refresher *endpoints.Refresher
 	// adminListener is nil when there is no admin address.
 	adminListener net.Listener
 	phase         atomic.Pointer[phase]
@@ -159,7 +164,13 @@ func (s *service) run(ctx context.Context) error {
 	defer stop()
 	adminDone := make(chan error, 1)
 	go func() { adminDone <- s.serveAdmin(stop) }()
+	var refreshing sync.WaitGroup
+	if s.refresher != nil {
+		refreshing.Go(func() { s.refresher.Run(ctx) })
+	}
 	err := s.proxy.Serve(ctx)
+	stop()
+	refreshing.Wait()
 	_ = s.admin.Close() // what is left are scrapes
 	return errors.Join(err, <-adminDone)
 }

@@ -28,6 +28,7 @@ var settings = []setting{
 	{name: "ADMIN_LISTEN", def: "127.0.0.1:9465", meaning: "address of /metrics, /healthz and /readyz; empty turns it off", remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off"},
 	{name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", meaning: "directory of the CA; it is created, and only its owner may read it", remedy: "a directory that only tlslift may read, as in /var/lib/tlslift"},
 	{name: "M365_INSTANCE", def: "worldwide", meaning: "whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`", remedy: "worldwide, gcchigh, dod or china"},
+	{name: "M365_REFRESH", def: "false", meaning: "`true` asks Microsoft's endpoints web service, at most hourly, which hosts and ports have changed; `false` uses the list that tlslift was built with", remedy: "true or false"},
 	{name: "CLIENT_NETS", def: "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10", meaning: "networks that may connect", remedy: "networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8"},
 	{name: "TRUSTED_PROXIES", meaning: "networks of load balancers, whose connections begin with a PROXY protocol header (v1 or v2)", remedy: "networks or addresses, comma-separated, as in 10.0.0.5,10.0.1.0/24"},
 	{name: "DESTINATIONS", meaning: "host patterns with port that clients may reach besides Microsoft 365, as in `*.example.com:443`", remedy: "host:port pairs, comma-separated, as in mail.example.com:587,*.example.com:443"},

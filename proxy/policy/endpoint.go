@@ -24,6 +24,18 @@ func (e Endpoint) Pattern() string { return e.pattern.String() }
 // Ports returns the ports, sorted: numbers and ranges, comma-separated.
 func (e Endpoint) Ports() string { return e.ports.String() }
 
+// HasPort says whether a port is among them.
+func (e Endpoint) HasPort(port uint16) bool { return e.ports.contain(port) }
+
+// PortsOf returns the ports of all of the endpoints, as Ports does.
+func PortsOf(endpoints []Endpoint) string {
+	var all ports
+	for _, e := range endpoints {
+		all = append(all, e.ports...)
+	}
+	return all.sorted().String()
+}
+
 // Source returns where the endpoint comes from: "row 10, Exchange",
 // "supplement, Exchange" or "operator".
 func (e Endpoint) Source() string { return e.source }

@@ -199,6 +199,12 @@ func TestMatches(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	if ports := policy.PortsOf(endpoints); ports != "25,80,143,443,587,993,995,8443" {
+		t.Errorf("all ports: %s", ports)
+	}
+	if endpoints[0].Pattern() != "smtp.office365.com" || !endpoints[3].HasPort(8443) && !endpoints[3].HasPort(443) || endpoints[3].HasPort(25) {
+		t.Errorf("not the most specific first: %v", endpoints)
+	}
 	if endpoints, err := p.Matches("evil.example"); err != nil || len(endpoints) != 0 {
 		t.Errorf("evil.example matches %v, %v", endpoints, err)
 	}

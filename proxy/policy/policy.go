@@ -55,7 +55,7 @@ func (p *Policy) Endpoints() []Endpoint { return slices.Clone(p.endpoints) }
 func (p *Policy) List() List { return p.list }
 
 // Matches returns the endpoints whose pattern matches a host, on whatever
-// port, in no particular order. The error is an *Error: host is not the name
+// port, the most specific first. The error is an *Error: host is not the name
 // of a host.
 func (p *Policy) Matches(host string) ([]Endpoint, error) {
 	name, fault := normalise(host)

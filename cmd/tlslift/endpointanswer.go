@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// An answer says whether clients may reach a destination.
+type answer struct {
+	Asked   string `json:"asked"`
+	Allowed bool   `json:"allowed"`
+	// Says is one sentence.
+	Says string `json:"says"`
+	// Remedy is what to do if it is not allowed; empty otherwise.
+	Remedy string `json:"remedy,omitempty"`
+	// Name is what a client means that goes to the address that was asked for.
+	Name      string          `json:"name,omitempty"`
+	Endpoints []shownEndpoint `json:"endpoints,omitempty"` // that allow it
+}
+
+// answer prints what is asked for. Its error says that it is not allowed, or
+// is wrong usage if it is neither a host nor an address.
+func (a *allowlist) answer(w io.Writer, asked string, asJSON bool) error {
+	var got answer
+	var err error
+	if addr, port, ok := addressOf(asked); ok {
+		got = a.address(addr, port)
+	} else if got, err = a.host(asked); err != nil {
+		return err
+	}
+	got.Asked = asked
+	if asJSON {
+		err = printJSON(w, got)
+	} else if got.Allowed {
+		err = got.print(w)
+	}
+	if err == nil && !got.Allowed {
+		err = errors.New(got.Says + "; " + got.Remedy)
+	}
+	return failed(err)
+}
+
+func (a answer) print(w io.Writer) error {
+	if _, err := fmt.Fprintf(w, "%s\n\n", a.Says); err != nil {
+		return err
+	}
+	return printEndpoints(w, a.Endpoints)
+}
+
+// addressOf reads an address; its port is zero if it has none.
+func addressOf(s string) (addr netip.Addr, port uint16, ok bool) {
+	if whole, err := netip.ParseAddrPort(s); err == nil {
+		return whole.Addr().Unmap(), whole.Port(), true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	return addr.Unmap(), 0, err == nil
+}
+
+// host answers for a host, with or without a port.
+func (a *allowlist) host(asked string) (answer, error) {
+	host, port := asked, uint16(0)
+	if strings.Contains(asked, ":") {
+		d, err := policy.ParseDestination(asked)
+		if err != nil {
+			return a.refused("", 0, err)
+		}
+		host, port = d.Host, d.Port
+	}
+	matches, err := a.policy.Matches(host)
+	if err != nil {
+		return a.refused(host, port, err)
+	}
+	if port == 0 && len(matches) > 0 {
+		says := fmt.Sprintf("%s is allowed on ports %s.", host, policy.PortsOf(matches))
+		return answer{Allowed: true, Says: says, Endpoints: a.shown(matches)}, nil
+	}
+	// Without a port, any will do: no pattern matches the host.
+	d, err := a.policy.Check(host, max(port, 1))
+	if err != nil {
+		return a.refused(host, port, err)
+	}
+	matches = slices.DeleteFunc(matches, func(e policy.Endpoint) bool { return !e.HasPort(port) })
+	return answer{Allowed: true, Says: d.String() + " is allowed.", Endpoints: a.shown(matches)}, nil
+}
+
+// refused explains why the policy says no. What is no destination at all is
+// wrong usage.
+func (a *allowlist) refused(host string, port uint16, err error) (answer, error) {
+	var refusal *policy.Error
+	if !errors.As(err, &refusal) || refusal.Kind == policy.Invalid {
+		return answer{}, err
+	}
+	got := answer{Says: refusal.Error()}
+	target := host + ":PORT"
+	if port != 0 {
+		target = policy.Destination{Host: host, Port: port}.String()
+	} else {
+		got.Says = strings.Replace(got.Says, host+":1", host, 1)
+	}
+	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, prefix)
+	switch {
+	case refusal.Kind == policy.IsAddress:
+		got.Remedy = "let the client ask for the host's name"
+	case refusal.Kind == policy.PortNotAllowed:
+		got.Remedy = "let the client use one of these, or " + add
+	case a.refresh:
+		got.Remedy = "if clients need it, " + add
+	default:
+		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s", prefix, add)
+	}
+	for _, left := range a.policy.List().Left() {
+		if left.Host == host {
+			got.Says += fmt.Sprintf(" (Microsoft publishes it in row %d; it is left out because %s)", left.Row, left.Why)
+		}
+	}
+	return got, nil
+}
+
+// address answers for an address: what a client means that goes there without
+// telling a name.
+func (a *allowlist) address(addr netip.Addr, port uint16) answer {
+	var sources []string
+	for _, r := range a.policy.Ranges() {
+		if r.Contains(addr) && (port == 0 || r.HasPort(port)) {
+			sources = append(sources, r.Source)
+		}
+	}
+	where := addr.String()
+	if port != 0 {
+		where = netip.AddrPortFrom(addr, port).String()
+	}
+	published := slices.DeleteFunc(a.policy.Endpoints(), func(e policy.Endpoint) bool {
+		return !slices.Contains(sources, e.Source())
+	})
+	got := answer{Endpoints: a.shown(published)}
+	says := fmt.Sprintf("%s is published in %s", where, strings.Join(sources, " and "))
+	name, known := a.policy.NameAt(netip.AddrPortFrom(addr, port))
+	switch {
+	case len(sources) == 0:
+		got.Says = where + " is not an address that Microsoft publishes for a host and port that are allowed"
+		got.Remedy = "let the client ask for the host's name, and ask here whether that is allowed"
+	case port == 0:
+		got.Says, got.Remedy = says, "ask again with the port, as in "+netip.AddrPortFrom(addr, 443).String()
+	case !known:
+		got.Says = says + ", where each tenant has a name of its own"
+		got.Remedy = "a client without a server name cannot be served there; let it tell the name"
+	default:
+		got.Allowed, got.Name = true, name.String()
+		got.Says = fmt.Sprintf("%s; a client that tells no name means %s.", says, name)
+	}
+	return got
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+const (
+	// maxAnswerHeader is far above what the web service sends.
+	maxAnswerHeader = 64 << 10
+	// maxLeftLines bounds the log lines about one list.
+	maxLeftLines = 50
+)
+
+// listName is the web service's name of the instance.
+func (c *Config) listName() string {
+	switch c.Instance {
+	case policy.GCCHigh:
+		return "USGovGCCHigh"
+	case policy.DoD:
+		return "USGovDoD"
+	case policy.China:
+		return "China"
+	default:
+		return "Worldwide"
+	}
+}
+
+// listFile keeps the list between runs.
+func (c *Config) listFile() stateFile {
+	return c.stateFile("endpoints-" + c.Instance.String() + ".json")
+}
+
+// loadList puts the saved list into force and prepares to ask for others,
+// unless the settings say that nobody is asked. The policy is the built-in one
+// before.
+func (s *service) loadList(m *metrics.Metrics) error {
+	published := s.policy.List().Published()
+	m.SetEndpointsChecked(published)
+	if !s.cfg.Refresh {
+		return nil
+	}
+	client, err := s.cfg.listClient()
+	if err != nil {
+		return err
+	}
+	s.refresher, err = endpoints.New(endpoints.Config{
+		Instance: s.cfg.listName(),
+		BuiltIn:  versionOf(published),
+		Client:   client,
+		Store:    s.cfg.listFile(),
+		Accept:   s.takeList,
+		Report: func(r endpoints.Result) {
+			m.CountRefresh(string(r.Outcome))
+			m.SetEndpointsChecked(r.Current)
+		},
+		Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if current := s.refresher.Load(); current.After(published) {
+		m.SetEndpointsChecked(current)
+	}
+	return nil
+}
+
+// versionOf returns the lowest version of a day; empty for no day.
+func versionOf(day time.Time) string {
+	if day.IsZero() {
+		return ""
+	}
+	return day.Format("20060102") + "00"
+}
+
+// takeList puts a list into force. It is called at the start, for a list that
+// was saved, and then by the one goroutine that asks for others.
+func (s *service) takeList(version string, text []byte) error {
+	list, err := policy.ParseList(s.cfg.Instance, version, text)
+	if err != nil {
+		return err
+	}
+	p, err := policy.NewFrom(list, s.cfg.Destinations)
+	if err != nil {
+		return err
+	}
+	before := s.policy
+	s.policy = p
+	added, removed := policy.Difference(before, p)
+	s.log.Info("a list of Microsoft 365 endpoints is in force", "version", version, "endpoints", len(p.Endpoints()),
+		"added", strings.Join(added, " "), "removed", strings.Join(removed, " "))
+	if s.proxy == nil {
+		return nil // a saved list: the rest was said when it was new
+	}
+	s.proxy.SetPolicy(p)
+	s.warnLeft(list)
+	s.warnUncovered(slices.DeleteFunc(uncovered(p, s.ca), func(domain string) bool {
+		return slices.Contains(before.Domains(), domain)
+	}))
+	return nil
+}
+
+// warnLeft names the hosts that are new and not allowed.
+func (s *service) warnLeft(list policy.List) {
+	lines := 0
+	for _, left := range list.Left() {
+		if left.Known {
+			continue
+		}
+		if lines++; lines > maxLeftLines {
+			s.log.Warn("more hosts of the list of Microsoft 365 endpoints are left out", "version", list.Version())
+			return
+		}
+		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "why", left.Why,
+			"remedy", "if clients need it and you know who runs it, add it with its port to "+prefix+"DESTINATIONS")
+	}
+}
+
+// listClient reaches the web service as destinations are reached: verified,
+// and through the egress proxy if there is one.
+func (c *Config) listClient() (*http.Client, error) {
+	out, err := c.upstream()
+	if err != nil {
+		return nil, err
+	}
+	dialer, err := upstream.New(out)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dialTLS(ctx, dialer, network, address)
+		},
+		DisableKeepAlives:      true, // the next question is an hour away
+		MaxResponseHeaderBytes: maxAnswerHeader,
+	}}, nil
+}
+
+func dialTLS(ctx context.Context, dialer *upstream.Dialer, network, address string) (net.Conn, error) {
+	to, err := policy.ParseDestination(address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := dialer.Handshake(ctx, conn, to.Host, to.Port, nil)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("opening TLS: %w", err)
+	}
+	return secure, nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// maxStateFile bounds what is read of a state file: tlslift writes none that
+// is longer.
+const maxStateFile = 8 << 20
+
+// A stateFile is a small file in the state directory that is replaced as a
+// whole. A process that ends at any moment, or a power cut, leaves either what
+// was there before or what was saved.
+type stateFile struct{ path string }
+
+// stateFile returns the state file of a name.
+func (c *Config) stateFile(name string) stateFile {
+	return stateFile{filepath.Join(c.StateDir, name)}
+}
+
+// Load returns the content. The error wraps fs.ErrNotExist if there is no such
+// file.
+func (s stateFile) Load() ([]byte, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read from
+	text, err := io.ReadAll(io.LimitReader(f, maxStateFile+1))
+	if err == nil && len(text) > maxStateFile {
+		err = fmt.Errorf("%s has more than %d bytes", s.path, maxStateFile)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return text, nil
+}
+
+// Save replaces the content. Only the owner may read the file.
+func (s stateFile) Save(text []byte) error {
+	if len(text) > maxStateFile {
+		return fmt.Errorf("writing %s: more than %d bytes", s.path, maxStateFile)
+	}
+	dir := filepath.Dir(s.path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(s.path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err := cmp.Or(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("writing %s: %w", f.Name(), err), f.Close(), os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), s.path); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the names in dir survive a power cut, where the file system
+// can do that for a directory.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close() // only synced
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
