@@ -115,6 +115,7 @@ type tlslift struct {
 	stderr    bytes.Buffer
 	readToEnd chan struct{}
 	stopOnce  sync.Once
+	http      *http.Client // where admin can be reached
 }
 
 // host is the destination of the tests, which TLSLIFT_CONNECT_TO maps to a
@@ -131,6 +132,14 @@ func start(t *testing.T, upstream string, roots []byte, settings ...string) *tls
 // startAs runs tlslift under another program, such as strace.
 func startAs(t *testing.T, wrapper []string, upstream string, roots []byte, settings ...string) *tlslift {
 	t.Helper()
+	l := prepare(t, wrapper, upstream, roots, settings...)
+	l.run()
+	return l
+}
+
+// prepare is startAs without the start.
+func prepare(t *testing.T, wrapper []string, upstream string, roots []byte, settings ...string) *tlslift {
+	t.Helper()
 	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +150,7 @@ func startAs(t *testing.T, wrapper []string, upstream string, roots []byte, sett
 		t.Fatal(err)
 	}
 	l := &tlslift{
-		t: t, changed: make(chan struct{}), readToEnd: make(chan struct{}),
+		t: t, changed: make(chan struct{}), readToEnd: make(chan struct{}), http: http.DefaultClient,
 		proxy: freeAddress(t), tls: freeAddress(t), sni: freeAddress(t), admin: freeAddress(t),
 		caFile: filepath.Join(dir, "state", "ca", "ca.pem"),
 	}
@@ -160,7 +169,6 @@ func startAs(t *testing.T, wrapper []string, upstream string, roots []byte, sett
 		// A setting may name our own listener, whose address is chosen here.
 		l.cmd.Env[i] = strings.ReplaceAll(setting, "{proxy}", l.proxy)
 	}
-	l.run()
 	return l
 }
 
@@ -197,7 +205,7 @@ func (l *tlslift) read(r io.Reader) {
 func (l *tlslift) awaitReady() {
 	l.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		resp, err := http.Get("http://" + l.admin + "/readyz")
+		resp, err := l.http.Get("http://" + l.admin + "/readyz")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -270,7 +278,7 @@ func matches(rec map[string]any, want map[string]string) bool {
 // metric returns the lines of /metrics that contain all parts.
 func (l *tlslift) metric(t *testing.T, parts ...string) []string {
 	t.Helper()
-	resp, err := http.Get("http://" + l.admin + "/metrics")
+	resp, err := l.http.Get("http://" + l.admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -458,6 +466,17 @@ http {
 // runServer starts a server and waits until its address answers.
 func runServer(t *testing.T, address, name string, args ...string) {
 	t.Helper()
+	server{address: address, dial: new(net.Dialer).DialContext}.run(t, name, args...)
+}
+
+// A server is a program that answers on an address, for who dials so.
+type server struct {
+	address string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+func (s server) run(t *testing.T, name string, args ...string) {
+	t.Helper()
 	cmd := exec.Command(name, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -471,7 +490,7 @@ func runServer(t *testing.T, address, name string, args ...string) {
 		<-ended
 	})
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		conn, err := net.Dial("tcp", address)
+		conn, err := s.dial(t.Context(), "tcp", s.address)
 		if err == nil {
 			_ = conn.Close()
 			return
@@ -483,7 +502,7 @@ func runServer(t *testing.T, address, name string, args ...string) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	t.Fatalf("%s does not listen on %s", name, address)
+	t.Fatalf("%s does not listen on %s", name, s.address)
 }
 
 // run runs a client to its end and returns what it printed.
@@ -497,6 +516,16 @@ func run(t *testing.T, stdin string, name string, args ...string) (string, error
 	cmd.Env = append(os.Environ(), "OPENSSL_CONF=/dev/null", "no_proxy=", "https_proxy=", "http_proxy=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// A namespace is the name of a network namespace.
+type namespace string
+
+// run is run in the namespace.
+func (ns namespace) run(t *testing.T, stdin, name string, args ...string) (string, error) {
+	t.Helper()
+	need(t, name)
+	return run(t, stdin, "ip", append([]string{"netns", "exec", string(ns), name}, args...)...)
 }
 
 // end is as much of a long text as one wants to see.

@@ -80,11 +80,21 @@ type mailCall struct {
 	opening  string // atOnce, byCommand, ifOffered or never
 	address  string
 	caFile   string
-	to       string   // who gets a mail that is sent
-	mail     string   // what is sent; sentMail when empty
-	viaHTTP  string   // port of a destination behind a proxy that address is; empty for none
-	oneEHLO  bool     // openssl says no EHLO behind STARTTLS
-	more     []string // words for the client's command line
+	to       string    // who gets a mail that is sent
+	mail     string    // what is sent; sentMail when empty
+	viaHTTP  string    // port of a destination behind a proxy that address is; empty for none
+	oneEHLO  bool      // openssl says no EHLO behind STARTTLS
+	more     []string  // words for the client's command line
+	in       namespace // where the client runs; empty for this machine's own network
+}
+
+// run runs the client's program.
+func (c mailCall) run(t *testing.T, stdin, name string, args ...string) (string, error) {
+	t.Helper()
+	if c.in == "" {
+		return run(t, stdin, name, args...)
+	}
+	return c.in.run(t, stdin, name, args...)
 }
 
 func (c mailCall) host() string {
@@ -144,7 +154,7 @@ func curlMail(t *testing.T, c mailCall) (string, error) {
 	case "pop3":
 		args = append(args, url+"/1")
 	}
-	return run(t, c.sent(), "curl", append(append(args, c.level.curl...), c.more...)...)
+	return c.run(t, c.sent(), "curl", append(append(args, c.level.curl...), c.more...)...)
 }
 
 // opensslMail says everything at once, as it does not read what it is told.
@@ -173,12 +183,12 @@ func opensslMail(t *testing.T, c mailCall) (string, error) {
 	if c.oneEHLO {
 		_, text, _ = strings.Cut(text, "\n")
 	}
-	return run(t, text, "openssl", append(append(args, c.level.openssl...), c.more...)...)
+	return c.run(t, text, "openssl", append(append(args, c.level.openssl...), c.more...)...)
 }
 
 func pythonMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
-	return run(t, c.sent(), "/usr/bin/python3", filepath.Join("testdata", "mail.py"), c.protocol, c.opening, c.host(), c.address, c.viaHTTP,
+	return c.run(t, c.sent(), "/usr/bin/python3", filepath.Join("testdata", "mail.py"), c.protocol, c.opening, c.host(), c.address, c.viaHTTP,
 		c.level.python[0], c.level.python[1], c.caFile, mailUser, mailPassword, c.to)
 }
 
@@ -189,6 +199,9 @@ func swaksMail(t *testing.T, c mailCall) (string, error) {
 		"--server", ip, "--port", port, "--timeout", "60", "--ehlo", "scanner.example.com",
 		"--from", mailUser, "--to", c.to, "--auth", "LOGIN", "--auth-user", mailUser, "--auth-password", mailPassword,
 	}
+	if strings.Contains(ip, ":") {
+		args = append(args, "-6")
+	}
 	if c.mail != "" {
 		args = append(args, "--data", "-")
 	}
@@ -196,7 +209,7 @@ func swaksMail(t *testing.T, c mailCall) (string, error) {
 		begin := map[string]string{atOnce: "--tls-on-connect", byCommand: "--tls", ifOffered: "--tls-optional"}[c.opening]
 		args = append(args, begin, "--tls-verify", "--tls-ca-path", c.caFile, "--tls-sni", c.host())
 	}
-	return run(t, c.mail, "swaks", append(append(args, c.level.swaks...), c.more...)...)
+	return c.run(t, c.mail, "swaks", append(append(args, c.level.swaks...), c.more...)...)
 }
 
 func msmtpMail(t *testing.T, c mailCall) (string, error) {
@@ -211,7 +224,7 @@ func msmtpMail(t *testing.T, c mailCall) (string, error) {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return run(t, c.sent(), "msmtp", append([]string{"-d", "-C", conf, c.to}, c.more...)...)
+	return c.run(t, c.sent(), "msmtp", append([]string{"-d", "-C", conf, c.to}, c.more...)...)
 }
 
 // javaMail carries out several calls in one process, as its start is slow, and
@@ -240,7 +253,7 @@ func javaMail(t *testing.T, calls []mailCall) []string {
 			t.Fatal(err)
 		}
 	}
-	out, err := run(t, lines.String(), "java", "-Djava.security.properties="+security, "-Djdk.net.hosts.file="+hosts,
+	out, err := calls[0].run(t, lines.String(), "java", "-Djava.security.properties="+security, "-Djdk.net.hosts.file="+hosts,
 		"-cp", classes, filepath.Join("testdata", "Mail.java"))
 	results := strings.Split(strings.TrimSpace(out), "\n")
 	if err != nil || len(results) != len(calls) {

@@ -186,7 +186,7 @@ func TestRulesInIPTables(t *testing.T) {
 
 // An iptablesVariant is one of the two variants of the program.
 type iptablesVariant struct {
-	n       *ruleNetwork
+	n    *ruleNetwork
 	name string
 }
 

@@ -8,7 +8,7 @@ import sys
 
 protocol, opening, host, address, tunnel_to, version, ciphers, ca_file, user, password, to = sys.argv[1:]
 ip, port = address.rsplit(":", 1)
-port = int(port)
+ip, port = ip.strip("[]"), int(port)
 
 
 def connect(*_args, **_kwargs):
@@ -16,7 +16,7 @@ def connect(*_args, **_kwargs):
 
     The certificate is checked for host all the same.
     """
-    sock = socket.socket()
+    sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
     sock.settimeout(60)
     sock.connect((ip, port))
     if tunnel_to:
