@@ -70,6 +70,7 @@ type Refresher struct {
 	client  http.Client
 	state   state
 	failing bool // the last question had no answer
+	unsaved bool // the state could not be saved the last time
 }
 
 // New returns a Refresher; it reads and asks nothing yet.
@@ -156,9 +157,11 @@ func (r *Refresher) postpone(d time.Duration) {
 }
 
 func (r *Refresher) save() {
-	if err := r.state.save(r.cfg.Store); err != nil {
+	err := r.state.save(r.cfg.Store)
+	if err != nil && !r.unsaved {
 		r.cfg.Log.Warn("the state of the list of Microsoft 365 endpoints cannot be saved, so that it begins anew after a restart", "error", err.Error())
 	}
+	r.unsaved = err != nil
 }
 
 // refresh asks for the version, and for the list if that is a new one.
