@@ -80,12 +80,17 @@ func (p *program) allowlist() (*allowlist, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &allowlist{refresh: bool(cfg.Refresh)}
-	if a.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
+	return cfg.allowlist()
+}
+
+func (c *Config) allowlist() (*allowlist, error) {
+	a := &allowlist{refresh: bool(c.Refresh)}
+	var err error
+	if a.policy, err = policy.New(c.Instance, c.Destinations); err != nil {
 		return nil, err
 	}
 	if a.refresh {
-		a.unusable = a.useSaved(cfg)
+		a.unusable = a.useSaved(c)
 	}
 	return a, nil
 }

@@ -151,3 +151,20 @@ func TestEndpointsList(t *testing.T) {
 		t.Errorf("a host that is left out: %+v", left)
 	}
 }
+
+// The rules are for the addresses of the list in force.
+func TestRulesOfTheSavedList(t *testing.T) {
+	t.Parallel()
+	list := strings.Replace(string(publishedList(t)), `"52.112.0.0/14"`, `"20.202.0.0/16"`, 1)
+	environ := map[string]string{
+		"TLSLIFT_STATE_DIR": savedList(t, "2026112400", []byte(list)), "TLSLIFT_LISTEN": "redirect://:3129",
+	}
+	for refresh, saved := range map[string]bool{"true": true, "false": false} {
+		environ["TLSLIFT_M365_REFRESH"] = refresh
+		got := runWith(t, environ, "rules")
+		if got.code != exitOK || strings.Contains(got.stdout, "20.202.0.0/16") != saved ||
+			strings.Contains(got.stdout, "version 2026112400 of Microsoft's list") != saved {
+			t.Errorf("refresh %s: %.1500s%s", refresh, got.stdout, got.stderr)
+		}
+	}
+}

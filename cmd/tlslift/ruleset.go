@@ -55,17 +55,17 @@ func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
 	if err != nil {
 		return ruleset{}, err
 	}
-	allowed, err := policy.New(cfg.Instance, cfg.Destinations)
+	allowed, err := cfg.allowlist()
 	if err != nil {
 		return ruleset{}, err // load has found it
 	}
-	ranges, err := chosen(allowed.Ranges(), o.services)
+	ranges, err := chosen(allowed.policy.Ranges(), o.services)
 	if err != nil {
 		return ruleset{}, err
 	}
 	r := ruleset{
 		Table: o.table, TPROXY: kind == proxy.SchemeTPROXY, Local: o.local, Interfaces: o.interfaces,
-		Instance: cfg.Instance, List: "the list built into tlslift", Operator: operatorsOwn(cfg.Destinations),
+		Instance: cfg.Instance, List: listOrigin(allowed.policy.List()), Operator: operatorsOwn(cfg.Destinations),
 		PassOther: true, Mark: cfg.UpstreamMark.value, Caught: caughtMark(cfg.UpstreamMark.value),
 		IPv4: family{Name: "ip", Digit: "4"}, IPv6: family{Name: "ip6", Digit: "6"},
 	}
@@ -81,6 +81,14 @@ func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
 		}
 	}
 	return r, nil
+}
+
+// listOrigin completes "the published addresses come from".
+func listOrigin(l policy.List) string {
+	if l.Version() == "" {
+		return "the list built into tlslift"
+	}
+	return "version " + l.Version() + " of Microsoft's list"
 }
 
 // caughtMark follows autoMark, and differs from the mark of tlslift's own
