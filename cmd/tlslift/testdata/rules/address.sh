@@ -70,7 +70,8 @@ fi
 -A OTHER-IN -m addrtype --dst-type LOCAL -j RETURN
 -A OTHER-IN -i eth1 -j OTHER-FROM
 # OUT: connections of programs on this machine. tlslift sees them come from the
-# machine's own addresses. Its own ones have the mark, which needs CAP_NET_ADMIN.
+# machine's own addresses. Its own ones have the mark, which needs CAP_NET_ADMIN;
+# with TLSLIFT_UPSTREAM_MARK=0x746c it does not start without.
 # If tlslift has a user of its own all the time, this does without the mark:
 #   -A OTHER-OUT -m owner --uid-owner tlslift -j RETURN
 -A OTHER-OUT -m mark --mark 0x746c -j RETURN
