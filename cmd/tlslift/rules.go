@@ -90,7 +90,7 @@ func (p *program) printRules(w io.Writer, o rulesOptions) error {
 // What is printed into a script must mean nothing else there.
 var (
 	tableName     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,15}$`)
-	interfaceName = regexp.MustCompile(`^[A-Za-z0-9_.@:-]{1,15}$`)
+	interfaceName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}$`)
 )
 
 func (o rulesOptions) check() error {

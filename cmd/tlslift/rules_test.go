@@ -70,6 +70,7 @@ func TestRulesRefused(t *testing.T) {
 		{"redirect://:3129", "--service mail", "common, exchange, sharepoint, skype"},
 		{"redirect://:3129", "--table a;b", "--table"},
 		{"redirect://:3129", "--interface eth0;flush", "--interface"},
+		{"redirect://:3129", "--interface -j", "--interface"},
 		{"nonsense://:1", "", "TLSLIFT_LISTEN"},
 	}
 	for _, test := range tests {

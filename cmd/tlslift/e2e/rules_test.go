@@ -94,7 +94,7 @@ func TestRulesInNFTables(t *testing.T) {
 		script := printedRules(t, test.listen, test.args...)
 		n.run(script, "nft", "-f", "-")
 		first := n.run("", "nft", "list", "ruleset")
-		n.run(script+"\nadd element "+test.chains[0][:strings.IndexByte(test.chains[0], ' ')]+" tlslift "+extraElement(test.chains[0]), "nft", "-f", "-")
+		n.run(script+extraElement(test.chains[0]), "nft", "-f", "-")
 		n.run(script, "nft", "-f", "-")
 		if second := n.run("", "nft", "list", "ruleset"); second != first {
 			t.Errorf("%s %q: loaded again, it is\n%s\ninstead of\n%s", test.listen, test.args, second, first)
@@ -112,9 +112,9 @@ func TestRulesInNFTables(t *testing.T) {
 // extraElement is an element of what an operator may add by hand.
 func extraElement(chain string) string {
 	if strings.HasPrefix(chain, "ip6 ") {
-		return "extra6 { 2001:db8::10 . 587 }"
+		return "add element ip6 tlslift extra6 { 2001:db8::10 . 587 }\n"
 	}
-	return "extra4 { 192.0.2.10 . 587 }"
+	return "add element ip tlslift extra4 { 192.0.2.10 . 587 }\n"
 }
 
 // nftRuleset returns the tables, the base chains of ours as family, type and
