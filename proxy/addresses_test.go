@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// Of several names at one address the best known counts; answers are kept for a
+// while, and asked for again when an address is not among them.
+func TestNameOfAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		own, err := policy.ParseEndpoint("mail.example.com:587")
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed, err := policy.New(policy.Worldwide, []policy.Endpoint{own})
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]string{"outlook.office365.com": "192.0.2.1", "smtp.office365.com": "192.0.2.1", "mail.example.com": "192.0.2.2"}
+		asked := map[string]int{}
+		mu := make(chan struct{}, 1)
+		a := newAddresses(func(_ context.Context, host string, port uint16) ([]netip.Addr, error) {
+			mu <- struct{}{}
+			defer func() { <-mu }()
+			asked[host]++
+			if known[host] == "" || port != 587 {
+				return nil, errors.New("no such host")
+			}
+			// A socket of both families gives IPv4 addresses so.
+			return []netip.Addr{netip.MustParseAddr("::ffff:" + known[host])}, nil
+		})
+		expect := func(addr, want string, lookups int) {
+			t.Helper()
+			if got := a.nameOf(t.Context(), allowed, netip.MustParseAddrPort(addr)); got != want {
+				t.Errorf("%s is %q, want %q", addr, got, want)
+			}
+			if got := asked["mail.example.com"]; got != lookups {
+				t.Errorf("%s: looked up %d times, want %d", addr, got, lookups)
+			}
+		}
+		expect("192.0.2.1:587", "smtp.office365.com", 1)
+		expect("192.0.2.2:587", "mail.example.com", 1)
+		expect("192.0.2.3:587", "", 1) // the answers are fresh
+		expect("192.0.2.2:4711", "", 1)
+		known["mail.example.com"] = "192.0.2.3"
+		time.Sleep(addressesStale)
+		expect("192.0.2.2:587", "mail.example.com", 1)
+		expect("192.0.2.3:587", "mail.example.com", 2)
+		time.Sleep(addressesFresh)
+		expect("192.0.2.1:587", "smtp.office365.com", 3)
+		if allowed, err = policy.New(policy.Worldwide, nil); err != nil {
+			t.Fatal(err)
+		}
+		expect("192.0.2.3:587", "", 3) // the operator's name is not allowed any more
+	})
+}
