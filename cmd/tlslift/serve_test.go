@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -380,6 +381,11 @@ func TestListenErrorRemedies(t *testing.T) {
 	got := listenError("LISTEN", "proxy://:443", denied).Error()
 	want := "TLSLIFT_LISTEN: cannot listen on proxy://:443: permission denied; choose a port above 1023"
 	if runtime.GOOS != "windows" && !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got = listenError("LISTEN", "redirect://:3129", origdst.ErrUnsupported).Error()
+	want = "TLSLIFT_LISTEN: cannot listen on redirect://:3129: redirected connections need Linux; remove the listener"
+	if !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
