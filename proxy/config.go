@@ -32,10 +32,7 @@ type Config struct {
 	Policy *policy.Policy
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
-	// Mark is the firewall mark of our connections to destinations (SO_MARK,
-	// Linux only); zero means none. Dials fail where the system refuses it.
-	Mark uint32
-	CA   *localca.CA
+	CA       *localca.CA
 	// Weak are weak suites that clients are offered too; none by default.
 	Weak WeakSuites
 	// DHBits is the length of the group for DHE, 1024 or 2048; zero means

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clients"
@@ -68,9 +67,6 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.sessions = legacytls.NewSessions(secret, maxSessions)
 	cfg.Upstream.IsSelf = s.isSelf
-	if cfg.Mark != 0 {
-		cfg.Upstream.Control = func(raw syscall.RawConn) error { return origdst.Mark(raw, cfg.Mark) }
-	}
 	dialer, err := upstream.New(cfg.Upstream)
 	if err != nil {
 		return nil, err

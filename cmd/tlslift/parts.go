@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics"
@@ -25,6 +26,9 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	var err error
 	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
 		return nil, fmt.Errorf("%sDESTINATIONS: %w", prefix, err)
+	}
+	if s.upstream, err = s.wayOut(); err != nil {
+		return nil, err
 	}
 	m := metrics.New(metrics.Options{Version: p.version, Revision: buildRevision()})
 	builtIn := s.policy
@@ -67,10 +71,6 @@ func isTerminal(f *os.File) bool {
 
 func (s *service) proxyConfig() (proxy.Config, error) {
 	cfg := s.cfg
-	out, err := cfg.upstream()
-	if err != nil {
-		return proxy.Config{}, err
-	}
 	table, wrong, err := cfg.clientTable()
 	if err == nil {
 		err = wrong.asError() // load has found them, unless the file has just changed
@@ -78,18 +78,13 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
-	firewallMark, err := s.mark()
-	if err != nil {
-		return proxy.Config{}, err
-	}
 	return proxy.Config{
-		Mark:                    firewallMark,
 		Clients:                 table,
 		DHBits:                  int(cfg.DHBits),
 		Listeners:               cfg.Listen,
 		ClientNets:              prefixes(cfg.ClientNets),
 		TrustedProxies:          prefixes(cfg.TrustedProxies),
-		Upstream:                out,
+		Upstream:                s.upstream,
 		CA:                      s.ca,
 		Weak:                    proxy.WeakSuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
 		MaxConnections:          int(cfg.MaxConns),
@@ -99,6 +94,20 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		DrainTimeout:            time.Duration(cfg.DrainTimeout),
 		Log:                     s.log,
 	}, nil
+}
+
+// wayOut is how every connection of ours goes, marked if it is to be.
+func (s *service) wayOut() (upstream.Config, error) {
+	out, err := s.cfg.upstream()
+	if err != nil {
+		return upstream.Config{}, err
+	}
+	value, err := s.mark()
+	if err != nil || value == 0 {
+		return out, err
+	}
+	out.Control = func(raw syscall.RawConn) error { return origdst.Mark(raw, value) }
+	return out, nil
 }
 
 // mark is the firewall mark of our own connections. Without the right to set the

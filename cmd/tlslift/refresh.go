@@ -50,7 +50,7 @@ func (s *service) loadList(m *metrics.Metrics) error {
 	if !s.cfg.Refresh {
 		return nil
 	}
-	client, err := s.cfg.listClient()
+	client, err := listClient(s.upstream)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,7 @@ func (s *service) warnLeft(list policy.List) {
 
 // listClient reaches the web service as destinations are reached: verified,
 // and through the egress proxy if there is one.
-func (c *Config) listClient() (*http.Client, error) {
-	out, err := c.upstream()
-	if err != nil {
-		return nil, err
-	}
+func listClient(out upstream.Config) (*http.Client, error) {
 	dialer, err := upstream.New(out)
 	if err != nil {
 		return nil, err

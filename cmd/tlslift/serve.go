@@ -21,6 +21,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
@@ -61,9 +62,11 @@ type service struct {
 	log *slog.Logger
 	// policy is the one in force. From the start on it belongs to refresher.
 	policy *policy.Policy
-	ca     *localca.CA
-	proxy  *proxy.Server
-	admin  *http.Server
+	// upstream is how connections go out, of clients and our own.
+	upstream upstream.Config
+	ca       *localca.CA
+	proxy    *proxy.Server
+	admin    *http.Server
 	// refresher is nil when nobody is asked for another list of endpoints.
 	refresher *endpoints.Refresher
 	// adminListener is nil when there is no admin address.

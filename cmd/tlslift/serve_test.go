@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
@@ -390,6 +391,15 @@ func TestListenErrorRemedies(t *testing.T) {
 	}
 }
 
+// configOf is what a service makes of its settings.
+func configOf(s *service) (proxy.Config, error) {
+	var err error
+	if s.upstream, err = s.wayOut(); err != nil {
+		return proxy.Config{}, err
+	}
+	return s.proxyConfig()
+}
+
 // TestAdminBreaks: without its admin address nobody would see how it is.
 func TestAdminBreaks(t *testing.T) {
 	t.Parallel()
@@ -437,7 +447,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
 		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(cloud.RootPEM())),
 	})}
-	got, err := s.proxyConfig()
+	got, err := configOf(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,7 +463,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Errorf("got %+v", got.Upstream)
 	}
 	s.cfg = mustLoad(t, nil)
-	if got, err := s.proxyConfig(); err != nil || got.Weak.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
+	if got, err := configOf(s); err != nil || got.Weak.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
 		t.Errorf("without settings: got %+v, %v", got, err)
 	}
 }
