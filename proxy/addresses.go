@@ -14,7 +14,7 @@ const (
 	// addressesStale after how long a miss has them looked up again: names of
 	// large services lead to other addresses every few minutes.
 	addressesFresh = 5 * time.Minute
-	addressesStale = 10 * time.Second
+	addressesStale = 30 * time.Second
 	// lookupTimeout bounds looking up all names of a port, and lookups how many
 	// of them at a time.
 	lookupTimeout = 5 * time.Second
@@ -34,8 +34,12 @@ type addresses struct {
 type portAddresses struct {
 	mu     sync.Mutex
 	of     *policy.Policy
-	at     time.Time
+	at     time.Time // of the last look-up
+	byName map[string][]netip.Addr
 	byAddr map[netip.Addr]string
+	// looking is closed when the look-up that goes on has ended; nil if none
+	// does.
+	looking chan struct{}
 }
 
 func newAddresses(lookup func(context.Context, string, uint16) ([]netip.Addr, error)) *addresses {
@@ -50,16 +54,66 @@ func (a *addresses) nameOf(ctx context.Context, allowed *policy.Policy, addr net
 		return "" // so that there are no more ports here than in the policy
 	}
 	p := a.port(addr.Port())
-	p.mu.Lock() // others wait for the same answers
+	for {
+		name, looking := p.find(allowed, addr.Addr())
+		switch {
+		case looking == nil:
+			return name
+		case looking == mine:
+			p.put(names, a.lookUp(ctx, names, addr.Port()))
+			continue
+		}
+		select {
+		case <-looking:
+		case <-ctx.Done():
+			return name
+		}
+	}
+}
+
+// mine says that the caller is the one to look up.
+var mine = make(chan struct{})
+
+// find returns the name of an address. When that is not known well enough, it
+// also returns what to wait for, or mine.
+func (p *portAddresses) find(allowed *policy.Policy, addr netip.Addr) (string, chan struct{}) {
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	age := time.Since(p.at)
-	name := p.byAddr[addr.Addr()]
-	if p.of == allowed && age < addressesFresh && (name != "" || age < addressesStale) {
-		return name
+	name := p.byAddr[addr]
+	switch {
+	case p.of != allowed:
+		name = ""
+	case age < addressesFresh && (name != "" || age < addressesStale):
+		return name, nil
 	}
-	p.of, p.at = allowed, time.Now()
-	p.byAddr = a.lookUp(ctx, names, addr.Port())
-	return p.byAddr[addr.Addr()]
+	if p.looking != nil {
+		return name, p.looking
+	}
+	p.looking, p.of, p.at = make(chan struct{}), allowed, time.Now()
+	return name, mine
+}
+
+// put keeps what was found. A name that could not be looked up leads to where it
+// led before: a name server has its bad moments.
+func (p *portAddresses) put(names []string, found [][]netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.byName
+	p.byName, p.byAddr = map[string][]netip.Addr{}, map[netip.Addr]string{}
+	for i, name := range names {
+		if found[i] == nil {
+			found[i] = before[name]
+		}
+		p.byName[name] = found[i]
+		for _, addr := range found[i] {
+			if addr = addr.Unmap(); p.byAddr[addr] == "" {
+				p.byAddr[addr] = name
+			}
+		}
+	}
+	close(p.looking)
+	p.looking = nil
 }
 
 func (a *addresses) port(port uint16) *portAddresses {
@@ -73,9 +127,10 @@ func (a *addresses) port(port uint16) *portAddresses {
 	return p
 }
 
-// lookUp looks up all names. One that cannot be looked up leads nowhere.
-func (a *addresses) lookUp(ctx context.Context, names []string, port uint16) map[netip.Addr]string {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+// lookUp looks up all names; nil stands for one that could not be.
+func (a *addresses) lookUp(ctx context.Context, names []string, port uint16) [][]netip.Addr {
+	// Others wait for it, too: it does not end with the client that needed it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 	defer cancel()
 	found := make([][]netip.Addr, len(names))
 	var all sync.WaitGroup
@@ -88,13 +143,5 @@ func (a *addresses) lookUp(ctx context.Context, names []string, port uint16) map
 		})
 	}
 	all.Wait()
-	byAddr := map[netip.Addr]string{}
-	for i, name := range names {
-		for _, addr := range found[i] {
-			if addr = addr.Unmap(); byAddr[addr] == "" {
-				byAddr[addr] = name
-			}
-		}
-	}
-	return byAddr
+	return found
 }

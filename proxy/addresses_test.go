@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,5 +62,55 @@ func TestNameOfAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("192.0.2.3:587", "", 3) // the operator's name is not allowed any more
+	})
+}
+
+// While one client's address is looked up, others whose addresses are known do
+// not wait; and names that cannot be looked up lead to where they led before.
+func TestKnownAddressesDoNotWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		allowed, err := policy.New(policy.Worldwide, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var broken atomic.Bool
+		var asked atomic.Int32
+		a := newAddresses(func(ctx context.Context, host string, _ uint16) ([]netip.Addr, error) {
+			if host == "smtp.office365.com" {
+				asked.Add(1)
+			}
+			if broken.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+		})
+		known, strange := netip.MustParseAddrPort("192.0.2.1:587"), netip.MustParseAddrPort("192.0.2.9:587")
+		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
+			t.Fatalf("got %q", got)
+		}
+		broken.Store(true)
+		time.Sleep(addressesStale)
+		var waiting sync.WaitGroup
+		for range 3 {
+			waiting.Go(func() {
+				if got := a.nameOf(t.Context(), allowed, strange); got != "" {
+					t.Errorf("got %q", got)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" || time.Since(start) != 0 {
+			t.Errorf("got %q after %s", got, time.Since(start))
+		}
+		waiting.Wait()
+		if time.Since(start) != lookupTimeout || asked.Load() != 2 {
+			t.Errorf("after %s there were %d look-ups", time.Since(start), asked.Load())
+		}
+		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
+			t.Errorf("after failures got %q", got)
+		}
 	})
 }

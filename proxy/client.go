@@ -38,17 +38,18 @@ type client struct {
 	rec      *Record
 	options  clients.Options // of the clients file
 
-	original    netip.AddrPort     // where a redirected client was going; invalid for others
-	looped      atomic.Bool        // upstream has come back to us
-	tunnel      *tunnel            // the CONNECT request; nil on other listeners
-	destination policy.Destination // where the client wants to go
-	hello       *clienthello.Hello // nil until peeked
-	upstream    net.Conn           // nil until dialled
-	unguard     func()             // ends the guard of upstream; see dial
-	mail        *mail              // nil unless it is SMTP, IMAP or POP3
-	lifting     bool               // the client's TLS is to end here
-	startedTLS  bool               // our handshake with the client has begun
-	inside      clientTLS          // the client's TLS, once that is complete
+	original     netip.AddrPort     // where a redirected client was going; invalid for others
+	toldOriginal bool               // a PROXY header named original, and not the kernel
+	looped       atomic.Bool        // upstream has come back to us
+	tunnel       *tunnel            // the CONNECT request; nil on other listeners
+	destination  policy.Destination // where the client wants to go
+	hello        *clienthello.Hello // nil until peeked
+	upstream     net.Conn           // nil until dialled
+	unguard      func()             // ends the guard of upstream; see dial
+	mail         *mail              // nil unless it is SMTP, IMAP or POP3
+	lifting      bool               // the client's TLS is to end here
+	startedTLS   bool               // our handshake with the client has begun
+	inside       clientTLS          // the client's TLS, once that is complete
 }
 
 // A source reads bytes that were given back, then the connection.

@@ -63,7 +63,7 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 		return s.liftPlain(c)
 	}
 	if err := s.peekHello(c); err != nil {
-		return err
+		return s.passElsewhere(ctx, c, err)
 	}
 	if err := s.findDestinationByName(ctx, c); err != nil {
 		return s.passElsewhere(ctx, c, err)
@@ -225,7 +225,7 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 	}
 	// Here it is certain that the connection of ours which this one may be is
 	// known: TLS has begun in it, or our greeting been waited for.
-	if c.looped.Load() || c.original.IsValid() && s.own.cameBack(addrPortOf(c.RemoteAddr())) {
+	if c.looped.Load() || c.original.IsValid() && s.own.cameBack(addrPortOf(c.RemoteAddr()), c.original) {
 		return refused(ReasonRedirectLoop, nil)
 	}
 	timed, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)

@@ -44,7 +44,7 @@ func (c *client) believe(h *proxyproto.Header) error {
 	}
 	c.rec.Client = addr
 	if c.listener.url.Scheme.Transparent() {
-		c.original = addrPortOf(dst)
+		c.original, c.toldOriginal = addrPortOf(dst), true
 	}
 	return nil
 }

@@ -116,6 +116,9 @@ func (s *Server) refusedHello(c *client, answer []byte) error {
 	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
 	}
+	if c.looped.Load() {
+		return refused(ReasonRedirectLoop, nil) // it is our own alert
+	}
 	s.refusals.add(c.refusalKey(), time.Now())
 	return &refusedByAlert{answer: answer}
 }

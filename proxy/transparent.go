@@ -80,15 +80,15 @@ func (s *Server) findDestinationByAddress(ctx context.Context, c *client) error 
 // findRedirectedByName goes by the client's server name, and without one by its
 // address. A name that is an address is none (RFC 6066 section 3).
 func (s *Server) findRedirectedByName(ctx context.Context, c *client) error {
-	name := c.hello.ServerName
-	if _, err := netip.ParseAddr(name); name == "" || err == nil {
+	before := c.destination
+	err := s.setDestination(c, c.hello.ServerName, c.original.Port())
+	switch {
+	case c.hello.ServerName == "" || err != nil && asFailure(err).reason == ReasonDestinationIsAddress:
 		if c.destination.Host != "" {
 			return nil
 		}
 		return s.findDestinationByAddress(ctx, c)
-	}
-	before := c.destination
-	if err := s.setDestination(c, name, c.original.Port()); err != nil {
+	case err != nil:
 		return err
 	}
 	if before != c.destination {
@@ -106,7 +106,7 @@ const otherWait = 3 * time.Second
 var errNotTLS = errors.New("the client does not begin with TLS")
 
 func (s *Server) findOther(c *client) error {
-	if !c.listener.url.PassOther || !c.original.IsValid() {
+	if !c.mayPassOther() {
 		return nil
 	}
 	isTLS, err := c.tlsWithin(otherWait)
@@ -116,8 +116,17 @@ func (s *Server) findOther(c *client) error {
 	return err
 }
 
+// mayPassOther says whether a connection that is not ours to carry may be relayed
+// to where it was going. What a balancer says of that is believed for a
+// destination that is allowed, and for no other: whoever can speak for the
+// balancer could go anywhere.
+func (c *client) mayPassOther() bool {
+	return c.listener.url.PassOther && c.original.IsValid() && !c.toldOriginal
+}
+
 // elsewhere are the reasons for which a connection is not ours to carry.
 var elsewhere = map[Reason]bool{
+	ReasonNotTLS: true, ReasonHTTPOnTLSPort: true,
 	ReasonNoServerName: true, ReasonDestinationInvalid: true,
 	ReasonDestinationNotAllowed: true, ReasonPortNotAllowed: true,
 }
@@ -126,7 +135,7 @@ var elsewhere = map[Reason]bool{
 // was going, if the listener says so. Once the opening was carried there is no
 // way back.
 func (s *Server) passElsewhere(ctx context.Context, c *client, refusal error) error {
-	if !c.listener.url.PassOther || !c.original.IsValid() || c.upstream != nil {
+	if !c.mayPassOther() || c.upstream != nil {
 		return refusal
 	}
 	if errors.Is(refusal, errNotTLS) || elsewhere[asFailure(refusal).reason] {
@@ -142,6 +151,10 @@ func (s *Server) passOther(ctx context.Context, c *client) error {
 	// looked up or verified by it.
 	c.destination = policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()}
 	c.rec.Destination, c.rec.Why = c.destination.String(), "other_destination"
+	// From here, the machine's own services would take the client for local.
+	if isLocal(c.original.Addr()) {
+		return refused(ReasonAddressForbidden, nil)
+	}
 	if err := s.dial(ctx, c); err != nil {
 		return err
 	}

@@ -59,6 +59,10 @@ func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
 	if err != nil {
 		return ruleset{}, err // load has found it
 	}
+	if allowed.unusable != nil {
+		// Rules for other addresses than tlslift's own list has are wrong rules.
+		return ruleset{}, failed(fmt.Errorf("the list that tlslift has saved in %sSTATE_DIR cannot be used: %w; run this as a user who may read it", prefix, allowed.unusable))
+	}
 	ranges, err := chosen(allowed.policy.Ranges(), o.services)
 	if err != nil {
 		return ruleset{}, err

@@ -114,7 +114,16 @@ func (f family) Target() string {
 
 // Name is the name of the set, without its family.
 func (s addressSet) Name(digit string) string {
-	return strings.ToLower(s.Area) + digit + "_" + strings.ReplaceAll(joinPorts(s.Ports, ","), ",", "_")
+	word := strings.Map(func(r rune) rune {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+			return '_'
+		}
+		return r
+	}, strings.ToLower(s.Area))
+	if word[0] < 'a' || word[0] > 'z' {
+		word = "area" + word
+	}
+	return word + digit + "_" + strings.ReplaceAll(joinPorts(s.Ports, ","), ",", "_")
 }
 
 // Title is what the set has, and where it comes from.

@@ -170,6 +170,9 @@ func (r *Refresher) refresh(ctx context.Context) (Outcome, error) {
 	switch {
 	case err != nil:
 		return r.failure(err), err
+	case latest < r.state.Version:
+		err := fmt.Errorf("version %s of the service is older than %s, which is in force", latest, r.state.Version)
+		return Failed, err
 	case latest <= max(r.state.Version, r.cfg.BuiltIn):
 		r.state.Current = time.Now()
 		return Unchanged, nil

@@ -34,7 +34,7 @@ const (
 
 func TestAsksHourly(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
 		if got := paths(s.later(time.Second)); got != both {
@@ -76,12 +76,12 @@ func TestThrottled(t *testing.T) {
 		{429, "-1", time.Hour + time.Minute, time.Hour},
 		{429, "99999999999999999999", time.Hour + time.Minute, time.Hour},
 		{429, "10800", 3*time.Hour + time.Minute, 3 * time.Hour},
-		{429, "Sat, 01 Jan 2000 05:00:00 GMT", 5*time.Hour + time.Minute, 5 * time.Hour},
+		{429, "Tue, 24 Nov 2026 05:00:00 GMT", 5*time.Hour + time.Minute, 5 * time.Hour},
 		{429, "Sun, 01 Jan 2040 00:00:00 GMT", 24*time.Hour + time.Minute, 24 * time.Hour},
 		{429, "1000000000", 24*time.Hour + time.Minute, 24 * time.Hour},
 		{503, "7200", 2*time.Hour + time.Minute, 2 * time.Hour},
 	} {
-		synctest.Test(t, func(t *testing.T) { // begins at 2000-01-01 00:00 UTC
+		onADay(t, func(t *testing.T) {
 			s := &service{handler: func(w http.ResponseWriter, _ *http.Request) {
 				if c.retryAfter != "" {
 					w.Header().Set("Retry-After", c.retryAfter)
@@ -108,7 +108,7 @@ func TestThrottled(t *testing.T) {
 // A failing service is tried again hourly, and complained of once.
 func TestFailuresInARow(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }}
 		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
 		if n := len(s.later(24 * time.Hour)); n < 20 || n > 25 {
@@ -130,7 +130,7 @@ func TestFailuresInARow(t *testing.T) {
 
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{}
 		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}
@@ -162,13 +162,42 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// A version of the far future would be the newest for ever, and one that goes
+// back would pass for news that the list is current.
+func TestVersionsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	onADay(t, func(t *testing.T) {
+		s := &service{version: aVersion, list: aList}
+		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		s.later(time.Second)
+		current := last(r).Current
+		for _, version := range []string{"9999123199", "2027030100", "2026010100"} {
+			s.mu.Lock()
+			s.version = version
+			s.mu.Unlock()
+			s.later(2 * time.Hour)
+			if got := last(r); got.Outcome != endpoints.Failed || got.Current != current || r.list() != aVersion+" "+aList {
+				t.Errorf("%s: result %+v, in force %q", version, got, r.list())
+			}
+		}
+		s.mu.Lock()
+		s.version = "2027010100" // published ahead
+		s.mu.Unlock()
+		s.later(2 * time.Hour)
+		if got := last(r); got.Current == current || r.list() != "2027010100 "+aList {
+			t.Errorf("result %+v, in force %q", got, r.list())
+		}
+		r.stop()
+	})
+}
+
 func id(url string) string { return url[strings.Index(url, "ClientRequestId="):] }
 
 // A process that ends while it waits for the answer does not ask at once when
 // it starts again.
 func TestEndsWhileAsking(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}
 		store := &memory{}
 		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}
@@ -191,7 +220,7 @@ func TestEndsWhileAsking(t *testing.T) {
 // A service that takes the connection and says nothing is given up.
 func TestSilentService(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &silent{}
 		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
 		begun := time.Now()
@@ -211,7 +240,7 @@ func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
 // A rejected list is not asked for again until the next day or version.
 func TestRejected(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{}
 		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}

@@ -19,6 +19,8 @@ const (
 	maxList = 4 << 20
 	// maxVersion is far above the 60 bytes that the service sends.
 	maxVersion = 64 << 10
+	// maxAhead is twice as long as Microsoft publishes changes ahead.
+	maxAhead = 60 * 24 * time.Hour
 )
 
 // A throttled is the wish of the service to be asked less.
@@ -43,6 +45,10 @@ func (r *Refresher) latest(ctx context.Context) (string, error) {
 	}
 	if !strings.EqualFold(answer.Instance, r.cfg.Instance) || !isVersion(answer.Latest) {
 		return "", fmt.Errorf("reading the version: %.20q of instance %.20q is none of %s", answer.Latest, answer.Instance, r.cfg.Instance)
+	}
+	// One of the far future would be the newest for ever.
+	if limit := time.Now().Add(maxAhead).Format("20060102") + "99"; answer.Latest > limit {
+		return "", fmt.Errorf("reading the version: %s is of the far future", answer.Latest)
 	}
 	return answer.Latest, nil
 }

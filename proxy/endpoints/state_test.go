@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/endpoints"
@@ -15,7 +14,7 @@ import (
 // A disk that is full for long is complained of once.
 func TestStateCannotBeSavedForLong(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{err: errors.New("disk full")}})
 		s.later(24 * time.Hour)
@@ -45,7 +44,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 		"rejected":      {head + `"version":"2026090100","list":["bad"]}`, "the list is bad"},
 		"old":           {head + `"version":"2026081399","list":["x"]}`, ""},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		onADay(t, func(t *testing.T) {
 			s := &service{version: "2026100100", list: `["new"]`}
 			store := &memory{text: []byte(c.text)}
 			r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store, BuiltIn: "2026081400"})
@@ -66,7 +65,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 // A time from when the clock was wrong does not silence it for years.
 func TestClockWasWrong(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{text: fmt.Appendf(nil, `{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","next":"2099-01-01T00:00:00Z"}`)}
 		start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store})

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/endpoints"
 )
@@ -162,4 +164,13 @@ func start(t *testing.T, cfg endpoints.Config) *run {
 	r.stop = func() { cancel(); <-done }
 	t.Cleanup(r.stop)
 	return r
+}
+
+// onADay runs a test in a bubble in which 2026-11-24 begins: the service has no
+// versions of the time at which bubbles begin.
+func onADay(t *testing.T, test func(*testing.T)) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)))
+		test(t)
+	})
 }

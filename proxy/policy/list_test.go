@@ -68,12 +68,11 @@ func TestBuiltIn(t *testing.T) {
 
 func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 	t.Parallel()
-	p := newFrom(t, readList(t, policy.Worldwide, withRow(t, "443, 8443",
-		"new.outlook.office365.com", "fresh.microsoft.com", "*.fresh.microsoft.com", "*cdn.onenote.com", "*.newer.cloud.microsoft",
-		"fresh.blob.core.windows.net", "fresh.azureedge.net")))
+	p := newFrom(t, readList(t, policy.Worldwide, withRow(t, "443, 993, 8443, 1-79",
+		"new.outlook.office365.com", "fresh.microsoft.com", "*.fresh.microsoft.com", "*cdn.onenote.com", "*.newer.cloud.microsoft")))
 	for _, host := range []string{
-		"new.outlook.office365.com:8443", "fresh.microsoft.com:443", "a.b.fresh.microsoft.com:443", "xcdn.onenote.com:443",
-		"x.newer.cloud.microsoft:8443", "fresh.blob.core.windows.net:443", "fresh.azureedge.net:443",
+		"new.outlook.office365.com:993", "fresh.microsoft.com:443", "a.b.fresh.microsoft.com:443", "xcdn.onenote.com:443",
+		"x.newer.cloud.microsoft:993", "x.newer.cloud.microsoft:25",
 		// What was there, and the supplements.
 		"smtp.office365.com:587", "smtp.office365.com:25", "smtp.hve.mx.microsoft:587", "graph.microsoft.com:443",
 	} {
@@ -81,8 +80,11 @@ func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 			t.Errorf("%s is refused with kind %v", host, got)
 		}
 	}
-	if got := verdict(t, p, "fresh.microsoft.com:80"); got != policy.PortNotAllowed {
-		t.Errorf("port 80 of a new host gets kind %v", got)
+	// Port 80 is not published for it; nobody has ever needed the others.
+	for _, port := range []string{"80", "22", "8443", "1"} {
+		if got := verdict(t, p, "fresh.microsoft.com:"+port); got != policy.PortNotAllowed {
+			t.Errorf("port %s of a new host gets kind %v", port, got)
+		}
 	}
 	if i := slices.IndexFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Pattern() == "fresh.microsoft.com" }); p.Endpoints()[i].Source() != "row 900, Common" {
 		t.Errorf("the source of a new host is %s", p.Endpoints()[i].Source())
@@ -95,7 +97,7 @@ func TestParseListLeavesOut(t *testing.T) {
 	t.Parallel()
 	hosts := []string{
 		"evil.example", "*.evil.example", "office.com.evil.example", "xoffice.com", "notmicrosoft.com", "www.digicert.com",
-		"*.digicert.com", "*.azureedge.net", "*.x.azureedge.net", "*.windows.net", "*.blob.core.windows.net",
+		"*.digicert.com", "fresh.blob.core.windows.net", "fresh.azureedge.net", "fresh.eastus.cloudapp.azure.com", "*.azureedge.net", "*.x.azureedge.net", "*.windows.net", "*.blob.core.windows.net",
 		"*.cloudapp.azure.com", "*.azure.com", "*.vault.azure.net", "*.microsoft.com", "*t.microsoft.com", "a.*.microsoft.com",
 		"*.onmicrosoft.com", "a.*.b.onmicrosoft.com", "*.live.com", "*.msecnd.net", "*.windows.com", "*.microsoft.us", "*.apps.mil",
 		"*.x.apps.mil", "*.com", "*", "", "13.107.6.152", "[::1]", "a b.office.com", "a\nb.office.com", "https://www.office.com",
@@ -149,9 +151,9 @@ func TestRowNumbersAreOfOneInstance(t *testing.T) {
 	t.Parallel()
 	rows := append(serviceRows(t, policy.GCCHigh),
 		serviceRow{ID: 2, Area: "Exchange", URLs: []string{"optional.office365.us"}, Ports: "443"},
-		serviceRow{ID: 125, Area: "Common", URLs: []string{"required.office365.us"}, Ports: "8080", Required: true})
+		serviceRow{ID: 125, Area: "Common", URLs: []string{"required.office365.us"}, Ports: "443", Required: true})
 	p := newFrom(t, readList(t, policy.GCCHigh, rows))
-	if got := verdict(t, p, "required.office365.us:8080"); got != allowed {
+	if got := verdict(t, p, "required.office365.us:443"); got != allowed {
 		t.Errorf("a required row is refused with kind %v", got)
 	}
 	if slices.ContainsFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Source() == "row 2, Exchange" }) {

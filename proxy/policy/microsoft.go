@@ -23,7 +23,7 @@ var microsoftDomains = []string{
 }
 
 // rentedDomains are domains below which not only Microsoft has hosts: there, a
-// pattern must be exact.
+// pattern must be exact, and counts only if somebody has looked at it.
 var rentedDomains = []string{"azureedge.net"}
 
 // certificateDomains are those of the authorities that sign Microsoft's
@@ -31,8 +31,9 @@ var rentedDomains = []string{"azureedge.net"}
 var certificateDomains = []string{"digicert.com"}
 
 // sharedDomains are domains of Microsoft in which its customers have hosts or
-// domains of their own, at depths that only Microsoft knows. A wildcard there
-// counts only if somebody has looked at it and put it into the table.
+// domains of their own, at depths that only Microsoft knows, and which change
+// hands. A pattern there counts only if somebody has looked at it and put it into
+// the table.
 var sharedDomains = []string{
 	"apps.mil", "azure.com", "azure.net", "chinacloudapi.cn", "microsoftazure.us", "onmicrosoft.com", "onmicrosoft.us",
 	"windows.net", "windowsazure.com",
@@ -64,14 +65,14 @@ func isBelow(domains []string, host string) bool {
 // Microsoft is known to run what it matches.
 func (p pattern) objection(reviewed map[string]bool) string {
 	switch {
-	case isBelow(rentedDomains, p.domain) && p.form == exact:
+	case reviewed[p.String()] && !isBelow(certificateDomains, p.domain):
 		return ""
 	case !isBelow(microsoftDomains, p.domain):
 		return "Microsoft is not known to run it"
-	case p.form == exact || reviewed[p.String()]:
-		return ""
 	case isBelow(sharedDomains, p.domain):
 		return "customers of Microsoft have hosts of their own there"
+	case p.form == exact:
+		return ""
 	case slices.Contains(broadDomains, p.domain):
 		return "it matches much more than Microsoft 365"
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,6 +20,9 @@ const (
 	maxPrefixes = 10000 // of all rows
 	maxPorts    = 200   // bytes
 	maxArea     = 40    // bytes
+	// maxGrowth is how many times the addresses of the built-in list a list may
+	// have.
+	maxGrowth = 4
 )
 
 const (
@@ -41,7 +45,8 @@ type publishedRow struct {
 // allows. Version is the service's own name of it, YYYYMMDDNN.
 //
 // It is an error if the text is not such a list, has more than MaxList bytes
-// or is otherwise out of bounds, has addresses that cannot be Microsoft's,
+// or is otherwise out of bounds, has addresses that cannot be Microsoft's or
+// too many of them,
 // lacks the hosts for mail or sign-in, or has less than half of the hosts or
 // addresses of the built-in list.
 func ParseList(instance Instance, version string, text []byte) (List, error) {
@@ -84,6 +89,7 @@ type listReader struct {
 	list     List
 	builtIn  List
 	reviewed map[string]bool
+	ports    map[uint16]bool // of the built-in list
 	prefixes int
 }
 
@@ -100,7 +106,12 @@ func newListReader(instance Instance, version string) (*listReader, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := portsOf(builtIn)
+	if err != nil {
+		return nil, err
+	}
 	return &listReader{
+		ports:    known,
 		list:     List{instance: builtIn.instance, version: version, published: published},
 		builtIn:  builtIn,
 		reviewed: reviewed,
@@ -134,17 +145,50 @@ func (l *listReader) take(r publishedRow) error {
 	if len(r.URLs) == 0 || r.TCPPorts == "" || !r.Required && !l.isRow(r, clientsRow) {
 		return nil
 	}
-	kept := row{ID: r.ID, Area: r.Area, Ports: r.TCPPorts, IPs: r.IPs}
+	kept := row{ID: r.ID, Area: r.Area, Ports: l.knownPorts(r.TCPPorts), IPs: r.IPs}
 	if l.isRow(r, certificateRow) {
 		kept.Ports = "80"
 		kept.Hosts = l.certificateHosts(r.URLs)
 	} else {
 		kept.Hosts = l.hosts(r)
 	}
-	if len(kept.Hosts) > 0 {
+	if len(kept.Hosts) > 0 && kept.Ports != "" {
 		l.list.rows = append(l.list.rows, kept)
 	}
 	return nil
+}
+
+// knownPorts returns those of a row's ports that the built-in list has too: a
+// mistake in the service's list must not open others, such as that of SSH.
+func (l *listReader) knownPorts(list string) string {
+	published, err := parsePorts(list)
+	if err != nil {
+		return "" // check has found it
+	}
+	var kept []string
+	for port := range l.ports {
+		if published.contain(port) {
+			kept = append(kept, strconv.Itoa(int(port)))
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// portsOf returns every port of a list.
+func portsOf(l List) (map[uint16]bool, error) {
+	all := map[uint16]bool{}
+	for _, r := range l.rows {
+		of, err := parsePorts(r.Ports)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range of {
+			for port := int(s.first); port <= int(s.last); port++ {
+				all[uint16(port)] = true
+			}
+		}
+	}
+	return all, nil
 }
 
 // isRow says whether r is a certain row of the worldwide instance. The others
@@ -245,6 +289,15 @@ func (l *listReader) finish() List {
 	return l.list
 }
 
+// room is how many addresses a list has, of IPv4 and of IPv6.
+func (l List) room() (v4, v6 float64) {
+	for _, r := range l.rows {
+		more4, more6 := room(r.IPs)
+		v4, v6 = v4+more4, v6+more6
+	}
+	return v4, v6
+}
+
 // check refuses a list with which clients that work would cease to.
 func (l List) check(builtIn List) error {
 	if l.published.Before(builtIn.published) {
@@ -264,6 +317,11 @@ func (l List) check(builtIn List) error {
 	wantEndpoints, wantPrefixes := builtIn.size()
 	if 2*endpoints < wantEndpoints {
 		return fmt.Errorf("it has %d hosts, less than half of the %d that are built in", endpoints, wantEndpoints)
+	}
+	v4, v6 := l.room()
+	most4, most6 := builtIn.room()
+	if v4 > maxGrowth*most4 || v6 > maxGrowth*most6 {
+		return fmt.Errorf("it has more than %d times the addresses that are built in", maxGrowth)
 	}
 	if 2*prefixes < wantPrefixes {
 		return fmt.Errorf("it has %d address ranges, less than half of the %d that are built in", prefixes, wantPrefixes)

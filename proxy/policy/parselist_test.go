@@ -19,6 +19,15 @@ func filler(n int) []string {
 	return hosts
 }
 
+// blocks are addresses all over the place.
+func blocks(format string, step int) []string {
+	var all []string
+	for i := 0; i < 256; i += step {
+		all = append(all, fmt.Sprintf(format, i))
+	}
+	return all
+}
+
 func TestParseListRefuses(t *testing.T) {
 	t.Parallel()
 	whole := func() []serviceRow { return serviceRows(t, policy.Worldwide) }
@@ -45,20 +54,22 @@ func TestParseListRefuses(t *testing.T) {
 		"too many hosts":      {withRow(t, "443", filler(501)...), "more than 500 hosts"},
 		"too many addresses":  {with(1, func(r *serviceRow) { r.IPs = slices.Repeat([]string{"13.107.6.152/31"}, 10001) }), "more than 10000 address ranges"},
 		"private":             {addresses("10.1.0.0/16"), "not public"},
-		"loopback":            {addresses("127.0.0.0/8"), "not public"},
+		"loopback":            {addresses("127.0.0.0/12"), "not public"},
 		"link-local":          {addresses("169.254.169.254/32"), "not public"},
 		"carrier":             {addresses("100.64.0.0/12"), "not public"},
-		"multicast":           {addresses("239.0.0.0/8"), "not public"},
-		"around private":      {addresses("172.0.0.0/8"), "not public"},
-		"unique local":        {addresses("fd00::/16"), "not public"},
+		"multicast":           {addresses("239.0.0.0/12"), "not public"},
+		"around private":      {addresses("192.160.0.0/12"), "not public"},
+		"unique local":        {addresses("fd00::/32"), "not public"},
 		"loopback 6":          {addresses("::1/128"), "not public"},
 		"link-local 6":        {addresses("fe80::/64"), "not public"},
 		"documentation":       {addresses("2001:db8:1::/48"), "not public"},
-		"6to4":                {addresses("2002:a00::/24"), "not public"},
+		"6to4":                {addresses("2002:a00::/32"), "not public"},
 		"everything":          {addresses("0.0.0.0/0"), "too wide"},
 		"half of everything":  {addresses("52.0.0.0/7"), "too wide"},
-		"wide":                {addresses("52.0.0.0/6"), "too wide"},
-		"wide 6":              {addresses("2600::/12"), "too wide"},
+		"wide":                {addresses("52.0.0.0/11"), "too wide"},
+		"wide 6":              {addresses("2600::/31"), "too wide"},
+		"much in all":         {addresses(blocks("52.%d.0.0/12", 16)...), "more than 4 times"},
+		"much in all, IPv6":   {addresses(blocks("2600:%x::/32", 1)...), "more than 4 times"},
 		"not masked":          {addresses("13.107.6.153/31"), "not a range"},
 		"mapped":              {addresses("::ffff:13.107.6.152/127"), "not a range"},
 		"no addresses at all": {addresses("outlook"), "ParsePrefix"},

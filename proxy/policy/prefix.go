@@ -2,13 +2,14 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 )
 
-// The widest ranges that are believed.
+// The widest ranges that are believed. Microsoft's are /13 and /36 at most.
 const (
-	widest4 = 8
-	widest6 = 16
+	widest4 = 12
+	widest6 = 32
 )
 
 // notPublic are the special-purpose networks of IPv4 (RFC 6890), and those
@@ -21,6 +22,19 @@ var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("224.0.0.0/3"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:db8::/32"),
 	netip.MustParsePrefix("2002::/16"),
+}
+
+// room is how many addresses prefixes have, of IPv4 and of IPv6.
+func room(all []netip.Prefix) (v4, v6 float64) {
+	for _, p := range all {
+		size := math.Exp2(float64(p.Addr().BitLen() - p.Bits()))
+		if p.Addr().Is4() {
+			v4 += size
+		} else {
+			v6 += size
+		}
+	}
+	return v4, v6
 }
 
 // checkPrefix refuses what cannot be a range of addresses of Microsoft.

@@ -80,7 +80,9 @@ func TestRedirectedElsewhere(t *testing.T) {
 func TestOtherDestinationsPass(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, onGateway, "redirect://:3129?other=pass")
-	g.gateway.nft(t, tooWide)
+	// Nor are they careful with the gateway's own addresses.
+	g.gateway.nft(t, strings.Replace(tooWide, `iifname "to77" fib daddr type local return`, "", 1))
+	g.gateway.ip(t, "addr add 9.8.7.6/32 dev lo")
 	root := g.mail.rootFile(t)
 	verified := []string{"-CAfile", root, "-verify_return_error"}
 	for name, args := range map[string][]string{
@@ -110,11 +112,19 @@ func TestOtherDestinationsPass(t *testing.T) {
 		}
 		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":22"})
 	})
+	t.Run("HTTP on the port of TLS", func(t *testing.T) {
+		out, err := g.client.run(t, "", "curl", "-sS", "http://"+strange+":443/")
+		if err != nil || !strings.Contains(out, "plain HTTP request was sent to HTTPS port") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":443"})
+	})
 	t.Run("what may be lifted is lifted", func(t *testing.T) {
 		g.visit(t, visit{address: mailAddress, port: "443", level: atTLS10, want: host + ":443", client: "openssl without SNI"})
 	})
 	g.turnsAway(t, []intruder{
 		{"private address", "openssl", toServer("10.79.0.2:443", "-servername", "www.example.com"), accessDenied, "destination_address_forbidden", "10.79.0.2:443"},
+		{"the gateway itself", "openssl", toServer("9.8.7.6:443", "-servername", "www.example.com"), accessDenied, "destination_address_forbidden", "9.8.7.6:443"},
 		{"direct connection", "openssl", toServer("10.77.0.1:3129", "-servername", "www.example.com"), accessDenied, "not_redirected", ""},
 	})
 }
