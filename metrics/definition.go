@@ -20,6 +20,7 @@ const (
 	clientBytesTotal
 	clientSMTPReplies
 	clientLastSeen
+	clientLastLifted
 	clientsTracked
 	clientsOverflowed
 	upstreamHandshakesTotal
@@ -72,6 +73,8 @@ var definitions = [...]definition{
 		"Replies of the destination in lifted SMTP sessions of a client; enhanced_code is none where there was none, and what is beyond " + strconv.Itoa(maxReplyCodes) + " different replies shares other."},
 	clientLastSeen: {"client_last_seen_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended, as a Unix time."},
+	clientLastLifted: {"client_last_lifted_timestamp_seconds", gauge, []string{"client"},
+		"When a lifted connection of the client last ended, as a Unix time; there is none for a client that was never lifted."},
 	clientsTracked: {"clients_tracked", gauge, nil,
 		"Clients that have series of their own."},
 	clientsOverflowed: {"clients_overflowed_total", counter, nil,

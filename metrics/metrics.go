@@ -62,7 +62,7 @@ type Metrics struct {
 	clientFailures, clientBytes, clientReplies        *prometheus.CounterVec
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
 	refreshes                                         *prometheus.CounterVec
-	active, lastSeen, listChecked                     *prometheus.GaugeVec
+	active, lastSeen, lastLifted, listChecked         *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
 	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
 
@@ -132,6 +132,7 @@ func (m *Metrics) registerClients() {
 	m.clientBytes = m.counter(clientBytesTotal)
 	m.clientReplies = m.counter(clientSMTPReplies)
 	m.lastSeen = m.gauge(clientLastSeen)
+	m.lastLifted = m.gauge(clientLastLifted)
 	m.overflowed = m.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
@@ -162,7 +163,12 @@ func (m *Metrics) Closed(r *proxy.Record) {
 
 func (m *Metrics) countClient(r *proxy.Record) {
 	c := m.clientOf(r)
-	c.lastSeen.Set(seconds(r.Start.Add(r.Duration)))
+	ended := seconds(r.Start.Add(r.Duration))
+	c.lastSeen.Set(ended)
+	if r.Outcome == proxy.OutcomeLifted {
+		// A counter cannot tell: what appears at 1 has not increased.
+		m.lastLifted.WithLabelValues(c.label).Set(ended)
+	}
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
 	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, r.Protocol, false),
