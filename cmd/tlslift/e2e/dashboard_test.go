@@ -1,0 +1,313 @@
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const dashboardFile = "../../../deploy/grafana/dashboard.json"
+
+// A dashboard is what the tests look at in Grafana's model of one.
+type dashboard struct {
+	Panels      []panel
+	Templating  struct{ List []variable }
+	Annotations struct{ List []target }
+}
+
+type panel struct {
+	ID                       int
+	Type, Title, Description string
+	GridPos                  struct{ X, Y, W, H int }
+	Targets                  []target
+	FieldConfig              struct{ Defaults struct{ Unit string } }
+}
+
+type target struct{ Expr string }
+
+type variable struct {
+	Name, Type string
+	Definition string
+}
+
+func readDashboard(t *testing.T) dashboard {
+	t.Helper()
+	var d dashboard
+	if err := json.Unmarshal([]byte(readFile(t, dashboardFile)), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// questions are all that a dashboard asks Prometheus, with its variables
+// replaced as Grafana does when nothing is chosen.
+func (d dashboard) questions() map[string]bool {
+	all := map[string]bool{}
+	add := func(q string) {
+		all[strings.NewReplacer("$job", ".+", "$instance", ".+", "$client", ".+",
+			"$__rate_interval", "1m", "$__range", "3600s").Replace(q)] = true
+	}
+	for _, v := range d.Templating.List {
+		if v.Type == "query" {
+			add(v.Definition)
+		}
+	}
+	for _, a := range d.Annotations.List {
+		add(a.Expr)
+	}
+	for _, p := range d.Panels {
+		for _, q := range p.Targets {
+			add(q.Expr)
+		}
+	}
+	return all
+}
+
+// Each panel says what it shows and in which unit, and stands where no other
+// one does.
+func TestDashboardIsWhole(t *testing.T) {
+	t.Parallel()
+	d := readDashboard(t)
+	ids, cells := map[int]bool{}, map[[2]int]string{}
+	for _, p := range d.Panels {
+		if ids[p.ID] {
+			t.Errorf("%s: another panel has the id %d", p.Title, p.ID)
+		}
+		ids[p.ID] = true
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := cells[[2]int{x, y}]; other != "" || x >= 24 {
+					t.Fatalf("%s is where %q is, or outside", p.Title, other)
+				}
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+		if p.Type == "row" {
+			continue
+		}
+		if p.Title == "" || p.Description == "" || p.FieldConfig.Defaults.Unit == "" || len(p.Targets) == 0 {
+			t.Errorf("panel %d (%s) lacks a title, a description, a unit or a query", p.ID, p.Title)
+		}
+	}
+	for q := range d.questions() {
+		if strings.Contains(q, "$") {
+			t.Errorf("a variable that the tests do not know: %s", q)
+		}
+	}
+}
+
+// Each alert has its section in the runbook, each section its alert, and each
+// rule a promtool test.
+func TestRulesAreExplainedAndTested(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(prometheusFiles, "*_test.yml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("found no tests of the rules", err)
+	}
+	var tests strings.Builder
+	for _, f := range files {
+		tests.WriteString(readFile(t, f))
+	}
+	rules := readFile(t, filepath.Join(prometheusFiles, "rules.yml"))
+	alerts := readFile(t, filepath.Join(prometheusFiles, "alerts.yml"))
+	for _, m := range regexp.MustCompile(`- record: (\S+)`).FindAllStringSubmatch(rules, -1) {
+		if !regexp.MustCompile(`expr: .*` + regexp.QuoteMeta(m[1])).MatchString(tests.String()) {
+			t.Errorf("no test reads %s", m[1])
+		}
+	}
+	var names, sections []string
+	for _, m := range regexp.MustCompile(`- alert: (\S+)`).FindAllStringSubmatch(alerts, -1) {
+		names = append(names, m[1])
+		fires := regexp.MustCompile(`alertname: ` + m[1] + "\n.*\n +exp_alerts:\n")
+		quiet := regexp.MustCompile(`alertname: ` + m[1] + "\n.*\n +exp_alerts: \\[\\]")
+		if !fires.MatchString(tests.String()) || !quiet.MatchString(tests.String()) {
+			t.Errorf("%s is not tested both firing and quiet", m[1])
+		}
+		if !strings.Contains(alerts, "RUNBOOK.md#"+strings.ToLower(m[1])+"\n") {
+			t.Errorf("%s does not lead to its section in the runbook", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^## (\S+)$`).FindAllStringSubmatch(readFile(t, filepath.Join(prometheusFiles, "RUNBOOK.md")), -1) {
+		sections = append(sections, m[1])
+	}
+	slices.Sort(names)
+	slices.Sort(sections)
+	if !slices.Equal(names, sections) {
+		t.Errorf("the alerts are %v, the runbook has %v", names, sections)
+	}
+}
+
+// quiet are the alerts that nothing in the office below gives rise to.
+var quiet = map[string]string{
+	"TLSLiftDown":               "tlslift runs",
+	"TLSLiftAbsent":             "Prometheus has it as a target",
+	"TLSLiftNewLegacyClient":    "on the first day all clients are new",
+	"TLSLiftNobodyLifted":       "clients are lifted",
+	"TLSLiftClientsOverflowing": "there are few clients",
+	"TLSLiftCAExpiresSoon":      "the CA was made now",
+	"TLSLiftCAExpiresVerySoon":  "the CA was made now",
+	"TLSLiftEndpointsStale":     "nobody asks for a newer list",
+}
+
+// ofAge are the alerts that depend on the day on which the test runs.
+var ofAge = []string{"TLSLiftEndpointsOld"}
+
+// An office is a tlslift with clients of all kinds, each with an address of its
+// own.
+type office struct {
+	*tlslift
+	https *nginx
+	smtp  string // host:port of the smtp:// listener
+}
+
+const scanner = `scanner "2nd floor"`
+
+func startOffice(t *testing.T) *office {
+	t.Helper()
+	s := startMailServer(t, mailOptions{})
+	o := &office{https: startNginx(t, s.pki, modernTLS, false, nil), smtp: freeAddress(t)}
+	clients := filepath.Join(t.TempDir(), "clients.yaml")
+	if err := os.WriteFile(clients, []byte("clients: [{name: '"+scanner+"', address: 127.0.0.4}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
+		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+freeAddress(t))
+	return o
+}
+
+// day lets each client connect once.
+func (o *office) day(t *testing.T) {
+	t.Helper()
+	curl := func(address, caFile, url string, more ...string) (string, error) {
+		return run(t, "", "curl", append([]string{"-sS", "--interface", address, "--cacert", caFile, "-x", "http://" + o.proxy, url}, more...)...)
+	}
+	url, tls10 := "https://"+host+"/", []string{"--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0"}
+	if out, err := curl("127.0.0.2", o.caFile, url, tls10...); err != nil {
+		t.Fatalf("the old client: %v\n%s", err, out)
+	}
+	if out, err := curl("127.0.0.3", o.https.rootFile(), url); err != nil {
+		t.Fatalf("the new client: %v\n%s", err, out)
+	}
+	if out, err := curl("127.0.0.4", o.https.rootFile(), url, tls10...); err == nil {
+		t.Fatalf("the client without the CA got:\n%s", out)
+	}
+	if out, err := curl("127.0.0.2", o.caFile, "https://"+host+":993/"); err == nil {
+		t.Fatalf("a dead destination answered:\n%s", out)
+	}
+	out, err := curlMail(t, mailCall{
+		level: atTLS10, protocol: "smtp", opening: byCommand, address: o.smtp, caFile: o.caFile,
+		to: "office@example.com", more: []string{"--interface", "127.0.0.6"},
+	})
+	if err != nil {
+		t.Fatalf("the printer: %v\n%s", err, out)
+	}
+}
+
+// All that the dashboard and the rules ask has an answer in a real Prometheus,
+// and what goes wrong in the office is what alerts fire about.
+func TestPrometheusWatchesAnOffice(t *testing.T) {
+	t.Parallel()
+	onlyLinux(t) // which has the whole of 127.0.0.0/8
+	need(t, "prometheus", "curl")
+	o := startOffice(t)
+	p := startPrometheus(t, o.admin)
+	open := readDashboard(t).questions()
+	for q := range p.questions() {
+		open[q] = true
+	}
+	deadline := time.Now().Add(2 * patience)
+	for len(open) > 0 && time.Now().Before(deadline) {
+		o.day(t)
+		maps.DeleteFunc(open, func(q string, _ bool) bool { return p.has(q) })
+	}
+	for q := range open {
+		t.Errorf("Prometheus has no answer to: %s", q)
+	}
+	p.expectAlerts(map[string]firedAlert{
+		"TLSLiftClientFailing": {
+			Labels:      map[string]string{"client": scanner, "severity": "warning"},
+			Annotations: map[string]string{"description": "Reasons: client_unknown_ca."},
+		},
+		"TLSLiftUpstreamFailing": {
+			Labels:      map[string]string{"destination": host + ":993", "severity": "critical"},
+			Annotations: map[string]string{"summary": host + ":993"},
+		},
+	})
+}
+
+// questions are the expressions of the rules, but those of alerts that should
+// be quiet. Waiting for the others includes waiting until the rules are loaded
+// and the alerts can fire.
+func (p *prometheus) questions() map[string]bool {
+	p.t.Helper()
+	all := map[string]bool{}
+	for deadline := time.Now().Add(patience); len(all) == 0 && time.Now().Before(deadline); {
+		for _, r := range p.rules() {
+			if r.Type == "recording" || quiet[r.Name] == "" && !slices.Contains(ofAge, r.Name) {
+				all[r.Query] = true
+			}
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	if len(all) == 0 {
+		p.t.Fatal("Prometheus has loaded no rules")
+	}
+	for name := range quiet {
+		if !slices.ContainsFunc(p.rules(), func(r rule) bool { return r.Name == name }) {
+			p.t.Errorf("there is no alert %s to be quiet", name)
+		}
+	}
+	return all
+}
+
+// expectAlerts waits until all the given alerts fire, each about just what is
+// given, and expects no others and no rule that fails.
+func (p *prometheus) expectAlerts(want map[string]firedAlert) {
+	p.t.Helper()
+	firing := p.firing()
+	for deadline := time.Now().Add(patience); !containsAll(firing, want) && time.Now().Before(deadline); firing = p.firing() {
+		<-time.After(20 * time.Millisecond)
+	}
+	for _, name := range ofAge {
+		delete(firing, name)
+	}
+	for name, alerts := range firing {
+		w, ok := want[name]
+		if !ok || len(alerts) != 1 {
+			p.t.Errorf("%s fires: %v", name, alerts)
+			continue
+		}
+		for _, parts := range [][2]map[string]string{{alerts[0].Labels, w.Labels}, {alerts[0].Annotations, w.Annotations}} {
+			for k, v := range parts[1] {
+				if !strings.Contains(parts[0][k], v) {
+					p.t.Errorf("%s: %s is %q, want %q in it", name, k, parts[0][k], v)
+				}
+			}
+		}
+	}
+	for name := range want {
+		if firing[name] == nil {
+			p.t.Errorf("%s does not fire", name)
+		}
+	}
+	for _, r := range p.rules() {
+		if r.Health != "ok" {
+			p.t.Errorf("rule %s is %s: %s", r.Name, r.Health, r.LastError)
+		}
+	}
+}
+
+func containsAll(firing map[string][]firedAlert, want map[string]firedAlert) bool {
+	for name := range want {
+		if firing[name] == nil {
+			return false
+		}
+	}
+	return true
+}
