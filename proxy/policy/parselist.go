@@ -183,8 +183,11 @@ func portsOf(l List) (map[uint16]bool, error) {
 			return nil, err
 		}
 		for _, s := range of {
-			for port := int(s.first); port <= int(s.last); port++ {
-				all[uint16(port)] = true
+			for port := s.first; ; port++ {
+				all[port] = true
+				if port == s.last {
+					break
+				}
 			}
 		}
 	}
