@@ -17,6 +17,7 @@ const module = "github.com/tlslift/tlslift"
 var arrows = map[string][]string{
 	"cmd/tlslift":       {"metrics", "proxy", "proxy/clients", "proxy/endpoints", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/standin", "proxy/upstream"},
 	"cmd/tlslift/e2e":   {},
+	"metrics/inventory": {"proxy"},
 	"metrics":           {"proxy"},
 	"proxy":             {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/upstream"},
 	"proxy/clienthello": {},
