@@ -55,6 +55,10 @@ type Record struct {
 	// OfferedVersion is the newest TLS version in the client's hello, as in
 	// "TLS 1.0"; "none" when there was no hello.
 	OfferedVersion string
+	// SSLv2Format says that the hello came in the format of SSL 2.0.
+	SSLv2Format bool
+	// JA3 and JA4 are the fingerprints of the hello; empty when there was none.
+	JA3, JA4 string
 	// Why is the rule that chose to pass or to lift, as in "tls_version".
 	Why string
 

@@ -1,0 +1,142 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const defaultMaxClients = 10000
+
+// Options configures New. The zero value keeps clients in memory only, and for
+// good.
+type Options struct {
+	// MaxClients is how many clients are kept; zero means 10000. When there are
+	// more, one that never got through gives way, and only then the one that
+	// was seen longest ago. Clients whose address is not allowed get at most a
+	// tenth of the places, and never that of another.
+	MaxClients int
+	// Expiry is how long a client is kept that is not seen; zero means for good.
+	Expiry time.Duration
+	// Store keeps the clients between runs; nil means that nothing does.
+	Store Store
+	// Lookup asks reverse DNS for the names of an address; nil means that
+	// nobody is asked. It is called by Run, at most four times at once.
+	Lookup func(context.Context, netip.Addr) ([]string, error)
+	// Log is told what goes wrong with the store; nil discards it.
+	Log *slog.Logger
+}
+
+// An Inventory knows the clients. It implements proxy.Observer; all its methods
+// may be called from many goroutines at once.
+type Inventory struct {
+	options Options
+	log     *slog.Logger
+	lookups chan lookup // nil without Options.Lookup
+
+	mu      sync.Mutex
+	clients places
+	latest  ring
+	number  uint64        // of the last connection
+	changed chan struct{} // closed at the next connection; nil when nobody waits
+	unsaved bool          // there is something to save
+	fresh   bool          // and it is a client that no saved state has
+}
+
+// New returns an inventory with the clients that the store has. What cannot be
+// read there is set aside and logged: a damaged file must not keep clients from
+// being served.
+func New(o Options) *Inventory {
+	v := &Inventory{
+		options: o,
+		log:     cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
+		clients: newPlaces(cmp.Or(o.MaxClients, defaultMaxClients)),
+		latest:  ring{max: maxLatest},
+	}
+	if o.Lookup != nil {
+		v.lookups = make(chan lookup, maxWaitingLookups)
+	}
+	v.load()
+	return v
+}
+
+// Opened does nothing: what a client is shows when its connection has ended.
+func (v *Inventory) Opened(string) {}
+
+// Closed takes in a connection that has ended.
+func (v *Inventory) Closed(r *proxy.Record) {
+	c := connectionOf(r)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.number++
+	c.Number = v.number
+	v.latest.add(c)
+	if v.changed != nil {
+		close(v.changed)
+		v.changed = nil
+	}
+	if r.Client.IsValid() {
+		v.take(r, c)
+	}
+}
+
+// take brings the client of a connection up to date, if it has a place.
+func (v *Inventory) take(r *proxy.Record, c *Connection) {
+	e, known := v.clients.admit(c.Client, rankOf(r))
+	if e == nil {
+		return
+	}
+	e.client.note(r, c)
+	e.latest.max = v.clients.share()
+	e.latest.add(c)
+	v.unsaved, v.fresh = true, v.fresh || !known
+	v.askForHost(e, c)
+}
+
+// Snapshot returns all clients, the one seen last first.
+func (v *Inventory) Snapshot() []Client {
+	all := v.copies()
+	slices.SortFunc(all, func(a, b Client) int {
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Client, b.Client))
+	})
+	return all
+}
+
+func (v *Inventory) copies() []Client {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := make([]Client, 0, len(v.clients.byKey))
+	for _, e := range v.clients.byKey {
+		all = append(all, e.client.copy())
+	}
+	return all
+}
+
+// Client returns the client of a name, or of an address if it has none.
+func (v *Inventory) Client(key string) (Client, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e, ok := v.clients.byKey[key]
+	if !ok {
+		return Client{}, false
+	}
+	return e.client.copy(), true
+}
+
+// expire forgets the clients that were not seen for too long.
+func (v *Inventory) expire(now time.Time) {
+	if v.options.Expiry <= 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.clients.expire(now.Add(-v.options.Expiry)) {
+		v.unsaved = true
+	}
+}

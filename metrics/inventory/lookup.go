@@ -1,0 +1,107 @@
+package inventory
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxLookups        = 4 // at once
+	maxWaitingLookups = 256
+	lookupTimeout     = 2 * time.Second
+	lookupEvery       = 24 * time.Hour
+	maxHostName       = 253 // RFC 1035 section 2.3.4, without the last dot
+)
+
+// A lookup is a question to reverse DNS.
+type lookup struct {
+	key  string
+	addr netip.Addr
+}
+
+// askForHost lets Run ask for a client's name, at most once a day. Nobody is
+// asked about strangers: a scan must not become a flood of questions. A
+// question that finds no room is asked at a later connection.
+func (v *Inventory) askForHost(e *entry, c *Connection) {
+	if v.lookups == nil || e.rank == stranger || !e.asked.IsZero() && c.Start.Sub(e.asked) < lookupEvery {
+		return
+	}
+	select {
+	case v.lookups <- lookup{c.Client, c.Address}:
+		e.asked = c.Start
+	default:
+	}
+}
+
+// startLookups answers the questions until ctx is done.
+func (v *Inventory) startLookups(ctx context.Context, running *sync.WaitGroup) {
+	if v.lookups == nil {
+		return
+	}
+	for range maxLookups {
+		running.Go(func() { v.answerLookups(ctx) })
+	}
+}
+
+func (v *Inventory) answerLookups(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case question := <-v.lookups:
+			v.answer(ctx, question)
+		}
+	}
+}
+
+// answer keeps the name that a client had when there is no answer.
+func (v *Inventory) answer(ctx context.Context, question lookup) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	names, err := v.options.Lookup(ctx, question.addr)
+	if err != nil {
+		return
+	}
+	host := hostName(names)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if e, ok := v.clients.byKey[question.key]; ok && e.client.Host != host {
+		e.client.Host = host
+		v.unsaved = true
+	}
+}
+
+// hostName is the first name in the alphabet that can be one: whoever runs the
+// zone of the address chooses them. It is empty if there is none.
+func hostName(names []string) string {
+	var valid []string
+	for _, name := range names {
+		name = strings.ToLower(strings.TrimSuffix(name, "."))
+		if isHostName(name) {
+			valid = append(valid, name)
+		}
+	}
+	if len(valid) == 0 {
+		return ""
+	}
+	return slices.Min(valid)
+}
+
+func isHostName(s string) bool {
+	if len(s) > maxHostName {
+		return false
+	}
+	for part := range strings.SplitSeq(s, ".") {
+		odd := strings.ContainsFunc(part, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		})
+		if part == "" || len(part) > 63 || odd {
+			return false
+		}
+	}
+	return true
+}

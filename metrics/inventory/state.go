@@ -1,0 +1,245 @@
+package inventory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const (
+	stateVersion = 1
+	// maxState bounds what is saved and read. Ten thousand ordinary clients
+	// take about as much.
+	maxState = 8 << 20
+	// Something new is saved after saveEvery, a client that was never seen
+	// before after lookEvery already.
+	saveEvery = time.Minute
+	lookEvery = 5 * time.Second
+)
+
+// A Store keeps one text between runs.
+type Store interface {
+	// Load returns the text. The error wraps fs.ErrNotExist if there is none.
+	Load() ([]byte, error)
+	// Save replaces the text: whatever happens, there is the old one or the new
+	// one.
+	Save([]byte) error
+	// SetAside puts the text out of the way of Save, for a person to look at.
+	SetAside() error
+}
+
+// A state is what is saved.
+type state struct {
+	Version int               `json:"version"`
+	Clients []json.RawMessage `json:"clients"` // of Client
+}
+
+// load takes in what the store has.
+func (v *Inventory) load() {
+	if v.options.Store == nil {
+		return
+	}
+	text, err := v.options.Store.Load()
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var clients []Client
+	if err == nil {
+		clients, err = decode(text, v.clients.max)
+	}
+	if err != nil {
+		v.log.Warn("the saved list of clients cannot be read, so it begins anew; the file is set aside",
+			"error", err, "setting_aside", v.options.Store.SetAside())
+		return
+	}
+	v.restore(clients)
+	v.expire(time.Now())
+}
+
+// restore gives clients their places back, those seen last in the end so that
+// they keep theirs when there are too many.
+func (v *Inventory) restore(clients []Client) {
+	slices.SortFunc(clients, func(a, b Client) int { return a.LastSeen.Compare(b.LastSeen) })
+	for _, c := range clients {
+		if e, known := v.clients.admit(c.Client, c.rank()); e != nil && !known {
+			e.client = c
+		}
+	}
+}
+
+// rank is the one that the client had, as far as can be told.
+func (c *Client) rank() rank {
+	switch {
+	case c.Outcomes[proxy.OutcomePassed]+c.Outcomes[proxy.OutcomeLifted] > 0:
+		return served
+	case c.Failure != nil && c.Failure.Reason == proxy.ReasonClientNotAllowed:
+		return stranger
+	}
+	return fruitless
+}
+
+// Run expires clients, asks reverse DNS, and saves what is new: every minute,
+// and when ctx is done. It returns then.
+func (v *Inventory) Run(ctx context.Context) {
+	var lookups sync.WaitGroup
+	v.startLookups(ctx, &lookups)
+	s := saver{v: v}
+	ticks := time.NewTicker(lookEvery)
+	defer ticks.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case now := <-ticks.C:
+			v.expire(now)
+			s.saveIfDue(now)
+		}
+	}
+	lookups.Wait()
+	s.save()
+}
+
+// A saver saves an inventory. It belongs to one goroutine.
+type saver struct {
+	v       *Inventory
+	tried   time.Time
+	failing bool
+}
+
+func (s *saver) saveIfDue(now time.Time) {
+	s.v.mu.Lock()
+	fresh := s.v.fresh
+	s.v.mu.Unlock()
+	if fresh && !s.failing || now.Sub(s.tried) >= saveEvery {
+		s.tried = now
+		s.save()
+	}
+}
+
+// save saves what is new. A failure is logged once, and what is new stays so.
+func (s *saver) save() {
+	if s.v.options.Store == nil || !s.v.takeUnsaved() {
+		return
+	}
+	err := s.v.options.Store.Save(encode(s.v.Snapshot()))
+	switch {
+	case err != nil && !s.failing:
+		s.v.log.Error("the list of clients cannot be saved; trying again every minute", "error", err,
+			"remedy", "make room on the disk of the state directory, and let tlslift's user write there")
+	case err == nil && s.failing:
+		s.v.log.Info("the list of clients can be saved again")
+	}
+	s.failing = err != nil
+	if s.failing {
+		s.v.mu.Lock()
+		defer s.v.mu.Unlock()
+		s.v.unsaved = true
+	}
+}
+
+// takeUnsaved says whether there is something to save, and that it is being
+// done.
+func (v *Inventory) takeUnsaved() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	unsaved := v.unsaved
+	v.unsaved, v.fresh = false, false
+	return unsaved
+}
+
+// encode writes the state, a line for each client. What is beyond the bound is
+// left out: those seen longest ago.
+func encode(clients []Client) []byte {
+	const head, tail = `{"version":1,"clients":[`, "\n]}\n"
+	b := bytes.NewBufferString(head)
+	for _, c := range clients {
+		if c.Failure != nil {
+			c.Failure.Cause, c.Failure.Remedy = "", "" // the reason tells
+		}
+		line, err := json.Marshal(c)
+		if err != nil {
+			continue // a time beyond the year 9999
+		}
+		if b.Len()+len(line)+len(tail)+2 > maxState {
+			break
+		}
+		if b.Len() > len(head) {
+			b.WriteByte(',')
+		}
+		b.WriteByte('\n')
+		b.Write(line)
+	}
+	b.WriteString(tail)
+	return b.Bytes()
+}
+
+// decode reads what encode has written, the first max clients of it, and brings
+// whatever else a file may say within bounds.
+func decode(text []byte, max int) ([]Client, error) {
+	if len(text) > maxState {
+		return nil, fmt.Errorf("more than %d bytes", maxState)
+	}
+	var s state
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("reading the list of clients: %w", err)
+	}
+	if s.Version != stateVersion {
+		return nil, fmt.Errorf("the list of clients has version %d, and this tlslift reads version %d", s.Version, stateVersion)
+	}
+	var clients []Client
+	for _, raw := range s.Clients[:min(len(s.Clients), max)] {
+		var c Client
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return nil, fmt.Errorf("reading the list of clients: %w", err)
+		}
+		c.bound()
+		if c.Client != "" && c.Address.IsValid() {
+			clients = append(clients, c)
+		}
+	}
+	return clients, nil
+}
+
+// bound holds a client to what note would have made of it.
+func (c *Client) bound() {
+	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Manufacturer, &c.Offered, &c.JA3, &c.JA4,
+		&c.Why, &c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
+		*s = clean(*s)
+	}
+	c.Address = c.Address.WithZone(clean(c.Address.Zone()))
+	c.Protocols = boundList(c.Protocols, maxProtocols)
+	slices.Sort(c.Protocols)
+	c.Destinations = boundList(c.Destinations, maxDestinations)
+	c.Listeners = boundList(c.Listeners, maxListeners)
+	c.boundOutcomes()
+	if f := c.Failure; f != nil {
+		f.Cause, f.Remedy = f.Reason.Cause(), f.Reason.Remedy()
+		f.Detail = cut(f.Detail, maxDetail)
+		f.Reason = proxy.Reason(clean(string(f.Reason)))
+	}
+}
+
+func (c *Client) boundOutcomes() {
+	counts := make(map[proxy.Outcome]uint64)
+	for _, o := range proxy.Outcomes() {
+		if n := c.Outcomes[o]; n > 0 {
+			counts[o] = n
+		}
+	}
+	c.Outcomes = counts
+}
+
+func boundList(list []string, max int) []string {
+	list = slices.Clone(list[:min(len(list), max)])
+	for i := range list {
+		list[i] = clean(list[i])
+	}
+	return list
+}
