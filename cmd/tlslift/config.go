@@ -38,6 +38,9 @@ type Config struct {
 	HandshakeTimeout timeout                                 `env:"HANDSHAKE_TIMEOUT"`
 	IdleTimeout      timeout                                 `env:"IDLE_TIMEOUT"`
 	DrainTimeout     timeout                                 `env:"DRAIN_TIMEOUT"`
+	MetricsClients   count                                   `env:"METRICS_MAX_CLIENTS"`
+	ClientExpiry     expiry                                  `env:"CLIENT_EXPIRY"` // 0: never
+	ReverseDNS       truth                                   `env:"REVERSE_DNS"`
 	LogLevel         logLevel                                `env:"LOG_LEVEL"`
 	LogFormat        logFormat                               `env:"LOG_FORMAT"`
 }

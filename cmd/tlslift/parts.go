@@ -30,7 +30,9 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	if s.upstream, err = s.wayOut(); err != nil {
 		return nil, err
 	}
-	m := metrics.New(metrics.Options{Version: p.version, Revision: buildRevision()})
+	m := metrics.New(metrics.Options{
+		Version: p.version, Revision: buildRevision(), MaxClients: int(cfg.MetricsClients),
+	})
 	builtIn := s.policy
 	if err := s.loadList(m); err != nil {
 		return nil, err
@@ -43,7 +45,8 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
-	parts.Observer = m
+	s.inventory = s.newInventory()
+	parts.Observer = observers{m, s.inventory}
 	// The listeners are checked against the built-in list, as load has done:
 	// a host that Microsoft takes off its list must not keep us from starting.
 	parts.Policy = builtIn

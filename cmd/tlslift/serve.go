@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -69,6 +70,7 @@ type service struct {
 	admin    *http.Server
 	// refresher is nil when nobody is asked for another list of endpoints.
 	refresher *endpoints.Refresher
+	inventory *inventory.Inventory
 	// adminListener is nil when there is no admin address.
 	adminListener net.Listener
 	phase         atomic.Pointer[phase]
@@ -171,11 +173,26 @@ func (s *service) run(ctx context.Context) error {
 	if s.refresher != nil {
 		refreshing.Go(func() { s.refresher.Run(ctx) })
 	}
+	stopKeeping := s.keepInventory(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()
 	refreshing.Wait()
+	stopKeeping()
 	_ = s.admin.Close() // what is left are scrapes
 	return errors.Join(err, <-adminDone)
+}
+
+// keepInventory keeps the inventory up to date until it is stopped, which
+// comes after the last connection has ended, so that none is left out of what
+// is saved.
+func (s *service) keepInventory(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { s.inventory.Run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
 }
 
 // serveAdmin returns when the admin server is closed. If it breaks instead, it

@@ -26,7 +26,7 @@ type setting struct {
 var settings = []setting{
 	{name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587", meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS or TLS at once, `smtps://`, `imaps://` and `pop3s://` only TLS at once; `tls://` expects TLS at once and goes by `?to=host:port` or the client's server name; `redirect://` and `tproxy://` (Linux) take what a firewall redirects", remedy: "listener URLs, comma-separated, as in proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443"},
 	{name: "ADMIN_LISTEN", def: "127.0.0.1:9465", meaning: "address of /metrics, /healthz and /readyz; empty turns it off", remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off"},
-	{name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", meaning: "directory of the CA; it is created, and only its owner may read it", remedy: "a directory that only tlslift may read, as in /var/lib/tlslift"},
+	{name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", meaning: "directory of the CA and of what is known of clients; it is created, and only its owner may read it", remedy: "a directory that only tlslift may read, as in /var/lib/tlslift"},
 	{name: "M365_INSTANCE", def: "worldwide", meaning: "whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`", remedy: "worldwide, gcchigh, dod or china"},
 	{name: "M365_REFRESH", def: "false", meaning: "`true` asks Microsoft's endpoints web service, at most hourly, which hosts and ports have changed; `false` uses the list that tlslift was built with", remedy: "true or false"},
 	{name: "CLIENT_NETS", def: "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10", meaning: "networks that may connect", remedy: "networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8"},
@@ -47,6 +47,9 @@ var settings = []setting{
 	{name: "HANDSHAKE_TIMEOUT", def: "30s", meaning: "how long each step may take until bytes are relayed", remedy: "a time with its unit, as in 30s"},
 	{name: "IDLE_TIMEOUT", def: "10m", meaning: "how long a connection may move no bytes", remedy: "a time with its unit, as in 10m"},
 	{name: "DRAIN_TIMEOUT", def: "30s", meaning: "how long open connections may go on after a stop", remedy: "a time with its unit, as in 30s"},
+	{name: "METRICS_MAX_CLIENTS", def: "2000", meaning: "clients with metrics of their own; the rest share `client=\"other\"`", remedy: "a whole number above zero"},
+	{name: "CLIENT_EXPIRY", def: "720h", meaning: "how long a client is kept, in the metrics and in what is known of clients, that does not connect; `0` is for good", remedy: "a time with its unit, as in 720h, or 0 for good"},
+	{name: "REVERSE_DNS", def: "false", meaning: "`true` asks the machine's name servers for the names of clients, each at most once a day", remedy: "true or false"},
 	{name: "LOG_LEVEL", def: "info", meaning: "`debug`, `info`, `warn` or `error`", remedy: "debug, info, warn or error"},
 	{name: "LOG_FORMAT", defText: "`text` on a terminal, else `json`", meaning: "`text` or `json`, on standard error", remedy: "text or json"},
 }

@@ -63,6 +63,10 @@ func (s stateFile) Save(text []byte) error {
 	return syncDir(dir)
 }
 
+// SetAside gives the file another name, under which nobody looks for it; what
+// had that name before is gone.
+func (s stateFile) SetAside() error { return os.Rename(s.path, s.path+".broken") }
+
 // syncDir makes the names in dir survive a power cut, where the file system
 // can do that for a directory.
 func syncDir(dir string) error {

@@ -70,3 +70,22 @@ func TestStateFileThatCannotBeSaved(t *testing.T) {
 		t.Errorf("the directory has %v, %v", entries, err)
 	}
 }
+
+func TestStateFileSetAside(t *testing.T) {
+	t.Parallel()
+	s := stateFile{filepath.Join(t.TempDir(), "some.json")}
+	for _, text := range []string{"torn", "torn again"} {
+		if err := s.Save([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetAside(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Load(); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("loading what is set aside: %v", err)
+		}
+		if got, err := (stateFile{s.path + ".broken"}).Load(); err != nil || string(got) != text {
+			t.Errorf("got %q, %v", got, err)
+		}
+	}
+}

@@ -203,6 +203,18 @@ func (t *timeout) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// An expiry is a time; zero is never.
+type expiry time.Duration
+
+func (e *expiry) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is neither a time above zero nor 0", text)
+	}
+	*e = expiry(d)
+	return nil
+}
+
 // A truth is what strconv.ParseBool takes.
 type truth bool
 

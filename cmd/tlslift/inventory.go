@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// newInventory reads what earlier runs knew of the clients.
+func (s *service) newInventory() *inventory.Inventory {
+	options := inventory.Options{
+		Expiry: time.Duration(s.cfg.ClientExpiry),
+		Store:  s.cfg.stateFile("clients.json"),
+		Log:    s.log,
+	}
+	if s.cfg.ReverseDNS {
+		options.Lookup = hostsOf
+	}
+	return inventory.New(options)
+}
+
+// hostsOf asks the name servers of the machine.
+func hostsOf(ctx context.Context, addr netip.Addr) ([]string, error) {
+	return net.DefaultResolver.LookupAddr(ctx, addr.String())
+}
+
+// observers are told one after the other.
+type observers []proxy.Observer
+
+// Opened implements proxy.Observer.
+func (all observers) Opened(listener string) {
+	for _, o := range all {
+		o.Opened(listener)
+	}
+}
+
+// Closed implements proxy.Observer.
+func (all observers) Closed(r *proxy.Record) {
+	for _, o := range all {
+		o.Closed(r)
+	}
+}
