@@ -160,6 +160,8 @@ func (s *Server) peekHello(c *client) error {
 	}
 	c.rec.ServerName = hello.ServerName
 	c.rec.OfferedVersion = clienthello.VersionName(hello.MaxVersion())
+	c.rec.SSLv2Format = hello.Format == clienthello.SSLv2
+	c.rec.JA3, c.rec.JA4 = hello.JA3(), hello.JA4()
 	return nil
 }
 

@@ -81,6 +81,9 @@ func TestVintageIsLifted(t *testing.T) {
 			t.Fatalf("got %q, %v", answer, err)
 		}
 		rec := w.expect(proxy.OutcomeLifted, "")
+		if !rec.SSLv2Format || len(rec.JA3) != 32 || !strings.HasPrefix(rec.JA4, "t10i") {
+			t.Errorf("format or fingerprints: record %+v", rec)
+		}
 		if rec.Why != "hello_format" || rec.OfferedVersion != "TLS 1.0" || rec.ClientTLS.CipherSuite != "TLS_RSA_WITH_AES_128_CBC_SHA" {
 			t.Errorf("record %+v", rec)
 		}

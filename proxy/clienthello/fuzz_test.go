@@ -58,6 +58,9 @@ func checkHello(t *testing.T, h *Hello, stream []byte, size int) {
 	if !h.Offers(h.MaxVersion()) || h.MaxVersion() == 0 {
 		t.Errorf("offers at most %04x, but not really: %+v", h.MaxVersion(), h)
 	}
+	if len(h.JA3()) != 32 || len(h.JA4()) != 36 {
+		t.Errorf("fingerprints %q and %q", h.JA3(), h.JA4())
+	}
 	stream = stream[:h.Length]
 	if alone := mustPeek(t, stream); !equal(alone, h) {
 		t.Errorf("alone %+v, with more %+v", alone, h)
