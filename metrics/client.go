@@ -2,6 +2,9 @@ package metrics
 
 import (
 	"net/netip"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +16,14 @@ type client struct {
 	label                string
 	fromClient, toClient prometheus.Counter
 	lastSeen             prometheus.Gauge
+
+	mu   sync.Mutex
+	seen time.Time
+	info clientInfo // as shown; zero when it is not
 }
+
+// A clientInfo is the labels of client_info behind the first.
+type clientInfo struct{ address, name, fingerprint string }
 
 // clientOf returns the client of a record, which may be one that is shared.
 func (m *Metrics) clientOf(r *proxy.Record) *client {
@@ -55,5 +65,54 @@ func (m *Metrics) clientLabelled(name string) *client {
 		fromClient: m.clientBytes.WithLabelValues(name, "from_client"),
 		toClient:   m.clientBytes.WithLabelValues(name, "to_client"),
 		lastSeen:   m.lastSeen.WithLabelValues(name),
+	}
+}
+
+// describe shows where the client came from last, and what its software looks
+// like.
+func (m *Metrics) describe(c *client, r *proxy.Record) {
+	if c.label == other || c.label == unknown {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if end := r.Start.Add(r.Duration); end.After(c.seen) {
+		c.seen = end
+	}
+	now := clientInfo{label(r.Client.Unmap().String()), strings.ToValidUTF8(r.ClientName, "\uFFFD"), r.JA4}
+	if now.fingerprint == "" {
+		now.fingerprint = c.info.fingerprint
+	}
+	if now == c.info {
+		return
+	}
+	if c.info != (clientInfo{}) {
+		m.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
+	}
+	m.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
+	c.info = now
+}
+
+// expire takes away the series of clients that were not seen for too long, and
+// gives their places to others.
+func (m *Metrics) expire(now time.Time) {
+	if m.expiry <= 0 {
+		return
+	}
+	m.expiring.Lock()
+	defer m.expiring.Unlock()
+	gone, stay := m.clients.drop(func(c *client) bool { return c.seen.Before(now.Add(-m.expiry)) })
+	// A name may be another client's address; other and unknown are shared.
+	kept := map[string]bool{other: true, unknown: true}
+	for _, c := range stay {
+		kept[c.label] = true
+	}
+	for _, c := range gone {
+		if kept[c.label] {
+			continue
+		}
+		for _, series := range m.ofClients {
+			series.DeletePartialMatch(prometheus.Labels{clientLabel: c.label})
+		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 	clientSMTPReplies
 	clientLastSeen
 	clientLastLifted
+	clientInformation
 	clientsTracked
 	clientsOverflowed
 	upstreamHandshakesTotal
@@ -75,6 +76,8 @@ var definitions = [...]definition{
 		"When a connection of the client last ended, as a Unix time."},
 	clientLastLifted: {"client_last_lifted_timestamp_seconds", gauge, []string{"client"},
 		"When a lifted connection of the client last ended, as a Unix time; there is none for a client that was never lifted."},
+	clientInformation: {"client_info", gauge, []string{"client", "address", "name", "fingerprint"},
+		"Always 1; the labels say from which address the client came last, its name in the clients file if it has one, and the JA4 fingerprint of its last ClientHello if it sent one."},
 	clientsTracked: {"clients_tracked", gauge, nil,
 		"Clients that have series of their own."},
 	clientsOverflowed: {"clients_overflowed_total", counter, nil,
@@ -98,6 +101,10 @@ var definitions = [...]definition{
 		"Always 1; the labels say which tlslift is running."},
 }
 
+// clientLabel is the first label of every metric that has series of its own for
+// each client.
+const clientLabel = "client"
+
 func (d definition) fullName() string { return "tlslift_" + d.name }
 
 func (d definition) desc() *prometheus.Desc {
@@ -108,6 +115,7 @@ func (m *Metrics) counter(id metric) *prometheus.CounterVec {
 	d := definitions[id]
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.fullName(), Help: d.help}, d.labels)
 	m.registry.MustRegister(v)
+	m.noteSeries(d, v.MetricVec)
 	return v
 }
 
@@ -115,7 +123,15 @@ func (m *Metrics) gauge(id metric) *prometheus.GaugeVec {
 	d := definitions[id]
 	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: d.fullName(), Help: d.help}, d.labels)
 	m.registry.MustRegister(v)
+	m.noteSeries(d, v.MetricVec)
 	return v
+}
+
+// noteSeries remembers what has series of clients, which expire.
+func (m *Metrics) noteSeries(d definition, series *prometheus.MetricVec) {
+	if len(d.labels) > 0 && d.labels[0] == clientLabel {
+		m.ofClients = append(m.ofClients, series)
+	}
 }
 
 // histogram registers one with the given buckets for scrapers that read text,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/tlslift/tlslift/proxy"
 )
@@ -39,6 +40,9 @@ type Options struct {
 	// share client="other". Zero means 2000. At most a tenth of them are
 	// clients whose address was not allowed when first seen.
 	MaxClients int
+	// Expiry is how long a client keeps its series that does not connect; zero
+	// means for good.
+	Expiry time.Duration
 	// Version and Revision label build_info. Empty means "unknown".
 	Version  string
 	Revision string
@@ -48,6 +52,11 @@ type Options struct {
 // may be called from many goroutines at once.
 type Metrics struct {
 	registry *prometheus.Registry
+
+	expiry time.Duration
+	// expiring is held for reading while the series of a client are in use.
+	expiring  sync.RWMutex
+	ofClients []*prometheus.MetricVec // those with the label client
 
 	clients      *limited[clientKey, *client]
 	destinations *limited[string, string]
@@ -62,7 +71,7 @@ type Metrics struct {
 	clientFailures, clientBytes, clientReplies        *prometheus.CounterVec
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
 	refreshes                                         *prometheus.CounterVec
-	active, lastSeen, lastLifted, listChecked         *prometheus.GaugeVec
+	active, lastSeen, lastLifted, info, listChecked   *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
 	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
 
@@ -72,7 +81,7 @@ type Metrics struct {
 // New returns metrics on a registry of their own, together with those of the
 // Go runtime and of the process.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), expiry: o.Expiry}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -88,8 +97,13 @@ func New(o Options) *Metrics {
 	return m
 }
 
-// Gatherer returns what /metrics serves.
-func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
+// Gatherer returns what /metrics serves. Gathering is when clients expire.
+func (m *Metrics) Gatherer() prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		m.expire(time.Now())
+		return m.registry.Gather()
+	})
+}
 
 // SetCA adds the series of the certificate authority: when its certificate
 // expires and how many certificates it has issued since the start. Calling it
@@ -133,6 +147,7 @@ func (m *Metrics) registerClients() {
 	m.clientReplies = m.counter(clientSMTPReplies)
 	m.lastSeen = m.gauge(clientLastSeen)
 	m.lastLifted = m.gauge(clientLastLifted)
+	m.info = m.gauge(clientInformation)
 	m.overflowed = m.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
@@ -162,6 +177,8 @@ func (m *Metrics) Closed(r *proxy.Record) {
 }
 
 func (m *Metrics) countClient(r *proxy.Record) {
+	m.expiring.RLock()
+	defer m.expiring.RUnlock()
 	c := m.clientOf(r)
 	ended := seconds(r.Start.Add(r.Duration))
 	c.lastSeen.Set(ended)
@@ -169,6 +186,7 @@ func (m *Metrics) countClient(r *proxy.Record) {
 		// A counter cannot tell: what appears at 1 has not increased.
 		m.lastLifted.WithLabelValues(c.label).Set(ended)
 	}
+	m.describe(c, r)
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
 	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, r.Protocol, false),

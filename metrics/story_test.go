@@ -28,6 +28,7 @@ func story() []*proxy.Record {
 			Listener: proxyListener, Client: netip.MustParseAddr("::ffff:10.0.0.7"), Start: start, Duration: 2 * time.Second,
 			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,
 			ClientTLS: printer, UpstreamTLS: microsoft, BytesFromClient: 1000, BytesToClient: 5000,
+			JA4: "t10i210100_123456789abc_cba987654321",
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.7"), Start: start.Add(time.Minute), Duration: time.Second,
 			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,

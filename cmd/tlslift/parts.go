@@ -31,7 +31,8 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	m := metrics.New(metrics.Options{
-		Version: p.version, Revision: buildRevision(), MaxClients: int(cfg.MetricsClients),
+		Version: p.version, Revision: buildRevision(),
+		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
 	})
 	builtIn := s.policy
 	if err := s.loadList(m); err != nil {
