@@ -8,6 +8,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -16,7 +17,8 @@ import (
 // the fields by the name in their tag.
 type Config struct {
 	Listen           list[proxy.ListenURL, *proxy.ListenURL] `env:"LISTEN"`
-	AdminListen      address                                 `env:"ADMIN_LISTEN"` // empty: off
+	AdminListen      address                                 `env:"ADMIN_LISTEN"`          // empty: off
+	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
 	StateDir         string                                  `env:"STATE_DIR"`
 	Instance         policy.Instance                         `env:"M365_INSTANCE"`
 	Refresh          truth                                   `env:"M365_REFRESH"`
@@ -97,6 +99,9 @@ func (c *Config) check() problems {
 			missing, given = "UPSTREAM_CERT_FILE", c.UpstreamKey
 		}
 		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, and %q is of no use alone", given)))
+	}
+	if err := metrics.CheckWebConfig(c.AdminWebConfig); err != nil {
+		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
 	_, mistakes, _ := c.clientTable() // what cannot be read is no wrong setting
 	return append(wrong, mistakes...)

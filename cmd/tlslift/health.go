@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/metrics"
 )
 
 const (
@@ -25,7 +27,7 @@ func (p *program) runHealthcheck(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := healthcheck(cmd.Context(), cfg.AdminListen)
+	answer, err := healthcheck(cmd.Context(), cfg)
 	if err != nil {
 		return failed(err)
 	}
@@ -33,32 +35,53 @@ func (p *program) runHealthcheck(cmd *cobra.Command, _ []string) error {
 	return failed(err)
 }
 
-// healthcheck asks the tlslift that has its admin listener on a.
-func healthcheck(ctx context.Context, a address) (string, error) {
+// healthcheck asks the tlslift that has its admin listener at the same address.
+func healthcheck(ctx context.Context, cfg *Config) (string, error) {
+	a := cfg.AdminListen
 	if a == "" {
 		return "", errors.New(prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, or do without the health check")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(a)+"/readyz", nil)
+	transport, scheme, err := cfg.adminTransport()
 	if err != nil {
 		return "", err
 	}
-	// A transport of its own: the default one would go through $HTTP_PROXY.
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+reachable(a)+"/readyz", nil)
 	if err != nil {
-		return "", fmt.Errorf("asking %s: %w; is tlslift running with the same %sADMIN_LISTEN?", request.URL, systemError(err), prefix)
+		return "", err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return "", fmt.Errorf("asking %s: %w; is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?", request.URL, systemError(err), prefix)
 	}
 	defer response.Body.Close() // only read from
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxHealthAnswer))
 	if err != nil {
 		return "", fmt.Errorf("asking %s: %w", request.URL, err)
 	}
+	if response.StatusCode == http.StatusUnauthorized {
+		return "running; it asks for a password, so whether it is ready is not known", nil
+	}
 	answer := strings.Join(strings.Fields(string(text)), " ")
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("not ready: %s", answer)
 	}
 	return answer, nil
+}
+
+// adminTransport reaches the admin address by the scheme that it returns. It is
+// a transport of its own: the default one would go through $HTTP_PROXY.
+func (c *Config) adminTransport() (*http.Transport, string, error) {
+	secure, err := metrics.WebClientTLS(c.AdminWebConfig)
+	if err != nil {
+		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", prefix, err)
+	}
+	scheme := "http"
+	if secure != nil {
+		scheme = "https"
+	}
+	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: secure}, scheme, nil
 }
 
 // reachable turns an address to listen on into one to connect to: a listener

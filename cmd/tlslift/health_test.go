@@ -34,7 +34,7 @@ func TestHealthcheckFails(t *testing.T) {
 	gone.Close()
 	tests := map[string]struct{ admin, want string }{
 		"not ready":   {server.Listener.Addr().String(), "not ready: stopping: wait"},
-		"not running": {gone.Listener.Addr().String(), "is tlslift running with the same TLSLIFT_ADMIN_LISTEN?"},
+		"not running": {gone.Listener.Addr().String(), "is tlslift running with the same TLSLIFT_ADMIN_LISTEN and TLSLIFT_ADMIN_WEB_CONFIG_FILE?"},
 		"off":         {"", "TLSLIFT_ADMIN_LISTEN is empty"},
 	}
 	for name, test := range tests {
@@ -45,5 +45,22 @@ func TestHealthcheckFails(t *testing.T) {
 	}
 	if got := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": "nothing"}, "healthcheck"); got.code != exitUsage {
 		t.Errorf("bad setting: got %+v", got)
+	}
+}
+
+// The health check reads the same web configuration file as the server.
+func TestHealthcheckWithPassword(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+	}))
+	t.Cleanup(server.Close)
+	got := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": server.Listener.Addr().String()}, "healthcheck")
+	if got.code != 0 || !strings.Contains(got.stdout, "asks for a password") {
+		t.Errorf("got %+v", got)
+	}
+	got = runWith(t, map[string]string{"TLSLIFT_ADMIN_WEB_CONFIG_FILE": "/absent/web.yml"}, "healthcheck")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "TLSLIFT_ADMIN_WEB_CONFIG_FILE") {
+		t.Errorf("got %+v", got)
 	}
 }

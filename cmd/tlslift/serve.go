@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/endpoints"
@@ -201,7 +202,7 @@ func (s *service) serveAdmin(broken func()) error {
 	if s.adminListener == nil {
 		return nil
 	}
-	err := s.admin.Serve(s.adminListener)
+	err := metrics.Serve(s.adminListener, s.admin, s.cfg.AdminWebConfig, s.log)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

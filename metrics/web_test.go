@@ -1,0 +1,164 @@
+package metrics
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// webConfig writes a web configuration file, with a certificate and key beside
+// it, and returns its path.
+func webConfig(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"tlslift.example"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"web.yml":  []byte(text),
+		"cert.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		"key.pem":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "web.yml")
+}
+
+const withTLS = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
+
+// withUser lets one user in.
+func withUser(t *testing.T, user, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("basic_auth_users:\n  %s: %s\n", user, hash)
+}
+
+// serveWeb serves the admin address with a web configuration file until the
+// test ends.
+func serveWeb(t *testing.T, file string) (address string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(NewAdmin(New(Options{}).Gatherer(), func() error { return nil }))
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := Serve(ln, server, file, slog.New(slog.DiscardHandler)); !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		_ = server.Close()
+		_ = ln.Close()
+		running.Wait()
+	})
+	return ln.Addr().String()
+}
+
+// status is that of an answer; zero if there is none.
+func status(t *testing.T, cfg *tls.Config, url, password string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if password != "" {
+		request.SetBasicAuth("prometheus", password)
+	}
+	response, err := (&http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func TestAdminWithTLSAndPassword(t *testing.T) {
+	t.Parallel()
+	file := webConfig(t, withTLS+withUser(t, "prometheus", "right"))
+	if err := CheckWebConfig(file); err != nil {
+		t.Fatal(err)
+	}
+	secure, err := WebClientTLS(file)
+	if err != nil || secure == nil {
+		t.Fatal(secure, err)
+	}
+	address := serveWeb(t, file)
+	for password, want := range map[string]int{"": 401, "wrong": 401, "right": 200} {
+		if got := status(t, secure, "https://"+address+"/metrics", password); got != want {
+			t.Errorf("with password %q: got %d, want %d", password, got, want)
+		}
+	}
+	if got := status(t, nil, "https://"+address+"/metrics", "right"); got != 0 {
+		t.Errorf("a client that does not know the certificate got %d", got)
+	}
+	if got := status(t, nil, "http://"+address+"/metrics", "right"); got == 200 {
+		t.Error("the metrics are served without TLS")
+	}
+}
+
+func TestAdminWithPasswordAlone(t *testing.T) {
+	t.Parallel()
+	file := webConfig(t, withUser(t, "prometheus", "right"))
+	if secure, err := WebClientTLS(file); secure != nil || err != nil {
+		t.Error(secure, err)
+	}
+	address := serveWeb(t, file)
+	for password, want := range map[string]int{"": 401, "right": 200} {
+		if got := status(t, nil, "http://"+address+"/readyz", password); got != want {
+			t.Errorf("with password %q: got %d, want %d", password, got, want)
+		}
+	}
+}
+
+func TestBadWebConfigs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"tls_server_config:\n  cert_file: absent.pem\n  key_file: key.pem\n", "unknown: 1\n", "basic_auth_users:\n  a: no hash\n"} {
+		if err := CheckWebConfig(webConfig(t, text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+	if err := CheckWebConfig(filepath.Join(t.TempDir(), "absent")); err == nil {
+		t.Error("an absent file is taken")
+	}
+	for _, text := range []string{"tls_server_config:\n  cert_file: key.pem\n  key_file: key.pem\n", "tls_server_config: 7\n"} {
+		if _, err := WebClientTLS(webConfig(t, text)); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
