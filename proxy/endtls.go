@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
@@ -32,18 +33,48 @@ func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, p
 	defer cancel()
 	start := time.Now()
 	c.startedTLS = true
+	watched := &watchedClient{client: c}
 	var conn clientTLS
 	if engineFor(c.hello, s.weak(c)) == legacyEngine {
-		conn = legacytls.Server(c, s.legacyConfig(c, leaf, protocol))
+		conn = legacytls.Server(watched, s.legacyConfig(c, leaf, protocol))
 	} else {
-		conn = tls.Server(c, s.cryptoConfig(c, leaf, protocol))
+		conn = tls.Server(watched, s.cryptoConfig(c, leaf, protocol))
 	}
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return clientFailure(err)
+		return clientFailure(err, watched.silentSince(leaf))
 	}
 	c.rec.ClientTLS = clientHandshake(conn, start)
 	c.inside = conn
 	return nil
+}
+
+// A watchedClient notices how far a handshake gets.
+type watchedClient struct {
+	*client
+	sent     atomic.Int64
+	answered atomic.Bool // something was read since something was sent
+}
+
+// Read implements net.Conn.
+func (w *watchedClient) Read(p []byte) (int, error) {
+	n, err := w.client.Read(p)
+	if n > 0 && w.sent.Load() > 0 {
+		w.answered.Store(true)
+	}
+	return n, err
+}
+
+// Write implements net.Conn.
+func (w *watchedClient) Write(p []byte) (int, error) {
+	n, err := w.client.Write(p)
+	w.sent.Add(int64(n))
+	return n, err
+}
+
+// silentSince says whether a client was sent a certificate and said nothing to
+// that. What is sent when a session is resumed is shorter than a certificate.
+func (w *watchedClient) silentSince(leaf *tls.Certificate) bool {
+	return !w.answered.Load() && w.sent.Load() > int64(len(leaf.Certificate[0]))
 }
 
 // legacyConfig is the one place that configures legacytls.

@@ -223,19 +223,43 @@ var explanations = map[Reason]explanation{
 	},
 	ReasonClientUnknownCA: {
 		"The client does not trust tlslift's certificate authority (alert unknown_ca).",
-		"Import tlslift's CA certificate on the client, or turn off certificate checking there.",
+		"Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
 	},
 	ReasonClientBadCertificate: {
-		"The client rejected the certificate that tlslift made for the destination.",
-		"Check the client's clock and that tlslift's CA certificate is imported on it, or turn off certificate checking there.",
+		"The client rejected the certificate that tlslift made for the destination (alert bad_certificate).",
+		"Check that the host name in the client's settings is the destination's own and that tlslift's CA certificate (/ca.pem on the admin address) is imported on it, or turn off certificate checking there.",
+	},
+	ReasonClientCertUnknown: {
+		"The client could not verify the certificate that tlslift made for the destination (alert certificate_unknown).",
+		"Import tlslift's CA certificate (/ca.pem on the admin address) on the client, for Java into the trust store of its runtime, or turn off certificate checking there.",
+	},
+	ReasonClientCertUnsupported: {
+		"The client cannot use this kind of certificate (alert unsupported_certificate).",
+		"Write leaf: {hash: sha1, bits: 1024} for the client in TLSLIFT_CLIENTS_FILE, which older devices can read, or update its firmware.",
+	},
+	ReasonClientCertExpired: {
+		"The client says that the certificate has expired (alert certificate_expired).",
+		"Set the client's clock and time zone, and check the clock of the machine that tlslift runs on.",
+	},
+	ReasonClientCertRevoked: {
+		"The client says that the certificate was revoked (alert certificate_revoked).",
+		"Turn off the check for revoked certificates (OCSP, CRL) on the client: tlslift's CA revokes none and publishes no list.",
+	},
+	ReasonClientParameters: {
+		"The client did not agree to the version, cipher suite or key exchange that tlslift chose from what it had offered.",
+		"Set dh_bits or leaf for the client in TLSLIFT_CLIENTS_FILE if it is an old one, or turn on other versions and cipher suites on the client.",
 	},
 	ReasonClientAlert: {
 		"The client ended the TLS handshake with an alert.",
 		"Look up the alert's name in the log line and the client's own log.",
 	},
+	ReasonClientClosedAfterCert: {
+		"The client closed the connection when it had seen the certificate, without a word: most likely it checks certificates and does not trust tlslift's.",
+		"Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
+	},
 	ReasonClientClosed: {
-		"The client closed the connection during the TLS handshake.",
-		"Import tlslift's CA certificate on the client: many devices close silently when they do not trust a certificate.",
+		"The client closed the connection during the TLS handshake, at a point that does not tell why.",
+		"Look at the client's own log and timeout, and import tlslift's CA certificate on it: some devices close silently when they do not trust a certificate.",
 	},
 	ReasonClientHandshakeTimeout: {
 		"The client did not finish the TLS handshake in time.",

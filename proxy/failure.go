@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,8 +139,9 @@ func readFailure(err error) *failure {
 	return failed(ReasonClosedBeforeHello, err)
 }
 
-// clientFailure says why the TLS handshake with the client failed.
-func clientFailure(err error) *failure {
+// clientFailure says why the TLS handshake with the client failed; silent means
+// that the client has said nothing since it was sent the certificate.
+func clientFailure(err error, silent bool) *failure {
 	if alert, ok := receivedAlert(err); ok {
 		return failed(alertReason(alert), err)
 	}
@@ -148,22 +150,30 @@ func clientFailure(err error) *failure {
 		return failed(ReasonCutOff, err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return failed(ReasonClientHandshakeTimeout, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
-		return failed(ReasonClientClosed, err)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err):
+		return failed(ReasonClientHandshakeFailed, err)
+	case silent:
+		return failed(ReasonClientClosedAfterCert, err)
 	}
-	return failed(ReasonClientHandshakeFailed, err)
+	return failed(ReasonClientClosed, err)
 }
 
-// Alerts of RFC 5246 section 7.2.2 by which a client rejects a certificate.
-func alertReason(alert uint8) Reason {
-	switch alert {
-	case 48: // unknown_ca
-		return ReasonClientUnknownCA
-	case 42, 43, 44, 45, 46: // bad, unsupported, revoked, expired, unknown certificate
-		return ReasonClientBadCertificate
-	}
-	return ReasonClientAlert
+// alertReasons are the alerts of RFC 5246 section 7.2.2 that tell more than that
+// the client had enough.
+var alertReasons = map[uint8]Reason{
+	40: ReasonClientParameters, // handshake_failure
+	42: ReasonClientBadCertificate,
+	43: ReasonClientCertUnsupported,
+	44: ReasonClientCertRevoked,
+	45: ReasonClientCertExpired,
+	46: ReasonClientCertUnknown,
+	47: ReasonClientParameters, // illegal_parameter
+	48: ReasonClientUnknownCA,
+	70: ReasonClientParameters, // protocol_version
+	71: ReasonClientParameters, // insufficient_security
 }
+
+func alertReason(alert uint8) Reason { return cmp.Or(alertReasons[alert], ReasonClientAlert) }
 
 // receivedAlert returns the TLS alert that the peer sent, if that is what err
 // is, from either engine. crypto/tls keeps the alert's type to itself: it is a uint8 inside a

@@ -62,7 +62,13 @@ const (
 	ReasonUpstreamRefusedSession  Reason = "upstream_refused_session"
 	ReasonClientUnknownCA         Reason = "client_unknown_ca"
 	ReasonClientBadCertificate    Reason = "client_rejected_certificate"
+	ReasonClientCertUnknown       Reason = "client_certificate_unknown"
+	ReasonClientCertUnsupported   Reason = "client_certificate_unsupported"
+	ReasonClientCertExpired       Reason = "client_certificate_expired"
+	ReasonClientCertRevoked       Reason = "client_certificate_revoked"
+	ReasonClientParameters        Reason = "client_refused_parameters"
 	ReasonClientAlert             Reason = "client_alert"
+	ReasonClientClosedAfterCert   Reason = "client_closed_after_certificate"
 	ReasonClientClosed            Reason = "client_closed_during_handshake"
 	ReasonClientHandshakeTimeout  Reason = "client_handshake_timeout"
 	ReasonClientHandshakeFailed   Reason = "client_handshake_failed"
@@ -109,7 +115,9 @@ var allReasons = []Reason{
 	ReasonUpstreamCertInvalid, ReasonUpstreamHandshakeFailed,
 	ReasonUpstreamRefusedHello, ReasonUpstreamHTTPFailed,
 	ReasonUpstreamClosed, ReasonUpstreamNoStartTLS, ReasonUpstreamReplyInjected, ReasonUpstreamReplyMalformed, ReasonUpstreamRefusedSession, ReasonClientUnknownCA,
-	ReasonClientBadCertificate, ReasonClientAlert, ReasonClientClosed,
+	ReasonClientBadCertificate, ReasonClientCertUnknown, ReasonClientCertUnsupported,
+	ReasonClientCertExpired, ReasonClientCertRevoked, ReasonClientParameters,
+	ReasonClientAlert, ReasonClientClosedAfterCert, ReasonClientClosed,
 	ReasonClientHandshakeTimeout, ReasonClientHandshakeFailed,
 	ReasonSMTPTLSTooOld, ReasonSMTPAuthFailed, ReasonSMTPAuthDisabled, ReasonSMTPAuthBlocked, ReasonSMTPBasicAuthEnded, ReasonSMTPNotAuthenticated, ReasonSMTPSendAsDenied, ReasonSMTPTooManyConnections, ReasonSMTPQuotaExceeded, ReasonSMTPSenderBlocked, ReasonSMTPRelayDenied, ReasonSMTPDirectSendRejected, ReasonSMTPAddressBlocked, ReasonSMTPMessageTooLarge, ReasonIdleTimeout,
 	ReasonRelayBroken, ReasonCutOff, ReasonInternal,

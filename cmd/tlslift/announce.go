@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,9 @@ func (s *service) adminURL() string {
 	if s.adminListener == nil {
 		return ""
 	}
-	return "http://" + reachable(address(s.adminListener.Addr().String()))
+	// What is wrong with the file was found when the settings were checked.
+	_, scheme, _ := s.cfg.adminTransport()
+	return cmp.Or(scheme, "http") + "://" + reachable(address(s.adminListener.Addr().String()))
 }
 
 // uncovered are the domains of a policy that an older CA, made for other
