@@ -3,7 +3,9 @@ package metrics
 import (
 	"io"
 	"log"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,18 +17,64 @@ import (
 // person.
 const maxScrapes = 4
 
-// NewAdmin returns the handler of the admin address: /metrics, /healthz and
-// /readyz. The last one answers 503 with the error's text while ready returns
-// one; ready is called for each request, from many goroutines at once.
+// AdminOptions are the parts of the admin address.
+type AdminOptions struct {
+	// Gatherer has what /metrics serves; required.
+	Gatherer prometheus.Gatherer
+	// Ready is asked for /readyz, for each request, from many goroutines at
+	// once; required. While it returns an error, the answer is 503 with its text.
+	Ready func() error
+	// Pages answers all other paths; nil answers 404.
+	Pages http.Handler
+}
+
+// NewAdmin returns the handler of an admin address without pages.
 func NewAdmin(g prometheus.Gatherer, ready func() error) http.Handler {
+	return NewAdminWith(AdminOptions{Gatherer: g, Ready: ready})
+}
+
+// NewAdminWith returns the handler of the admin address: /metrics, /healthz,
+// /readyz and the pages. It lets through only GET and HEAD.
+func NewAdminWith(o AdminOptions) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(g, promhttp.HandlerOpts{
+	mux.Handle("/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
 		MaxRequestsInFlight: maxScrapes,
 	}))
 	mux.HandleFunc("/healthz", serveHealth)
-	mux.Handle("/readyz", readiness(ready))
-	return readOnly(mux)
+	mux.Handle("/readyz", readiness(o.Ready))
+	if o.Pages != nil {
+		mux.Handle("/", o.Pages)
+	}
+	return readOnly(ownName(mux))
+}
+
+// ownName protects what only this machine may reach from DNS rebinding, by
+// which a web site has a browser here ask us under the site's own name. Who
+// listens on other addresses may have any name, and has let others ask anyway.
+func ownName(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if local != nil && local.IP.IsLoopback() && strings.Contains(foreignName(r.Host), ".") {
+			http.Error(w, "this address is asked as localhost or by its number only", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// foreignName returns the host of a Host header; nothing if it is an address or
+// a name that leads to this machine whoever resolves it (RFC 6761 section 6.3).
+func foreignName(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if net.ParseIP(strings.Trim(host, "[]")) != nil || strings.HasSuffix(host, ".localhost") {
+		return ""
+	}
+	return host
 }
 
 // NewServer returns a server for the admin address, whose limits keep a slow

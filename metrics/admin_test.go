@@ -83,6 +83,45 @@ func TestAdminAnswers(t *testing.T) {
 	}
 }
 
+func TestAdminServesPages(t *testing.T) {
+	t.Parallel()
+	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
+	admin := NewAdminWith(AdminOptions{Gatherer: told().Gatherer(), Ready: ready, Pages: pages})
+	for path, want := range map[string]string{"/": "page /", "/clients/a": "page /clients/a", "/healthz": "ok\n"} {
+		if got := body(t, ask(admin, "GET", path, nil)); got != want {
+			t.Errorf("%s: got %q", path, got)
+		}
+	}
+	if resp := ask(admin, "POST", "/", nil); resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: status %d", resp.StatusCode)
+	}
+}
+
+// A name that a web site has given our loopback address is not ours.
+func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(NewAdmin(told().Gatherer(), ready))
+	defer server.Close()
+	for host, status := range map[string]int{
+		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200,
+		"evil.example.com:9465": 421, "127.0.0.1.example.com": 421, "evil.example.com.": 421,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		resp, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != status {
+			t.Errorf("%s: got %d, want %d", host, resp.StatusCode, status)
+		}
+	}
+}
+
 func TestMetricsSpeakWhatTheScraperAsksFor(t *testing.T) {
 	t.Parallel()
 	admin := NewAdmin(told().Gatherer(), ready)
