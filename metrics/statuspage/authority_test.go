@@ -1,0 +1,97 @@
+package statuspage
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCAInEveryForm(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	h := newSite(t, o)
+	for path, want := range map[string][2]string{
+		"/ca.pem": {"application/x-pem-file", `attachment; filename="tlslift-ca.pem"`},
+		"/ca.der": {"application/pkix-cert", `attachment; filename="tlslift-ca.cer"`},
+		"/ca.p7b": {"application/x-pkcs7-certificates", `attachment; filename="tlslift-ca.p7b"`},
+	} {
+		resp, _ := get(t, h, path)
+		if got := [2]string{resp.Header.Get("Content-Type"), resp.Header.Get("Content-Disposition")}; resp.StatusCode != http.StatusOK || got != want {
+			t.Errorf("%s: got %d %v, want %v", path, resp.StatusCode, got, want)
+		}
+	}
+	block, rest := pem.Decode([]byte(page(t, h, "/ca.pem")))
+	if block == nil || len(rest) != 0 || !bytes.Equal(block.Bytes, o.Authority.Certificate.Raw) {
+		t.Error("ca.pem is not the certificate and nothing else")
+	}
+	if c, err := x509.ParseCertificate([]byte(page(t, h, "/ca.der"))); err != nil || !c.Equal(o.Authority.Certificate) {
+		t.Errorf("ca.der is not the certificate: %v", err)
+	}
+}
+
+func TestOpenSSLReadsThePKCS7(t *testing.T) {
+	t.Parallel()
+	need(t, "openssl")
+	o := options(t, nil)
+	path := filepath.Join(t.TempDir(), "ca.p7b")
+	if err := os.WriteFile(path, []byte(page(t, newSite(t, o), "/ca.p7b")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "openssl", "pkcs7", "-inform", "DER", "-in", path, "-print_certs").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	_, text, _ := strings.Cut(string(out), "-----BEGIN")
+	block, rest := pem.Decode([]byte("-----BEGIN" + text))
+	if block == nil || !bytes.Equal(block.Bytes, o.Authority.Certificate.Raw) || strings.Contains(string(rest), "BEGIN") {
+		t.Errorf("got %s", out)
+	}
+}
+
+func TestCAPage(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	body := page(t, newSite(t, o), "http://192.0.2.1:9465/ca")
+	wantInOrder(t, body, "/ca.pem", "/ca.der", "/ca.p7b", o.Authority.Fingerprint, "Ricoh", "Any other device",
+		"certutil -addstore -f Root tlslift-ca.cer", "keytool -importcert", "http://192.0.2.1:9465/ca.pem", "update-ca-trust extract")
+}
+
+// A page that is asked for under an odd name must not put it into a command.
+func TestCommandsHaveNoOddHost(t *testing.T) {
+	t.Parallel()
+	h := newSite(t, options(t, nil))
+	for _, host := range []string{"$(id)", "a;id", "a`id`", "a b", "<b>", "a\nb", "a:$(id)", "[::1]:x;id", ""} {
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/ca", nil)
+		r.Host = host
+		w := &recorder{header: http.Header{}}
+		h.ServeHTTP(w, r)
+		if body := w.body.String(); strings.Contains(body, "$(id)") || strings.Contains(body, ";id") || strings.Contains(body, "`id`") || strings.Contains(body, "<b>") {
+			t.Errorf("host %q is on the page", host)
+		}
+	}
+}
+
+type recorder struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(int)             {}
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+
+func TestWithoutACA(t *testing.T) {
+	t.Parallel()
+	h := newSite(t, Options{})
+	for _, path := range []string{"/ca", "/ca.pem", "/ca.der", "/ca.p7b"} {
+		if resp, _ := get(t, h, path); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: status %d", path, resp.StatusCode)
+		}
+	}
+}

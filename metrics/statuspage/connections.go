@@ -1,0 +1,123 @@
+package statuspage
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+)
+
+const (
+	// maxWait is how long a request may wait for the next connection.
+	maxWait = 30 * time.Second
+	// maxWaiting is how many may wait at once; others are answered at once.
+	maxWaiting = 32
+	// pollInterval is how often a waiting request looks.
+	pollInterval = 250 * time.Millisecond
+	// slack is what an answer may take after the wait.
+	slack = 10 * time.Second
+
+	defaultConnections = 100
+	maxConnections     = 1000
+	// allRecent is above what an inventory keeps.
+	allRecent = 5000
+)
+
+// A connectionQuery is the query of /api/v1/connections.
+type connectionQuery struct {
+	client string
+	after  uint64
+	// following says that after was given.
+	following bool
+	limit     int
+	wait      time.Duration
+}
+
+func parseConnectionQuery(v url.Values) (connectionQuery, error) {
+	q := connectionQuery{client: v.Get("client"), limit: defaultConnections, following: v.Has("after")}
+	var err error
+	if q.following {
+		if q.after, err = strconv.ParseUint(v.Get("after"), 10, 64); err != nil {
+			return q, fmt.Errorf("after=%.20q is not a number; give the last one that was seen", v.Get("after"))
+		}
+	}
+	if text := v.Get("limit"); text != "" {
+		if q.limit, err = strconv.Atoi(text); err != nil || q.limit < 0 || q.limit > maxConnections {
+			return q, fmt.Errorf("limit=%.20q is not a number from 0 to %d", text, maxConnections)
+		}
+	}
+	if text := v.Get("wait"); text != "" {
+		if q.wait, err = time.ParseDuration(text); err != nil || q.wait < 0 || q.wait > maxWait {
+			return q, fmt.Errorf("wait=%.20q is not a time from 0s to %s", text, maxWait)
+		}
+	}
+	return q, nil
+}
+
+// serveConnections answers with connections in the order of their numbers: with
+// after, the first ones behind it, and it waits for one if it is told to;
+// without, the last ones.
+func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
+	q, err := parseConnectionQuery(r.URL.Query())
+	if err != nil {
+		apiError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if q.following && q.wait > 0 {
+		s.await(w, r, q)
+	}
+	answer := Connections{Started: s.started.UTC().Format(time.RFC3339Nano), Last: q.after}
+	answer.Connections = s.recent(q.client, q.after)
+	if extra := len(answer.Connections) - q.limit; extra > 0 && q.following {
+		answer.Connections = answer.Connections[:q.limit]
+	} else if extra > 0 {
+		answer.Last = answer.Connections[len(answer.Connections)-1].Number
+		answer.Connections = answer.Connections[extra:]
+	}
+	if n := len(answer.Connections); n > 0 {
+		answer.Last = answer.Connections[n-1].Number
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// recent returns a client's connections behind after, in the order of their
+// numbers; never nil.
+func (s *site) recent(client string, after uint64) []inventory.Connection {
+	all := append([]inventory.Connection{}, s.Inventory.Recent(client, after, allRecent)...)
+	slices.SortFunc(all, func(a, b inventory.Connection) int { return cmp.Compare(a.Number, b.Number) })
+	return all
+}
+
+// await returns when there is a connection behind q.after, the time is over, or
+// the peer has gone.
+func (s *site) await(w http.ResponseWriter, r *http.Request, q connectionQuery) {
+	select {
+	case s.waiting <- struct{}{}:
+		defer func() { <-s.waiting }()
+	default:
+		return
+	}
+	// The server's own limits are for answers that take no time. One that
+	// cannot be told waits for less, which the reader does not notice.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(q.wait + slack))
+	_ = control.SetWriteDeadline(time.Now().Add(q.wait + slack))
+	timeout := time.NewTimer(q.wait)
+	defer timeout.Stop()
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for len(s.Inventory.Recent(q.client, q.after, 1)) == 0 {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-timeout.C:
+			return
+		case <-ticker.C:
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package statuspage
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// maxCell is far above what is in a cell, and below what spreadsheets take.
+const maxCell = 2000
+
+// A column is one of the CSV file.
+type column struct {
+	name string
+	of   func(inventory.Client) string
+}
+
+func csvColumns() []column {
+	count := func(o proxy.Outcome) func(inventory.Client) string {
+		return func(c inventory.Client) string { return strconv.FormatUint(c.Outcomes[o], 10) }
+	}
+	failure := func(of func(*inventory.Failure) string) func(inventory.Client) string {
+		return func(c inventory.Client) string {
+			if c.Failure == nil {
+				return ""
+			}
+			return of(c.Failure)
+		}
+	}
+	return []column{
+		{"client", func(c inventory.Client) string { return c.Client }},
+		{"address", func(c inventory.Client) string { return addressText(c.Address) }},
+		{"host", func(c inventory.Client) string { return c.Host }},
+		{"manufacturer", func(c inventory.Client) string { return c.Manufacturer }},
+		{"state", func(c inventory.Client) string { return stateOf(&c).text() }},
+		{"offered", func(c inventory.Client) string { return c.Offered }},
+		{"why", func(c inventory.Client) string { return c.Why }},
+		{"version", func(c inventory.Client) string { return c.Version }},
+		{"cipher_suite", func(c inventory.Client) string { return c.CipherSuite }},
+		{"protocols", func(c inventory.Client) string { return strings.Join(c.Protocols, " ") }},
+		{"destinations", func(c inventory.Client) string { return strings.Join(c.Destinations, " ") }},
+		{"first_seen", func(c inventory.Client) string { return timeCell(c.FirstSeen) }},
+		{"last_seen", func(c inventory.Client) string { return timeCell(c.LastSeen) }},
+		{"last_lifted", func(c inventory.Client) string { return timeCell(c.LastLifted) }},
+		{"passed", count(proxy.OutcomePassed)},
+		{"lifted", count(proxy.OutcomeLifted)},
+		{"refused", count(proxy.OutcomeRefused)},
+		{"failed", count(proxy.OutcomeFailed)},
+		{"last_failure", failure(func(f *inventory.Failure) string { return timeCell(f.At) })},
+		{"reason", failure(func(f *inventory.Failure) string { return string(f.Reason) })},
+		{"cause", failure(func(f *inventory.Failure) string { return f.Cause })},
+		{"remedy", failure(func(f *inventory.Failure) string { return f.Remedy })},
+		{"smtp_reply", func(c inventory.Client) string { return c.SMTPReply }},
+	}
+}
+
+// serveCSV takes the same query as the status page, and has no pages.
+func (s *site) serveCSV(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+	w.Header().Set("Content-Disposition", `attachment; filename="tlslift-clients.csv"`)
+	columns := csvColumns()
+	out := csv.NewWriter(w)
+	out.UseCRLF = true // RFC 4180 section 2
+	line := make([]string, len(columns))
+	for i, c := range columns {
+		line[i] = c.name
+	}
+	_ = out.Write(line) // as below: the peer has gone
+	for _, client := range q.selected(s.Inventory.Snapshot()) {
+		for i, c := range columns {
+			line[i] = cell(c.of(client))
+		}
+		_ = out.Write(line)
+	}
+	out.Flush()
+}
+
+func timeCell(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// cell keeps a spreadsheet from taking what a client has chosen for a formula.
+// The wide forms are those that East Asian versions take as well.
+func cell(s string) string {
+	s = Printable(s, maxCell)
+	if trimmed := strings.TrimLeft(s, " "); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(trimmed)[0]) {
+		return "'" + s
+	}
+	return s
+}

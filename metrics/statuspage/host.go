@@ -1,0 +1,84 @@
+package statuspage
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// An authorityPage is /ca.
+type authorityPage struct {
+	head
+	Authority authorityView
+	Devices   []guide
+	Systems   []guide
+}
+
+func (s *site) authorityOn(r *http.Request) authorityPage {
+	pem := "http://ADDRESS/ca.pem"
+	if host, ok := requestHost(r); ok {
+		pem = "http://" + host.withPort(r) + "/ca.pem"
+	}
+	return authorityPage{
+		head: s.head("CA certificate", "/ca"), Authority: s.authorityView(time.Now()),
+		Devices: deviceGuides(), Systems: systemGuides(pem),
+	}
+}
+
+// A hostName is a host name or an IP address without brackets, of characters
+// that mean nothing to a shell or to JavaScript.
+type hostName string
+
+// requestHost returns the host of a request's Host header, without the port,
+// if it is one.
+func requestHost(r *http.Request) (hostName, bool) {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
+	}
+	return parseHost(host)
+}
+
+func parseHost(s string) (hostName, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return hostName(a.WithZone("").String()), true
+	}
+	if s == "" || len(s) > 253 {
+		return "", false
+	}
+	for _, r := range s {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", r) {
+			return "", false
+		}
+	}
+	return hostName(s), true
+}
+
+// withPort joins it with the port that the request has come to.
+func (h hostName) withPort(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return h.bracketed()
+	}
+	for _, digit := range port {
+		if digit < '0' || digit > '9' {
+			return h.bracketed()
+		}
+	}
+	return net.JoinHostPort(string(h), port)
+}
+
+func (h hostName) bracketed() string {
+	if strings.Contains(string(h), ":") {
+		return "[" + string(h) + "]"
+	}
+	return string(h)
+}
+
+// loopback says whether only this machine reaches it.
+func (h hostName) loopback() bool {
+	a, err := netip.ParseAddr(string(h))
+	return err == nil && a.IsLoopback() || strings.EqualFold(string(h), "localhost")
+}

@@ -1,0 +1,199 @@
+package statuspage
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// An overview is the status page.
+type overview struct {
+	head
+	Figures      figures
+	Filters      []choice
+	Columns      []heading
+	Search       string
+	Sort, Order  string // of this query, for the form
+	Filter       string
+	CSV          string
+	Rows         []row
+	Matching     string
+	Previous     string // empty on the first page
+	Next         string // empty on the last one
+	Destinations []destinationRow
+	Reasons      []reasonRow
+	Listeners    []string
+	Authority    authorityView
+	Endpoints    endpointsView
+}
+
+// A choice is one of several links.
+type choice struct {
+	Text   string
+	Count  int
+	Link   string
+	Active bool
+}
+
+// A heading is that of a column; one without a link does not sort.
+type heading struct {
+	Text, Link string
+	Sorted     string // as in aria-sort
+}
+
+// A row is one client in the table.
+type row struct {
+	Name, Link, Address, Hint      string
+	State, Meaning                 string
+	Offered                        string
+	SSLv2                          bool
+	Protocols                      []string
+	Destination                    string
+	More                           int // destinations beside it
+	Seen                           moment
+	Passed, Lifted, Refused, Broke uint64
+	Reason, Cause, Remedy          string // of the last failure, if it fails now
+}
+
+func (s *site) serveStatus(w http.ResponseWriter, r *http.Request) {
+	q, err := parseQuery(r.URL.Query())
+	if err != nil {
+		s.renderMessage(w, http.StatusBadRequest, "No such view", err.Error())
+		return
+	}
+	now := time.Now()
+	all := s.Inventory.Snapshot()
+	found := q.selected(all)
+	page := q.cut(found)
+	data := overview{
+		head:         s.head("Status", "/"),
+		Figures:      figuresOf(all, now),
+		Filters:      q.filters(all),
+		Columns:      q.headings(),
+		Search:       shown(q.search),
+		Sort:         q.sort,
+		Order:        q.order(),
+		Filter:       q.filter,
+		CSV:          "/api/v1/clients.csv?" + url.Values{"filter": {q.filter}, "q": {q.search}}.Encode(),
+		Matching:     matchingText(len(found), len(all), len(page)),
+		Destinations: destinationRows(all),
+		Reasons:      reasonRows(all, now),
+		Authority:    s.authorityView(now),
+		Endpoints:    s.endpointsView(now),
+	}
+	for _, l := range s.Listeners() {
+		data.Listeners = append(data.Listeners, shown(l.String()))
+	}
+	for i := range page {
+		data.Rows = append(data.Rows, rowOf(&page[i], now))
+	}
+	if q.page > 1 {
+		data.Previous = q.link("page", strconv.Itoa(q.page-1))
+	}
+	if q.page*pageSize < len(found) {
+		data.Next = q.link("page", strconv.Itoa(q.page+1))
+	}
+	s.render(w, http.StatusOK, "status.html", data)
+}
+
+func matchingText(found, all, page int) string {
+	switch {
+	case page < found:
+		return fmt.Sprintf("%d of %s on this page", page, plural(found, "client"))
+	case found == all:
+		return plural(all, "client")
+	}
+	return fmt.Sprintf("%d of %s", found, plural(all, "client"))
+}
+
+func (q query) filters(all []inventory.Client) []choice {
+	failing, legacy := 0, 0
+	for i := range all {
+		if all[i].Failing() {
+			failing++
+		}
+		if all[i].Legacy() {
+			legacy++
+		}
+	}
+	return []choice{
+		{"All", len(all), q.link("filter", filterAll), q.filter == filterAll},
+		{"Failing", failing, q.link("filter", filterFailing), q.filter == filterFailing},
+		{"Need lifting", legacy, q.link("filter", filterLegacy), q.filter == filterLegacy},
+	}
+}
+
+func (q query) headings() []heading {
+	columns := []struct{ text, sort string }{
+		{"Client", "name"}, {"State", "outcome"}, {"Offers", "version"}, {"Destination", ""},
+		{"Last seen", "seen"}, {"Connections", ""}, {"Failed", "failures"},
+	}
+	all := make([]heading, len(columns))
+	for i, c := range columns {
+		all[i].Text = c.text
+		if c.sort == "" {
+			continue
+		}
+		order := "asc"
+		if orders()[c.sort].backwards {
+			order = "desc"
+		}
+		if c.sort == q.sort {
+			all[i].Sorted = q.order() + "ending"
+			order = map[bool]string{true: "asc", false: "desc"}[q.descending]
+		}
+		all[i].Link = q.link("sort", c.sort, "order", order)
+	}
+	return all
+}
+
+func clientLink(client string) string { return "/clients/" + url.PathEscape(client) }
+
+func rowOf(c *inventory.Client, now time.Time) row {
+	state := stateOf(c)
+	r := row{
+		Name: shown(c.Client), Link: clientLink(c.Client), Hint: hintOf(c),
+		State: state.text(), Meaning: state.meaning(),
+		Offered: offeredText(c), SSLv2: c.SSLv2Format,
+		Protocols: shownAll(c.Protocols),
+		Seen:      momentOf(c.LastSeen, now),
+		Passed:    c.Outcomes[proxy.OutcomePassed], Lifted: c.Outcomes[proxy.OutcomeLifted],
+		Refused: c.Outcomes[proxy.OutcomeRefused], Broke: c.Outcomes[proxy.OutcomeFailed],
+	}
+	if address := addressText(c.Address); address != c.Client {
+		r.Address = address
+	}
+	if len(c.Destinations) > 0 {
+		r.Destination, r.More = shown(c.Destinations[0]), len(c.Destinations)-1
+	}
+	if c.Failing() {
+		r.Reason, r.Cause, r.Remedy = shown(string(c.Failure.Reason)), sentence(c.Failure.Cause), sentence(c.Failure.Remedy)
+	}
+	return r
+}
+
+// sentence is for our own sentences, which are longer than what clients choose.
+func sentence(s string) string { return Printable(s, 600) }
+
+func offeredText(c *inventory.Client) string {
+	if c.Offered == "none" {
+		return "no TLS"
+	}
+	return shown(c.Offered)
+}
+
+// hintOf tells a person which device it is.
+func hintOf(c *inventory.Client) string {
+	switch {
+	case c.Manufacturer != "" && c.Host != "":
+		return shown(c.Host) + " · " + shown(c.Manufacturer)
+	case c.Manufacturer != "":
+		return shown(c.Manufacturer)
+	}
+	return shown(c.Host)
+}

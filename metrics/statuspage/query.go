@@ -1,0 +1,174 @@
+package statuspage
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// pageSize is how many clients a page shows.
+const pageSize = 200
+
+// The filters.
+const (
+	filterAll     = "all"
+	filterFailing = "failing"
+	filterLegacy  = "legacy"
+)
+
+// A query selects clients, and puts them in order.
+type query struct {
+	filter     string
+	sort       string
+	descending bool
+	search     string
+	page       int // from 1 on
+}
+
+// An order compares clients; backwards is how it is wanted unless the query
+// says otherwise.
+type order struct {
+	compare   func(a, b *inventory.Client) int
+	backwards bool
+}
+
+func orders() map[string]order {
+	return map[string]order{
+		"name":     {compareNames, false},
+		"seen":     {func(a, b *inventory.Client) int { return a.LastSeen.Compare(b.LastSeen) }, true},
+		"version":  {func(a, b *inventory.Client) int { return cmp.Compare(versionRank(a), versionRank(b)) }, false},
+		"outcome":  {func(a, b *inventory.Client) int { return cmp.Compare(stateOf(a), stateOf(b)) }, false},
+		"failures": {func(a, b *inventory.Client) int { return cmp.Compare(failures(a), failures(b)) }, true},
+	}
+}
+
+// parseQuery reads filter, sort, order, q and page; what is missing has its
+// default: all clients, those that fail first.
+func parseQuery(v url.Values) (query, error) {
+	q := query{
+		filter: cmp.Or(v.Get("filter"), filterAll),
+		sort:   cmp.Or(v.Get("sort"), "outcome"),
+		search: strings.TrimSpace(v.Get("q")),
+		page:   1,
+	}
+	by, known := orders()[q.sort]
+	if !known {
+		return q, fmt.Errorf("sort=%.20q is none of name, seen, version, outcome and failures", q.sort)
+	}
+	if !slices.Contains([]string{filterAll, filterFailing, filterLegacy}, q.filter) {
+		return q, fmt.Errorf("filter=%.20q is none of all, failing and legacy", q.filter)
+	}
+	switch direction := v.Get("order"); direction {
+	case "":
+		q.descending = by.backwards
+	case "asc", "desc":
+		q.descending = direction == "desc"
+	default:
+		return q, fmt.Errorf("order=%.20q is neither asc nor desc", direction)
+	}
+	if text := v.Get("page"); text != "" {
+		page, err := strconv.Atoi(text)
+		if err != nil || page < 1 {
+			return q, fmt.Errorf("page=%.20q is not a number above zero", text)
+		}
+		q.page = page
+	}
+	return q, nil
+}
+
+// selected returns the clients of a query in its order, without regard to
+// pages. Those that are equal are in the order of their names.
+func (q query) selected(all []inventory.Client) []inventory.Client {
+	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c) })
+	by := orders()[q.sort].compare
+	slices.SortFunc(found, func(a, b inventory.Client) int {
+		n := by(&a, &b)
+		if q.descending {
+			n = -n
+		}
+		return cmp.Or(n, compareNames(&a, &b))
+	})
+	return found
+}
+
+func (q query) matches(c *inventory.Client) bool {
+	switch {
+	case q.filter == filterFailing && !c.Failing():
+		return false
+	case q.filter == filterLegacy && !c.Legacy():
+		return false
+	case q.search == "":
+		return true
+	}
+	texts := []string{c.Client, c.Name, addressText(c.Address), c.Host, c.Manufacturer, c.Offered}
+	texts = append(append(texts, c.Destinations...), c.Protocols...)
+	if c.Failure != nil {
+		texts = append(texts, string(c.Failure.Reason))
+	}
+	wanted := strings.ToLower(q.search)
+	return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), wanted) })
+}
+
+// link returns the query as a relative URL, with some values changed: names
+// and values in turn. A change goes back to the first page.
+func (q query) link(changes ...string) string {
+	v := url.Values{"filter": {q.filter}, "sort": {q.sort}, "order": {q.order()}}
+	if q.search != "" {
+		v.Set("q", q.search)
+	}
+	for i := 0; i+1 < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+	}
+	return "/?" + v.Encode()
+}
+
+func (q query) order() string {
+	if q.descending {
+		return "desc"
+	}
+	return "asc"
+}
+
+// cut returns the clients of the query's page, which is the last one if there
+// are not so many.
+func (q *query) cut(found []inventory.Client) []inventory.Client {
+	q.page = max(1, min(q.page, (len(found)+pageSize-1)/pageSize))
+	first := (q.page - 1) * pageSize
+	return found[first:min(first+pageSize, len(found))]
+}
+
+// compareNames puts addresses into the order of their numbers, before names.
+func compareNames(a, b *inventory.Client) int {
+	if a.Name == "" && b.Name == "" {
+		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Client, b.Client))
+	}
+	return cmp.Or(cmp.Compare(strings.ToLower(a.Client), strings.ToLower(b.Client)), cmp.Compare(a.Client, b.Client))
+}
+
+// versionRank sorts by what clients offer, those that offered nothing last.
+// SSL comes before TLS in the alphabet as well.
+func versionRank(c *inventory.Client) string {
+	if c.Offered == "" || c.Offered == "none" {
+		return "\U0010FFFF"
+	}
+	return c.Offered
+}
+
+func failures(c *inventory.Client) uint64 {
+	return c.Outcomes[proxy.OutcomeFailed] + c.Outcomes[proxy.OutcomeRefused]
+}
+
+// addressText is empty for no address.
+func addressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

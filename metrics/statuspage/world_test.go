@@ -1,0 +1,271 @@
+package statuspage
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// need skips the test when a real program is missing, or fails it when
+// TLSLIFT_TEST_PEERS=required.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err == nil {
+		return
+	}
+	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
+		t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", program)
+	}
+	t.Skipf("%s is not installed; .ci/run installs it", program)
+}
+
+// known is an inventory of what a test puts in.
+type known struct {
+	mu          sync.Mutex
+	clients     []inventory.Client
+	connections []inventory.Connection
+}
+
+func (k *known) Snapshot() []inventory.Client {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]inventory.Client{}, k.clients...)
+}
+
+func (k *known) Client(key string) (inventory.Client, bool) {
+	for _, c := range k.Snapshot() {
+		if c.Client == key {
+			return c, true
+		}
+	}
+	return inventory.Client{}, false
+}
+
+func (k *known) Recent(client string, after uint64, limit int) []inventory.Connection {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var found []inventory.Connection
+	for _, c := range k.connections {
+		if c.Number > after && (client == "" || client == c.Client) && len(found) < limit {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func (k *known) connect(c inventory.Connection) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	c.Number = uint64(len(k.connections)) + 1
+	k.connections = append(k.connections, c)
+}
+
+func failure(reason proxy.Reason, at time.Time, detail string) *inventory.Failure {
+	return &inventory.Failure{At: at, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy(), Detail: detail}
+}
+
+// lifted is a client that needs tlslift and gets what it wants.
+func lifted(n int, name, maker, offered, why string, seen time.Duration) inventory.Client {
+	now := time.Now()
+	c := inventory.Client{
+		Client: name, Name: name, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), Manufacturer: maker,
+		FirstSeen: now.Add(-80 * day), LastSeen: now.Add(-seen), LastGood: now.Add(-seen), LastLifted: now.Add(-seen),
+		Offered: offered, Why: why, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
+		Protocols: []string{"smtp"}, Destinations: []string{"smtp.office365.com:587"}, Listeners: []string{"smtp://:587"},
+		Outcomes:        map[proxy.Outcome]uint64{proxy.OutcomeLifted: uint64(20 + 13*n)},
+		BytesFromClient: uint64(n) * 38_211_904, BytesToClient: uint64(n) * 51_022,
+	}
+	if name == "" {
+		c.Client = c.Address.String()
+	}
+	return c
+}
+
+// office is what a small company has.
+func office() *known {
+	now := time.Now()
+	scanner := lifted(31, "scanner-2nd-floor", "Ricoh", "TLS 1.0", "tls_version", 4*time.Minute)
+	scanner.SSLv2Format, scanner.Why = true, "hello_format"
+	copier := lifted(32, "copier-accounting", "Konica Minolta", "TLS 1.0", "tls_version", 11*time.Minute)
+	copier.Failure = failure(proxy.ReasonClientUnknownCA, now.Add(-11*time.Minute), "remote error: tls: unknown certificate authority")
+	copier.LastGood = now.Add(-26 * time.Hour)
+	copier.Outcomes[proxy.OutcomeFailed] = 7
+	fax := lifted(33, "fax-reception", "Brother", "TLS 1.1", "tls_version", 2*time.Hour)
+	fax.Failure = failure(proxy.ReasonSMTPSendAsDenied, now.Add(-2*time.Hour), "554 5.2.252")
+	fax.LastGood, fax.SMTPReply = now.Add(-9*day), "554 5.2.252"
+	fax.Outcomes[proxy.OutcomeFailed] = 3
+	erp := lifted(40, "erp-mailer", "", "TLS 1.2", "cipher_suites", 40*time.Second)
+	erp.Host, erp.KeyExchange = "erp.example.com", "DHE"
+	erp.Destinations = []string{"outlook.office365.com:443", "login.microsoftonline.com:443", "smtp.office365.com:587"}
+	erp.Protocols = []string{"http", "smtp"}
+	xp := lifted(44, "lab-pc-xp", "", "TLS 1.0", "tls_version", 3*day)
+	xp.Protocols, xp.Destinations = []string{"imap"}, []string{"outlook.office365.com:993"}
+	desk := lifted(57, "", "", "TLS 1.3", "capable", 25*time.Second)
+	desk.LastLifted, desk.Version, desk.CipherSuite, desk.KeyExchange = time.Time{}, "", "", ""
+	desk.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomePassed: 1204}
+	desk.Host, desk.Destinations, desk.Protocols = "desk-57.example.com", []string{"outlook.office365.com:443", "contoso.sharepoint.com:443"}, []string{"tls"}
+	camera := lifted(90, "", "", "none", "", 6*time.Hour)
+	camera.LastLifted, camera.LastGood, camera.Why, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
+	camera.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomeRefused: 18}
+	camera.Failure = failure(proxy.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
+	k := &known{clients: []inventory.Client{
+		scanner, copier, fax, erp, xp, desk, camera,
+		lifted(35, "scanner-warehouse", "Kyocera", "TLS 1.0", "tls_version", 19*time.Minute),
+		lifted(36, "plotter", "HP", "TLS 1.1", "tls_version", 2*day),
+	}}
+	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Duration: 2 * time.Second, Client: "copier-accounting", Address: copier.Address,
+		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeLifted,
+		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112})
+	k.connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Duration: 140 * time.Millisecond, Client: "copier-accounting", Address: copier.Address,
+		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeFailed,
+		Reason: proxy.ReasonClientUnknownCA, Cause: proxy.ReasonClientUnknownCA.Cause(), Remedy: proxy.ReasonClientUnknownCA.Remedy(),
+		Detail: copier.Failure.Detail, UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384"})
+	return k
+}
+
+// hostileTexts are what a client may send where a name is expected.
+func hostileTexts() []string {
+	return []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'-alert(1)-'`, `</title><svg onload=alert(1)>`,
+		"evil\u202egnp.exe", "a\x1b[31mred\x1b]0;title\x07", "\u009b31mC1", "line\nbreak\r\ttab\x00nul\x7f", "bad\xff\xfeutf8",
+		`=HYPERLINK("http://192.0.2.1/","x")`, "+1+1", "-1+1", "@SUM(A1)", " =1+1", "＝1+1", "\t=1+1",
+		`*/ alert(1); /*`, `"+alert(1)+"`, "\u2028alert(1)\u2029", "javascript:alert(1)", "../../etc/passwd", "%2e%2e/%00", strings.Repeat("x", 100_000),
+	}
+}
+
+// hostile has each text in each field.
+func hostile() *known {
+	k := &known{}
+	now := time.Now()
+	for i, s := range hostileTexts() {
+		k.clients = append(k.clients, inventory.Client{
+			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, Manufacturer: s, FirstSeen: now, LastSeen: now,
+			Offered: s, JA3: s, JA4: s, Why: s, Version: s, CipherSuite: s, KeyExchange: s, Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
+			LastLifted: now, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomeFailed: 1}, SMTPReply: s,
+			Failure: &inventory.Failure{At: now, Reason: proxy.Reason(s), Cause: s, Remedy: s, Detail: s},
+		})
+		k.connect(inventory.Connection{Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Why: s,
+			Outcome: proxy.Outcome(s), Reason: proxy.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s})
+	}
+	return k
+}
+
+func testCA(t testing.TB) Authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "tlslift CA of gateway.example.com"},
+		NotBefore: time.Now().Add(-day), NotAfter: time.Now().Add(9 * 365 * day), IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Authority{Certificate: certificate, Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D"}
+}
+
+func listeners(t testing.TB, all ...string) func() []*url.URL {
+	t.Helper()
+	urls := make([]*url.URL, len(all))
+	for i, s := range all {
+		u, err := url.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[i] = u
+	}
+	return func() []*url.URL { return urls }
+}
+
+// options are those of a small company's tlslift.
+func options(t testing.TB, k Inventory) Options {
+	t.Helper()
+	return Options{
+		Inventory: k, Authority: testCA(t), Version: "1.0.0",
+		Listeners: listeners(t, "proxy://:3128", "smtp://:587", "smtps://:465"),
+		Endpoints: func() Endpoints {
+			return Endpoints{Instance: "worldwide", List: "version 2026112400", Checked: time.Now().Add(-20 * time.Minute), Refreshed: true,
+				Patterns: []string{"outlook.office365.com", "*.sharepoint.com", "autodiscover.*.onmicrosoft.com", "*-files.example.com"}}
+		},
+	}
+}
+
+func newSite(t testing.TB, o Options) http.Handler {
+	t.Helper()
+	h, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// get asks for a path and returns the answer with its body.
+func get(t testing.TB, h http.Handler, path string) (*http.Response, string) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	resp := w.Result()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// page is get of something that is there.
+func page(t testing.TB, h http.Handler, path string) string {
+	t.Helper()
+	resp, body := get(t, h, path)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: status %d: %s", path, resp.StatusCode, body)
+	}
+	return body
+}
+
+// wantInOrder fails unless the texts are in s one behind the other.
+func wantInOrder(t *testing.T, s string, texts ...string) {
+	t.Helper()
+	rest := s
+	for _, text := range texts {
+		i := strings.Index(rest, text)
+		if i < 0 {
+			t.Fatalf("%q is missing, or not behind those before it, of %q in:\n%s", text, texts, s)
+		}
+		rest = rest[i+len(text):]
+	}
+}
+
+func many(n int) *known {
+	k := &known{}
+	for i := range n {
+		c := lifted(i%250, fmt.Sprintf("printer-%04d", i), "", "TLS 1.0", "tls_version", time.Duration(i)*time.Minute)
+		k.clients = append(k.clients, c)
+	}
+	return k
+}
