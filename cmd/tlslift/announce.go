@@ -39,7 +39,7 @@ func (s *service) startText(version string) string {
 		fmt.Fprintf(&b, "  listening on    %s\n", l)
 	}
 	if url := s.adminURL(); url != "" {
-		fmt.Fprintf(&b, "  admin           %s/metrics\n", url)
+		fmt.Fprintf(&b, "  status page     %s/\n", url)
 	}
 	fmt.Fprintf(&b, "  CA certificate  %s\n", s.ca.CertificateFile())
 	fmt.Fprintf(&b, "  SHA-256         %s\n", s.ca.Fingerprint())

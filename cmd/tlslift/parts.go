@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/origdst"
@@ -55,7 +56,11 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	s.proxy.SetPolicy(s.policy)
-	s.admin = metrics.NewServer(metrics.NewAdmin(m.Gatherer(), s.ready))
+	pages, err := statuspage.New(s.pageOptions(p.version))
+	if err != nil {
+		return nil, err
+	}
+	s.admin = metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages}))
 	return s, nil
 }
 

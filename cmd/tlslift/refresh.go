@@ -46,7 +46,11 @@ func (c *Config) listFile() stateFile {
 // before.
 func (s *service) loadList(m *metrics.Metrics) error {
 	published := s.policy.List().Published()
-	m.SetEndpointsChecked(published)
+	checked := func(at time.Time) {
+		m.SetEndpointsChecked(at)
+		s.showList(at)
+	}
+	checked(published)
 	if !s.cfg.Refresh {
 		return nil
 	}
@@ -62,7 +66,7 @@ func (s *service) loadList(m *metrics.Metrics) error {
 		Accept:   s.takeList,
 		Report: func(r endpoints.Result) {
 			m.CountRefresh(string(r.Outcome))
-			m.SetEndpointsChecked(r.Current)
+			checked(r.Current)
 		},
 		Log: s.log,
 	})
@@ -70,7 +74,7 @@ func (s *service) loadList(m *metrics.Metrics) error {
 		return err
 	}
 	if current := s.refresher.Load(); current.After(published) {
-		m.SetEndpointsChecked(current)
+		checked(current)
 	}
 	return nil
 }

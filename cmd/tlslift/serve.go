@@ -18,6 +18,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -72,6 +73,8 @@ type service struct {
 	// refresher is nil when nobody is asked for another list of endpoints.
 	refresher *endpoints.Refresher
 	inventory *inventory.Inventory
+	// list is what the status page says of the list in force.
+	list atomic.Pointer[statuspage.Endpoints]
 	// adminListener is nil when there is no admin address.
 	adminListener net.Listener
 	phase         atomic.Pointer[phase]

@@ -209,7 +209,7 @@ func options(t testing.TB, k Inventory) Options {
 		Inventory: k, Authority: testCA(t), Version: "1.0.0",
 		Listeners: listeners(t, "proxy://:3128", "smtp://:587", "smtps://:465"),
 		Endpoints: func() Endpoints {
-			return Endpoints{Instance: "worldwide", List: "version 2026112400", Checked: time.Now().Add(-20 * time.Minute), Refreshed: true,
+			return Endpoints{Instance: "worldwide", List: "version 2026112400", Checked: time.Now().Add(-20*time.Minute - time.Second), Refreshed: true,
 				Patterns: []string{"outlook.office365.com", "*.sharepoint.com", "autodiscover.*.onmicrosoft.com", "*-files.example.com"}}
 		},
 	}
