@@ -14,7 +14,7 @@ var exitCodes = []struct {
 	code    int
 	meaning string
 }{
-	{exitOK, "all went well; `serve` was told to stop and has stopped, `healthcheck` found it ready, `endpoints` found the destination allowed"},
+	{exitOK, "all went well; `serve` and `watch` were told to stop and have stopped, `healthcheck` found it ready, `endpoints` found the destination allowed"},
 	{exitFailure, "it did not work: a port in use, an unreadable file, not ready, a destination that is not allowed; trying again later may help"},
 	{exitUsage, "the command line or a setting is wrong; trying again without changing it will not help"},
 }

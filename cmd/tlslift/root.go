@@ -55,7 +55,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
-	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand(), p.docsCommand())
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(), p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand(), p.docsCommand())
 	return root
 }
 

@@ -148,6 +148,19 @@ func needSignals(t *testing.T) {
 	}
 }
 
+// wantPages asks for what the status page and its neighbours show of a service.
+func wantPages(t *testing.T, c *child) {
+	t.Helper()
+	for path, want := range map[string]string{
+		"/": "proxy://127.0.0.1:", "/ca": "fingerprint", "/ca.pem": "BEGIN CERTIFICATE", "/proxy.pac": "outlook.office365.com",
+		"/reasons": "client_unknown_ca", "/api/v1/clients": `"clients":[]`, "/api/v1/connections": `"connections":[]`,
+	} {
+		if code, body := c.get(path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+}
+
 // TestServe is a first start with nothing configured but free ports.
 func TestServe(t *testing.T) {
 	t.Parallel()
@@ -166,6 +179,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("/metrics has no %s", want)
 		}
 	}
+	wantPages(t, c)
 	wantCA(t, ca, true)
 	health := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": strings.TrimPrefix(c.admin, "http://")}, "healthcheck")
 	if health.code != exitOK || health.stdout != "ok\n" {

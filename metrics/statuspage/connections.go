@@ -34,12 +34,14 @@ type connectionQuery struct {
 	after  uint64
 	// following says that after was given.
 	following bool
-	limit     int
-	wait      time.Duration
+	// started is the run of tlslift that after is of; empty is this one.
+	started string
+	limit   int
+	wait    time.Duration
 }
 
 func parseConnectionQuery(v url.Values) (connectionQuery, error) {
-	q := connectionQuery{client: v.Get("client"), limit: defaultConnections, following: v.Has("after")}
+	q := connectionQuery{client: v.Get("client"), limit: defaultConnections, following: v.Has("after"), started: v.Get("started")}
 	var err error
 	if q.following {
 		if q.after, err = strconv.ParseUint(v.Get("after"), 10, 64); err != nil {
@@ -61,17 +63,22 @@ func parseConnectionQuery(v url.Values) (connectionQuery, error) {
 
 // serveConnections answers with connections in the order of their numbers: with
 // after, the first ones behind it, and it waits for one if it is told to;
-// without, the last ones.
+// without, the last ones. With started as it was answered before, a reader
+// misses nothing of a tlslift that was restarted.
 func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
 	q, err := parseConnectionQuery(r.URL.Query())
 	if err != nil {
 		apiError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	started := s.started.UTC().Format(time.RFC3339Nano)
+	if q.started != "" && q.started != started {
+		q.after = 0 // numbers began anew
+	}
 	if q.following && q.wait > 0 {
 		s.await(w, r, q)
 	}
-	answer := Connections{Started: s.started.UTC().Format(time.RFC3339Nano), Last: q.after}
+	answer := Connections{Started: started, Last: q.after}
 	answer.Connections = s.recent(q.client, q.after)
 	if extra := len(answer.Connections) - q.limit; extra > 0 && q.following {
 		answer.Connections = answer.Connections[:q.limit]

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+// clientsOptions are the flags of the command.
+type clientsOptions struct{ json, csv, failing, legacy bool }
+
+func (p *program) clientsCommand() *cobra.Command {
+	var o clientsOptions
+	cmd := &cobra.Command{
+		Use:   "clients",
+		Short: "List the clients of a running tlslift",
+		Long: `Asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN for its clients, those that
+fail first: what each offers, whether it needs to be lifted, and what its last
+problem was. It reads the same settings as serve.`,
+		Example: `  tlslift clients --failing
+  tlslift clients --csv >clients.csv`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.runClients(cmd, o)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+	flags.BoolVar(&o.csv, "csv", false, "print CSV, for a spreadsheet")
+	flags.BoolVar(&o.failing, "failing", false, "only those whose last connection had a problem")
+	flags.BoolVar(&o.legacy, "legacy", false, "only those that need to be lifted")
+	cmd.MarkFlagsMutuallyExclusive("json", "csv")
+	cmd.MarkFlagsMutuallyExclusive("failing", "legacy")
+	return cmd
+}
+
+func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
+	cfg, err := p.load()
+	if err != nil {
+		return err
+	}
+	q := question{path: "/api/v1/clients", query: url.Values{}}
+	switch {
+	case o.failing:
+		q.query.Set("filter", "failing")
+	case o.legacy:
+		q.query.Set("filter", "legacy")
+	}
+	if o.csv {
+		q.path += ".csv"
+	}
+	text, err := askAdmin(cmd.Context(), cfg.AdminListen, q)
+	if err != nil {
+		return failed(err)
+	}
+	return failed(o.print(cmd.OutOrStdout(), text))
+}
+
+func (o clientsOptions) print(w io.Writer, text []byte) error {
+	switch {
+	case o.csv:
+		_, err := io.WriteString(w, harmless(text))
+		return err
+	case o.json:
+		var b bytes.Buffer
+		if err := json.Indent(&b, text, "", "  "); err != nil {
+			return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
+		}
+		_, err := io.WriteString(w, harmless(b.Bytes()))
+		return err
+	}
+	var answer statuspage.Clients
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
+	}
+	return printClients(w, answer.Clients, time.Now())
+}
+
+// oneLine is what may be printed of a text in a line.
+func oneLine(s string, limit int) string { return statuspage.Printable(s, limit) }
+
+// maxCell keeps one client from making the table wide for all.
+const maxCell = 40
+
+func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(w, "no clients")
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "CLIENT\tADDRESS\tSTATE\tOFFERS\tDESTINATION\tLAST SEEN\tLIFTED\tPASSED\tREFUSED\tFAILED\tPROBLEM")
+	for i := range all {
+		c := &all[i]
+		destination, problem := "-", "-"
+		if len(c.Destinations) > 0 {
+			destination = c.Destinations[0]
+		}
+		if c.Failing && c.Failure != nil {
+			problem = string(c.Failure.Reason)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
+			oneLine(c.Client.Client, maxCell), c.Address, stateText(c), oneLine(cmp.Or(c.Offered, "-"), maxCell),
+			oneLine(destination, maxCell), ageOf(c.LastSeen, now),
+			c.Outcomes[proxy.OutcomeLifted], c.Outcomes[proxy.OutcomePassed], c.Outcomes[proxy.OutcomeRefused], c.Outcomes[proxy.OutcomeFailed],
+			oneLine(problem, maxCell))
+	}
+	return errors.Join(table.Flush(), printRemedies(w, all))
+}
+
+// printRemedies writes, once for each reason, what to do about it.
+func printRemedies(w io.Writer, all []statuspage.Client) error {
+	var b strings.Builder
+	said := map[proxy.Reason]bool{}
+	for i := range all {
+		f := all[i].Failure
+		if !all[i].Failing || f == nil || said[f.Reason] {
+			continue
+		}
+		said[f.Reason] = true
+		fmt.Fprintf(&b, "\n%s: %s\n  %s\n", oneLine(string(f.Reason), maxCell), oneLine(f.Cause, maxSentence), oneLine(f.Remedy, maxSentence))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const maxSentence = 600
+
+func stateText(c *statuspage.Client) string {
+	switch {
+	case c.Failing:
+		return "failing"
+	case c.Legacy:
+		return "lifted"
+	case c.Outcomes[proxy.OutcomePassed] > 0 || c.Outcomes[proxy.OutcomeLifted] > 0:
+		return "passed"
+	}
+	return "idle"
+}
+
+// ageOf is short: a table has little room.
+func ageOf(t, now time.Time) string {
+	const day = 24 * time.Hour
+	switch age := now.Sub(t); {
+	case t.IsZero():
+		return "-"
+	case age < time.Minute:
+		return "now"
+	case age < time.Hour:
+		return fmt.Sprintf("%dm ago", age/time.Minute)
+	case age < 2*day:
+		return fmt.Sprintf("%dh ago", age/time.Hour)
+	default:
+		return fmt.Sprintf("%dd ago", age/day)
+	}
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy"
+)
+
+const (
+	// watchWait is how long one question may wait for a connection.
+	watchWait = 25 * time.Second
+	// watchRetry is the time between questions to a tlslift that has gone.
+	watchRetry = time.Second
+)
+
+func (p *program) watchCommand() *cobra.Command {
+	var client string
+	var before int
+	cmd := &cobra.Command{
+		Use:   "watch",
+		Short: "Follow the connections of a running tlslift",
+		Long: `Prints a line for each connection when it ends, and the remedy below one with a
+problem, until Ctrl-C. It asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN
+and reads the same settings as serve. NO_COLOR turns colours off.`,
+		Example: `  tlslift watch
+  tlslift watch --client scanner-2nd-floor`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			w := &watch{
+				admin: cfg.AdminListen, client: client, before: before, retry: watchRetry,
+				out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
+			}
+			return failed(w.run(ctx))
+		},
+	}
+	cmd.Flags().StringVar(&client, "client", "", "only those of the client with this `NAME` or address")
+	cmd.Flags().IntVar(&before, "last", 10, "how many earlier connections to begin with; `N` up to 1000")
+	return cmd
+}
+
+// A watch follows connections.
+type watch struct {
+	admin      address
+	client     string
+	before     int // connections to begin with
+	retry      time.Duration
+	out, notes io.Writer
+	colours    bool
+}
+
+// run returns nil when ctx is done. A tlslift that does not answer at the first
+// question is an error; later it is waited for, since it may be restarting.
+func (w *watch) run(ctx context.Context) error {
+	seen, err := w.next(ctx, statuspage.Connections{})
+	for ctx.Err() == nil {
+		var gone notAnswering
+		switch {
+		case err == nil:
+			seen, err = w.next(ctx, seen)
+			continue
+		case seen.Started == "" || !errors.As(err, &gone):
+			return err
+		}
+		fmt.Fprintln(w.notes, "tlslift does not answer; waiting for it")
+		for errors.As(err, &gone) && w.pause(ctx) {
+			var again statuspage.Connections
+			if again, err = w.next(ctx, seen); err == nil {
+				seen = again
+			}
+		}
+	}
+	return nil
+}
+
+// pause says whether to go on.
+func (w *watch) pause(ctx context.Context) bool {
+	timer := time.NewTimer(w.retry)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// next asks for what came behind seen, and prints it. On an error, seen stays as
+// it is. The zero value asks for the last connections.
+func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspage.Connections, error) {
+	q := question{path: "/api/v1/connections", query: url.Values{"client": {w.client}}, wait: watchWait}
+	if seen.Started == "" {
+		q.query.Set("limit", strconv.Itoa(w.before))
+	} else {
+		q.query.Set("after", strconv.FormatUint(seen.Last, 10))
+		q.query.Set("started", seen.Started)
+		q.query.Set("wait", watchWait.String())
+	}
+	var answer statuspage.Connections
+	if err := askJSON(ctx, w.admin, q, &answer); err != nil {
+		return seen, err
+	}
+	for i := range answer.Connections {
+		if _, err := io.WriteString(w.out, w.text(&answer.Connections[i])); err != nil {
+			return seen, fmt.Errorf("printing a connection: %w", err)
+		}
+	}
+	return answer, nil
+}
+
+// text is what is printed of a connection; it ends its line.
+func (w *watch) text(c *inventory.Connection) string {
+	var b strings.Builder
+	clean := func(s string) string { return oneLine(s, maxCell) }
+	fmt.Fprintf(&b, "%s  %s  %-20s  %s", c.Start.Local().Format("15:04:05"), w.coloured(c.Outcome), clean(c.Client),
+		clean(cmp.Or(c.Destination, c.ServerName, c.Original, "-")))
+	for _, part := range []string{agreed(c), c.Why, c.SMTPReply} {
+		if part != "" {
+			b.WriteString("  " + oneLine(part, 2*maxCell))
+		}
+	}
+	fmt.Fprintf(&b, "  %s\n", c.Duration.Round(time.Millisecond))
+	if c.Reason != "" {
+		fmt.Fprintf(&b, "          %s: %s\n          %s\n", clean(string(c.Reason)), oneLine(c.Cause, maxSentence), oneLine(c.Remedy, maxSentence))
+	}
+	return b.String()
+}
+
+// agreed says what TLS was used, or else offered.
+func agreed(c *inventory.Connection) string {
+	switch {
+	case c.ClientTLS != "" && c.UpstreamTLS != "":
+		return versionPart(c.ClientTLS) + " -> " + versionPart(c.UpstreamTLS)
+	case c.Offered == "none":
+		return ""
+	}
+	return c.Offered
+}
+
+// versionPart returns the version of a version and cipher suite, as in "TLS 1.2
+// TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".
+func versionPart(s string) string {
+	words := strings.Fields(s)
+	return strings.Join(words[:min(2, len(words))], " ")
+}
+
+// coloured pads an outcome, and colours it on a terminal.
+func (w *watch) coloured(o proxy.Outcome) string {
+	text := fmt.Sprintf("%-7s", oneLine(string(o), maxCell))
+	if !w.colours {
+		return text
+	}
+	colour := "31" // red
+	switch o {
+	case proxy.OutcomePassed:
+		colour = "32" // green
+	case proxy.OutcomeLifted:
+		colour = "33" // yellow
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
