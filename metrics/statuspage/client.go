@@ -3,6 +3,7 @@ package statuspage
 import (
 	"cmp"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
@@ -41,7 +42,8 @@ type failureView struct {
 type connectionRow struct {
 	At                                moment
 	Outcome, Destination, Offered     string
-	ClientTLS, UpstreamTLS, SMTPReply string
+	ClientTLS, ClientSuite, SMTPReply string
+	UpstreamTLS, UpstreamSuite        string
 	Reason, Detail                    string
 	Took, Bytes                       string
 }
@@ -139,19 +141,30 @@ func yesNo(c *inventory.Client, yes bool) string {
 }
 
 func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
-	return connectionRow{
+	r := connectionRow{
 		At:          momentOf(c.Start, now),
 		Outcome:     shown(string(c.Outcome)),
 		Destination: shown(cmp.Or(c.Destination, c.ServerName, c.Original)),
 		Offered:     shown(c.Offered),
-		ClientTLS:   shown(c.ClientTLS),
-		UpstreamTLS: shown(c.UpstreamTLS),
 		SMTPReply:   shown(c.SMTPReply),
 		Reason:      shown(string(c.Reason)),
 		Detail:      shown(c.Detail),
 		Took:        tookText(c.Duration),
 		Bytes:       size(uint64(max(0, c.FromClient)) + uint64(max(0, c.ToClient))),
 	}
+	r.ClientTLS, r.ClientSuite = versionAndRest(c.ClientTLS)
+	r.UpstreamTLS, r.UpstreamSuite = versionAndRest(c.UpstreamTLS)
+	return r
+}
+
+// versionAndRest cuts what was agreed on, as in "TLS 1.2
+// TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", behind the version.
+func versionAndRest(s string) (version, rest string) {
+	words := strings.SplitN(shown(s), " ", 3)
+	if len(words) < 3 {
+		return shown(s), ""
+	}
+	return words[0] + " " + words[1], words[2]
 }
 
 func tookText(d time.Duration) string {

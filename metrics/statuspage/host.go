@@ -21,6 +21,9 @@ func (s *site) authorityOn(r *http.Request) authorityPage {
 	if host, ok := requestHost(r); ok {
 		pem = "http://" + host.withPort(r) + "/ca.pem"
 	}
+	if r.TLS != nil {
+		pem = strings.Replace(pem, "http:", "https:", 1)
+	}
 	return authorityPage{
 		head: s.head("CA certificate", "/ca"), Authority: s.authorityView(time.Now()),
 		Devices: deviceGuides(), Systems: systemGuides(pem),

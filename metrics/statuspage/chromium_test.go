@@ -1,0 +1,302 @@
+package statuspage
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdp "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"github.com/tlslift/tlslift/proxy"
+)
+
+var screenshots = flag.String("screenshots", "", "write pictures of the pages into this `folder`")
+
+// patience bounds a test in the browser.
+const patience = 90 * time.Second
+
+// A browser shows one site.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+}
+
+// browse starts Chromium and serves it a site.
+func browse(t *testing.T, k Inventory) *browser {
+	t.Helper()
+	need(t, "chromium")
+	server := httptest.NewServer(newSite(t, options(t, k)))
+	t.Cleanup(server.Close)
+	flags := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience),
+	}
+	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars"} {
+		flags = append(flags, chromedp.Flag(name, true))
+	}
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewExecAllocator(ctx, flags...)
+	t.Cleanup(stop)
+	ctx, stop = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
+		if dialog, ok := event.(*cdp.EventJavascriptDialogOpening); ok {
+			t.Errorf("a dialog says %q", dialog.Message)
+		}
+	}))
+	t.Cleanup(stop)
+	b := &browser{t, ctx, server.URL}
+	b.size(1280, 900)
+	return b
+}
+
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }
+
+func (b *browser) size(width, height int64) {
+	b.t.Helper()
+	b.do(chromedp.EmulateViewport(width, height))
+}
+
+func (b *browser) dark(on bool) {
+	b.t.Helper()
+	scheme := map[bool]string{true: "dark", false: "light"}[on]
+	b.call(func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	})
+}
+
+// call is do for what is no action.
+func (b *browser) call(f func(context.Context) error) {
+	b.t.Helper()
+	if err := f(b.ctx); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// run is do for an action with a result.
+func run[T any](b *browser, action chromedp.Action[T]) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, action)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// eval returns the value of an expression.
+func eval[T any](b *browser, expression string) T {
+	b.t.Helper()
+	return run(b, chromedp.Evaluate[T](expression))
+}
+
+// until waits for an expression to become true.
+func (b *browser) until(expression string) {
+	b.t.Helper()
+	b.do(chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience/3)))
+}
+
+// clients returns the names in the table, from top to bottom. It reads what is
+// there from outside, so that it works where scripts are off.
+func (b *browser) clients() []string {
+	b.t.Helper()
+	var names []string
+	html := b.html("body")
+	for _, part := range strings.Split(html, `<td class="who"><a href="`)[1:] {
+		_, name, _ := strings.Cut(part, "<bdi>")
+		name, _, _ = strings.Cut(name, "</bdi>")
+		names = append(names, name)
+	}
+	return names
+}
+
+func (b *browser) html(selector string) string {
+	b.t.Helper()
+	return run(b, chromedp.OuterHTML(chromedp.CSS(selector)))
+}
+
+func (b *browser) wantClients(want ...string) {
+	b.t.Helper()
+	if got := b.clients(); !reflect.DeepEqual(got, want) {
+		b.t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func (b *browser) picture(name string) {
+	b.t.Helper()
+	if *screenshots == "" {
+		return
+	}
+	png := run(b, chromedp.CaptureScreenshot())
+	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
+	t.Parallel()
+	b := browse(t, office())
+	b.open("/")
+	b.do(chromedp.Click(`//div[@id="filters"]//a[starts-with(., "Failing")]`), chromedp.WaitVisible(`//div[@id="filters"]//a[@aria-current and starts-with(., "Failing")]`))
+	b.wantClients("192.0.2.90", "copier-accounting", "fax-reception")
+	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="descending"]/a[.="Last seen"]`))
+	b.wantClients("copier-accounting", "fax-reception", "192.0.2.90")
+	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="ascending"]/a[.="Last seen"]`))
+	b.wantClients("192.0.2.90", "fax-reception", "copier-accounting")
+	if text := eval[string](b, `document.querySelector("#clients").innerText`); !strings.Contains(text, proxy.ReasonClientUnknownCA.Remedy()) {
+		t.Errorf("the remedy is not visible in %s", text)
+	}
+	b.do(chromedp.Click(`//a[.="copier-accounting"]`), chromedp.WaitVisible(chromedp.CSS(`.alarm .remedy`)))
+	if text := eval[string](b, `document.querySelector(".alarm").innerText`); !strings.Contains(text, proxy.ReasonClientUnknownCA.Remedy()) {
+		t.Errorf("the remedy is not visible in %s", text)
+	}
+	b.do(chromedp.Click(chromedp.CSS(`.alarm .reason`)), chromedp.WaitVisible(chromedp.CSS(`#client_unknown_ca:target`)))
+}
+
+// Typing filters at once, and a new client appears without touching what was
+// typed or where the page was scrolled to.
+func TestChromiumKeepsThePageCurrent(t *testing.T) {
+	t.Parallel()
+	k := many(60)
+	b := browse(t, k)
+	b.open("/")
+	b.do(chromedp.SendKeys(chromedp.CSS("#q"), "printer-005"))
+	b.until(`document.querySelectorAll("#clients td.who").length == 10`)
+	if where := eval[string](b, "location.search"); !strings.Contains(where, "q=printer-005") {
+		t.Errorf("the address says %s", where)
+	}
+	b.do(chromedp.Evaluate[chromedp.Void](`window.same = true; window.scrollTo(0, 300)`))
+	k.mu.Lock()
+	k.clients = append(k.clients, lifted(200, "printer-005-new", "", "TLS 1.0", "tls_version", 0))
+	k.mu.Unlock()
+	b.until(`document.querySelector("#clients").innerText.includes("printer-005-new")`)
+	if got := eval[string](b, `[window.same, document.querySelector("#q").value, window.scrollY].join(" ")`); got != "true printer-005 300" {
+		t.Errorf("the page was disturbed: %s", got)
+	}
+}
+
+func TestChromiumWithoutJavaScript(t *testing.T) {
+	t.Parallel()
+	b := browse(t, office())
+	b.call(func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	})
+	b.open("/?sort=name")
+	b.do(chromedp.SetValue(chromedp.CSS("#q"), "scanner"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitReady(chromedp.CSS(`#q[value=scanner]`)))
+	b.wantClients("scanner-2nd-floor", "scanner-warehouse")
+	b.do(chromedp.Click(`//th/a[.="Client"]`), chromedp.WaitReady(`//th[@aria-sort="descending"]/a[.="Client"]`))
+	b.wantClients("scanner-warehouse", "scanner-2nd-floor")
+}
+
+func TestChromiumOnAPhone(t *testing.T) {
+	t.Parallel()
+	for name, k := range map[string]*known{"office": office(), "hostile": hostile()} {
+		b := browse(t, k)
+		b.size(360, 740)
+		paths := []string{"/", "/ca", "/reasons"}
+		for _, c := range k.clients[:2] {
+			paths = append(paths, clientLink(c.Client))
+		}
+		for _, path := range paths {
+			b.open(path)
+			if width := eval[int](b, "document.scrollingElement.scrollWidth"); width > 360 {
+				t.Errorf("%s: %s is %d pixels wide: %s", name, path, width,
+					eval[string](b, `[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361).map(e => e.tagName + "." + e.className).slice(0, 9).join(" ")`))
+			}
+		}
+	}
+}
+
+func TestChromiumRunsNothingOfHostileNames(t *testing.T) {
+	t.Parallel()
+	b := browse(t, hostile())
+	for _, path := range []string{"/", "/?q=%3Cscript%3Ealert(1)%3C/script%3E", "/?sort=%3Cimg%20src=x%20onerror=alert(1)%3E", clientLink(hostileTexts()[0]), clientLink(hostileTexts()[1]), "/clients/%3Csvg%20onload=alert(1)%3E"} {
+		b.open(path)
+		found := eval[int](b, `document.querySelectorAll("main script, main img, main svg, main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
+		if found != 1 {
+			t.Errorf("%s has %d scripts and foreign elements, want the one script", path, found)
+		}
+	}
+}
+
+// Light and dark both keep text readable: WCAG 2.2 section 1.4.3 asks for a
+// contrast of 4.5.
+func TestChromiumInLightAndDark(t *testing.T) {
+	t.Parallel()
+	b := browse(t, office())
+	backgrounds := map[string]bool{}
+	for _, dark := range []bool{false, true} {
+		b.dark(dark)
+		b.open("/")
+		backgrounds[eval[string](b, `getComputedStyle(document.body).backgroundColor`)] = true
+		for _, poor := range eval[[]string](b, lowContrast) {
+			t.Errorf("dark %v: %s", dark, poor)
+		}
+	}
+	if len(backgrounds) != 2 {
+		t.Errorf("light and dark have the backgrounds %v", backgrounds)
+	}
+}
+
+// lowContrast lists elements with text of their own that is hard to read.
+const lowContrast = `(function () {
+  function numbers(c) { return c.match(/[0-9.]+/g).map(Number); }
+  function luminance(c) {
+    return numbers(c).slice(0, 3).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4))
+      .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  }
+  function background(e) {
+    for (; e; e = e.parentElement) {
+      var c = numbers(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return getComputedStyle(e).backgroundColor;
+    }
+    return "rgb(255, 255, 255)";
+  }
+  return [...document.body.querySelectorAll("*")].filter(e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim())).map(function (e) {
+    var a = luminance(getComputedStyle(e).color), b = luminance(background(e));
+    var contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return contrast < 4.5 ? e.tagName + "." + e.className + " has a contrast of " + contrast.toFixed(2) : "";
+  }).filter(Boolean);
+})()`
+
+// TestChromiumTakesPictures does so with -screenshots.
+func TestChromiumTakesPictures(t *testing.T) {
+	if *screenshots == "" {
+		t.Skip("it takes pictures with -screenshots")
+	}
+	b := browse(t, office())
+	for _, dark := range []bool{false, true} {
+		b.dark(dark)
+		look := map[bool]string{true: "dark", false: "light"}[dark]
+		b.size(1280, 1700)
+		b.open("/")
+		b.picture("whole-" + look)
+		for name, path := range map[string]string{"status": "/", "client": "/clients/copier-accounting", "ca": "/ca", "reasons": "/reasons"} {
+			b.size(1280, 860)
+			b.open(path)
+			b.picture(fmt.Sprintf("%s-%s", name, look))
+			b.size(390, 844)
+			b.open(path)
+			b.picture(fmt.Sprintf("%s-%s-phone", name, look))
+		}
+	}
+}
