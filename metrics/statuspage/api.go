@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 )
@@ -91,12 +90,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 // of strings there is nothing of it.
 func inASCII(text []byte) []byte {
 	var b bytes.Buffer
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRune(text[i:])
-		i += n
+	for _, r := range string(text) {
 		switch {
 		case r < 0x7f:
-			b.WriteByte(byte(r))
+			b.WriteRune(r)
 		case r < 0x10000:
 			writeUnit(&b, r)
 		default:
