@@ -26,6 +26,9 @@ type AdminOptions struct {
 	Ready func() error
 	// Pages answers all other paths; nil answers 404.
 	Pages http.Handler
+	// Name is a host name that an address on loopback may be asked by, besides
+	// localhost and those without a dot; empty means none.
+	Name string
 }
 
 // NewAdmin returns the handler of an admin address without pages.
@@ -46,16 +49,17 @@ func NewAdminWith(o AdminOptions) http.Handler {
 	if o.Pages != nil {
 		mux.Handle("/", o.Pages)
 	}
-	return readOnly(ownName(mux))
+	return readOnly(ownName(o.Name, mux))
 }
 
 // ownName protects what only this machine may reach from DNS rebinding, by
 // which a web site has a browser here ask us under the site's own name. Who
 // listens on other addresses may have any name, and has let others ask anyway.
-func ownName(next http.Handler) http.Handler {
+func ownName(name string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		if local != nil && local.IP.IsLoopback() && strings.Contains(foreignName(r.Host), ".") {
+		asked := foreignName(r.Host)
+		if local != nil && local.IP.IsLoopback() && strings.Contains(asked, ".") && !strings.EqualFold(asked, name) {
 			http.Error(w, "this address is asked as localhost or by its number only", http.StatusMisdirectedRequest)
 			return
 		}

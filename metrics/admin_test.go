@@ -100,10 +100,10 @@ func TestAdminServesPages(t *testing.T) {
 // A name that a web site has given our loopback address is not ours.
 func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(NewAdmin(told().Gatherer(), ready))
+	server := httptest.NewServer(NewAdminWith(AdminOptions{Gatherer: told().Gatherer(), Ready: ready, Name: "Lift.example.com"}))
 	defer server.Close()
 	for host, status := range map[string]int{
-		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200,
+		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200, "lift.example.com:9465": 200,
 		"evil.example.com:9465": 421, "127.0.0.1.example.com": 421, "evil.example.com.": 421,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/metrics", nil)

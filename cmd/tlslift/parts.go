@@ -60,7 +60,9 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.admin = metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages}))
+	s.admin = metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{
+		Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.host(),
+	}))
 	return s, nil
 }
 

@@ -122,6 +122,12 @@ func (a *address) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// host is empty for all addresses of the machine.
+func (a address) host() string {
+	host, _, _ := net.SplitHostPort(string(a)) // UnmarshalText has looked at it
+	return host
+}
+
 // connections maps a destination to the address that is dialled instead.
 type connections map[string]string
 

@@ -2,154 +2,15 @@ package statuspage
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/emulation"
-	cdp "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/tlslift/tlslift/proxy"
 )
-
-var screenshots = flag.String("screenshots", "", "write pictures of the pages into this `folder`")
-
-// patience bounds a test in the browser.
-const patience = 90 * time.Second
-
-// A browser shows one site.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
-	url string
-}
-
-// browse starts Chromium and serves it a site.
-func browse(t *testing.T, k Inventory) *browser {
-	t.Helper()
-	need(t, "chromium")
-	server := httptest.NewServer(newSite(t, options(t, k)))
-	t.Cleanup(server.Close)
-	flags := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience),
-	}
-	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars"} {
-		flags = append(flags, chromedp.Flag(name, true))
-	}
-	ctx, stop := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewExecAllocator(ctx, flags...)
-	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
-		if dialog, ok := event.(*cdp.EventJavascriptDialogOpening); ok {
-			t.Errorf("a dialog says %q", dialog.Message)
-		}
-	}))
-	t.Cleanup(stop)
-	b := &browser{t, ctx, server.URL}
-	b.size(1280, 900)
-	return b
-}
-
-func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	if err := chromedp.Do(b.ctx, actions...); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *browser) open(path string) { b.t.Helper(); b.do(chromedp.Navigate(b.url + path)) }
-
-func (b *browser) size(width, height int64) {
-	b.t.Helper()
-	b.do(chromedp.EmulateViewport(width, height))
-}
-
-func (b *browser) dark(on bool) {
-	b.t.Helper()
-	scheme := map[bool]string{true: "dark", false: "light"}[on]
-	b.call(func(ctx context.Context) error {
-		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		})
-		return err
-	})
-}
-
-// call is do for what is no action.
-func (b *browser) call(f func(context.Context) error) {
-	b.t.Helper()
-	if err := f(b.ctx); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// run is do for an action with a result.
-func run[T any](b *browser, action chromedp.Action[T]) T {
-	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, action)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return v
-}
-
-// eval returns the value of an expression.
-func eval[T any](b *browser, expression string) T {
-	b.t.Helper()
-	return run(b, chromedp.Evaluate[T](expression))
-}
-
-// until waits for an expression to become true.
-func (b *browser) until(expression string) {
-	b.t.Helper()
-	b.do(chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience/3)))
-}
-
-// clients returns the names in the table, from top to bottom. It reads what is
-// there from outside, so that it works where scripts are off.
-func (b *browser) clients() []string {
-	b.t.Helper()
-	var names []string
-	html := b.html("body")
-	for _, part := range strings.Split(html, `<td class="who"><a href="`)[1:] {
-		_, name, _ := strings.Cut(part, "<bdi>")
-		name, _, _ = strings.Cut(name, "</bdi>")
-		names = append(names, name)
-	}
-	return names
-}
-
-func (b *browser) html(selector string) string {
-	b.t.Helper()
-	return run(b, chromedp.OuterHTML(chromedp.CSS(selector)))
-}
-
-func (b *browser) wantClients(want ...string) {
-	b.t.Helper()
-	if got := b.clients(); !reflect.DeepEqual(got, want) {
-		b.t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func (b *browser) picture(name string) {
-	b.t.Helper()
-	if *screenshots == "" {
-		return
-	}
-	png := run(b, chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o644); err != nil {
-		b.t.Fatal(err)
-	}
-}
 
 func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
 	t.Parallel()
