@@ -1,0 +1,208 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A savedClient is what the tests look at in the state file.
+type savedClient struct {
+	Client    string    `json:"client"`
+	FirstSeen time.Time `json:"first_seen"`
+	JA4       string    `json:"ja4"`
+	Offered   string    `json:"offered"`
+	Outcomes  map[string]int
+}
+
+// savedClients are the clients in the state file; nil if there is none.
+func savedClients(t *testing.T, stateDir string) map[string]savedClient {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(stateDir, "clients.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state struct{ Clients []savedClient }
+	if err := json.Unmarshal(text, &state); err != nil {
+		t.Fatalf("the state file is torn: %v\n%.300s", err, text)
+	}
+	all := map[string]savedClient{}
+	for _, c := range state.Clients {
+		all[c.Client] = c
+	}
+	return all
+}
+
+// knock asks for what is not allowed, from an address of the loopback network.
+func (l *tlslift) knock(ctx context.Context, from netip.Addr) error {
+	dialer := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+	conn, err := dialer.DialContext(ctx, "tcp", l.proxy)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "CONNECT not.allowed.example:443 HTTP/1.1\r\nHost: not.allowed.example\r\n\r\n"); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, io.LimitReader(conn, 12))
+	return err
+}
+
+// knockOn comes from some hundred addresses in turn, until ctx is done.
+func (l *tlslift) knockOn(ctx context.Context, first netip.Addr) {
+	for ctx.Err() == nil {
+		from := first
+		for range 300 {
+			_ = l.knock(ctx, from) // tlslift is killed some time
+			from = from.Next()
+		}
+	}
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("not in time: %s", what)
+}
+
+// A kill at any moment, also while the state is being written, leaves a whole
+// state file, and the next run knows the clients that were in it.
+func TestClientsAreKnownAfterAKill(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "state")
+	known := map[string]savedClient{}
+	for round := range 3 {
+		l := start(t, freeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error")
+		ctx, stop := context.WithCancel(t.Context())
+		var knocking sync.WaitGroup
+		for i := range 4 {
+			from := netip.AddrFrom4([4]byte{127, byte(10 + round), byte(i * 60), 1})
+			knocking.Go(func() { l.knockOn(ctx, from) })
+		}
+		await(t, "a state with new clients", func() bool { return len(savedClients(t, dir)) > len(known) })
+		l.kill()
+		stop()
+		knocking.Wait()
+		now := savedClients(t, dir)
+		for name, c := range known {
+			if !now[name].FirstSeen.Equal(c.FirstSeen) {
+				t.Fatalf("%s was first seen at %v, after a kill at %v", name, c.FirstSeen, now[name].FirstSeen)
+			}
+		}
+		t.Logf("round %d: %d clients", round, len(now))
+		known = now
+	}
+	if _, err := os.Stat(filepath.Join(dir, "clients.json.broken")); err == nil {
+		t.Error("a state file was set aside")
+	}
+}
+
+// What a client speaks is in the state file after an ordinary stop, and a
+// damaged file keeps nobody from being served.
+func TestStateOfClients(t *testing.T) {
+	t.Parallel()
+	n := startNginx(t, newPKI(t), modernTLS, false, nil)
+	dir := filepath.Join(t.TempDir(), "state")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "clients.json"), []byte(`{"version":1,"cli`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := start(t, n.address, n.pki.pem, "TLSLIFT_STATE_DIR="+dir)
+	ca := filepath.Join(dir, "ca", "ca.pem")
+	if out, err := run(t, "", "curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", ca, "-x", "http://"+l.proxy, "https://"+host+"/"); err != nil {
+		t.Errorf("got %v:\n%s", err, out)
+	}
+	l.stop()
+	c := savedClients(t, dir)["127.0.0.1"]
+	if c.Offered != "TLS 1.0" || !strings.HasPrefix(c.JA4, "t10d") || c.Outcomes["lifted"] != 1 {
+		t.Errorf("got %+v", c)
+	}
+	if broken, err := os.ReadFile(filepath.Join(dir, "clients.json.broken")); err != nil || !strings.HasPrefix(string(broken), `{"version":1,"cli`) {
+		t.Errorf("the damaged file was not set aside: %q, %v", broken, err)
+	}
+	if !strings.Contains(l.log(), "set aside") {
+		t.Errorf("the log does not say so:\n%s", l.log())
+	}
+}
+
+// smallDisk mounts a file system of its own, which needs root.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		needRight(t, errors.New("mounting needs root"))
+	}
+	dir := t.TempDir()
+	if err := syscall.Mount("tlslift-test", dir, "tmpfs", 0, "size=512k"); err != nil {
+		needRight(t, fmt.Errorf("mounting a small file system: %w", err))
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// needRight is need for what the system may not permit.
+func needRight(t *testing.T, err error) {
+	t.Helper()
+	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
+		t.Fatalf("%v, and TLSLIFT_TEST_PEERS=required", err)
+	}
+	t.Skip(err)
+}
+
+// A full disk costs no client its connection, makes one line in the log, and
+// once there is room again everything is saved.
+func TestClientsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t)
+	dir := filepath.Join(disk, "state")
+	l := start(t, freeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir)
+	filler := filepath.Join(disk, "filler")
+	if err := os.WriteFile(filler, bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	for i := range 40 {
+		if err := l.knock(t.Context(), netip.AddrFrom4([4]byte{127, 20, 0, byte(1 + i)})); err != nil {
+			t.Error(err)
+		}
+	}
+	await(t, "a line about the disk", func() bool { return strings.Contains(l.log(), "cannot be saved") })
+	if resp, err := http.Get("http://" + l.admin + "/readyz"); err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("not ready: %v, %v", resp, err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	l.stop()
+	if n := strings.Count(l.log(), "cannot be saved"); n != 1 {
+		t.Errorf("the log has %d lines:\n%s", n, l.log())
+	}
+	if got := len(savedClients(t, dir)); got != 40 {
+		t.Errorf("%d clients were saved, want 40", got)
+	}
+}
