@@ -1,8 +1,13 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -61,6 +66,36 @@ func TestHealthcheckWithPassword(t *testing.T) {
 	}
 	got = runWith(t, map[string]string{"TLSLIFT_ADMIN_WEB_CONFIG_FILE": "/absent/web.yml"}, "healthcheck")
 	if got.code != exitUsage || !strings.Contains(got.stderr, "TLSLIFT_ADMIN_WEB_CONFIG_FILE") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// Behind TLS the health check trusts the certificate of the file alone.
+func TestHealthcheckOverTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ok\n")
+	}))
+	t.Cleanup(server.Close)
+	key, err := x509.MarshalPKCS8PrivateKey(server.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{
+		"cert.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+		"key.pem":  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+		"web.yml":  []byte("tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := runWith(t, map[string]string{
+		"TLSLIFT_ADMIN_LISTEN":          server.Listener.Addr().String(),
+		"TLSLIFT_ADMIN_WEB_CONFIG_FILE": filepath.Join(dir, "web.yml"),
+	}, "healthcheck")
+	if got.code != 0 || got.stdout != "ok\n" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -400,7 +400,7 @@ func TestFollowing(t *testing.T) {
 		cancel()
 		done.Wait()
 		for i, n := range seen {
-			if n != uint64(i+1) { //nolint:gosec // small
+			if n != uint64(i+1) {
 				t.Fatalf("connection %d is followed by %d", i, n)
 			}
 		}

@@ -50,7 +50,7 @@ func TestJA4InWords(t *testing.T) {
 	const nothing = "_000000000000_000000000000"
 	many := make([]uint16, 200)
 	for i := range many {
-		many[i] = uint16(i) //nolint:gosec // small
+		many[i] = uint16(i)
 	}
 	for _, test := range []struct {
 		hello Hello
