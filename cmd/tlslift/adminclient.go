@@ -32,31 +32,40 @@ type notAnswering struct{ error }
 
 func (n notAnswering) Unwrap() error { return n.error }
 
-// askAdmin returns the answer of the tlslift that has its admin listener on a.
-func askAdmin(ctx context.Context, a address, q question) ([]byte, error) {
-	if a == "" {
+// askAdmin returns the answer of the tlslift that has its admin listener where
+// the settings say.
+func askAdmin(ctx context.Context, cfg *Config, q question) ([]byte, error) {
+	if cfg.AdminListen == "" {
 		return nil, errors.New(prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, and restart tlslift with it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+q.wait)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(a)+q.path+"?"+q.query.Encode(), nil)
+	transport, scheme, err := cfg.adminTransport()
 	if err != nil {
 		return nil, err
 	}
-	// A transport of its own: the default one would go through $HTTP_PROXY.
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	where := scheme + "://" + reachable(cfg.AdminListen)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where+q.path+"?"+q.query.Encode(), nil)
 	if err != nil {
-		return nil, notAnswering{fmt.Errorf("asking http://%s: %w; is tlslift running with the same %sADMIN_LISTEN?", reachable(a), systemError(err), prefix)}
+		return nil, err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, notAnswering{fmt.Errorf("asking %s: %w; is tlslift running with the same %sADMIN_LISTEN?", where, systemError(err), prefix)}
 	}
 	defer response.Body.Close() // only read from
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return nil, notAnswering{fmt.Errorf("reading the answer of http://%s: %w", reachable(a), err)}
+		return nil, notAnswering{fmt.Errorf("reading the answer of %s: %w", where, err)}
 	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking http://%s%s: %s; is it a tlslift of the same version?", reachable(a), q.path, saidIn(response.Status, text))
+	switch response.StatusCode {
+	case http.StatusOK:
+		return text, nil
+	case http.StatusUnauthorized:
+		return nil, fmt.Errorf("asking %s: it asks for a password, of which %sADMIN_WEB_CONFIG_FILE has only the hash; use curl -u with %s%s", where, prefix, where, q.path)
+	default:
+		return nil, fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?", where, q.path, saidIn(response.Status, text))
 	}
-	return text, nil
 }
 
 // saidIn returns the words of an error answer.
@@ -71,13 +80,13 @@ func saidIn(status string, text []byte) string {
 }
 
 // askJSON is askAdmin for an answer in JSON.
-func askJSON(ctx context.Context, a address, q question, into any) error {
-	text, err := askAdmin(ctx, a, q)
+func askJSON(ctx context.Context, cfg *Config, q question, into any) error {
+	text, err := askAdmin(ctx, cfg, q)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("reading the answer of http://%s%s: %w; is it a tlslift of the same version?", reachable(a), q.path, err)
+		return fmt.Errorf("reading the answer about %s: %w; is it a tlslift of the same version?", q.path, err)
 	}
 	return nil
 }

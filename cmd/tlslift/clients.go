@@ -61,7 +61,7 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 	if o.csv {
 		q.path += ".csv"
 	}
-	text, err := askAdmin(cmd.Context(), cfg.AdminListen, q)
+	text, err := askAdmin(cmd.Context(), cfg, q)
 	if err != nil {
 		return failed(err)
 	}

@@ -47,7 +47,7 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			w := &watch{
-				admin: cfg.AdminListen, client: client, before: before, retry: watchRetry,
+				cfg: cfg, client: client, before: before, retry: watchRetry,
 				out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
 			}
 			return failed(w.run(ctx))
@@ -60,7 +60,7 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 
 // A watch follows connections.
 type watch struct {
-	admin      address
+	cfg        *Config
 	client     string
 	before     int // connections to begin with
 	retry      time.Duration
@@ -116,7 +116,7 @@ func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspa
 		q.query.Set("wait", watchWait.String())
 	}
 	var answer statuspage.Connections
-	if err := askJSON(ctx, w.admin, q, &answer); err != nil {
+	if err := askJSON(ctx, w.cfg, q, &answer); err != nil {
 		return seen, err
 	}
 	for i := range answer.Connections {
