@@ -209,7 +209,7 @@ func decode(text []byte, max int) ([]Client, error) {
 
 // bound holds a client to what note would have made of it.
 func (c *Client) bound() {
-	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Manufacturer, &c.Offered, &c.JA3, &c.JA4,
+	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Offered, &c.JA3, &c.JA4,
 		&c.Why, &c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
 		*s = clean(*s)
 	}

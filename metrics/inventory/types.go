@@ -22,12 +22,9 @@ type Client struct {
 	// Address is where it came from last.
 	Address netip.Addr `json:"address"`
 	// Host is the name that reverse DNS gives; empty if it was not asked for.
-	Host string `json:"host,omitempty"`
-	// Manufacturer is told by the hardware address of a client on-link; empty
-	// if it is not known.
-	Manufacturer string    `json:"manufacturer,omitempty"`
-	FirstSeen    time.Time `json:"first_seen"`
-	LastSeen     time.Time `json:"last_seen"`
+	Host      string    `json:"host,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
 
 	// What its last ClientHello said; empty and false if it never sent one.
 	Offered     string `json:"offered,omitempty"` // newest version, as in "TLS 1.0"

@@ -46,7 +46,7 @@ func TestChromiumKeepsThePageCurrent(t *testing.T) {
 	}
 	b.do(chromedp.Evaluate[chromedp.Void](`window.same = true; window.scrollTo(0, 300)`))
 	k.mu.Lock()
-	k.clients = append(k.clients, lifted(200, "printer-005-new", "", "TLS 1.0", "tls_version", 0))
+	k.clients = append(k.clients, lifted(200, "printer-005-new", "TLS 1.0", "tls_version", 0))
 	k.mu.Unlock()
 	b.until(`document.querySelector("#clients").innerText.includes("printer-005-new")`)
 	if got := eval[string](b, `[window.same, document.querySelector("#q").value, window.scrollY].join(" ")`); got != "true printer-005 300" {

@@ -85,7 +85,6 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 		{Name: "Name", Text: shown(c.Name)},
 		{Name: "Address", Text: addressText(c.Address)},
 		{Name: "Host name", Text: shown(c.Host)},
-		{Name: "Manufacturer", Text: shown(c.Manufacturer)},
 		{Name: "First seen", At: momentOf(c.FirstSeen, now)},
 		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
 		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},

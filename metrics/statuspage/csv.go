@@ -36,7 +36,6 @@ func csvColumns() []column {
 		{"client", func(c inventory.Client) string { return c.Client }},
 		{"address", func(c inventory.Client) string { return addressText(c.Address) }},
 		{"host", func(c inventory.Client) string { return c.Host }},
-		{"manufacturer", func(c inventory.Client) string { return c.Manufacturer }},
 		{"state", func(c inventory.Client) string { return stateOf(&c).text() }},
 		{"offered", func(c inventory.Client) string { return c.Offered }},
 		{"why", func(c inventory.Client) string { return c.Why }},

@@ -157,7 +157,7 @@ func clientLink(client string) string { return "/clients/" + url.PathEscape(clie
 func rowOf(c *inventory.Client, now time.Time) row {
 	state := stateOf(c)
 	r := row{
-		Name: shown(c.Client), Link: clientLink(c.Client), Hint: hintOf(c),
+		Name: shown(c.Client), Link: clientLink(c.Client), Hint: shown(c.Host),
 		State: state.text(), Meaning: state.meaning(),
 		Offered: offeredText(c), SSLv2: c.SSLv2Format,
 		Protocols: shownAll(c.Protocols),
@@ -185,15 +185,4 @@ func offeredText(c *inventory.Client) string {
 		return "no TLS"
 	}
 	return shown(c.Offered)
-}
-
-// hintOf tells a person which device it is.
-func hintOf(c *inventory.Client) string {
-	switch {
-	case c.Manufacturer != "" && c.Host != "":
-		return shown(c.Host) + " · " + shown(c.Manufacturer)
-	case c.Manufacturer != "":
-		return shown(c.Manufacturer)
-	}
-	return shown(c.Host)
 }

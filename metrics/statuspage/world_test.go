@@ -83,10 +83,10 @@ func failure(reason proxy.Reason, at time.Time, detail string) *inventory.Failur
 }
 
 // lifted is a client that needs tlslift and gets what it wants.
-func lifted(n int, name, maker, offered, why string, seen time.Duration) inventory.Client {
+func lifted(n int, name, offered, why string, seen time.Duration) inventory.Client {
 	now := time.Now()
 	c := inventory.Client{
-		Client: name, Name: name, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), Manufacturer: maker,
+		Client: name, Name: name, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}),
 		FirstSeen: now.Add(-80 * day), LastSeen: now.Add(-seen), LastGood: now.Add(-seen), LastLifted: now.Add(-seen),
 		Offered: offered, Why: why, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
 		Protocols: []string{"smtp"}, Destinations: []string{"smtp.office365.com:587"}, Listeners: []string{"smtp://:587"},
@@ -102,34 +102,34 @@ func lifted(n int, name, maker, offered, why string, seen time.Duration) invento
 // office is what a small company has.
 func office() *known {
 	now := time.Now()
-	scanner := lifted(31, "scanner-2nd-floor", "Ricoh", "TLS 1.0", "tls_version", 4*time.Minute)
+	scanner := lifted(31, "scanner-2nd-floor", "TLS 1.0", "tls_version", 4*time.Minute)
 	scanner.SSLv2Format, scanner.Why = true, "hello_format"
-	copier := lifted(32, "copier-accounting", "Konica Minolta", "TLS 1.0", "tls_version", 11*time.Minute)
+	copier := lifted(32, "copier-accounting", "TLS 1.0", "tls_version", 11*time.Minute)
 	copier.Failure = failure(proxy.ReasonClientUnknownCA, now.Add(-11*time.Minute), "remote error: tls: unknown certificate authority")
 	copier.LastGood = now.Add(-26 * time.Hour)
 	copier.Outcomes[proxy.OutcomeFailed] = 7
-	fax := lifted(33, "fax-reception", "Brother", "TLS 1.1", "tls_version", 2*time.Hour)
+	fax := lifted(33, "fax-reception", "TLS 1.1", "tls_version", 2*time.Hour)
 	fax.Failure = failure(proxy.ReasonSMTPSendAsDenied, now.Add(-2*time.Hour), "554 5.2.252")
 	fax.LastGood, fax.SMTPReply = now.Add(-9*day), "554 5.2.252"
 	fax.Outcomes[proxy.OutcomeFailed] = 3
-	erp := lifted(40, "erp-mailer", "", "TLS 1.2", "cipher_suites", 40*time.Second)
+	erp := lifted(40, "erp-mailer", "TLS 1.2", "cipher_suites", 40*time.Second)
 	erp.Host, erp.KeyExchange = "erp.example.com", "DHE"
 	erp.Destinations = []string{"outlook.office365.com:443", "login.microsoftonline.com:443", "smtp.office365.com:587"}
 	erp.Protocols = []string{"http", "smtp"}
-	xp := lifted(44, "lab-pc-xp", "", "TLS 1.0", "tls_version", 3*day)
+	xp := lifted(44, "lab-pc-xp", "TLS 1.0", "tls_version", 3*day)
 	xp.Protocols, xp.Destinations = []string{"imap"}, []string{"outlook.office365.com:993"}
-	desk := lifted(57, "", "", "TLS 1.3", "capable", 25*time.Second)
+	desk := lifted(57, "", "TLS 1.3", "capable", 25*time.Second)
 	desk.LastLifted, desk.Version, desk.CipherSuite, desk.KeyExchange = time.Time{}, "", "", ""
 	desk.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomePassed: 1204}
 	desk.Host, desk.Destinations, desk.Protocols = "desk-57.example.com", []string{"outlook.office365.com:443", "contoso.sharepoint.com:443"}, []string{"tls"}
-	camera := lifted(90, "", "", "none", "", 6*time.Hour)
+	camera := lifted(90, "", "none", "", 6*time.Hour)
 	camera.LastLifted, camera.LastGood, camera.Why, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
 	camera.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomeRefused: 18}
 	camera.Failure = failure(proxy.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
 	k := &known{clients: []inventory.Client{
 		scanner, copier, fax, erp, xp, desk, camera,
-		lifted(35, "scanner-warehouse", "Kyocera", "TLS 1.0", "tls_version", 19*time.Minute),
-		lifted(36, "plotter", "HP", "TLS 1.1", "tls_version", 2*day),
+		lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute),
+		lifted(36, "plotter", "TLS 1.1", "tls_version", 2*day),
 	}}
 	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Duration: 2 * time.Second, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeLifted,
@@ -157,7 +157,7 @@ func hostile() *known {
 	now := time.Now()
 	for i, s := range hostileTexts() {
 		k.clients = append(k.clients, inventory.Client{
-			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, Manufacturer: s, FirstSeen: now, LastSeen: now,
+			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, FirstSeen: now, LastSeen: now,
 			Offered: s, JA3: s, JA4: s, Why: s, Version: s, CipherSuite: s, KeyExchange: s, Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
 			LastLifted: now, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomeFailed: 1}, SMTPReply: s,
 			Failure: &inventory.Failure{At: now, Reason: proxy.Reason(s), Cause: s, Remedy: s, Detail: s},
@@ -264,7 +264,7 @@ func wantInOrder(t *testing.T, s string, texts ...string) {
 func many(n int) *known {
 	k := &known{}
 	for i := range n {
-		c := lifted(i%250, fmt.Sprintf("printer-%04d", i), "", "TLS 1.0", "tls_version", time.Duration(i)*time.Minute)
+		c := lifted(i%250, fmt.Sprintf("printer-%04d", i), "TLS 1.0", "tls_version", time.Duration(i)*time.Minute)
 		k.clients = append(k.clients, c)
 	}
 	return k
