@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -79,11 +80,16 @@ func newNetwork(t *testing.T) *network {
 func (n *network) addHost(ns namespace) {
 	n.t.Helper()
 	etc := filepath.Join("/etc/netns", string(ns))
-	n.t.Cleanup(func() {
-		_, _ = run(n.t, "", "ip", "netns", "del", string(ns))
-		_ = os.RemoveAll(etc)
-	})
 	mustRun(n.t, "ip", "netns", "add", string(ns))
+	n.t.Cleanup(func() {
+		// The test's context, by which run goes, has ended.
+		if out, err := exec.Command("ip", "netns", "del", string(ns)).CombinedOutput(); err != nil {
+			n.t.Errorf("removing %s: %v\n%s", ns, err, out)
+		}
+		if err := os.RemoveAll(etc); err != nil {
+			n.t.Error(err)
+		}
+	})
 	ns.ip(n.t, "link set lo up")
 	var hosts strings.Builder
 	for address, names := range n.names {
