@@ -55,11 +55,11 @@ func (a *addresses) nameOf(ctx context.Context, allowed *policy.Policy, addr net
 	}
 	p := a.port(addr.Port())
 	for {
-		name, looking := p.find(allowed, addr.Addr())
+		name, looking, first := p.find(allowed, addr.Addr())
 		switch {
 		case looking == nil:
 			return name
-		case looking == mine:
+		case first:
 			p.put(names, a.lookUp(ctx, names, addr.Port()))
 			continue
 		}
@@ -71,27 +71,25 @@ func (a *addresses) nameOf(ctx context.Context, allowed *policy.Policy, addr net
 	}
 }
 
-// mine says that the caller is the one to look up.
-var mine = make(chan struct{})
-
 // find returns the name of an address. When that is not known well enough, it
-// also returns what to wait for, or mine.
-func (p *portAddresses) find(allowed *policy.Policy, addr netip.Addr) (string, chan struct{}) {
+// also returns what to wait for, and whether the caller is the first, who has to
+// look up and put.
+func (p *portAddresses) find(allowed *policy.Policy, addr netip.Addr) (name string, looking <-chan struct{}, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	age := time.Since(p.at)
-	name := p.byAddr[addr]
+	name = p.byAddr[addr]
 	switch {
 	case p.of != allowed:
 		name = ""
 	case age < addressesFresh && (name != "" || age < addressesStale):
-		return name, nil
+		return name, nil, false
 	}
 	if p.looking != nil {
-		return name, p.looking
+		return name, p.looking, false
 	}
 	p.looking, p.of, p.at = make(chan struct{}), allowed, time.Now()
-	return name, mine
+	return name, p.looking, true
 }
 
 // put keeps what was found. A name that could not be looked up leads to where it
