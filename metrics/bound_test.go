@@ -10,8 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // address returns the i-th address of a large network.
@@ -68,12 +67,12 @@ func TestManyClientsStayBoundedAndCounted(t *testing.T) {
 	)
 	m := New(Options{MaxClients: limit})
 	each(clients*rounds, func(i int) {
-		observe(m, &proxy.Record{
+		observe(m, &record.Record{
 			Listener: proxyListener, Client: address(i % clients), Start: start, Protocol: "tls",
-			OfferedVersion: fmt.Sprintf("0x%04x", i), Outcome: proxy.OutcomeLifted,
+			OfferedVersion: fmt.Sprintf("0x%04x", i), Outcome: record.OutcomeLifted,
 			Destination: fmt.Sprintf("tenant%d.sharepoint.com:443", i),
-			ClientTLS:   &proxy.Handshake{Version: "TLS 1.0", CipherSuite: fmt.Sprintf("0x%04x", i)},
-			UpstreamTLS: &proxy.Handshake{Version: "TLS 1.2", CipherSuite: "TLS_AES_128_GCM_SHA256"},
+			ClientTLS:   &record.Handshake{Version: "TLS 1.0", CipherSuite: fmt.Sprintf("0x%04x", i)},
+			UpstreamTLS: &record.Handshake{Version: "TLS 1.2", CipherSuite: "TLS_AES_128_GCM_SHA256"},
 			// One byte each, so that the sum is the number of connections.
 			BytesFromClient: 1,
 		})
@@ -114,14 +113,14 @@ func TestStrangersLeaveRoomForClients(t *testing.T) {
 	t.Parallel()
 	m := New(Options{MaxClients: 50})
 	for i := range 1000 {
-		observe(m, &proxy.Record{
-			Client: address(i), Start: start, Outcome: proxy.OutcomeRefused, Reason: proxy.ReasonClientNotAllowed,
+		observe(m, &record.Record{
+			Client: address(i), Start: start, Outcome: record.OutcomeRefused, Reason: record.ReasonClientNotAllowed,
 		})
 	}
 	if _, strangers := sum(t, m.Gatherer(), clientFailuresTotal, "client"); strangers != 5+1 {
 		t.Errorf("%d strangers have series, want 5 and other", strangers)
 	}
-	observe(m, &proxy.Record{Client: address(2000), Start: start, Outcome: proxy.OutcomeLifted})
+	observe(m, &record.Record{Client: address(2000), Start: start, Outcome: record.OutcomeLifted})
 	want := `tlslift_client_connections_total{client="10.0.7.208",outcome="lifted",protocol="unknown",tls_version="none"}`
 	if got := series(t, m, want); got != "1" {
 		t.Errorf("a client after the strangers is counted %s times, want 1", got)
@@ -132,17 +131,17 @@ func TestInventedDestinationsLeaveRoomForReal(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
 	for i := range 1000 {
-		observe(m, &proxy.Record{
+		observe(m, &record.Record{
 			Destination: fmt.Sprintf("invented%d.sharepoint.com:443", i), Start: start,
-			Outcome: proxy.OutcomeFailed, Reason: proxy.ReasonNameNotFound,
+			Outcome: record.OutcomeFailed, Reason: record.ReasonNameNotFound,
 		})
 	}
 	if total, distinct := sum(t, m.Gatherer(), upstreamFailuresTotal, "destination"); total != 1000 || distinct != maxDestinations/2+1 {
 		t.Errorf("%d failures of %d destinations, want 1000 of %d", total, distinct, maxDestinations/2+1)
 	}
-	observe(m, &proxy.Record{
-		Destination: "smtp.office365.com:587", Start: start, Outcome: proxy.OutcomeLifted,
-		UpstreamTLS: &proxy.Handshake{Version: "TLS 1.2", CipherSuite: "TLS_AES_128_GCM_SHA256"},
+	observe(m, &record.Record{
+		Destination: "smtp.office365.com:587", Start: start, Outcome: record.OutcomeLifted,
+		UpstreamTLS: &record.Handshake{Version: "TLS 1.2", CipherSuite: "TLS_AES_128_GCM_SHA256"},
 	})
 	want := `tlslift_upstream_handshakes_total{cipher_suite="TLS_AES_128_GCM_SHA256",destination="smtp.office365.com:587",resumed="false",tls_version="TLS 1.2"}`
 	if got := series(t, m, want); got != "1" {

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A client holds what every connection of the client updates.
@@ -26,11 +25,11 @@ type client struct {
 type clientInfo struct{ address, name, fingerprint string }
 
 // clientOf returns the client of a record, which may be one that is shared.
-func (m *Metrics) clientOf(r *proxy.Record) *client {
+func (m *Metrics) clientOf(r *record.Record) *client {
 	if !r.Client.IsValid() {
 		return m.unknownClient()
 	}
-	stranger := r.Reason == proxy.ReasonClientNotAllowed
+	stranger := r.Reason == record.ReasonClientNotAllowed
 	if c, ok := m.clients.get(keyOf(r), stranger); ok {
 		return c
 	}
@@ -45,7 +44,7 @@ type clientKey struct {
 	addr netip.Addr // zero when there is a name
 }
 
-func keyOf(r *proxy.Record) clientKey {
+func keyOf(r *record.Record) clientKey {
 	if r.ClientName != "" {
 		return clientKey{name: r.ClientName}
 	}
@@ -70,7 +69,7 @@ func (m *Metrics) clientLabelled(name string) *client {
 
 // describe shows where the client came from last, and what its software looks
 // like.
-func (m *Metrics) describe(c *client, r *proxy.Record) {
+func (m *Metrics) describe(c *client, r *record.Record) {
 	if c.label == other || c.label == unknown {
 		return
 	}

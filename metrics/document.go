@@ -3,7 +3,7 @@ package metrics
 import (
 	"strings"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // Documentation returns a Markdown table of all metrics, without those of the
@@ -20,7 +20,7 @@ func Documentation() string {
 // connection can be refused or fail.
 func ReasonsDocumentation() string {
 	rows := [][]string{{"reason", "cause", "remedy"}}
-	for _, r := range proxy.Reasons() {
+	for _, r := range record.Reasons() {
 		rows = append(rows, []string{code(string(r)), r.Cause(), r.Remedy()})
 	}
 	return markdownTable(rows)

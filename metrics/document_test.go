@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // described collects, from a real scrape, the row that each of our metrics
@@ -98,10 +98,10 @@ func TestDocumentationEqualsExposition(t *testing.T) {
 func TestReasonsDocumentationHasEveryReason(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(strings.TrimSpace(ReasonsDocumentation()), "\n")
-	if want := len(proxy.Reasons()) + 2; len(lines) != want {
+	if want := len(record.Reasons()) + 2; len(lines) != want {
 		t.Fatalf("%d lines, want %d", len(lines), want)
 	}
-	for i, r := range proxy.Reasons() {
+	for i, r := range record.Reasons() {
 		want := "| `" + string(r) + "` | " + r.Cause() + " | " + r.Remedy() + " |"
 		if lines[i+2] != want {
 			t.Errorf("line is\n%s\nwant\n%s", lines[i+2], want)

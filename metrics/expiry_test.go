@@ -7,16 +7,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // at is a connection of a client now, which has a series in every metric.
-func at(addr netip.Addr, name string) *proxy.Record {
-	return &proxy.Record{
+func at(addr netip.Addr, name string) *record.Record {
+	return &record.Record{
 		Client: addr, ClientName: name, Start: time.Now(), Protocol: "smtp", OfferedVersion: "TLS 1.0", JA4: "the ja4",
-		Outcome: proxy.OutcomeLifted, Reason: proxy.ReasonSMTPAuthFailed, BytesFromClient: 1,
-		ClientTLS:   &proxy.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA"},
-		SMTPReplies: []proxy.SMTPReply{{Code: "535", Enhanced: "5.7.3", Count: 1}},
+		Outcome: record.OutcomeLifted, Reason: record.ReasonSMTPAuthFailed, BytesFromClient: 1,
+		ClientTLS:   &record.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA"},
+		SMTPReplies: []record.SMTPReply{{Code: "535", Enhanced: "5.7.3", Count: 1}},
 	}
 }
 
@@ -29,7 +29,7 @@ func TestClientsExpire(t *testing.T) {
 		}
 		for i := range 5 {
 			r := at(address(1000+i), "")
-			r.Outcome, r.Reason = proxy.OutcomeRefused, proxy.ReasonClientNotAllowed
+			r.Outcome, r.Reason = record.OutcomeRefused, record.ReasonClientNotAllowed
 			observe(m, r)
 		}
 		time.Sleep(20 * time.Hour)

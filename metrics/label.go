@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tlslift/tlslift/proxy"
 )
 
 const (
@@ -52,11 +50,6 @@ func resumedLabel(resumed bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// upstreamReason says whether the destination, or the way to it, is to blame.
-func upstreamReason(r proxy.Reason) bool {
-	return strings.HasPrefix(string(r), "upstream_") || r == proxy.ReasonAddressForbidden
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }

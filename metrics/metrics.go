@@ -16,8 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	dto "github.com/prometheus/client_model/go"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -167,7 +166,7 @@ func (m *Metrics) Opened(listener string) {
 }
 
 // Closed counts a connection that has ended.
-func (m *Metrics) Closed(r *proxy.Record) {
+func (m *Metrics) Closed(r *record.Record) {
 	listener := label(r.Listener)
 	m.active.WithLabelValues(listener).Dec()
 	m.connections.WithLabelValues(listener, label(string(r.Outcome))).Inc()
@@ -176,20 +175,20 @@ func (m *Metrics) Closed(r *proxy.Record) {
 	m.countUpstream(r)
 }
 
-func (m *Metrics) countClient(r *proxy.Record) {
+func (m *Metrics) countClient(r *record.Record) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
 	c := m.clientOf(r)
 	ended := seconds(r.Start.Add(r.Duration))
 	c.lastSeen.Set(ended)
-	if r.Outcome == proxy.OutcomeLifted {
+	if r.Outcome == record.OutcomeLifted {
 		// A counter cannot tell: what appears at 1 has not increased.
 		m.lastLifted.WithLabelValues(c.label).Set(ended)
 	}
 	m.describe(c, r)
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
-	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, r.Protocol, false),
+	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, string(r.Protocol), false),
 		versionLabel(r.OfferedVersion), label(string(r.Outcome))).Inc()
 	if h := r.ClientTLS; h != nil {
 		m.clientHandshakes.WithLabelValues(c.label, versionLabel(h.Version),
@@ -202,14 +201,14 @@ func (m *Metrics) countClient(r *proxy.Record) {
 	m.countReplies(c, r.SMTPReplies)
 }
 
-func (m *Metrics) countUpstream(r *proxy.Record) {
+func (m *Metrics) countUpstream(r *record.Record) {
 	if h := r.UpstreamTLS; h != nil {
 		m.upstreamHandshakes.WithLabelValues(labelIn(m.destinations, r.Destination, false),
 			versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false),
 			resumedLabel(h.Resumed)).Inc()
 		m.upstreamTime.Observe(h.Duration.Seconds())
 	}
-	if upstreamReason(r.Reason) {
+	if r.Reason.Fault() == record.FaultDestination {
 		m.upstreamFailures.WithLabelValues(
 			labelIn(m.destinations, r.Destination, true), string(r.Reason)).Inc()
 	}

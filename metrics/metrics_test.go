@@ -12,8 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 var update = flag.Bool("update", false, "rewrite the files in testdata")
@@ -117,28 +116,28 @@ func TestHostileLabelsAreTamed(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
-		record proxy.Record
+		record record.Record
 		want   string
 	}{
-		{"made-up version", proxy.Record{OfferedVersion: "0x1234"},
+		{"made-up version", record.Record{OfferedVersion: "0x1234"},
 			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="unknown"}`},
-		{"no hello", proxy.Record{OfferedVersion: "none"},
+		{"no hello", record.Record{OfferedVersion: "none"},
 			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="none"}`},
-		{"SSL 3.0", proxy.Record{OfferedVersion: "SSL 3.0", Protocol: "tls"},
+		{"SSL 3.0", record.Record{OfferedVersion: "SSL 3.0", Protocol: "tls"},
 			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="tls",tls_version="SSL 3.0"}`},
-		{"zone that is not UTF-8", proxy.Record{Client: netip.MustParseAddr("fe80::1").WithZone("\xff")},
+		{"zone that is not UTF-8", record.Record{Client: netip.MustParseAddr("fe80::1").WithZone("\xff")},
 			"tlslift_client_connections_total{client=\"fe80::1%\uFFFD\",outcome=\"failed\",protocol=\"unknown\",tls_version=\"none\"}"},
-		{"destination that is not UTF-8", proxy.Record{Destination: "a\xff:443", Reason: proxy.ReasonUpstreamTimeout},
+		{"destination that is not UTF-8", record.Record{Destination: "a\xff:443", Reason: record.ReasonUpstreamTimeout},
 			"tlslift_upstream_failures_total{destination=\"a\uFFFD:443\",reason=\"upstream_timeout\"}"},
-		{"no destination", proxy.Record{Reason: proxy.ReasonUpstreamTimeout},
+		{"no destination", record.Record{Reason: record.ReasonUpstreamTimeout},
 			`tlslift_upstream_failures_total{destination="unknown",reason="upstream_timeout"}`},
-		{"bytes below zero", proxy.Record{BytesFromClient: -1},
+		{"bytes below zero", record.Record{BytesFromClient: -1},
 			`tlslift_client_connections_total{client="unknown",outcome="failed",protocol="unknown",tls_version="none"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			m := New(Options{})
-			tc.record.Outcome = proxy.OutcomeFailed
+			tc.record.Outcome = record.OutcomeFailed
 			observe(m, &tc.record)
 			if got := series(t, m, tc.want); got != "1" {
 				t.Errorf("%s is %s, want 1; have:\n%s", tc.want, got, ours(scrape(t, m)))
@@ -149,22 +148,22 @@ func TestHostileLabelsAreTamed(t *testing.T) {
 
 func TestReasonsOfTheUpstream(t *testing.T) {
 	t.Parallel()
-	var got []proxy.Reason
-	for _, r := range proxy.Reasons() {
-		if upstreamReason(r) {
+	var got []record.Reason
+	for _, r := range record.Reasons() {
+		if r.Fault() == record.FaultDestination {
 			got = append(got, r)
 		}
 	}
-	for _, r := range []proxy.Reason{
-		proxy.ReasonAddressForbidden, proxy.ReasonNameNotFound, proxy.ReasonEgressProxyFailed,
-		proxy.ReasonUpstreamCertExpired, proxy.ReasonUpstreamRefusedHello,
+	for _, r := range []record.Reason{
+		record.ReasonAddressForbidden, record.ReasonNameNotFound, record.ReasonEgressProxyFailed,
+		record.ReasonUpstreamCertExpired, record.ReasonUpstreamRefusedHello,
 	} {
 		if !slices.Contains(got, r) {
 			t.Errorf("%s is not counted as the upstream's", r)
 		}
 	}
-	for _, r := range []proxy.Reason{
-		"", proxy.ReasonClientUnknownCA, proxy.ReasonDestinationNotAllowed, proxy.ReasonHelloTimeout, proxy.ReasonInternal,
+	for _, r := range []record.Reason{
+		"", record.ReasonClientUnknownCA, record.ReasonDestinationNotAllowed, record.ReasonHelloTimeout, record.ReasonInternal,
 	} {
 		if slices.Contains(got, r) {
 			t.Errorf("%s is counted as the upstream's", r)

@@ -1,6 +1,6 @@
 package metrics
 
-import "github.com/tlslift/tlslift/proxy"
+import "github.com/tlslift/tlslift/proxy/record"
 
 // none stands for an enhanced status code that a reply did not have.
 const none = "none"
@@ -17,7 +17,7 @@ func newReplyKey(k replyKey) replyKey {
 }
 
 // countReplies counts the replies of one connection.
-func (m *Metrics) countReplies(c *client, replies []proxy.SMTPReply) {
+func (m *Metrics) countReplies(c *client, replies []record.SMTPReply) {
 	for _, r := range replies {
 		labels, ok := m.replyCodes.get(replyKey{r.Code, r.Enhanced}, false)
 		if !ok {

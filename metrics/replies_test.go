@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // Whatever codes a destination makes up, the series stay few, and no reply is
@@ -15,9 +15,9 @@ func TestReplyCodesAreBounded(t *testing.T) {
 	m := New(Options{})
 	const codes = 3 * maxReplyCodes
 	for i := range codes {
-		observe(m, &proxy.Record{
-			Client: netip.MustParseAddr("10.0.0.1"), Outcome: proxy.OutcomeLifted,
-			SMTPReplies: []proxy.SMTPReply{{Code: "250", Enhanced: "2." + strconv.Itoa(i) + ".0", Count: 2}},
+		observe(m, &record.Record{
+			Client: netip.MustParseAddr("10.0.0.1"), Outcome: record.OutcomeLifted,
+			SMTPReplies: []record.SMTPReply{{Code: "250", Enhanced: "2." + strconv.Itoa(i) + ".0", Count: 2}},
 		})
 	}
 	total, distinct := sum(t, m.Gatherer(), clientSMTPReplies, "enhanced_code")
@@ -31,8 +31,8 @@ func TestNamedClientsHaveTheirName(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
 	for _, addr := range []string{"10.0.0.1", "10.0.0.2"} {
-		observe(m, &proxy.Record{
-			Client: netip.MustParseAddr(addr), ClientName: "second floor", Protocol: "smtp", OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomePassed,
+		observe(m, &record.Record{
+			Client: netip.MustParseAddr(addr), ClientName: "second floor", Protocol: "smtp", OfferedVersion: "TLS 1.0", Outcome: record.OutcomePassed,
 		})
 	}
 	const want = `tlslift_client_connections_total{client="second floor",outcome="passed",protocol="smtp",tls_version="TLS 1.0"}`

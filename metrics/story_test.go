@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const proxyListener = "proxy://127.0.0.1:3128"
@@ -17,48 +17,48 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // story is a day in an office: a printer that is lifted, twice, a laptop that
 // passes, and three that go wrong.
-func story() []*proxy.Record {
-	printer := &proxy.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", Duration: 300 * time.Millisecond}
+func story() []*record.Record {
+	printer := &record.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", Duration: 300 * time.Millisecond}
 	again := *printer
 	again.Resumed, again.Duration = true, 20*time.Millisecond
-	microsoft := &proxy.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_256_GCM_SHA384", Duration: 40 * time.Millisecond}
+	microsoft := &record.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_256_GCM_SHA384", Duration: 40 * time.Millisecond}
 	const office = "outlook.office365.com:443"
-	return []*proxy.Record{
+	return []*record.Record{
 		{
 			Listener: proxyListener, Client: netip.MustParseAddr("::ffff:10.0.0.7"), Start: start, Duration: 2 * time.Second,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: record.OutcomeLifted,
 			ClientTLS: printer, UpstreamTLS: microsoft, BytesFromClient: 1000, BytesToClient: 5000,
 			JA4: "t10i210100_123456789abc_cba987654321",
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.7"), Start: start.Add(time.Minute), Duration: time.Second,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeLifted,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: record.OutcomeLifted,
 			ClientTLS: &again, UpstreamTLS: microsoft, BytesFromClient: 1, BytesToClient: 2,
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.40"), Start: start, Duration: 3 * time.Minute,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.3", Outcome: proxy.OutcomePassed,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.3", Outcome: record.OutcomePassed,
 			BytesFromClient: 100, BytesToClient: 200,
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.8"), Start: start, Duration: time.Second,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.1", Outcome: proxy.OutcomeFailed,
-			Reason: proxy.ReasonClientUnknownCA, UpstreamTLS: microsoft,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.1", Outcome: record.OutcomeFailed,
+			Reason: record.ReasonClientUnknownCA, UpstreamTLS: microsoft,
 		}, {
 			Listener: "tls://127.0.0.1:8443", Client: netip.MustParseAddr("fd00::9"), Start: start, Duration: 5 * time.Second,
-			Protocol: "tls", Destination: "smtp.office365.com:587", OfferedVersion: "TLS 1.0", Outcome: proxy.OutcomeFailed,
-			Reason: proxy.ReasonUpstreamTimeout,
+			Protocol: "tls", Destination: "smtp.office365.com:587", OfferedVersion: "TLS 1.0", Outcome: record.OutcomeFailed,
+			Reason: record.ReasonUpstreamTimeout,
 		}, {
 			Listener: proxyListener, Start: start, Duration: time.Millisecond,
-			Outcome: proxy.OutcomeRefused, Reason: proxy.ReasonProxyHeaderInvalid,
+			Outcome: record.OutcomeRefused, Reason: record.ReasonProxyHeaderInvalid,
 		}, {
 			Listener: "smtp://127.0.0.1:2587", Client: netip.MustParseAddr("10.0.0.9"), Start: start, Duration: time.Second,
-			Protocol: "smtp", Destination: "smtp.office365.com:587", OfferedVersion: "none", Outcome: proxy.OutcomeLifted,
-			Reason: proxy.ReasonSMTPSendAsDenied, SMTPReply: "550 5.7.60", UpstreamTLS: microsoft,
-			SMTPReplies: []proxy.SMTPReply{{Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "354", Count: 1}, {Code: "550", Enhanced: "5.7.60", Count: 1}},
+			Protocol: "smtp", Destination: "smtp.office365.com:587", OfferedVersion: "none", Outcome: record.OutcomeLifted,
+			Reason: record.ReasonSMTPSendAsDenied, SMTPReply: "550 5.7.60", UpstreamTLS: microsoft,
+			SMTPReplies: []record.SMTPReply{{Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "354", Count: 1}, {Code: "550", Enhanced: "5.7.60", Count: 1}},
 		},
 	}
 }
 
 // observe tells m of records from accept to close.
-func observe(m *Metrics, records ...*proxy.Record) {
+func observe(m *Metrics, records ...*record.Record) {
 	for _, r := range records {
 		m.Opened(r.Listener)
 		m.Closed(r)

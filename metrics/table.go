@@ -11,8 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // WriteClientTable writes what the metrics say of each client: the
@@ -45,7 +44,7 @@ func writeFailures(w io.Writer, failures [][]string) error {
 	if err := writeAligned(w, []string{"CLIENT", "REASON", "CONNECTIONS"}, failures); err != nil {
 		return err
 	}
-	for _, r := range proxy.Reasons() {
+	for _, r := range record.Reasons() {
 		if !slices.ContainsFunc(failures, func(row []string) bool { return row[1] == string(r) }) {
 			continue
 		}

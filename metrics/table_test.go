@@ -6,8 +6,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 func TestClientTable(t *testing.T) {
@@ -33,7 +32,7 @@ unknown   proxy_header_invalid  1
 	if !strings.HasPrefix(b.String(), want) {
 		t.Errorf("got\n%s\nwant at first\n%s", b.String(), want)
 	}
-	for _, r := range proxy.Reasons() {
+	for _, r := range record.Reasons() {
 		explained := strings.Contains(b.String(), "\n"+string(r)+": "+r.Cause()+"\n  "+r.Remedy()+"\n")
 		happened := strings.Contains(want, " "+string(r)+" ")
 		if explained != happened {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An admission counts connections against the global limit and the limit of
@@ -29,15 +31,15 @@ func newAdmission(cfg *Config) *admission {
 // caller gives the place back with leave.
 func (a *admission) admit(addr netip.Addr) error {
 	if !within(a.nets, addr) {
-		return refused(ReasonClientNotAllowed, fmt.Errorf("client %s", addr))
+		return record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", addr))
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.total >= a.max {
-		return refused(ReasonTooManyConnections, fmt.Errorf("%d connections", a.total))
+		return record.Fail(record.ReasonTooManyConnections, fmt.Errorf("%d connections", a.total))
 	}
 	if a.perClient[addr] >= a.maxPerClient {
-		return refused(ReasonTooManyFromClient, fmt.Errorf("%d connections", a.perClient[addr]))
+		return record.Fail(record.ReasonTooManyFromClient, fmt.Errorf("%d connections", a.perClient[addr]))
 	}
 	a.total++
 	a.perClient[addr]++

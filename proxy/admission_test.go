@@ -4,13 +4,15 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-func reasonOf(err error) Reason {
+func reasonOf(err error) record.Reason {
 	if err == nil {
 		return ""
 	}
-	return asFailure(err).reason
+	return asFailure(err).Reason
 }
 
 func TestAdmission(t *testing.T) {
@@ -24,13 +26,13 @@ func TestAdmission(t *testing.T) {
 
 	for _, step := range []struct {
 		addr netip.Addr
-		want Reason
+		want record.Reason
 	}{
-		{stranger, ReasonClientNotAllowed},
-		{netip.Addr{}, ReasonClientNotAllowed},
-		{one, ""}, {one, ""}, {one, ReasonTooManyFromClient},
+		{stranger, record.ReasonClientNotAllowed},
+		{netip.Addr{}, record.ReasonClientNotAllowed},
+		{one, ""}, {one, ""}, {one, record.ReasonTooManyFromClient},
 		{linkLocal, ""},
-		{two, ReasonTooManyConnections},
+		{two, record.ReasonTooManyConnections},
 	} {
 		if got := reasonOf(a.admit(step.addr)); got != step.want {
 			t.Errorf("admitting %s: got %q, want %q", step.addr, got, step.want)

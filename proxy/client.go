@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // maxEarly bounds what a client may have sent before its connection is handed
@@ -35,7 +36,7 @@ type client struct {
 	reader   *bufio.Reader // nil once drained
 	source   *source       // what reader reads from
 	listener *listener
-	rec      *Record
+	rec      *record.Record
 	options  clients.Options // of the clients file
 
 	original     netip.AddrPort     // where a redirected client was going; invalid for others
@@ -73,9 +74,9 @@ func newClient(l *listener, conn net.Conn, now time.Time) *client {
 	r.Reset(src)
 	return &client{
 		Conn: conn, reader: r, source: src, listener: l,
-		rec: &Record{
+		rec: &record.Record{
 			Listener: l.name, Client: addrPortOf(conn.RemoteAddr()).Addr(), Start: now,
-			Protocol: protocolUnknown, OfferedVersion: "none",
+			Protocol: record.ProtocolUnknown, OfferedVersion: record.VersionNone,
 		},
 	}
 }
@@ -199,3 +200,11 @@ func isReset(err error) bool {
 
 // errNotConnected is what a half-close of an already reset connection gives.
 var errNotConnected error = syscall.ENOTCONN
+
+// forget takes back what is known of requests that were served in a connection
+// which then goes on as a tunnel.
+func (c *client) forget() {
+	c.rec.Protocol, c.rec.Destination = record.ProtocolUnknown, ""
+	c.rec.Outcome, c.rec.Reason, c.rec.Err = "", "", nil
+	c.rec.BytesFromClient, c.rec.BytesToClient = 0, 0
+}

@@ -6,28 +6,29 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // What a client says to the certificate leads to different remedies.
 func TestAlertsOfClients(t *testing.T) {
 	t.Parallel()
-	for alert, want := range map[uint8]Reason{
-		48: ReasonClientUnknownCA, 42: ReasonClientBadCertificate, 43: ReasonClientCertUnsupported,
-		44: ReasonClientCertRevoked, 45: ReasonClientCertExpired, 46: ReasonClientCertUnknown,
-		40: ReasonClientParameters, 47: ReasonClientParameters, 70: ReasonClientParameters, 71: ReasonClientParameters,
-		10: ReasonClientAlert, 20: ReasonClientAlert, 80: ReasonClientAlert, 255: ReasonClientAlert,
+	for alert, want := range map[uint8]record.Reason{
+		48: record.ReasonClientUnknownCA, 42: record.ReasonClientBadCertificate, 43: record.ReasonClientCertUnsupported,
+		44: record.ReasonClientCertRevoked, 45: record.ReasonClientCertExpired, 46: record.ReasonClientCertUnknown,
+		40: record.ReasonClientParameters, 47: record.ReasonClientParameters, 70: record.ReasonClientParameters, 71: record.ReasonClientParameters,
+		10: record.ReasonClientAlert, 20: record.ReasonClientAlert, 80: record.ReasonClientAlert, 255: record.ReasonClientAlert,
 	} {
 		err := fmt.Errorf("handshake: %w", &legacytls.AlertError{Description: alert})
-		if got := clientFailure(err, true); got.reason != want || got.outcome != OutcomeFailed {
-			t.Errorf("alert %d: got %s, %s; want %s", alert, got.outcome, got.reason, want)
+		if got := clientFailure(err, true); got.Reason != want || got.Reason.Outcome() != record.OutcomeFailed {
+			t.Errorf("alert %d: got %s, %s; want %s", alert, got.Reason.Outcome(), got.Reason, want)
 		}
 	}
-	for silent, want := range map[bool]Reason{true: ReasonClientClosedAfterCert, false: ReasonClientClosed} {
-		if got := clientFailure(io.ErrUnexpectedEOF, silent).reason; got != want {
+	for silent, want := range map[bool]record.Reason{true: record.ReasonClientClosedAfterCert, false: record.ReasonClientClosed} {
+		if got := clientFailure(io.ErrUnexpectedEOF, silent).Reason; got != want {
 			t.Errorf("closed, silent %v: got %s, want %s", silent, got, want)
 		}
 	}
-	if got := clientFailure(io.ErrShortBuffer, true).reason; got != ReasonClientHandshakeFailed {
+	if got := clientFailure(io.ErrShortBuffer, true).Reason; got != record.ReasonClientHandshakeFailed {
 		t.Errorf("another error: got %s", got)
 	}
 }

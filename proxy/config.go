@@ -12,6 +12,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -100,3 +101,12 @@ func CheckListener(l ListenURL, p *policy.Policy) error {
 // names returns the DNS names of an upstream certificate, for the leaf to
 // mirror.
 func names(cert *x509.Certificate) []string { return cert.DNSNames }
+
+// An Observer is told of every connection, from many goroutines at once. It
+// must not block and must not keep the record.
+type Observer interface {
+	// Opened is called when a listener has accepted a connection.
+	Opened(listener string)
+	// Closed is called once for each Opened, when the connection has ended.
+	Closed(r *record.Record)
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An Action is what becomes of a connection.
@@ -29,9 +30,9 @@ type Decision struct {
 	// "signature_algorithms" or "groups"; "destination_refused" when an
 	// earlier passed hello of this shape was refused by the destination;
 	// "opening_differs" when TLS begins differently on the two sides.
-	Why string
+	Rule record.Rule
 	// Reason says why the connection is refused; empty otherwise.
-	Reason Reason
+	Reason record.Reason
 }
 
 // A Circumstance is what Decide takes into account beside the hello. Its zero
@@ -87,36 +88,36 @@ func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	switch {
 	case lacks != "":
 	case c.OpeningDiffers:
-		lacks = "opening_differs"
+		lacks = record.RuleTLSModeMismatch
 	case c.RefusedBefore:
-		lacks = "destination_refused"
+		lacks = record.RuleDestinationRefused
 	default:
-		return Decision{Action: Pass, Why: "capable"}
+		return Decision{Action: Pass, Rule: record.RuleCapable}
 	}
 	if reason := unservable(h, c.Weak); reason != "" {
-		return Decision{Action: Refuse, Why: lacks, Reason: reason}
+		return Decision{Action: Refuse, Rule: lacks, Reason: reason}
 	}
-	return Decision{Action: Lift, Why: lacks}
+	return Decision{Action: Lift, Rule: lacks}
 }
 
 // lacking names the first thing that keeps the client from finishing a
 // handshake with Microsoft 365 by itself; empty when nothing is known to.
-func lacking(h *clienthello.Hello) string {
+func lacking(h *clienthello.Hello) record.Rule {
 	switch {
 	case h.Format == clienthello.SSLv2:
-		return "hello_format"
+		return record.RuleHelloFormat
 	case h.Offers(tls.VersionTLS13) && overlaps(h.CipherSuites, tls13Suites):
 		return ""
 	case !h.Offers(tls.VersionTLS12) && !h.Offers(tls.VersionTLS13):
-		return "tls_version"
+		return record.RuleTLSVersion
 	case !overlaps(h.CipherSuites, capableSuites):
-		return "cipher_suites"
+		return record.RuleCipherSuites
 	case !overlaps(h.SignatureAlgorithms, sha2RSASignatures):
 		// Without the extension the client means SHA-1 (RFC 5246 section
 		// 7.4.1.4.1).
-		return "signature_algorithms"
+		return record.RuleSignatureAlgorithms
 	case h.HasExtension(extGroups) && !overlaps(h.Groups, capableGroups):
-		return "groups"
+		return record.RuleGroups
 	}
 	return ""
 }

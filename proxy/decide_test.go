@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // Suites that only this table names.
@@ -65,9 +66,11 @@ func modern12(suites ...uint16) *clienthello.Hello {
 // and refused.
 func TestDecide(t *testing.T) {
 	t.Parallel()
-	pass := func(why string) Decision { return Decision{Action: Pass, Why: why} }
-	lift := func(why string) Decision { return Decision{Action: Lift, Why: why} }
-	refuse := func(why string, r Reason) Decision { return Decision{Action: Refuse, Why: why, Reason: r} }
+	pass := func(rule record.Rule) Decision { return Decision{Action: Pass, Rule: rule} }
+	lift := func(rule record.Rule) Decision { return Decision{Action: Lift, Rule: rule} }
+	refuse := func(rule record.Rule, r record.Reason) Decision {
+		return Decision{Action: Refuse, Rule: rule, Reason: r}
+	}
 	const old, v11, v12 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12
 	rc4 := Circumstance{Weak: WeakSuites{RC4: true}}
 	des := Circumstance{Weak: WeakSuites{DES: true}}
@@ -113,20 +116,20 @@ func TestDecide(t *testing.T) {
 		{"capable, but refused before", modern12(ecdheRSAAES128GCM), before, lift("destination_refused")},
 		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before, lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
-		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before, refuse("destination_refused", ReasonNoSharedCipherSuite)},
+		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before, refuse("destination_refused", record.ReasonNoSharedCipherSuite)},
 
 		// One side begins with TLS at once, the other with STARTTLS.
-		{"capable, but the openings differ", modern12(ecdheRSAAES128GCM), differs, lift("opening_differs")},
+		{"capable, but the openings differ", modern12(ecdheRSAAES128GCM), differs, lift("tls_mode_mismatch")},
 		{"too old anyway, and the openings differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
-		{"openings differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs, refuse("opening_differs", ReasonNoSharedCipherSuite)},
+		{"openings differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs, refuse("tls_mode_mismatch", record.ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
-		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", ReasonCipherSuiteDisabled)},
+		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", record.ReasonCipherSuiteDisabled)},
 		{"RC4 only, allowed", hello(old, rsaRC4), rc4, lift("tls_version")},
 		{"ECDHE with RC4 only, allowed", withGroups(hello(old, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA), p256), rc4, lift("tls_version")},
 
 		{"RC4 with MD5 only, allowed", hello(old, 0x0004), rc4, lift("tls_version")},
-		{"single DES only", hello(old, rsaDES), rc4, refuse("tls_version", ReasonCipherSuiteDisabled)},
+		{"single DES only", hello(old, rsaDES), rc4, refuse("tls_version", record.ReasonCipherSuiteDisabled)},
 		{"single DES only, allowed", hello(old, rsaDES), des, lift("tls_version")},
 
 		// What crypto/tls would refuse.
@@ -138,13 +141,13 @@ func TestDecide(t *testing.T) {
 		{"SSLv2-format hello for TLS 1.2", sslv2(hello(v12, ecdheRSAAES128GCM)), Circumstance{}, lift("hello_format")},
 
 		// What cannot be served.
-		{"no suites", hello(old), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"GCM suites at TLS 1.0", hello(old, rsaAES128GCM), Circumstance{}, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"export suites only", hello(old, 0x0003, 0x0008), rc4, refuse("tls_version", ReasonNoSharedCipherSuite)},
-		{"SSLv2-format hello for SSL 3.0", sslv2(hello(0x0300, rsaRC4)), Circumstance{}, refuse("hello_format", ReasonSSL3Only)},
-		{"SSL 2.0", sslv2(hello(0x0002)), Circumstance{}, refuse("hello_format", ReasonSSL2Only)},
-		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", ReasonSSL3Only)},
-		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, refuse("tls_version", ReasonInappropriateFallback)},
+		{"no suites", hello(old), Circumstance{}, refuse("tls_version", record.ReasonNoSharedCipherSuite)},
+		{"GCM suites at TLS 1.0", hello(old, rsaAES128GCM), Circumstance{}, refuse("tls_version", record.ReasonNoSharedCipherSuite)},
+		{"export suites only", hello(old, 0x0003, 0x0008), rc4, refuse("tls_version", record.ReasonNoSharedCipherSuite)},
+		{"SSLv2-format hello for SSL 3.0", sslv2(hello(0x0300, rsaRC4)), Circumstance{}, refuse("hello_format", record.ReasonSSL3Only)},
+		{"SSL 2.0", sslv2(hello(0x0002)), Circumstance{}, refuse("hello_format", record.ReasonSSL2Only)},
+		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", record.ReasonSSL3Only)},
+		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, refuse("tls_version", record.ReasonInappropriateFallback)},
 		{"fallback at TLS 1.2 is no fallback", modern12(rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, lift("cipher_suites")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

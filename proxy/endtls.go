@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A clientTLS is the client's TLS, ended by one of the two engines.
@@ -27,7 +28,7 @@ type clientTLS interface {
 func (s *Server) endClientTLS(ctx context.Context, c *client, mirror []string, protocol string) error {
 	leaf, err := s.cfg.CA.Leaf(c.destination.Host, mirror, leafProfile(c.hello, c.options.Leaf))
 	if err != nil {
-		return failed(ReasonInternal, fmt.Errorf("making leaf: %w", err))
+		return record.Fail(record.ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()
@@ -131,13 +132,13 @@ func (s *Server) bindTickets(cfg *tls.Config, destination string) {
 	}
 }
 
-func clientHandshake(conn clientTLS, start time.Time) *Handshake {
+func clientHandshake(conn clientTLS, start time.Time) *record.Handshake {
 	legacy, is := conn.(*legacytls.Conn)
 	if !is {
 		return handshakeOf(conn.(*tls.Conn).ConnectionState(), start)
 	}
 	state := legacy.ConnectionState()
-	return &Handshake{
+	return &record.Handshake{
 		Version:     clienthello.VersionName(state.Version),
 		CipherSuite: legacytls.SuiteName(state.CipherSuite),
 		Resumed:     state.DidResume,
@@ -145,8 +146,8 @@ func clientHandshake(conn clientTLS, start time.Time) *Handshake {
 	}
 }
 
-func handshakeOf(cs tls.ConnectionState, start time.Time) *Handshake {
-	return &Handshake{
+func handshakeOf(cs tls.ConnectionState, start time.Time) *record.Handshake {
+	return &record.Handshake{
 		Version:     clienthello.VersionName(cs.Version),
 		CipherSuite: tls.CipherSuiteName(cs.CipherSuite),
 		Resumed:     cs.DidResume,

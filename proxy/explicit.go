@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/elazarl/goproxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // maxHTTPHeader bounds a request's header; net/http allows 4 KiB above it.
@@ -77,14 +78,14 @@ type tunnel struct {
 // established tells the client that the tunnel stands.
 func (t *tunnel) established(c *client, timeout time.Duration) error {
 	if err := c.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	if _, err := io.WriteString(c, t.proto+" 200 Connection established\r\n\r\n"); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	t.open = true
 	if err := c.SetWriteDeadline(time.Time{}); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	return nil
 }
@@ -139,21 +140,21 @@ func (v *conversation) finish() { close(v.ended) }
 func (e *explicit) request(ctx context.Context, c *client) error {
 	v := &conversation{Conn: c.Conn, client: c, ended: make(chan struct{})}
 	if !e.queue.put(v) {
-		return failed(ReasonCutOff, net.ErrClosed)
+		return record.Fail(record.ReasonCutOff, net.ErrClosed)
 	}
 	<-v.ended
 	switch {
 	case v.tunnel != nil:
 		c.tunnel = v.tunnel
-		c.rec.forget() // plain requests before it, and the CONNECT itself
+		c.forget() // plain requests before it, and the CONNECT itself
 		return nil
 	case v.served:
 		return errServed
 	case v.wrote:
 		// net/http has answered with its own 4xx; let it arrive.
-		c.rec.Outcome = OutcomeRefused
+		c.rec.Outcome = record.OutcomeRefused
 		e.server.linger(c)
-		return refused(ReasonHTTPRequestInvalid, errors.New("malformed or oversized request header"))
+		return record.Fail(record.ReasonHTTPRequestInvalid, errors.New("malformed or oversized request header"))
 	}
 	if v.lastErr == nil {
 		v.lastErr = io.EOF
@@ -237,10 +238,10 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // notAProxyRequest answers a request that is not meant for a proxy.
 func (e *explicit) notAProxyRequest(w http.ResponseWriter, r *http.Request) {
 	v := r.Context().Value(conversationKey{}).(*conversation)
-	f := refused(ReasonHTTPRequestInvalid, errors.New("this is an HTTP proxy; the request names no destination"))
+	f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("this is an HTTP proxy; the request names no destination"))
 	v.refuse(f)
 	w.Header().Set("Connection", "close")
-	http.Error(w, explain(f), statusFor(f.reason))
+	http.Error(w, explain(f), f.Reason.HTTPStatus())
 }
 
 // plain allows or refuses a request for plain http, as in the download of a
@@ -252,7 +253,7 @@ func (e *explicit) plain(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request,
 	rec.Protocol = "http"
 	f := e.checkPlain(r, rec)
 	if f == nil {
-		rec.Outcome, rec.Reason, rec.Err = OutcomePassed, "", nil
+		rec.Outcome, rec.Reason, rec.Err = record.OutcomePassed, "", nil
 		r.Header.Del("Upgrade") // a switched protocol would escape the policy
 		return r, nil
 	}
@@ -260,9 +261,9 @@ func (e *explicit) plain(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request,
 	return r, plainRefusal(r, f)
 }
 
-func (e *explicit) checkPlain(r *http.Request, rec *Record) *failure {
+func (e *explicit) checkPlain(r *http.Request, rec *record.Record) *record.Failure {
 	if r.URL.Scheme != "http" {
-		return refused(ReasonHTTPRequestInvalid, fmt.Errorf("scheme %q: use CONNECT for anything but http", r.URL.Scheme))
+		return record.Fail(record.ReasonHTTPRequestInvalid, fmt.Errorf("scheme %q: use CONNECT for anything but http", r.URL.Scheme))
 	}
 	target := r.URL.Host
 	if r.URL.Port() == "" {
@@ -273,7 +274,7 @@ func (e *explicit) checkPlain(r *http.Request, rec *Record) *failure {
 		return asFailure(err)
 	}
 	if neverPlain(dest.Port) {
-		return refused(ReasonPortNotAllowed, fmt.Errorf("port %d is for TLS or mail, and never for plain http", dest.Port))
+		return record.Fail(record.ReasonPortNotAllowed, fmt.Errorf("port %d is for TLS or mail, and never for plain http", dest.Port))
 	}
 	rec.Destination = dest.String()
 	return nil
@@ -292,7 +293,7 @@ func (e *explicit) respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Res
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
 		_ = resp.Body.Close()
-		f := failed(ReasonUpstreamHTTPFailed, errors.New("the destination switches to another protocol"))
+		f := record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("the destination switches to another protocol"))
 		v.refuse(f)
 		return plainRefusal(ctx.Req, f)
 	case resp != nil:
@@ -308,23 +309,24 @@ func (e *explicit) respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Res
 
 // plainFailure is why a round trip failed. What net/http says of an answer is
 // not repeated, for it quotes the answer.
-func plainFailure(err error) *failure {
+func plainFailure(err error) *record.Failure {
 	f := upstreamFailure(err)
-	if f.reason == ReasonUpstreamUnreachable {
-		return failed(ReasonUpstreamHTTPFailed, errors.New("no whole HTTP answer came in time"))
+	if f.Reason == record.ReasonUpstreamUnreachable {
+		return record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("no whole HTTP answer came in time"))
 	}
 	return f
 }
 
 // refuse notes in the record what was answered to a plain request.
-func (v *conversation) refuse(f *failure) {
+func (v *conversation) refuse(f *record.Failure) {
 	v.served = true
 	rec := v.client.rec
-	rec.Outcome, rec.Reason, rec.Err = f.outcome, f.reason, f.err
+	rec.Outcome = "" // of an earlier request
+	rec.Fail(f)
 }
 
-func plainRefusal(r *http.Request, f *failure) *http.Response {
-	resp := goproxy.NewResponse(r, "text/plain; charset=utf-8", statusFor(f.reason), explain(f))
+func plainRefusal(r *http.Request, f *record.Failure) *http.Response {
+	resp := goproxy.NewResponse(r, "text/plain; charset=utf-8", f.Reason.HTTPStatus(), explain(f))
 	resp.Header.Set("Connection", "close")
 	return resp
 }

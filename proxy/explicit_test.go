@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // crlHost is a revocation list's host, which is allowed on port 80.
@@ -64,22 +65,22 @@ func TestPlainHTTPForAllowedHosts(t *testing.T) {
 		status        int
 		body          string // part of it
 		closes        bool   // the proxy ends the connection after the answer
-		outcome       proxy.Outcome
-		reason        proxy.Reason
+		outcome       record.Outcome
+		reason        record.Reason
 	}{
-		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost, false, proxy.OutcomePassed, ""},
-		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n", 200, "GET /", true, proxy.OutcomePassed, ""},
-		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", true, proxy.OutcomePassed, ""},
-		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, proxy.OutcomePassed, ""},
-		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /", false, proxy.OutcomePassed, ""},
-		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, `proxy-headers=""`, false, proxy.OutcomePassed, ""},
-		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`, false, proxy.OutcomePassed, ""},
-		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true, proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed},
-		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address", true, proxy.OutcomeRefused, proxy.ReasonDestinationIsAddress},
-		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true, proxy.OutcomeRefused, proxy.ReasonPortNotAllowed},
-		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed", true, proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed},
-		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true, proxy.OutcomeFailed, proxy.ReasonUpstreamRefused},
-		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true, proxy.OutcomeRefused, proxy.ReasonHTTPRequestInvalid},
+		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost, false, record.OutcomePassed, ""},
+		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n", 200, "GET /", true, record.OutcomePassed, ""},
+		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", true, record.OutcomePassed, ""},
+		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, record.OutcomePassed, ""},
+		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /", false, record.OutcomePassed, ""},
+		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, `proxy-headers=""`, false, record.OutcomePassed, ""},
+		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`, false, record.OutcomePassed, ""},
+		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
+		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address", true, record.OutcomeRefused, record.ReasonDestinationIsAddress},
+		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true, record.OutcomeRefused, record.ReasonPortNotAllowed},
+		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed", true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
+		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true, record.OutcomeFailed, record.ReasonUpstreamRefused},
+		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true, record.OutcomeRefused, record.ReasonHTTPRequestInvalid},
 	} {
 		conn := dial(t, w.proxy)
 		r := bufio.NewReader(conn)
@@ -135,7 +136,7 @@ func TestConnectVariants(t *testing.T) {
 				t.Errorf("%q: %v", request, err)
 			}
 			_ = conn.Close()
-			if rec := w.expect(proxy.OutcomeLifted, ""); rec.Destination != target {
+			if rec := w.expect(record.OutcomeLifted, ""); rec.Destination != target {
 				t.Errorf("%q: destination %s", request, rec.Destination)
 			}
 		}
@@ -164,7 +165,7 @@ func TestPlainHTTPWithoutNameServer(t *testing.T) {
 	if resp.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("got %d %q, want 504", resp.StatusCode, body)
 	}
-	w.expect(proxy.OutcomeFailed, proxy.ReasonDNSFailed)
+	w.expect(record.OutcomeFailed, record.ReasonDNSFailed)
 }
 
 // A stop ends kept-alive connections that wait for their next request, though
@@ -179,7 +180,7 @@ func TestShutdownEndsIdleKeepAlive(t *testing.T) {
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
 		t.Errorf("the connection ended with %q, %v", rest, err)
 	}
-	w.expect(proxy.OutcomePassed, "")
+	w.expect(record.OutcomePassed, "")
 }
 
 // A web server cannot make the proxy switch to another protocol, whatever it
@@ -274,7 +275,7 @@ func TestPlainHTTPNeverWhereTLSIsDue(t *testing.T) {
 			t.Errorf("%s: got %s %q", target, resp.Status, body)
 		}
 		_ = conn.Close()
-		w.expect(proxy.OutcomeRefused, proxy.ReasonPortNotAllowed)
+		w.expect(record.OutcomeRefused, record.ReasonPortNotAllowed)
 	}
 }
 
@@ -293,7 +294,7 @@ func TestConnectAfterPlainHTTP(t *testing.T) {
 		t.Errorf("got %s, want 403", resp.Status)
 	}
 	_ = conn.Close()
-	if rec := w.expect(proxy.OutcomeRefused, proxy.ReasonDestinationNotAllowed); rec.Protocol != "unknown" || rec.Destination != "" {
+	if rec := w.expect(record.OutcomeRefused, record.ReasonDestinationNotAllowed); rec.Protocol != "unknown" || rec.Destination != "" {
 		t.Errorf("record %+v", rec)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // errServed ends a connection that has no TLS to carry: plain HTTP requests
@@ -26,12 +27,29 @@ func (s *Server) serve(ctx context.Context, l *listener, conn net.Conn) {
 	}
 	err := s.handle(ctx, c)
 	if err != nil && c.looped.Load() {
-		err = refused(ReasonRedirectLoop, err)
+		err = record.Fail(record.ReasonRedirectLoop, err)
 	}
 	if err != nil && !errors.Is(err, errServed) {
 		s.answer(c, asFailure(err))
 	}
 	s.record(ctx, c, err)
+}
+
+// record completes the record of a connection and hands it to the observer and
+// the log, in this order: who reads the line finds the metrics up to date.
+func (s *Server) record(ctx context.Context, c *client, err error) {
+	rec := c.rec
+	rec.Duration = time.Since(rec.Start)
+	if err != nil && !errors.Is(err, errServed) {
+		rec.Fail(asFailure(err))
+	}
+	if ctx.Err() != nil {
+		rec.Reason = record.ReasonCutOff
+	}
+	if s.cfg.Observer != nil {
+		s.cfg.Observer.Closed(rec)
+	}
+	s.log.LogAttrs(context.WithoutCancel(ctx), rec.Level(), "connection", rec.Attrs()...)
 }
 
 // handle is the way of a connection, in order: who is it, may it connect,
@@ -69,10 +87,10 @@ func (s *Server) handle(ctx context.Context, c *client) error {
 		return s.passElsewhere(ctx, c, err)
 	}
 	decision := s.decide(c)
-	c.rec.Why = decision.Why
+	c.rec.Rule = decision.Rule
 	switch decision.Action {
 	case Refuse:
-		return refused(decision.Reason, describe(c.hello, decision.Reason))
+		return record.Fail(decision.Reason, describe(c.hello, decision.Reason))
 	case Pass:
 		err := s.pass(ctx, c)
 		if !errors.Is(err, errHelloRefused) {
@@ -125,7 +143,7 @@ func (s *Server) allowed(hostport string) (policy.Destination, error) {
 // refuseTLS tells a client that begins TLS on a proxy port.
 func (s *Server) refuseTLS(c *client) error {
 	if err := c.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	first, err := c.reader.Peek(1)
 	if err != nil {
@@ -133,7 +151,7 @@ func (s *Server) refuseTLS(c *client) error {
 	}
 	// No HTTP method begins like that.
 	if looksTLS(first[0]) {
-		return refused(ReasonTLSOnProxyPort, nil)
+		return record.Fail(record.ReasonTLSOnProxyPort, nil)
 	}
 	return c.SetReadDeadline(time.Time{})
 }
@@ -145,18 +163,18 @@ func looksTLS(first byte) bool { return first == recordTypeHandshake || first&0x
 // peekHello looks at the ClientHello without consuming it.
 func (s *Server) peekHello(c *client) error {
 	if err := c.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	hello, err := clienthello.Peek(c.reader)
 	if err != nil {
 		return c.helloFailure(err)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	c.hello = hello
 	if c.mail == nil {
-		c.rec.Protocol = "tls"
+		c.rec.Protocol = record.ProtocolTLS
 	}
 	c.rec.ServerName = hello.ServerName
 	c.rec.OfferedVersion = clienthello.VersionName(hello.MaxVersion())
@@ -193,7 +211,7 @@ func (s *Server) findDestinationByName(ctx context.Context, c *client) error {
 		return nil
 	}
 	if c.hello.ServerName == "" {
-		return refused(ReasonNoServerName, nil)
+		return record.Fail(record.ReasonNoServerName, nil)
 	}
 	port := c.listener.url.Port
 	if port == 0 {
@@ -228,7 +246,7 @@ func (s *Server) dial(ctx context.Context, c *client) error {
 	// Here it is certain that the connection of ours which this one may be is
 	// known: TLS has begun in it, or our greeting been waited for.
 	if c.looped.Load() || c.original.IsValid() && s.own.cameBack(addrPortOf(c.RemoteAddr()), c.original) {
-		return refused(ReasonRedirectLoop, nil)
+		return record.Fail(record.ReasonRedirectLoop, nil)
 	}
 	timed, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
 	defer cancel()

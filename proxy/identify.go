@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // identify finds the client's address. A connection from a trusted balancer
@@ -16,14 +17,14 @@ func (s *Server) identify(c *client) error {
 		return nil
 	}
 	if err := c.SetReadDeadline(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	header, err := proxyproto.Read(c.reader)
 	if err != nil {
-		return refused(ReasonProxyHeaderInvalid, fmt.Errorf("reading PROXY header from %s: %w", c.rec.Client, err))
+		return record.Fail(record.ReasonProxyHeaderInvalid, fmt.Errorf("reading PROXY header from %s: %w", c.rec.Client, err))
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return failed(ReasonClosedBeforeHello, err)
+		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	return c.believe(header)
 }
@@ -36,11 +37,11 @@ func (c *client) believe(h *proxyproto.Header) error {
 	}
 	src, dst, ok := h.TCPAddrs()
 	if !ok {
-		return refused(ReasonProxyHeaderInvalid, errors.New("the PROXY header names no TCP address"))
+		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no TCP address"))
 	}
 	addr := src.AddrPort().Addr().Unmap()
 	if !addr.IsValid() || addr.IsUnspecified() {
-		return refused(ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client"))
+		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client"))
 	}
 	c.rec.Client = addr
 	if c.listener.url.Scheme.Transparent() {

@@ -15,12 +15,12 @@ const module = "github.com/tlslift/tlslift"
 // arrows is the whole import graph of our packages: who may import whom.
 // Leaves import nothing of ours.
 var arrows = map[string][]string{
-	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clients", "proxy/endpoints", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/standin", "proxy/upstream"},
+	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clients", "proxy/endpoints", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
 	"cmd/tlslift/e2e":    {},
-	"metrics/inventory":  {"proxy"},
-	"metrics/statuspage": {"metrics/inventory", "proxy"},
-	"metrics":            {"proxy"},
-	"proxy":              {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/upstream"},
+	"metrics/inventory":  {"proxy/record"},
+	"metrics/statuspage": {"metrics/inventory", "proxy", "proxy/record"},
+	"metrics":            {"proxy/record"},
+	"proxy":              {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
 	"proxy/clienthello":  {},
 	"proxy/clients":      {},
 	"proxy/endpoints":    {},
@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"proxy/localca":      {},
 	"proxy/policy":       {},
 	"proxy/prologue":     {},
+	"proxy/record":       {},
 	"proxy/standin":      {},
 	"proxy/upstream":     {},
 }

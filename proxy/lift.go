@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -26,7 +27,7 @@ func (s *Server) lift(ctx context.Context, c *client) error {
 	if c.mail != nil {
 		return s.liftMail(c)
 	}
-	c.rec.Outcome = OutcomeLifted
+	c.rec.Outcome = record.OutcomeLifted
 	return s.relayBetween(c, lifted{c.inside, c.Conn}, up)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/prologue"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A mail is what a connection of SMTP, IMAP or POP3 has beside TLS.
@@ -61,7 +62,7 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 	if protocol == "" {
 		return nil
 	}
-	c.rec.Protocol = string(protocol)
+	c.rec.Protocol = record.Protocol(protocol)
 	c.mail = &mail{Session: prologue.New(protocol), upstreamTLS: c.beginsTLSAtOnce()}
 	c.mail.Plaintext = s.allowsPlaintext(c)
 	first, err := s.beginsWithTLS(c)
@@ -88,14 +89,14 @@ func (s *Server) beginsWithTLS(c *client) (bool, error) {
 // tlsWithin says whether a client begins with TLS within a time.
 func (c *client) tlsWithin(wait time.Duration) (bool, error) {
 	if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return false, failed(ReasonClosedBeforeHello, err)
+		return false, record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	first, err := c.reader.Peek(1)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, failed(ReasonClosedBeforeHello, err)
+		return false, record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
-		return false, failed(ReasonClosedBeforeHello, err)
+		return false, record.Fail(record.ReasonClosedBeforeHello, err)
 	}
 	return len(first) > 0 && looksTLS(first[0]), nil
 }
@@ -238,19 +239,19 @@ func (s *Server) liftMail(c *client) error {
 // ordinary end, from what goes wrong.
 func (s *Server) resumeFailure(c *client, err error) error {
 	f := openingFailure(err)
-	switch f.reason {
-	case ReasonClosedBeforeTLS:
-		c.rec.Outcome = OutcomeLifted
+	switch f.Reason {
+	case record.ReasonClosedBeforeTLS:
+		c.rec.Outcome = record.OutcomeLifted
 		return relayFailure(c.rec, err)
-	case ReasonHelloTimeout:
-		f.reason = ReasonIdleTimeout
+	case record.ReasonHelloTimeout:
+		f.Reason = record.ReasonIdleTimeout
 	}
 	return f
 }
 
 // liftPlain goes on with a client that does without TLS.
 func (s *Server) liftPlain(c *client) error {
-	c.rec.Why = "plaintext"
+	c.rec.Rule = record.RulePlaintext
 	meter := &replyMeter{}
 	return s.relayMail(c, c.mail.metered(c, meter), meter)
 }
@@ -267,7 +268,7 @@ func (m *mail) metered(down net.Conn, meter *replyMeter) net.Conn {
 // counts the replies, and says why mail was not taken.
 func (s *Server) relayMail(c *client, down net.Conn, meter *replyMeter) error {
 	m := c.mail
-	c.rec.Outcome = OutcomeLifted
+	c.rec.Outcome = record.OutcomeLifted
 	if err := m.sendPending(s.cfg.HandshakeTimeout); err != nil {
 		return relayFailure(c.rec, err)
 	}
@@ -275,7 +276,7 @@ func (s *Server) relayMail(c *client, down net.Conn, meter *replyMeter) error {
 	err := s.relayBetween(c, down, m.reading)
 	c.rec.SMTPReplies, c.rec.SMTPReply = meter.counts, meter.negative
 	if err == nil && meter.reason != "" {
-		return &failure{outcome: OutcomeLifted, reason: meter.reason}
+		return record.Fail(meter.reason, nil)
 	}
 	return err
 }
@@ -295,39 +296,30 @@ func (m *mail) sendPending(timeout time.Duration) error {
 }
 
 // openingFailure gives the end of an opening its reason.
-func openingFailure(err error) *failure {
+func openingFailure(err error) *record.Failure {
 	var p *prologue.Error
 	if !errors.As(err, &p) {
-		return failed(ReasonInternal, err)
+		return record.Fail(record.ReasonInternal, err)
 	}
-	f := failed(openingReasons[p.Kind], err)
-	if openingRefusals[p.Kind] {
-		f.outcome = OutcomeRefused
-	}
-	f.told, f.reply = p.Told, p.Reply
+	f := record.Fail(openingReasons[p.Kind], err)
+	f.Replied, f.Reply = p.Told, p.Reply
 	return f
 }
 
 // openingReasons maps what went wrong before TLS.
-var openingReasons = map[prologue.Kind]Reason{
-	prologue.ClientSilent:         ReasonClosedBeforeHello,
-	prologue.ClientClosed:         ReasonClosedBeforeTLS,
-	prologue.ClientTimeout:        ReasonHelloTimeout,
-	prologue.ClientMalformed:      ReasonOpeningMalformed,
-	prologue.PlaintextRefused:     ReasonPlaintextNotAllowed,
-	prologue.CommandAfterStartTLS: ReasonCommandAfterStartTLS,
-	prologue.TLSBeforeStartTLS:    ReasonTLSBeforeStartTLS,
-	prologue.ProxyHeader:          ReasonProxyHeaderUntrusted,
-	prologue.UpstreamClosed:       ReasonUpstreamClosed,
-	prologue.UpstreamTimeout:      ReasonUpstreamTimeout,
-	prologue.UpstreamMalformed:    ReasonUpstreamReplyMalformed,
-	prologue.UpstreamInjected:     ReasonUpstreamReplyInjected,
-	prologue.UpstreamNoStartTLS:   ReasonUpstreamNoStartTLS,
-	prologue.UpstreamRefused:      ReasonUpstreamRefusedSession,
-}
-
-// openingRefusals are the ends of an opening by one of our rules.
-var openingRefusals = map[prologue.Kind]bool{
-	prologue.ClientMalformed: true, prologue.PlaintextRefused: true,
-	prologue.CommandAfterStartTLS: true, prologue.TLSBeforeStartTLS: true, prologue.ProxyHeader: true,
+var openingReasons = map[prologue.Kind]record.Reason{
+	prologue.ClientSilent:         record.ReasonClosedBeforeHello,
+	prologue.ClientClosed:         record.ReasonClosedBeforeTLS,
+	prologue.ClientTimeout:        record.ReasonHelloTimeout,
+	prologue.ClientMalformed:      record.ReasonMalformedBeforeTLS,
+	prologue.PlaintextRefused:     record.ReasonPlaintextNotAllowed,
+	prologue.CommandAfterStartTLS: record.ReasonCommandAfterStartTLS,
+	prologue.TLSBeforeStartTLS:    record.ReasonTLSBeforeStartTLS,
+	prologue.ProxyHeader:          record.ReasonProxyHeaderUntrusted,
+	prologue.UpstreamClosed:       record.ReasonUpstreamClosed,
+	prologue.UpstreamTimeout:      record.ReasonUpstreamTimeout,
+	prologue.UpstreamMalformed:    record.ReasonUpstreamReplyMalformed,
+	prologue.UpstreamInjected:     record.ReasonUpstreamReplyInjected,
+	prologue.UpstreamNoStartTLS:   record.ReasonUpstreamNoStartTLS,
+	prologue.UpstreamRefused:      record.ReasonUpstreamRefusedSession,
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -129,12 +130,12 @@ func TestMailArrives(t *testing.T) {
 		modern   string // why a modern client is lifted; empty: it is passed
 	}{
 		{starttls, viaSMTP, standin.StartTLS, ""},
-		{starttls, viaSMTP, standin.ImplicitTLS, "opening_differs"},
-		{starttls, viaSMTPS, standin.ImplicitTLS, "opening_differs"},
+		{starttls, viaSMTP, standin.ImplicitTLS, "tls_mode_mismatch"},
+		{starttls, viaSMTPS, standin.ImplicitTLS, "tls_mode_mismatch"},
 		{starttls, viaPlain, standin.StartTLS, ""},
-		{starttls, viaPlain, standin.ImplicitTLS, "opening_differs"},
+		{starttls, viaPlain, standin.ImplicitTLS, "tls_mode_mismatch"},
 		{starttls, viaConnect, standin.StartTLS, ""},
-		{atOnce, viaTo465, standin.StartTLS, "opening_differs"},
+		{atOnce, viaTo465, standin.StartTLS, "tls_mode_mismatch"},
 		{atOnce, viaTo465, standin.ImplicitTLS, ""},
 	} {
 		for _, age := range []struct {
@@ -152,15 +153,15 @@ func TestMailArrives(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				outcome, why := proxy.OutcomeLifted, age.why
+				outcome, why := record.OutcomeLifted, age.why
 				if why == "" {
-					outcome, why = proxy.OutcomePassed, "capable"
+					outcome, why = record.OutcomePassed, "capable"
 				}
-				if lifted := tt.w.lifted(sent.TLS); lifted != (outcome == proxy.OutcomeLifted) {
+				if lifted := tt.w.lifted(sent.TLS); lifted != (outcome == record.OutcomeLifted) {
 					t.Errorf("decrypted=%v", lifted)
 				}
 				rec := tt.w.expect(outcome, "")
-				if rec.Why != why || rec.Protocol != "smtp" || !strings.HasPrefix(age.name, rec.OfferedVersion) {
+				if string(rec.Rule) != why || rec.Protocol != "smtp" || !strings.HasPrefix(age.name, rec.OfferedVersion) {
 					t.Errorf("record %+v", rec)
 				}
 				tt.w.arrived()
@@ -194,7 +195,7 @@ func TestMailWithoutTLS(t *testing.T) {
 	if !errors.As(err, &refusal) || refusal.Code != 530 || !strings.HasPrefix(refusal.Text, "5.7.0 ") {
 		t.Fatalf("got %v, want 530 5.7.0", err)
 	}
-	rec := w.expect(proxy.OutcomeRefused, proxy.ReasonPlaintextNotAllowed)
+	rec := w.expect(record.OutcomeRefused, record.ReasonPlaintextNotAllowed)
 	if rec.OfferedVersion != "none" || rec.Protocol != "smtp" || len(w.server.Messages()) != 0 {
 		t.Errorf("record %+v", rec)
 	}
@@ -202,8 +203,8 @@ func TestMailWithoutTLS(t *testing.T) {
 		if _, err := w.send(viaPlain, w.client(tls.VersionTLS10), standin.Mail{Security: standin.NoTLS, HELO: helo}); err != nil {
 			t.Fatal(err)
 		}
-		rec = w.expect(proxy.OutcomeLifted, "")
-		if rec.OfferedVersion != "none" || rec.Why != "plaintext" || rec.ClientTLS != nil || rec.UpstreamTLS == nil {
+		rec = w.expect(record.OutcomeLifted, "")
+		if rec.OfferedVersion != "none" || rec.Rule != "plaintext" || rec.ClientTLS != nil || rec.UpstreamTLS == nil {
 			t.Errorf("record %+v", rec)
 		}
 		w.arrived()
@@ -224,7 +225,7 @@ func TestMailQuirks(t *testing.T) {
 			if _, err := w.send(viaSMTP, w.client(tls.VersionTLS10), m); err != nil {
 				t.Fatal(err)
 			}
-			w.expect(proxy.OutcomeLifted, "")
+			w.expect(record.OutcomeLifted, "")
 			w.arrived()
 		})
 	}
@@ -248,7 +249,7 @@ func TestMailNoSecondEHLO(t *testing.T) {
 	talk(t, conn, r, "*", "501 ")
 	talk(t, conn, r, "QUIT", "221 ")
 	_ = conn.Close()
-	w.expect(proxy.OutcomeLifted, "")
+	w.expect(record.OutcomeLifted, "")
 }
 
 // talk sends a command and reads a whole reply, whose last line begins as
@@ -284,7 +285,7 @@ func TestMailPassElseLift(t *testing.T) {
 		if err != nil || !w.lifted(sent.TLS) {
 			t.Fatal(err)
 		}
-		if rec := w.expect(proxy.OutcomeLifted, ""); rec.Why != "destination_refused" || rec.Protocol != "smtp" {
+		if rec := w.expect(record.OutcomeLifted, ""); rec.Rule != "destination_refused" || rec.Protocol != "smtp" {
 			t.Errorf("connection %d: %+v", i, rec)
 		}
 		w.arrived()
@@ -301,13 +302,13 @@ func TestMailReplies(t *testing.T) {
 	for name, tt := range map[string]struct {
 		mail   standin.Mail
 		reply  string
-		reason proxy.Reason
+		reason record.Reason
 	}{
 		"taken":            {standin.Mail{}, "", ""},
-		"wrong password":   {standin.Mail{User: "nobody@contoso.com"}, "535 5.7.3", proxy.ReasonSMTPAuthFailed},
-		"SMTP AUTH is off": {standin.Mail{User: "off@contoso.com"}, "535 5.7.139", proxy.ReasonSMTPAuthDisabled},
-		"another sender":   {standin.Mail{From: "ceo@contoso.com"}, "550 5.7.60", proxy.ReasonSMTPSendAsDenied},
-		"too large":        {standin.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", proxy.ReasonSMTPMessageTooLarge},
+		"wrong password":   {standin.Mail{User: "nobody@contoso.com"}, "535 5.7.3", record.ReasonSMTPAuthFailed},
+		"SMTP AUTH is off": {standin.Mail{User: "off@contoso.com"}, "535 5.7.139", record.ReasonSMTPAuthDisabled},
+		"another sender":   {standin.Mail{From: "ceo@contoso.com"}, "550 5.7.60", record.ReasonSMTPSendAsDenied},
+		"too large":        {standin.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", record.ReasonSMTPMessageTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, via := range []string{viaSMTP, viaPlain} {
@@ -320,7 +321,7 @@ func TestMailReplies(t *testing.T) {
 					t.Errorf("%s: got %v", via, err)
 				}
 				rec := w.record()
-				if rec.Outcome != proxy.OutcomeLifted || rec.Reason != tt.reason || !strings.HasPrefix(rec.SMTPReply, tt.reply) {
+				if rec.Outcome != record.OutcomeLifted || rec.Reason != tt.reason || !strings.HasPrefix(rec.SMTPReply, tt.reply) {
 					t.Errorf("%s: got %s %q %q, want %q %q", via, rec.Outcome, rec.Reason, rec.SMTPReply, tt.reason, tt.reply)
 				}
 				if len(rec.SMTPReplies) == 0 {
@@ -342,16 +343,16 @@ func TestMailUpstreamTrouble(t *testing.T) {
 		w        *mailWorld
 		via      string
 		security standin.MailSecurity
-		reason   proxy.Reason
+		reason   record.Reason
 	}{
-		{down, viaSMTP, standin.StartTLS, proxy.ReasonUpstreamRefused},
-		{down, viaSMTP, standin.ImplicitTLS, proxy.ReasonUpstreamRefused},
-		{down, viaSMTPS, standin.ImplicitTLS, proxy.ReasonUpstreamRefused},
-		{down, viaPlain, standin.NoTLS, proxy.ReasonUpstreamRefused},
-		{wrong, viaSMTP, standin.StartTLS, proxy.ReasonUpstreamCertName},
-		{wrong, viaSMTPS, standin.ImplicitTLS, proxy.ReasonUpstreamCertName},
-		{wrong, viaPlain, standin.NoTLS, proxy.ReasonUpstreamCertName},
-		{wrong, viaConnect, standin.StartTLS, proxy.ReasonUpstreamCertName},
+		{down, viaSMTP, standin.StartTLS, record.ReasonUpstreamRefused},
+		{down, viaSMTP, standin.ImplicitTLS, record.ReasonUpstreamRefused},
+		{down, viaSMTPS, standin.ImplicitTLS, record.ReasonUpstreamRefused},
+		{down, viaPlain, standin.NoTLS, record.ReasonUpstreamRefused},
+		{wrong, viaSMTP, standin.StartTLS, record.ReasonUpstreamCertName},
+		{wrong, viaSMTPS, standin.ImplicitTLS, record.ReasonUpstreamCertName},
+		{wrong, viaPlain, standin.NoTLS, record.ReasonUpstreamCertName},
+		{wrong, viaConnect, standin.StartTLS, record.ReasonUpstreamCertName},
 	} {
 		t.Run(fmt.Sprintf("%s/%d/%s", tt.via, tt.security, tt.reason), func(t *testing.T) {
 			var refusal *standin.ReplyError
@@ -360,7 +361,7 @@ func TestMailUpstreamTrouble(t *testing.T) {
 				!strings.Contains(refusal.Text, string(tt.reason)) || !strings.Contains(refusal.Text, tt.reason.Cause()) {
 				t.Errorf("got %v, want 421 4.4.1 with the reason", err)
 			}
-			tt.w.expect(proxy.OutcomeFailed, tt.reason)
+			tt.w.expect(record.OutcomeFailed, tt.reason)
 			if len(tt.w.server.Messages()) != 0 {
 				t.Error("mail arrived all the same")
 			}
@@ -393,7 +394,7 @@ func TestMailClientCertificate(t *testing.T) {
 	if _, err := client.SendMail(t.Context(), standin.Mail{Server: mx + ":25", From: mailbox, To: []string{mailbox}}); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(proxy.OutcomeLifted, "")
+	w.expect(record.OutcomeLifted, "")
 	shown := server.Messages()[0].TLS.PeerCertificates
 	if len(shown) == 0 || shown[0].DNSNames[0] != "contoso.com" {
 		t.Errorf("the destination saw %v", shown)
@@ -409,9 +410,9 @@ func TestMailLimits(t *testing.T) {
 	talk(t, first, r, "", "220 ")
 	second := dial(t, w.at[viaSMTP])
 	talk(t, second, bufio.NewReader(second), "", "421 4.7.0 ")
-	w.expect(proxy.OutcomeRefused, proxy.ReasonTooManyFromClient)
+	w.expect(record.OutcomeRefused, record.ReasonTooManyFromClient)
 	talk(t, first, r, "QUIT", "221 ")
-	w.expect(proxy.OutcomeFailed, proxy.ReasonClosedBeforeTLS)
+	w.expect(record.OutcomeFailed, record.ReasonClosedBeforeTLS)
 }
 
 // A client on the wrong port is told what it can read.
@@ -420,7 +421,7 @@ func TestMailWrongPort(t *testing.T) {
 	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Listeners[0].Wait = time.Millisecond })
 	plain := dial(t, w.at[viaSMTPS])
 	talk(t, plain, bufio.NewReader(plain), "EHLO printer", "530 5.7.0 ")
-	w.expect(proxy.OutcomeRefused, proxy.ReasonNotTLS)
+	w.expect(record.OutcomeRefused, record.ReasonNotTLS)
 
 	late := dial(t, w.at[viaSMTP])
 	talk(t, late, bufio.NewReader(late), "", "220 ")
@@ -428,7 +429,7 @@ func TestMailWrongPort(t *testing.T) {
 	if err := tls.Client(late, cfg).HandshakeContext(t.Context()); err == nil || !strings.Contains(err.Error(), "unexpected message") {
 		t.Errorf("got %v, want the alert unexpected_message", err)
 	}
-	w.expect(proxy.OutcomeRefused, proxy.ReasonTLSBeforeStartTLS)
+	w.expect(record.OutcomeRefused, record.ReasonTLSBeforeStartTLS)
 }
 
 // What is said between STARTTLS and TLS gets nowhere, also when it comes after
@@ -454,7 +455,7 @@ func TestMailInjection(t *testing.T) {
 			if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 && !late {
 				t.Errorf("then came %q, %v", rest, err)
 			}
-			w.expect(proxy.OutcomeRefused, proxy.ReasonCommandAfterStartTLS)
+			w.expect(record.OutcomeRefused, record.ReasonCommandAfterStartTLS)
 		})
 	}
 }
@@ -498,16 +499,16 @@ func TestMailHostileUpstream(t *testing.T) {
 	for name, tt := range map[string]struct {
 		lines  []string
 		want   string
-		reason proxy.Reason
+		reason record.Reason
 	}{
-		"STARTTLS is stripped": {[]string{"220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamNoStartTLS},
-		"STARTTLS is refused":  {[]string{"220 mx\r\n", offer, "454 4.7.0 not now\r\n"}, "454 4.7.0 not now", proxy.ReasonUpstreamNoStartTLS},
-		"STARTTLS gets 250":    {[]string{"220 mx\r\n", offer, "250 ok\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamNoStartTLS},
-		"injected reply":       {[]string{"220 mx\r\n", offer, "220 go\r\n250 AUTH PLAIN\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyInjected},
-		"endless reply":        {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
-		"overlong line":        {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
-		"banned":               {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ", proxy.ReasonUpstreamRefusedSession},
-		"another protocol":     {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", proxy.ReasonUpstreamReplyMalformed},
+		"STARTTLS is stripped": {[]string{"220 mx\r\n", "250-mx\r\n250 AUTH LOGIN\r\n"}, "421 4.4.1 ", record.ReasonUpstreamNoStartTLS},
+		"STARTTLS is refused":  {[]string{"220 mx\r\n", offer, "454 4.7.0 not now\r\n"}, "454 4.7.0 not now", record.ReasonUpstreamNoStartTLS},
+		"STARTTLS gets 250":    {[]string{"220 mx\r\n", offer, "250 ok\r\n"}, "421 4.4.1 ", record.ReasonUpstreamNoStartTLS},
+		"injected reply":       {[]string{"220 mx\r\n", offer, "220 go\r\n250 AUTH PLAIN\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyInjected},
+		"endless reply":        {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
+		"overlong line":        {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
+		"banned":               {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ", record.ReasonUpstreamRefusedSession},
+		"another protocol":     {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -518,7 +519,7 @@ func TestMailHostileUpstream(t *testing.T) {
 			if !errors.As(err, &refusal) || !strings.HasPrefix(fmt.Sprintf("%d %s", refusal.Code, refusal.Text), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			w.expect(proxy.OutcomeFailed, tt.reason)
+			w.expect(record.OutcomeFailed, tt.reason)
 		})
 	}
 }
@@ -570,7 +571,7 @@ func TestMailLateTLSFirst(t *testing.T) {
 	talk(t, client, r, "EHLO printer", "250 ")
 	talk(t, client, r, "QUIT", "221 ")
 	_ = conn.Close()
-	w.expect(proxy.OutcomeLifted, "")
+	w.expect(record.OutcomeLifted, "")
 }
 
 // writeThenOpen opens a gate when the first bytes were written.
@@ -591,10 +592,10 @@ func TestMailBrokenHellos(t *testing.T) {
 	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.HandshakeTimeout = time.Second })
 	for name, tt := range map[string]struct {
 		hello  string
-		reason proxy.Reason
+		reason record.Reason
 	}{
-		"malformed": {"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x01\x00\x00", proxy.ReasonHelloMalformed},
-		"stalled":   {"\x16\x03\x01\x00\x80\x01", proxy.ReasonHelloTimeout},
+		"malformed": {"\x16\x03\x01\x00\x08\x01\x00\x00\x04\x03\x01\x00\x00", record.ReasonHelloMalformed},
+		"stalled":   {"\x16\x03\x01\x00\x80\x01", record.ReasonHelloTimeout},
 	} {
 		for _, via := range []string{viaSMTP, viaSMTPS} {
 			t.Run(name+"/"+via, func(t *testing.T) {
@@ -629,7 +630,7 @@ func TestMailNoServerHello(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "INJECTED") {
 		t.Errorf("got %v", err)
 	}
-	w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamReplyInjected)
+	w.expect(record.OutcomeFailed, record.ReasonUpstreamReplyInjected)
 }
 
 // What the destination says before TLS is not repeated inside the client's,
@@ -643,5 +644,5 @@ func TestMailPlainWordsStayOutsideTLS(t *testing.T) {
 	if !errors.As(err, &refusal) || refusal.Code != 421 || strings.Contains(refusal.Text, "INJECTED") {
 		t.Errorf("got %v, want 421 in our own words", err)
 	}
-	w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamRefusedSession)
+	w.expect(record.OutcomeFailed, record.ReasonUpstreamRefusedSession)
 }

@@ -6,20 +6,21 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/prologue"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // awaitsTLS says whether a mail client that has not got far is one that reads
 // TLS and no text.
-func (s *Server) awaitsTLS(c *client, f *failure) bool {
+func (s *Server) awaitsTLS(c *client, f *record.Failure) bool {
 	if c.tunnel != nil && !c.tunnel.open {
 		return true // it reads neither yet, but HTTP
 	}
-	switch f.reason {
-	case ReasonNotTLS, ReasonCommandAfterStartTLS:
+	switch f.Reason {
+	case record.ReasonNotTLS, record.ReasonCommandAfterStartTLS:
 		return false // it speaks the plaintext protocol where TLS is due
-	case ReasonTLSBeforeStartTLS:
+	case record.ReasonTLSBeforeStartTLS:
 		return true
-	case ReasonHelloTimeout, ReasonTooManyConnections, ReasonTooManyFromClient:
+	case record.ReasonHelloTimeout, record.ReasonTooManyConnections, record.ReasonTooManyFromClient:
 		// Either it is in the middle of its hello, or it waits for a greeting.
 		begun, err := c.tlsWithin(aMoment)
 		return err == nil && begun
@@ -31,7 +32,7 @@ func (s *Server) awaitsTLS(c *client, f *failure) bool {
 // of its own protocol: devices show those, and of a TLS alert only that there
 // was one. It ends the client's TLS for that if need be. A client that was to
 // be passed gets its alert: it trusts the destination and not us.
-func (s *Server) answerInside(c *client, f *failure) bool {
+func (s *Server) answerInside(c *client, f *record.Failure) bool {
 	if c.mail == nil || c.inside == nil && (!c.lifting || c.startedTLS) {
 		return false
 	}
@@ -46,7 +47,7 @@ func (s *Server) answerInside(c *client, f *failure) bool {
 		return true
 	}
 	if c.mail.secure == nil {
-		f.reply = nil // anybody could have said it: inside TLS it would pass for the destination's
+		f.Reply = nil // anybody could have said it: inside TLS it would pass for the destination's
 	}
 	// A client that went away meanwhile needs no answer.
 	if _, err := c.inside.Write(mailRefusal(c.mail.Protocol, f)); err == nil {
@@ -55,39 +56,14 @@ func (s *Server) answerInside(c *client, f *failure) bool {
 	return true
 }
 
-// smtpStatus are the reply codes (RFC 5321 section 4.2.3) and enhanced status
-// codes (RFC 3463) of a refusal. What is not here is the destination's fault,
-// or the way's to it, and may pass: "421 4.4.1" lets a device try again.
-var smtpStatus = map[Reason]string{
-	ReasonTooManyConnections:    "421 4.3.2",
-	ReasonTooManyFromClient:     "421 4.7.0",
-	ReasonPlaintextNotAllowed:   "530 5.7.0",
-	ReasonOpeningMalformed:      "500 5.5.2",
-	ReasonCommandAfterStartTLS:  "503 5.5.1",
-	ReasonNotTLS:                "530 5.7.0",
-	ReasonHelloTimeout:          "421 4.4.2",
-	ReasonIdleTimeout:           "421 4.4.2",
-	ReasonInternal:              "421 4.3.0",
-	ReasonCutOff:                "421 4.3.2",
-	ReasonAddressForbidden:      "554 5.7.1",
-	ReasonNoServerName:          "554 5.7.1",
-	ReasonDestinationNotAllowed: "554 5.7.1",
-	ReasonPortNotAllowed:        "554 5.7.1",
-	ReasonDestinationIsSelf:     "554 5.4.6",
-	ReasonRedirectLoop:          "554 5.4.6",
-}
-
 // mailRefusal is a refusal in the words of a mail protocol, before the
 // connection is closed. The destination's own words go first.
-func mailRefusal(p prologue.Protocol, f *failure) []byte {
-	if f.reply != nil {
-		return f.reply
+func mailRefusal(p prologue.Protocol, f *record.Failure) []byte {
+	if f.Reply != nil {
+		return f.Reply
 	}
-	status, known := smtpStatus[f.reason]
-	if !known {
-		status = "421 4.4.1"
-	}
-	text := fmt.Sprintf("%s (tlslift: %s)", f.reason.Cause(), f.reason)
+	status := f.Reason.SMTPStatus()
+	text := fmt.Sprintf("%s (tlslift: %s)", f.Reason.Cause(), f.Reason)
 	switch p {
 	case prologue.SMTP:
 		return fmt.Appendf(nil, "%s %s\r\n", status, text)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -89,15 +90,15 @@ func TestMailboxes(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%d/%x", protocol, listener, version), func(t *testing.T) {
 					l := w.server.Listeners()[listener]
 					conn := d.open(t, w, l, version)
-					want := proxy.OutcomeLifted
+					want := record.OutcomeLifted
 					if passed && version == tls.VersionTLS13 {
-						want = proxy.OutcomePassed
+						want = record.OutcomePassed
 					}
-					if lifted := w.lifted(conn.ConnectionState()); lifted != (want == proxy.OutcomeLifted) {
+					if lifted := w.lifted(conn.ConnectionState()); lifted != (want == record.OutcomeLifted) {
 						t.Errorf("decrypted=%v", lifted)
 					}
 					d.signIn(t, conn)
-					if rec := w.expect(want, ""); rec.Protocol != protocol || rec.SMTPReplies != nil {
+					if rec := w.expect(want, ""); string(rec.Protocol) != protocol || rec.SMTPReplies != nil {
 						t.Errorf("record %+v", rec)
 					}
 				})
@@ -173,7 +174,7 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 	for protocol, d := range dialogues {
 		cloud := newCloud(t)
 		w := newMailboxWorld(t, d, cloud, serveMailbox(t, cloud, protocol, false), serveMailbox(t, cloud, protocol, true))
-		for listener, reason := range []proxy.Reason{0: proxy.ReasonPlaintextNotAllowed, 1: proxy.ReasonPlaintextNotAllowed, 4: ""} {
+		for listener, reason := range []record.Reason{0: record.ReasonPlaintextNotAllowed, 1: record.ReasonPlaintextNotAllowed, 4: ""} {
 			if listener == 2 || listener == 3 {
 				continue // they expect TLS at once
 			}
@@ -183,13 +184,13 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 				hear(t, r, d.greeting)
 				if reason == "" {
 					d.signIn(t, conn)
-					w.expect(proxy.OutcomeLifted, "")
+					w.expect(record.OutcomeLifted, "")
 					return
 				}
 				say(t, conn, d.login)
 				hear(t, r, d.refusal)
 				_ = conn.Close()
-				w.expect(proxy.OutcomeRefused, reason)
+				w.expect(record.OutcomeRefused, reason)
 			})
 		}
 	}
@@ -213,7 +214,7 @@ func TestMailboxesUpstreamDown(t *testing.T) {
 					hear(t, bufio.NewReader(conn), d.trouble)
 					_ = conn.Close()
 				}
-				w.expect(proxy.OutcomeFailed, proxy.ReasonUpstreamRefused)
+				w.expect(record.OutcomeFailed, record.ReasonUpstreamRefused)
 			})
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // errHelloRefused says that the destination answered a passed hello with a
@@ -35,7 +37,7 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 		return err
 	}
 	if err := c.setDeadlines(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
-		return failed(ReasonUpstreamUnreachable, err)
+		return record.Fail(record.ReasonUpstreamUnreachable, err)
 	}
 	answer, err := s.tryHello(c)
 	if err != nil {
@@ -44,7 +46,7 @@ func (s *Server) pass(ctx context.Context, c *client) error {
 	if err := s.refusedHello(c, answer); err != nil {
 		return err
 	}
-	c.rec.Outcome = OutcomePassed
+	c.rec.Outcome = record.OutcomePassed
 	early := c.buffered()[c.hello.Length:]
 	if err := c.exchange(answer, early); err != nil {
 		return relayFailure(c.rec, err)
@@ -75,7 +77,7 @@ func (c *client) exchange(toClient, toUpstream []byte) error {
 func (s *Server) tryHello(c *client) ([]byte, error) {
 	raw, err := c.reader.Peek(c.hello.Length)
 	if err != nil {
-		return nil, failed(ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
+		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
 	}
 	if _, err := c.upstream.Write(raw); err != nil {
 		return nil, answerFailure(err)
@@ -93,9 +95,9 @@ func (s *Server) tryHello(c *client) ([]byte, error) {
 	case answer[0] == recordTypeAlert, answer[0] == recordTypeHandshake:
 		return answer[:n], nil
 	case c.mail != nil && c.mail.started:
-		return nil, failed(ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
+		return nil, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
 	}
-	return nil, failed(ReasonUpstreamHandshakeFailed, errors.New("what comes in the place of a ServerHello is not TLS"))
+	return nil, record.Fail(record.ReasonUpstreamHandshakeFailed, errors.New("what comes in the place of a ServerHello is not TLS"))
 }
 
 // answerFailure classifies a hello that got no answer. Some servers refuse by
@@ -103,11 +105,11 @@ func (s *Server) tryHello(c *client) ([]byte, error) {
 func answerFailure(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return failed(ReasonUpstreamTimeout, err)
+		return record.Fail(record.ReasonUpstreamTimeout, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
 		return fmt.Errorf("%w: %w", errHelloRefused, err)
 	}
-	return failed(ReasonUpstreamUnreachable, err)
+	return record.Fail(record.ReasonUpstreamUnreachable, err)
 }
 
 // refusedHello recognises a fatal alert in place of a ServerHello and
@@ -117,7 +119,7 @@ func (s *Server) refusedHello(c *client, answer []byte) error {
 		return nil
 	}
 	if c.looped.Load() {
-		return refused(ReasonRedirectLoop, nil) // it is our own alert
+		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
 	}
 	s.refusals.add(c.refusalKey(), time.Now())
 	return &refusedByAlert{answer: answer}
@@ -138,11 +140,11 @@ func (e *refusedByAlert) Unwrap() error { return errHelloRefused }
 func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) error {
 	c.dropUpstream()
 	if err := c.SetDeadline(time.Time{}); err != nil {
-		return failed(ReasonClientClosed, err)
+		return record.Fail(record.ReasonClientClosed, err)
 	}
-	c.rec.Why = "destination_refused"
+	c.rec.Rule = record.RuleDestinationRefused
 	if reason := unservable(c.hello, s.weak(c)); reason != "" {
-		return failed(ReasonUpstreamRefusedHello, refusal)
+		return record.Fail(record.ReasonUpstreamRefusedHello, refusal)
 	}
 	return s.lift(ctx, c)
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // errIdle ends a relay that moved no bytes for its idle time.
@@ -128,17 +130,17 @@ func extraordinary(err error) bool {
 
 // relayFailure gives the end of a relay its reason; the outcome stays what
 // was decided.
-func relayFailure(rec *Record, err error) error {
+func relayFailure(rec *record.Record, err error) error {
 	switch {
 	case err == nil || !extraordinary(err) && !errors.Is(err, errIdle):
 		return nil
 	case errors.Is(err, errIdle):
-		return &failure{outcome: rec.Outcome, reason: ReasonIdleTimeout, err: err}
+		return record.Fail(record.ReasonIdleTimeout, err)
 	}
 	if alert, ok := receivedAlert(err); ok {
 		// A TLS 1.3 client rejects a certificate only after our handshake is
 		// complete.
-		return &failure{outcome: rec.Outcome, reason: alertReason(alert), err: err}
+		return record.Fail(alertReason(alert), err)
 	}
-	return &failure{outcome: rec.Outcome, reason: ReasonRelayBroken, err: err}
+	return record.Fail(record.ReasonRelayBroken, err)
 }

@@ -7,18 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
-
-// An SMTPReply is a reply code with its enhanced status code (RFC 3463), and
-// how often it came.
-type SMTPReply struct {
-	Code     string // as in "550"
-	Enhanced string // as in "5.7.60"; empty when there was none
-	Count    int
-}
-
-// String is the codes alone.
-func (r SMTPReply) String() string { return strings.TrimSpace(r.Code + " " + r.Enhanced) }
 
 // maxReplyCodes bounds the different replies of one connection; those above it
 // are not counted. A session with each reply of RFC 5321 has fewer.
@@ -47,9 +38,9 @@ func (m metered) CloseWrite() error { return closeWrite(m.Conn) }
 // something about. It keeps the codes and nothing of the text, which names
 // mailboxes.
 type replyMeter struct {
-	counts   []SMTPReply
-	negative string // the last reply of the classes 4 and 5
-	reason   Reason // empty when nothing known went wrong
+	counts   []record.SMTPReply
+	negative string        // the last reply of the classes 4 and 5
+	reason   record.Reason // empty when nothing known went wrong
 
 	line []byte // of the line being read, as far as it is looked at
 	text []byte // of the reply being read, likewise
@@ -100,7 +91,7 @@ func (m *replyMeter) endReply(line []byte) {
 	case code == "235":
 		m.reason = "" // a sign-in that failed before does not matter any more
 	case code[0] >= '4':
-		m.negative = SMTPReply{Code: code, Enhanced: enhanced}.String()
+		m.negative = record.SMTPReply{Code: code, Enhanced: enhanced}.String()
 		if r := replyReason(code, enhanced, string(m.text)); r != "" {
 			m.reason = r
 		}
@@ -108,12 +99,12 @@ func (m *replyMeter) endReply(line []byte) {
 }
 
 func (m *replyMeter) count(code, enhanced string) {
-	i := slices.IndexFunc(m.counts, func(r SMTPReply) bool { return r.Code == code && r.Enhanced == enhanced })
+	i := slices.IndexFunc(m.counts, func(r record.SMTPReply) bool { return r.Code == code && r.Enhanced == enhanced })
 	switch {
 	case i >= 0:
 		m.counts[i].Count++
 	case len(m.counts) < maxReplyCodes:
-		m.counts = append(m.counts, SMTPReply{code, enhanced, 1})
+		m.counts = append(m.counts, record.SMTPReply{Code: code, Enhanced: enhanced, Count: 1})
 	}
 }
 
@@ -121,31 +112,31 @@ func (m *replyMeter) count(code, enhanced string) {
 // match everything; the first match counts.
 type knownReply struct {
 	code, enhanced, text string
-	reason               Reason
+	reason               record.Reason
 }
 
 var knownReplies = []knownReply{
-	{"421", "4.7.66", "", ReasonSMTPTLSTooOld},
-	{"535", "5.7.139", "smtpclientauthentication is disabled", ReasonSMTPAuthDisabled},
-	{"535", "5.7.139", "", ReasonSMTPAuthBlocked},
-	{"", "5.7.30", "", ReasonSMTPBasicAuthEnded},
-	{"535", "", "", ReasonSMTPAuthFailed},
-	{"530", "5.7.57", "", ReasonSMTPNotAuthenticated},
-	{"", "", "client was not authenticated", ReasonSMTPNotAuthenticated},
-	{"", "5.7.60", "", ReasonSMTPSendAsDenied},
-	{"", "5.2.252", "", ReasonSMTPSendAsDenied},
-	{"", "4.3.2", "concurrent connections", ReasonSMTPTooManyConnections},
-	{"", "", "submissionquotaexceeded", ReasonSMTPQuotaExceeded},
-	{"550", "5.1.8", "", ReasonSMTPSenderBlocked},
-	{"", "5.7.64", "", ReasonSMTPRelayDenied},
-	{"", "4.4.62", "", ReasonSMTPRelayDenied},
-	{"", "5.7.68", "", ReasonSMTPDirectSendRejected},
-	{"", "5.3.4", "", ReasonSMTPMessageTooLarge},
-	{"552", "", "", ReasonSMTPMessageTooLarge},
+	{"421", "4.7.66", "", record.ReasonSMTPTLSTooOld},
+	{"535", "5.7.139", "smtpclientauthentication is disabled", record.ReasonSMTPAuthDisabled},
+	{"535", "5.7.139", "", record.ReasonSMTPAuthBlocked},
+	{"", "5.7.30", "", record.ReasonSMTPBasicAuthEnded},
+	{"535", "", "", record.ReasonSMTPAuthFailed},
+	{"530", "5.7.57", "", record.ReasonSMTPNotAuthenticated},
+	{"", "", "client was not authenticated", record.ReasonSMTPNotAuthenticated},
+	{"", "5.7.60", "", record.ReasonSMTPSendAsDenied},
+	{"", "5.2.252", "", record.ReasonSMTPSendAsDenied},
+	{"", "4.3.2", "concurrent connections", record.ReasonSMTPTooManyConnections},
+	{"", "", "submissionquotaexceeded", record.ReasonSMTPQuotaExceeded},
+	{"550", "5.1.8", "", record.ReasonSMTPSenderBlocked},
+	{"", "5.7.64", "", record.ReasonSMTPRelayDenied},
+	{"", "4.4.62", "", record.ReasonSMTPRelayDenied},
+	{"", "5.7.68", "", record.ReasonSMTPDirectSendRejected},
+	{"", "5.3.4", "", record.ReasonSMTPMessageTooLarge},
+	{"552", "", "", record.ReasonSMTPMessageTooLarge},
 }
 
 // replyReason is the reason of a negative reply; empty when it is not known.
-func replyReason(code, enhanced, text string) Reason {
+func replyReason(code, enhanced, text string) record.Reason {
 	text = strings.ToLower(text)
 	for _, k := range knownReplies {
 		if (k.code == "" || k.code == code) && (k.enhanced == "" || k.enhanced == enhanced) && strings.Contains(text, k.text) {
@@ -153,7 +144,7 @@ func replyReason(code, enhanced, text string) Reason {
 		}
 	}
 	if isBannedAddress(enhanced) {
-		return ReasonSMTPAddressBlocked
+		return record.ReasonSMTPAddressBlocked
 	}
 	return ""
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -27,14 +28,14 @@ func TestOldIsLiftedModernIsPassed(t *testing.T) {
 	for _, tt := range []struct {
 		max     uint16
 		suites  []uint16
-		outcome proxy.Outcome
+		outcome record.Outcome
 		offered string
 	}{
-		{tls.VersionTLS10, nil, proxy.OutcomeLifted, "TLS 1.0"},
-		{tls.VersionTLS11, nil, proxy.OutcomeLifted, "TLS 1.1"},
-		{tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, proxy.OutcomeLifted, "TLS 1.2"},
-		{tls.VersionTLS12, nil, proxy.OutcomePassed, "TLS 1.2"},
-		{tls.VersionTLS13, nil, proxy.OutcomePassed, "TLS 1.3"},
+		{tls.VersionTLS10, nil, record.OutcomeLifted, "TLS 1.0"},
+		{tls.VersionTLS11, nil, record.OutcomeLifted, "TLS 1.1"},
+		{tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}, record.OutcomeLifted, "TLS 1.2"},
+		{tls.VersionTLS12, nil, record.OutcomePassed, "TLS 1.2"},
+		{tls.VersionTLS13, nil, record.OutcomePassed, "TLS 1.3"},
 	} {
 		for _, fixed := range []bool{false, true} {
 			client := w.client(tt.max)
@@ -46,7 +47,7 @@ func TestOldIsLiftedModernIsPassed(t *testing.T) {
 			if err != nil || !strings.Contains(answer.Body, host) {
 				t.Fatalf("%s fixed=%v: %v, %v", tt.offered, fixed, answer, err)
 			}
-			if lifted := w.lifted(answer.TLS); lifted != (tt.outcome == proxy.OutcomeLifted) {
+			if lifted := w.lifted(answer.TLS); lifted != (tt.outcome == record.OutcomeLifted) {
 				t.Errorf("%s fixed=%v: decrypted=%v", tt.offered, fixed, lifted)
 			}
 			rec := w.expect(tt.outcome, "")
@@ -80,11 +81,11 @@ func TestVintageIsLifted(t *testing.T) {
 		if err != nil || !strings.Contains(answer, host) {
 			t.Fatalf("got %q, %v", answer, err)
 		}
-		rec := w.expect(proxy.OutcomeLifted, "")
+		rec := w.expect(record.OutcomeLifted, "")
 		if !rec.SSLv2Format || len(rec.JA3) != 32 || !strings.HasPrefix(rec.JA4, "t10i") {
 			t.Errorf("format or fingerprints: record %+v", rec)
 		}
-		if rec.Why != "hello_format" || rec.OfferedVersion != "TLS 1.0" || rec.ClientTLS.CipherSuite != "TLS_RSA_WITH_AES_128_CBC_SHA" {
+		if rec.Rule != "hello_format" || rec.OfferedVersion != "TLS 1.0" || rec.ClientTLS.CipherSuite != "TLS_RSA_WITH_AES_128_CBC_SHA" {
 			t.Errorf("record %+v", rec)
 		}
 	}
@@ -123,7 +124,7 @@ func TestResumption(t *testing.T) {
 		if _, err := client.Get(t.Context(), "https://"+host+"/"); err != nil {
 			t.Fatal(err)
 		}
-		rec := w.expect(proxy.OutcomeLifted, "")
+		rec := w.expect(record.OutcomeLifted, "")
 		if rec.ClientTLS.Resumed != (i > 0) || rec.UpstreamTLS.Resumed != (i > 0) {
 			t.Errorf("connection %d: resumed with the client %v, upstream %v", i, rec.ClientTLS.Resumed, rec.UpstreamTLS.Resumed)
 		}
@@ -133,7 +134,7 @@ func TestResumption(t *testing.T) {
 	if _, err := client.Get(t.Context(), "https://login.microsoftonline.com/"); err != nil {
 		t.Fatal(err)
 	}
-	if rec := w.expect(proxy.OutcomeLifted, ""); rec.ClientTLS.Resumed {
+	if rec := w.expect(record.OutcomeLifted, ""); rec.ClientTLS.Resumed {
 		t.Error("a session of one destination was resumed for another")
 	}
 }
@@ -214,8 +215,8 @@ func TestPassElseLiftIsRemembered(t *testing.T) {
 		if err != nil || !w.lifted(answer.TLS) {
 			t.Fatalf("%v, %v", answer, err)
 		}
-		if rec := w.expect(proxy.OutcomeLifted, ""); rec.Why != "destination_refused" {
-			t.Errorf("lifted for %q", rec.Why)
+		if rec := w.expect(record.OutcomeLifted, ""); rec.Rule != "destination_refused" {
+			t.Errorf("lifted for %q", rec.Rule)
 		}
 		if got := server.Handshakes().Failed; got != tt.refused {
 			t.Errorf("the destination has refused %d hellos, want %d", got, tt.refused)
@@ -246,7 +247,7 @@ func TestEndOfStreamReachesOldClients(t *testing.T) {
 		t.Errorf("after close_notify came %d bytes and %v, want the end of the stream", n, err)
 	}
 	_ = raw.Close()
-	w.expect(proxy.OutcomeLifted, "")
+	w.expect(record.OutcomeLifted, "")
 }
 
 // Many old clients just close. What they have sent arrives, and what is still
@@ -267,7 +268,7 @@ func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	_ = raw.Close()
-	w.expect(proxy.OutcomeLifted, "")
+	w.expect(record.OutcomeLifted, "")
 }
 
 // A client may send its hello in the same segment as the CONNECT request.
@@ -341,12 +342,12 @@ func TestClientNetworksAndLimits(t *testing.T) {
 	if got, err := io.ReadAll(dial(t, strict.proxy)); err != nil || len(got) != 0 {
 		t.Errorf("a stranger was told %q, %v", got, err)
 	}
-	strict.expect(proxy.OutcomeRefused, proxy.ReasonClientNotAllowed)
+	strict.expect(record.OutcomeRefused, record.ReasonClientNotAllowed)
 
 	for _, tt := range []struct {
 		max, perClient int
-		reason         proxy.Reason
-	}{{1, 100, proxy.ReasonTooManyConnections}, {100, 1, proxy.ReasonTooManyFromClient}} {
+		reason         record.Reason
+	}{{1, 100, record.ReasonTooManyConnections}, {100, 1, record.ReasonTooManyFromClient}} {
 		w := newWorld(t, cloud, addr, func(c *proxy.Config) {
 			c.MaxConnections, c.MaxConnectionsPerClient = tt.max, tt.perClient
 		})
@@ -359,9 +360,9 @@ func TestClientNetworksAndLimits(t *testing.T) {
 		if !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable {
 			t.Errorf("one too many got %v, want 503", err)
 		}
-		w.expect(proxy.OutcomeRefused, tt.reason)
+		w.expect(record.OutcomeRefused, tt.reason)
 		_ = first.Close()
-		w.expect(proxy.OutcomeLifted, "")
+		w.expect(record.OutcomeLifted, "")
 		again, err := w.client(tls.VersionTLS10).Dial(t.Context(), target)
 		if err != nil {
 			t.Fatalf("the place was not given back: %v", err)
@@ -383,17 +384,17 @@ func TestPROXYProtocol(t *testing.T) {
 	for _, tt := range []struct {
 		name, header string
 		client       string
-		outcome      proxy.Outcome
-		reason       proxy.Reason
+		outcome      record.Outcome
+		reason       record.Reason
 	}{
-		{"v1", "PROXY TCP4 10.1.2.3 10.0.0.1 4096 443\r\n", "10.1.2.3", proxy.OutcomeLifted, ""},
-		{"v1 IPv6", "PROXY TCP6 2001:db8::7 2001:db8::1 4096 443\r\n", "2001:db8::7", proxy.OutcomeLifted, ""},
-		{"v2", proxyV2, "10.1.2.3", proxy.OutcomeLifted, ""},
-		{"a client that may not connect", "PROXY TCP4 192.0.2.1 10.0.0.1 4096 443\r\n", "192.0.2.1", proxy.OutcomeRefused, proxy.ReasonClientNotAllowed},
-		{"the balancer's own health check", "PROXY UNKNOWN\r\n", "127.0.0.1", proxy.OutcomeRefused, proxy.ReasonClientNotAllowed},
-		{"missing", "", "127.0.0.1", proxy.OutcomeRefused, proxy.ReasonProxyHeaderInvalid},
-		{"broken", "PROXY TCP4 10.1.2.3\r\n", "127.0.0.1", proxy.OutcomeRefused, proxy.ReasonProxyHeaderInvalid},
-		{"unspecified", "PROXY TCP4 0.0.0.0 10.0.0.1 4096 443\r\n", "127.0.0.1", proxy.OutcomeRefused, proxy.ReasonProxyHeaderInvalid},
+		{"v1", "PROXY TCP4 10.1.2.3 10.0.0.1 4096 443\r\n", "10.1.2.3", record.OutcomeLifted, ""},
+		{"v1 IPv6", "PROXY TCP6 2001:db8::7 2001:db8::1 4096 443\r\n", "2001:db8::7", record.OutcomeLifted, ""},
+		{"v2", proxyV2, "10.1.2.3", record.OutcomeLifted, ""},
+		{"a client that may not connect", "PROXY TCP4 192.0.2.1 10.0.0.1 4096 443\r\n", "192.0.2.1", record.OutcomeRefused, record.ReasonClientNotAllowed},
+		{"the balancer's own health check", "PROXY UNKNOWN\r\n", "127.0.0.1", record.OutcomeRefused, record.ReasonClientNotAllowed},
+		{"missing", "", "127.0.0.1", record.OutcomeRefused, record.ReasonProxyHeaderInvalid},
+		{"broken", "PROXY TCP4 10.1.2.3\r\n", "127.0.0.1", record.OutcomeRefused, record.ReasonProxyHeaderInvalid},
+		{"unspecified", "PROXY TCP4 0.0.0.0 10.0.0.1 4096 443\r\n", "127.0.0.1", record.OutcomeRefused, record.ReasonProxyHeaderInvalid},
 	} {
 		for _, address := range []string{w.tls, w.proxy} {
 			first := tt.header
@@ -401,7 +402,7 @@ func TestPROXYProtocol(t *testing.T) {
 				first += "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n"
 			}
 			conn := tls.Client(&eagerConn{TCPConn: dial(t, address), first: []byte(first), skipped: address == w.tls}, w.oldConfig())
-			if err := conn.HandshakeContext(t.Context()); (err == nil) != (tt.outcome == proxy.OutcomeLifted) {
+			if err := conn.HandshakeContext(t.Context()); (err == nil) != (tt.outcome == record.OutcomeLifted) {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 			_ = conn.Close()
@@ -418,9 +419,9 @@ func TestNameThatResolvesToAForbiddenAddress(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(t)
 	server := echo(t, cloud)
-	for answer, want := range map[string]proxy.Reason{
-		"127.0.0.1": proxy.ReasonAddressForbidden, "10.0.0.1": proxy.ReasonAddressForbidden,
-		"169.254.169.254": proxy.ReasonAddressForbidden, "": proxy.ReasonNameNotFound,
+	for answer, want := range map[string]record.Reason{
+		"127.0.0.1": record.ReasonAddressForbidden, "10.0.0.1": record.ReasonAddressForbidden,
+		"169.254.169.254": record.ReasonAddressForbidden, "": record.ReasonNameNotFound,
 	} {
 		w := newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
 			c.Upstream.ConnectTo = nil
@@ -505,7 +506,7 @@ func TestShutdown(t *testing.T) {
 				if _, err := io.ReadAll(conn); err == nil {
 					t.Errorf("version %x: a cut-off connection looks complete to the client", version)
 				}
-				if rec := w.record(); rec.Reason != proxy.ReasonCutOff {
+				if rec := w.record(); rec.Reason != record.ReasonCutOff {
 					t.Errorf("version %x: the cut-off is recorded as %q", version, rec.Reason)
 				}
 				continue

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -30,7 +30,7 @@ func TestClientThatClosesAfterTheCertificate(t *testing.T) {
 		if err := client.HandshakeContext(t.Context()); err == nil {
 			t.Fatal("the handshake went through")
 		}
-		rec := w.expect(proxy.OutcomeFailed, proxy.ReasonClientClosedAfterCert)
+		rec := w.expect(record.OutcomeFailed, record.ReasonClientClosedAfterCert)
 		if rec.ClientTLS != nil {
 			t.Errorf("record %+v", rec)
 		}
@@ -44,5 +44,5 @@ func TestClientThatClosesBeforeItsHello(t *testing.T) {
 	cloud := newCloud(t)
 	w := newWorld(t, cloud, https(t, cloud, standin.TLSOptions{}).Addr(), nil)
 	_ = dial(t, w.tls).Close()
-	w.expect(proxy.OutcomeFailed, proxy.ReasonClosedBeforeHello)
+	w.expect(record.OutcomeFailed, record.ReasonClosedBeforeHello)
 }

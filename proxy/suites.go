@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // Extensions (RFC 8422 section 5.1 and RFC 5246 section 7.4.1.4.1).
@@ -118,33 +119,33 @@ func offersAES(h *clienthello.Hello) bool {
 
 // unservable says why the client's TLS cannot be ended here; empty when it
 // can be.
-func unservable(h *clienthello.Hello, weak legacytls.WeakSuites) Reason {
+func unservable(h *clienthello.Hello, weak legacytls.WeakSuites) record.Reason {
 	every := legacytls.WeakSuites{RC4: true, DES: true}
 	switch {
 	case h.MaxVersion() < versionSSL30:
-		return ReasonSSL2Only
+		return record.ReasonSSL2Only
 	case h.MaxVersion() < tls.VersionTLS10:
-		return ReasonSSL3Only
+		return record.ReasonSSL3Only
 	case slices.Contains(h.CipherSuites, clienthello.FallbackSCSV) && h.MaxVersion() < tls.VersionTLS12:
-		return ReasonInappropriateFallback
+		return record.ReasonInappropriateFallback
 	case engineFor(h, weak) != noEngine:
 		return ""
 	case engineFor(h, every) != noEngine:
-		return ReasonCipherSuiteDisabled
+		return record.ReasonCipherSuiteDisabled
 	}
-	return ReasonNoSharedCipherSuite
+	return record.ReasonNoSharedCipherSuite
 }
 
 // describe says what a refused hello offered, for the log, and which setting
 // would serve it.
-func describe(h *clienthello.Hello, reason Reason) error {
+func describe(h *clienthello.Hello, reason record.Reason) error {
 	const enough = 64 // a real client offers fewer
 	names := make([]string, 0, enough)
 	for _, id := range h.CipherSuites[:min(len(h.CipherSuites), enough)] {
 		names = append(names, suiteName(id))
 	}
 	setting := ""
-	if reason == ReasonCipherSuiteDisabled {
+	if reason == record.ReasonCipherSuiteDisabled {
 		setting = "; it takes " + settingFor(h)
 	}
 	return fmt.Errorf("offered %s with %s%s", clienthello.VersionName(h.MaxVersion()), strings.Join(names, ", "), setting)

@@ -8,6 +8,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // legacytls ends what crypto/tls refuses and everything below TLS 1.2;
@@ -72,11 +73,11 @@ func TestDescribe(t *testing.T) {
 		"offered TLS 1.0 with TLS_RSA_WITH_RC4_128_MD5, 0x0003; it takes rc4": hello(tls.VersionTLS10, 0x0004, 0x0003),
 		"offered TLS 1.0 with TLS_RSA_WITH_DES_CBC_SHA; it takes des":         hello(tls.VersionTLS10, rsaDES),
 	} {
-		if got := describe(h, ReasonCipherSuiteDisabled).Error(); got != want {
+		if got := describe(h, record.ReasonCipherSuiteDisabled).Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if got := describe(hello(tls.VersionTLS10, 0x0003), ReasonNoSharedCipherSuite).Error(); strings.Contains(got, "takes") {
+	if got := describe(hello(tls.VersionTLS10, 0x0003), record.ReasonNoSharedCipherSuite).Error(); strings.Contains(got, "takes") {
 		t.Errorf("got %q, though no setting helps", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // findOriginal finds where a client that knows of no proxy was going. A
@@ -21,16 +22,16 @@ func (s *Server) findOriginal(c *client) error {
 	if !c.original.IsValid() {
 		original, err := originalOf(c)
 		if errors.Is(err, origdst.ErrNotRedirected) {
-			return refused(ReasonNotRedirected, err)
+			return record.Fail(record.ReasonNotRedirected, err)
 		}
 		if err != nil {
-			return failed(ReasonInternal, err)
+			return record.Fail(record.ReasonInternal, err)
 		}
 		c.original = original
 	}
 	if s.isSelf(c.original) {
 		c.original = netip.AddrPort{} // what the client speaks cannot be told
-		return refused(ReasonNotRedirected, nil)
+		return record.Fail(record.ReasonNotRedirected, nil)
 	}
 	c.rec.Original = c.original
 	return nil
@@ -72,7 +73,7 @@ func (s *Server) findDestinationByAddress(ctx context.Context, c *client) error 
 		host = c.listener.url.SNI
 	}
 	if host == "" {
-		return refused(ReasonNoServerName, nil)
+		return record.Fail(record.ReasonNoServerName, nil)
 	}
 	return s.setDestination(c, host, c.original.Port())
 }
@@ -83,7 +84,7 @@ func (s *Server) findRedirectedByName(ctx context.Context, c *client) error {
 	before := c.destination
 	err := s.setDestination(c, c.hello.ServerName, c.original.Port())
 	switch {
-	case c.hello.ServerName == "" || err != nil && asFailure(err).reason == ReasonDestinationIsAddress:
+	case c.hello.ServerName == "" || err != nil && asFailure(err).Reason == record.ReasonDestinationIsAddress:
 		if c.destination.Host != "" {
 			return nil
 		}
@@ -124,13 +125,6 @@ func (c *client) mayPassOther() bool {
 	return c.listener.url.PassOther && c.original.IsValid() && !c.toldOriginal
 }
 
-// elsewhere are the reasons for which a connection is not ours to carry.
-var elsewhere = map[Reason]bool{
-	ReasonNotTLS: true, ReasonHTTPOnTLSPort: true,
-	ReasonNoServerName: true, ReasonDestinationInvalid: true,
-	ReasonDestinationNotAllowed: true, ReasonPortNotAllowed: true,
-}
-
 // passElsewhere relays a connection whose destination was refused to where it
 // was going, if the listener says so. Once the opening was carried there is no
 // way back.
@@ -138,7 +132,7 @@ func (s *Server) passElsewhere(ctx context.Context, c *client, refusal error) er
 	if !c.mayPassOther() || c.upstream != nil {
 		return refusal
 	}
-	if errors.Is(refusal, errNotTLS) || elsewhere[asFailure(refusal).reason] {
+	if errors.Is(refusal, errNotTLS) || asFailure(refusal).Reason.Unmatched() {
 		return s.passOther(ctx, c)
 	}
 	return refusal
@@ -150,14 +144,14 @@ func (s *Server) passOther(ctx context.Context, c *client) error {
 	// The host of a destination is never an address but here, where nothing is
 	// looked up or verified by it.
 	c.destination = policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()}
-	c.rec.Destination, c.rec.Why = c.destination.String(), "other_destination"
+	c.rec.Destination, c.rec.Rule = c.destination.String(), record.RuleBypass
 	// From here, the machine's own services would take the client for local.
 	if isLocal(c.original.Addr()) {
-		return refused(ReasonAddressForbidden, nil)
+		return record.Fail(record.ReasonAddressForbidden, nil)
 	}
 	if err := s.dial(ctx, c); err != nil {
 		return err
 	}
-	c.rec.Outcome = OutcomePassed
+	c.rec.Outcome = record.OutcomePassed
 	return s.relayBetween(c, c, c.upstream)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
@@ -113,8 +114,8 @@ func TestRedirectedDestination(t *testing.T) {
 			_ = conn.Handshake()
 			_ = conn.Close()
 			rec := w.record()
-			if got := cmp.Or(string(rec.Reason), rec.Why); rec.Destination != tt.want || tt.why != "" && got != tt.why && rec.Why != tt.why {
-				t.Errorf("got destination %q, why %q, reason %q (%v); want %q, %q", rec.Destination, rec.Why, rec.Reason, rec.Err, tt.want, tt.why)
+			if got := cmp.Or(string(rec.Reason), string(rec.Rule)); rec.Destination != tt.want || tt.why != "" && got != tt.why && string(rec.Rule) != tt.why {
+				t.Errorf("got destination %q, why %q, reason %q (%v); want %q, %q", rec.Destination, rec.Rule, rec.Reason, rec.Err, tt.want, tt.why)
 			}
 			if original := netip.MustParseAddrPort(tt.original); rec.Original != netip.AddrPortFrom(original.Addr().Unmap(), original.Port()) {
 				t.Errorf("got original %s", rec.Original)
@@ -134,7 +135,7 @@ func TestNotRedirected(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "access denied") {
 		t.Errorf("got %v", err)
 	}
-	if rec := w.expect(proxy.OutcomeRefused, proxy.ReasonNotRedirected); rec.Original.IsValid() {
+	if rec := w.expect(record.OutcomeRefused, record.ReasonNotRedirected); rec.Original.IsValid() {
 		t.Errorf("got original %s", rec.Original)
 	}
 }
@@ -148,7 +149,7 @@ func TestRedirectedToOurselves(t *testing.T) {
 	if _, err := conn.Read(make([]byte, 7)); err != nil && !errors.Is(err, io.EOF) {
 		t.Error(err)
 	}
-	w.expect(proxy.OutcomeRefused, proxy.ReasonNotRedirected)
+	w.expect(record.OutcomeRefused, record.ReasonNotRedirected)
 }
 
 // Behind STARTTLS the server name may tell another destination than the address

@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -57,13 +58,13 @@ type world struct {
 	ca      *localca.CA
 	proxy   string // host:port of the proxy:// listener
 	tls     string // host:port of the tls:// listener to target
-	records chan proxy.Record
+	records chan record.Record
 	stop    context.CancelFunc
 	ended   chan error
 }
 
 // Closed implements proxy.Observer.
-func (w *world) Closed(r *proxy.Record) { w.records <- *r }
+func (w *world) Closed(r *record.Record) { w.records <- *r }
 
 // Opened implements proxy.Observer.
 func (w *world) Opened(string) {}
@@ -80,7 +81,7 @@ func newWorld(t *testing.T, cloud *standin.Cloud, addr string, change func(*prox
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cloud: cloud, ca: ca, records: make(chan proxy.Record, 1000), ended: make(chan error, 1)}
+	w := &world{t: t, cloud: cloud, ca: ca, records: make(chan record.Record, 1000), ended: make(chan error, 1)}
 	cfg := proxy.Config{
 		Listeners: []proxy.ListenURL{
 			{Scheme: proxy.SchemeProxy, Address: "127.0.0.1:0"},
@@ -157,19 +158,19 @@ func echo(t *testing.T, cloud *standin.Cloud) *standin.Server {
 }
 
 // record is the next connection's record.
-func (w *world) record() proxy.Record {
+func (w *world) record() record.Record {
 	w.t.Helper()
 	select {
 	case r := <-w.records:
 		return r
 	case <-time.After(patience):
 		w.t.Fatal("no record")
-		return proxy.Record{}
+		return record.Record{}
 	}
 }
 
 // expect waits for a record with an outcome and a reason.
-func (w *world) expect(o proxy.Outcome, r proxy.Reason) proxy.Record {
+func (w *world) expect(o record.Outcome, r record.Reason) record.Record {
 	w.t.Helper()
 	got := w.record()
 	if got.Outcome != o || got.Reason != r {

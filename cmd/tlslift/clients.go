@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/metrics/statuspage"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // clientsOptions are the flags of the command.
@@ -113,7 +113,7 @@ func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
 			oneLine(c.Client.Client, maxCell), c.Address, stateText(c), oneLine(cmp.Or(c.Offered, "-"), maxCell),
 			oneLine(destination, maxCell), ageOf(c.LastSeen, now),
-			c.Outcomes[proxy.OutcomeLifted], c.Outcomes[proxy.OutcomePassed], c.Outcomes[proxy.OutcomeRefused], c.Outcomes[proxy.OutcomeFailed],
+			c.Outcomes[record.OutcomeLifted], c.Outcomes[record.OutcomePassed], c.Outcomes[record.OutcomeRefused], c.Outcomes[record.OutcomeFailed],
 			oneLine(problem, maxCell))
 	}
 	return errors.Join(table.Flush(), printRemedies(w, all))
@@ -122,7 +122,7 @@ func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
 // printRemedies writes, once for each reason, what to do about it.
 func printRemedies(w io.Writer, all []statuspage.Client) error {
 	var b strings.Builder
-	said := map[proxy.Reason]bool{}
+	said := map[record.Reason]bool{}
 	for i := range all {
 		f := all[i].Failure
 		if !all[i].Failing || f == nil || said[f.Reason] {
@@ -143,7 +143,7 @@ func stateText(c *statuspage.Client) string {
 		return "failing"
 	case c.Legacy:
 		return "lifted"
-	case c.Outcomes[proxy.OutcomePassed] > 0 || c.Outcomes[proxy.OutcomeLifted] > 0:
+	case c.Outcomes[record.OutcomePassed] > 0 || c.Outcomes[record.OutcomeLifted] > 0:
 		return "passed"
 	}
 	return "idle"

@@ -21,7 +21,7 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // kept is an inventory of what a test puts in.
@@ -59,13 +59,13 @@ const hostileName = "evil\x1b[31m\u202e\u009b2J\x07\nnext"
 // someClients are one of each kind.
 func someClients() *kept {
 	now := time.Now()
-	unknownCA := &inventory.Failure{At: now, Reason: proxy.ReasonClientUnknownCA, Cause: proxy.ReasonClientUnknownCA.Cause(), Remedy: proxy.ReasonClientUnknownCA.Remedy()}
+	unknownCA := &inventory.Failure{At: now, Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()}
 	address := netip.MustParseAddr("192.0.2.31")
 	return &kept{clients: []inventory.Client{
-		{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Why: "tls_version", LastLifted: now, LastSeen: now, LastGood: now,
-			Destinations: []string{"smtp.office365.com:587"}, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomeLifted: 12}},
-		{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomeFailed: 4}},
-		{Client: "desk", Address: address, Offered: "TLS 1.3", Why: "capable", LastGood: now, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomePassed: 9}},
+		{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version", LastLifted: now, LastSeen: now, LastGood: now,
+			Destinations: []string{"smtp.office365.com:587"}, Outcomes: map[record.Outcome]uint64{record.OutcomeLifted: 12}},
+		{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 4}},
+		{Client: "desk", Address: address, Offered: "TLS 1.3", Rule: "capable", LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 9}},
 		{Client: hostileName, Address: address, Offered: hostileName, Destinations: []string{hostileName}},
 	}}
 }
@@ -95,7 +95,7 @@ func TestClients(t *testing.T) {
 	if all.code != exitOK || all.stderr != "" || controls(all.stdout) {
 		t.Fatalf("got %+v", all)
 	}
-	for _, want := range []string{"CLIENT ", "scanner-2nd-floor    192.0.2.31  lifted   TLS 1.0", "smtp.office365.com:587", "3h ago", "client_unknown_ca: The client", proxy.ReasonClientUnknownCA.Remedy()} {
+	for _, want := range []string{"CLIENT ", "scanner-2nd-floor    192.0.2.31  lifted   TLS 1.0", "smtp.office365.com:587", "3h ago", "client_unknown_ca: The client", record.ReasonClientUnknownCA.Remedy()} {
 		if !strings.Contains(all.stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, all.stdout)
 		}
@@ -152,7 +152,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	k := &kept{}
 	for _, name := range []string{"first", "second", "third"} {
-		k.add(inventory.Connection{Client: name, Outcome: proxy.OutcomePassed, Offered: "TLS 1.3"})
+		k.add(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
 	}
 	out, notes := make(lines, 10), &bytes.Buffer{}
 	w := &watch{cfg: &Config{AdminListen: address(runningAdmin(t, k))}, before: 2, out: out, notes: notes}
@@ -165,10 +165,10 @@ func TestWatch(t *testing.T) {
 			t.Errorf("got %q, want %s", got, want)
 		}
 	}
-	k.add(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: proxy.OutcomeFailed, Offered: "TLS 1.0",
-		Reason: proxy.ReasonClientUnknownCA, Cause: proxy.ReasonClientUnknownCA.Cause(), Remedy: proxy.ReasonClientUnknownCA.Remedy()})
+	k.add(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: record.OutcomeFailed, Offered: "TLS 1.0",
+		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()})
 	got := <-out
-	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") || strings.TrimSpace(parts[2]) != proxy.ReasonClientUnknownCA.Remedy() || controls(got) {
+	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") || strings.TrimSpace(parts[2]) != record.ReasonClientUnknownCA.Remedy() || controls(got) {
 		t.Errorf("got %q", got)
 	}
 	cancel()
@@ -223,7 +223,7 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 
 func TestWatchColoursOutcomesOnly(t *testing.T) {
 	t.Parallel()
-	c := &inventory.Connection{Client: "a", Outcome: proxy.OutcomeLifted, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
+	c := &inventory.Connection{Client: "a", Outcome: record.OutcomeLifted, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
 	plain, coloured := (&watch{}).text(c), (&watch{colours: true}).text(c)
 	if !strings.Contains(plain, "  lifted   a ") || !strings.Contains(plain, "TLS 1.0 -> TLS 1.3") || strings.Contains(plain, "\x1b") {
 		t.Errorf("got %q", plain)
@@ -237,7 +237,7 @@ func TestCtrlCEndsWatch(t *testing.T) {
 	t.Parallel()
 	needSignals(t)
 	k := &kept{}
-	k.add(inventory.Connection{Client: "first", Outcome: proxy.OutcomePassed})
+	k.add(inventory.Connection{Client: "first", Outcome: record.OutcomePassed})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "watch")

@@ -21,6 +21,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -157,7 +158,7 @@ func (d *demo) config(allowed *policy.Policy) proxy.Config {
 func (d *demo) Opened(listener string) { d.metrics.Opened(listener) }
 
 // Closed counts the connection and tells.
-func (d *demo) Closed(r *proxy.Record) {
+func (d *demo) Closed(r *record.Record) {
 	d.metrics.Closed(r)
 	select {
 	case d.closed <- struct{}{}:

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // docBlocks are the generated parts of README.md, by name.
@@ -134,7 +134,7 @@ func settingsEnv() string {
 func logFieldsMarkdown() string {
 	var b strings.Builder
 	b.WriteString("| field | meaning |\n|---|---|\n")
-	for _, f := range proxy.LogFields() {
+	for _, f := range record.LogFields() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Meaning)
 	}
 	return b.String()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // newInventory reads what earlier runs knew of the clients.
@@ -39,7 +40,7 @@ func (all observers) Opened(listener string) {
 }
 
 // Closed implements proxy.Observer.
-func (all observers) Closed(r *proxy.Record) {
+func (all observers) Closed(r *record.Record) {
 	for _, o := range all {
 		o.Closed(r)
 	}

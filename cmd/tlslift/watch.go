@@ -17,7 +17,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -133,7 +133,7 @@ func (w *watch) text(c *inventory.Connection) string {
 	clean := func(s string) string { return oneLine(s, maxCell) }
 	fmt.Fprintf(&b, "%s  %s  %-20s  %s", c.Start.Local().Format("15:04:05"), w.coloured(c.Outcome), clean(c.Client),
 		clean(cmp.Or(c.Destination, c.ServerName, c.Original, "-")))
-	for _, part := range []string{agreed(c), c.Why, c.SMTPReply} {
+	for _, part := range []string{agreed(c), string(c.Rule), c.SMTPReply} {
 		if part != "" {
 			b.WriteString("  " + oneLine(part, 2*maxCell))
 		}
@@ -164,16 +164,16 @@ func versionPart(s string) string {
 }
 
 // coloured pads an outcome, and colours it on a terminal.
-func (w *watch) coloured(o proxy.Outcome) string {
+func (w *watch) coloured(o record.Outcome) string {
 	text := fmt.Sprintf("%-7s", oneLine(string(o), maxCell))
 	if !w.colours {
 		return text
 	}
 	colour := "31" // red
 	switch o {
-	case proxy.OutcomePassed:
+	case record.OutcomePassed:
 		colour = "32" // green
-	case proxy.OutcomeLifted:
+	case record.OutcomeLifted:
 		colour = "33" // yellow
 	}
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const defaultMaxClients = 10000
@@ -70,7 +70,7 @@ func New(o Options) *Inventory {
 func (v *Inventory) Opened(string) {}
 
 // Closed takes in a connection that has ended.
-func (v *Inventory) Closed(r *proxy.Record) {
+func (v *Inventory) Closed(r *record.Record) {
 	c := connectionOf(r)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -87,7 +87,7 @@ func (v *Inventory) Closed(r *proxy.Record) {
 }
 
 // take brings the client of a connection up to date, if it has a place.
-func (v *Inventory) take(r *proxy.Record, c *Connection) {
+func (v *Inventory) take(r *record.Record, c *Connection) {
 	e, known := v.clients.admit(c.Client, rankOf(r))
 	if e == nil {
 		return

@@ -10,30 +10,30 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // lifted is the record of a printer that sends mail.
-func lifted(addr string, start time.Time) *proxy.Record {
-	return &proxy.Record{
+func lifted(addr string, start time.Time) *record.Record {
+	return &record.Record{
 		Listener: "smtp://192.0.2.1:587", Client: netip.MustParseAddr(addr),
 		Start: start, Duration: 3 * time.Second, Protocol: "smtp",
 		Destination: "smtp.office365.com:587", ServerName: "smtp.office365.com",
-		OfferedVersion: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeLifted,
-		ClientTLS:       &proxy.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA"},
-		UpstreamTLS:     &proxy.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256"},
+		OfferedVersion: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeLifted,
+		ClientTLS:       &record.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA"},
+		UpstreamTLS:     &record.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256"},
 		BytesFromClient: 1000, BytesToClient: 100,
 	}
 }
 
 // refusedBy is the record of a client that got nothing.
-func refusedBy(reason proxy.Reason, addr string, start time.Time) *proxy.Record {
-	return &proxy.Record{
+func refusedBy(reason record.Reason, addr string, start time.Time) *record.Record {
+	return &record.Record{
 		Listener: "smtp://192.0.2.1:587", Client: netip.MustParseAddr(addr), Start: start,
 		Protocol: "unknown", OfferedVersion: "none",
-		Outcome: proxy.OutcomeRefused, Reason: reason, Err: errors.New("the detail"),
+		Outcome: record.OutcomeRefused, Reason: reason, Err: errors.New("the detail"),
 	}
 }
 
@@ -58,12 +58,12 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 	want := Client{
 		Client: "192.0.2.7", Address: netip.MustParseAddr("192.0.2.7"),
 		FirstSeen: noon, LastSeen: noon.Add(time.Hour + 3*time.Second),
-		Offered: "TLS 1.0", SSLv2Format: true, SendsSNI: true, JA3: "the ja3", JA4: "the ja4", Why: "tls_version",
+		Offered: "TLS 1.0", SSLv2Format: true, SendsSNI: true, JA3: "the ja3", JA4: "the ja4", Rule: "tls_version",
 		Version: "TLS 1.0", CipherSuite: "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "DHE", Resumed: true,
 		Protocols:    []string{"imap", "smtp"},
 		Destinations: []string{"outlook.office365.com:993", "smtp.office365.com:587"},
 		Listeners:    []string{"smtp://192.0.2.1:587"},
-		Outcomes:     map[proxy.Outcome]uint64{proxy.OutcomeLifted: 2},
+		Outcomes:     map[record.Outcome]uint64{record.OutcomeLifted: 2},
 		LastLifted:   noon.Add(time.Hour + 3*time.Second), LastGood: noon.Add(time.Hour + 3*time.Second),
 		BytesFromClient: 2000, BytesToClient: 200,
 	}
@@ -87,14 +87,14 @@ func TestFailureOfAClient(t *testing.T) {
 		c, _ := v.Client("192.0.2.7")
 		return c.Failing()
 	}
-	v.Closed(refusedBy(proxy.ReasonClosedBeforeHello, "192.0.2.7", noon))
-	v.Closed(refusedBy(proxy.ReasonCutOff, "192.0.2.7", noon))
+	v.Closed(refusedBy(record.ReasonClosedBeforeHello, "192.0.2.7", noon))
+	v.Closed(refusedBy(record.ReasonCutOff, "192.0.2.7", noon))
 	if failing() {
 		t.Error("a port check counts as a failure")
 	}
-	v.Closed(refusedBy(proxy.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Minute)))
+	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Minute)))
 	c, _ := v.Client("192.0.2.7")
-	if f := c.Failure; !failing() || f == nil || f.Reason != proxy.ReasonSSL3Only || f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
+	if f := c.Failure; !failing() || f == nil || f.Reason != record.ReasonSSL3Only || f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
 		t.Errorf("got %+v", c.Failure)
 	}
 	v.Closed(lifted("192.0.2.7", noon.Add(2*time.Minute)))
@@ -102,8 +102,8 @@ func TestFailureOfAClient(t *testing.T) {
 		t.Error("a client is failing after a good connection")
 	}
 	// The record of an earlier connection may come late.
-	v.Closed(refusedBy(proxy.ReasonSSL2Only, "192.0.2.7", noon))
-	if c, _ := v.Client("192.0.2.7"); failing() || c.Failure.Reason != proxy.ReasonSSL3Only {
+	v.Closed(refusedBy(record.ReasonSSL2Only, "192.0.2.7", noon))
+	if c, _ := v.Client("192.0.2.7"); failing() || c.Failure.Reason != record.ReasonSSL3Only {
 		t.Errorf("an earlier failure replaced a later one: %+v", c.Failure)
 	}
 }
@@ -142,7 +142,7 @@ func TestCountsAreExact(t *testing.T) {
 	running.Wait()
 	var connections, bytes uint64
 	for _, c := range v.Snapshot() {
-		connections += c.Outcomes[proxy.OutcomeLifted]
+		connections += c.Outcomes[record.OutcomeLifted]
 		bytes += c.BytesFromClient
 	}
 	if connections != goroutines*each || bytes != goroutines*each*1000 {
@@ -160,14 +160,14 @@ func TestSnapshotIsACopy(t *testing.T) {
 	t.Parallel()
 	v := New(Options{})
 	v.Closed(lifted("192.0.2.7", noon))
-	v.Closed(refusedBy(proxy.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Hour)))
+	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Hour)))
 	c := v.Snapshot()[0]
 	c.Destinations[0], c.Protocols[0], c.Listeners[0] = "x", "x", "x"
-	c.Outcomes[proxy.OutcomeLifted] = 77
+	c.Outcomes[record.OutcomeLifted] = 77
 	c.Failure.Cause = "x"
 	again := v.Snapshot()[0]
 	if again.Destinations[0] == "x" || again.Protocols[0] == "x" || again.Listeners[0] == "x" ||
-		again.Outcomes[proxy.OutcomeLifted] != 1 || again.Failure.Cause == "x" {
+		again.Outcomes[record.OutcomeLifted] != 1 || again.Failure.Cause == "x" {
 		t.Errorf("the inventory was changed: %+v", again)
 	}
 }
@@ -182,8 +182,8 @@ func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	v := New(Options{})
 	for i, s := range hostile {
-		r := refusedBy(proxy.ReasonDestinationNotAllowed, numbered(i), noon)
-		r.ServerName, r.Destination, r.Protocol, r.SMTPReply, r.JA4 = s, s, s, s, s
+		r := refusedBy(record.ReasonDestinationNotAllowed, numbered(i), noon)
+		r.ServerName, r.Destination, r.Protocol, r.SMTPReply, r.JA4 = s, s, record.Protocol(s), s, s
 		r.ClientName, r.OfferedVersion, r.Err = fmt.Sprint(i, s), "TLS 1.0", errors.New(s)
 		v.Closed(r)
 	}
@@ -215,7 +215,7 @@ func TestListsAreBounded(t *testing.T) {
 	v := New(Options{})
 	for i := range 1000 {
 		r := lifted("192.0.2.7", noon)
-		r.Destination, r.Protocol, r.Listener = fmt.Sprint("host", i, ":443"), fmt.Sprint("p", i), fmt.Sprint("tls://:", i)
+		r.Destination, r.Protocol, r.Listener = fmt.Sprint("host", i, ":443"), record.Protocol(fmt.Sprint("p", i)), fmt.Sprint("tls://:", i)
 		v.Closed(r)
 	}
 	c, _ := v.Client("192.0.2.7")

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // Bounds of the lists of a client.
@@ -22,13 +22,13 @@ const (
 )
 
 // connectionOf is what is kept of a record.
-func connectionOf(r *proxy.Record) *Connection {
+func connectionOf(r *record.Record) *Connection {
 	c := &Connection{
 		Start: r.Start.Round(0), Duration: r.Duration,
 		Client: keyOf(r), Address: r.Client.Unmap(),
-		Listener: r.Listener, Protocol: clean(r.Protocol),
+		Listener: r.Listener, Protocol: clean(string(r.Protocol)),
 		Destination: clean(r.Destination), ServerName: clean(r.ServerName),
-		Offered: r.OfferedVersion, Why: r.Why, Outcome: r.Outcome,
+		Offered: r.OfferedVersion, Rule: r.Rule, Outcome: r.Outcome,
 		Reason: r.Reason, Cause: r.Reason.Cause(), Remedy: r.Reason.Remedy(),
 		ClientTLS: r.ClientTLS.String(), UpstreamTLS: r.UpstreamTLS.String(),
 		SMTPReply:  clean(r.SMTPReply),
@@ -44,7 +44,7 @@ func connectionOf(r *proxy.Record) *Connection {
 }
 
 // keyOf is the client's name or address, as metrics label it.
-func keyOf(r *proxy.Record) string {
+func keyOf(r *record.Record) string {
 	switch {
 	case r.ClientName != "":
 		return clean(r.ClientName)
@@ -56,7 +56,7 @@ func keyOf(r *proxy.Record) string {
 
 // note takes in a connection. Connections end in any order, so that times only
 // go forward.
-func (c *Client) note(r *proxy.Record, conn *Connection) {
+func (c *Client) note(r *record.Record, conn *Connection) {
 	end := conn.Start.Add(conn.Duration)
 	c.Name = clean(r.ClientName)
 	c.Address = conn.Address
@@ -76,9 +76,9 @@ func (c *Client) note(r *proxy.Record, conn *Connection) {
 	c.BytesToClient += count(conn.ToClient)
 }
 
-func (c *Client) noteHello(r *proxy.Record) {
-	if r.Why != "" {
-		c.Why = r.Why
+func (c *Client) noteHello(r *record.Record) {
+	if r.Rule != "" {
+		c.Rule = r.Rule
 	}
 	if r.OfferedVersion == "" || r.OfferedVersion == none {
 		return
@@ -88,7 +88,7 @@ func (c *Client) noteHello(r *proxy.Record) {
 	c.SSLv2Format, c.JA3, c.JA4 = r.SSLv2Format, r.JA3, clean(r.JA4)
 }
 
-func (c *Client) noteHandshake(h *proxy.Handshake) {
+func (c *Client) noteHandshake(h *record.Handshake) {
 	if h == nil {
 		return
 	}
@@ -110,10 +110,10 @@ func keyExchange(suite string) string {
 // noteEnd takes in what became of the connection.
 func (c *Client) noteEnd(conn *Connection, end time.Time) {
 	if c.Outcomes == nil {
-		c.Outcomes = make(map[proxy.Outcome]uint64)
+		c.Outcomes = make(map[record.Outcome]uint64)
 	}
 	c.Outcomes[conn.Outcome]++
-	if conn.Outcome == proxy.OutcomeLifted {
+	if conn.Outcome == record.OutcomeLifted {
 		c.LastLifted = later(c.LastLifted, end)
 	}
 	if conn.SMTPReply != "" {
@@ -122,16 +122,10 @@ func (c *Client) noteEnd(conn *Connection, end time.Time) {
 	switch {
 	case conn.Reason == "":
 		c.LastGood = later(c.LastGood, end)
-	case !telling(conn.Reason) || c.Failure != nil && c.Failure.At.After(end):
+	case !conn.Reason.Failing() || c.Failure != nil && c.Failure.At.After(end):
 	default:
 		c.Failure = &Failure{At: end, Reason: conn.Reason, Cause: conn.Cause, Remedy: conn.Remedy, Detail: conn.Detail}
 	}
-}
-
-// telling says whether a reason tells something of the client: a port check
-// and our own stop do not.
-func telling(r proxy.Reason) bool {
-	return r != proxy.ReasonClosedBeforeHello && r != proxy.ReasonCutOff
 }
 
 // copy shares nothing with c that is changed later.

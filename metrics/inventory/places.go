@@ -4,7 +4,7 @@ import (
 	"container/list"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A rank says who gives way to whom. It only rises.
@@ -21,11 +21,11 @@ const (
 	ranks
 )
 
-func rankOf(r *proxy.Record) rank {
+func rankOf(r *record.Record) rank {
 	switch {
-	case r.Reason == proxy.ReasonClientNotAllowed:
+	case r.Reason == record.ReasonClientNotAllowed:
 		return stranger
-	case r.Outcome == proxy.OutcomePassed, r.Outcome == proxy.OutcomeLifted:
+	case r.Outcome == record.OutcomePassed, r.Outcome == record.OutcomeLifted:
 		return served
 	}
 	return fruitless

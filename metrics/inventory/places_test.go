@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const printers = 200
@@ -37,12 +37,12 @@ func countPrinters(v *Inventory) int {
 const maxGrowth = 32 << 20
 
 func TestScanPushesNobodyOut(t *testing.T) {
-	for name, record := range map[string]func(string, time.Time) *proxy.Record{
-		"from outside": func(addr string, at time.Time) *proxy.Record {
-			return refusedBy(proxy.ReasonClientNotAllowed, addr, at)
+	for name, record := range map[string]func(string, time.Time) *record.Record{
+		"from outside": func(addr string, at time.Time) *record.Record {
+			return refusedBy(record.ReasonClientNotAllowed, addr, at)
 		},
-		"from inside": func(addr string, at time.Time) *proxy.Record {
-			r := refusedBy(proxy.ReasonDestinationNotAllowed, addr, at)
+		"from inside": func(addr string, at time.Time) *record.Record {
+			r := refusedBy(record.ReasonDestinationNotAllowed, addr, at)
 			r.ServerName, r.OfferedVersion = hostile[0], "TLS 1.2"
 			return r
 		},
@@ -83,12 +83,12 @@ func TestTheOneSeenLongestAgoGivesWay(t *testing.T) {
 	again := lifted("192.0.2.1", noon.Add(time.Hour))
 	again.ClientName = "printer-0"
 	v.Closed(again)
-	v.Closed(refusedBy(proxy.ReasonClientNotAllowed, "203.0.113.5", noon.Add(time.Hour)))
+	v.Closed(refusedBy(record.ReasonClientNotAllowed, "203.0.113.5", noon.Add(time.Hour)))
 	if _, ok := v.Client("203.0.113.5"); ok || countPrinters(v) != printers {
 		t.Error("a stranger has pushed a printer out")
 	}
-	v.Closed(refusedBy(proxy.ReasonSSL3Only, "192.0.2.9", noon.Add(time.Hour)))
-	v.Closed(refusedBy(proxy.ReasonSSL3Only, "192.0.2.10", noon.Add(time.Hour)))
+	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.9", noon.Add(time.Hour)))
+	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.10", noon.Add(time.Hour)))
 	if _, ok := v.Client("printer-1"); ok {
 		t.Error("the one seen longest ago is still there")
 	}
@@ -101,12 +101,12 @@ func TestTheOneSeenLongestAgoGivesWay(t *testing.T) {
 func TestStrangerBecomesClient(t *testing.T) {
 	t.Parallel()
 	v := New(Options{MaxClients: 20})
-	v.Closed(refusedBy(proxy.ReasonClientNotAllowed, "192.0.2.7", noon))
+	v.Closed(refusedBy(record.ReasonClientNotAllowed, "192.0.2.7", noon))
 	v.Closed(lifted("192.0.2.7", noon.Add(time.Minute)))
 	for i := range 100 {
-		v.Closed(refusedBy(proxy.ReasonClientNotAllowed, numbered(i), noon.Add(time.Hour)))
+		v.Closed(refusedBy(record.ReasonClientNotAllowed, numbered(i), noon.Add(time.Hour)))
 	}
-	if c, ok := v.Client("192.0.2.7"); !ok || c.Outcomes[proxy.OutcomeRefused] != 1 || c.Outcomes[proxy.OutcomeLifted] != 1 {
+	if c, ok := v.Client("192.0.2.7"); !ok || c.Outcomes[record.OutcomeRefused] != 1 || c.Outcomes[record.OutcomeLifted] != 1 {
 		t.Errorf("got %+v, %v", c, ok)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -78,9 +78,9 @@ func (v *Inventory) restore(clients []Client) {
 // rank is the one that the client had, as far as can be told.
 func (c *Client) rank() rank {
 	switch {
-	case c.Outcomes[proxy.OutcomePassed]+c.Outcomes[proxy.OutcomeLifted] > 0:
+	case c.Outcomes[record.OutcomePassed]+c.Outcomes[record.OutcomeLifted] > 0:
 		return served
-	case c.Failure != nil && c.Failure.Reason == proxy.ReasonClientNotAllowed:
+	case c.Failure != nil && c.Failure.Reason == record.ReasonClientNotAllowed:
 		return stranger
 	}
 	return fruitless
@@ -210,8 +210,11 @@ func decode(text []byte, max int) ([]Client, error) {
 // bound holds a client to what note would have made of it.
 func (c *Client) bound() {
 	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Offered, &c.JA3, &c.JA4,
-		&c.Why, &c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
+		&c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
 		*s = clean(*s)
+	}
+	if c.Rule.Meaning() == "" {
+		c.Rule = "" // of another version
 	}
 	c.Address = c.Address.WithZone(clean(c.Address.Zone()))
 	c.Protocols = boundList(c.Protocols, maxProtocols)
@@ -222,13 +225,13 @@ func (c *Client) bound() {
 	if f := c.Failure; f != nil {
 		f.Cause, f.Remedy = f.Reason.Cause(), f.Reason.Remedy()
 		f.Detail = cut(f.Detail, maxDetail)
-		f.Reason = proxy.Reason(clean(string(f.Reason)))
+		f.Reason = record.Reason(clean(string(f.Reason)))
 	}
 }
 
 func (c *Client) boundOutcomes() {
-	counts := make(map[proxy.Outcome]uint64)
-	for _, o := range proxy.Outcomes() {
+	counts := make(map[record.Outcome]uint64)
+	for _, o := range record.Outcomes() {
 		if n := c.Outcomes[o]; n > 0 {
 			counts[o] = n
 		}

@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A memory is a store whose disk can be full.
@@ -78,8 +78,8 @@ func TestClientsOutliveARun(t *testing.T) {
 		v := New(Options{Store: store})
 		stop := running(v)
 		v.Closed(lifted("192.0.2.7", time.Now()))
-		v.Closed(refusedBy(proxy.ReasonSSL3Only, "192.0.2.7", time.Now().Add(time.Hour)))
-		v.Closed(refusedBy(proxy.ReasonClientNotAllowed, "2001:db8::1", time.Now()))
+		v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", time.Now().Add(time.Hour)))
+		v.Closed(refusedBy(record.ReasonClientNotAllowed, "2001:db8::1", time.Now()))
 		stop()
 		again := New(Options{Store: store})
 		if got, want := again.Snapshot(), v.Snapshot(); len(got) != 2 || !reflect.DeepEqual(inUTC(got), inUTC(want)) {
@@ -267,7 +267,7 @@ func TestStateOfManyClients(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	v := New(Options{})
 	v.Closed(lifted("192.0.2.7", noon))
-	v.Closed(refusedBy(proxy.ReasonSSL3Only, "2001:db8::1", noon))
+	v.Closed(refusedBy(record.ReasonSSL3Only, "2001:db8::1", noon))
 	f.Add(encode(v.Snapshot()))
 	f.Add([]byte(`{"version":1,"clients":[{"client":"a","address":"::1%eth0","failure":{"reason":"\u0000"}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -278,7 +278,7 @@ func FuzzDecode(f *testing.F) {
 		v := New(Options{MaxClients: 50})
 		v.restore(clients)
 		for _, c := range v.Snapshot() {
-			checkTexts(t, maxText, c.Client, c.Name, c.Host, c.Why)
+			checkTexts(t, maxText, c.Client, c.Name, c.Host, string(c.Rule))
 		}
 		saved := encode(v.Snapshot())
 		again, err := decode(saved, 100)
@@ -312,7 +312,7 @@ func TestReverseDNS(t *testing.T) {
 			for _, a := range []string{"192.0.2.7", "192.0.2.9"} {
 				v.Closed(lifted(a, time.Now()))
 			}
-			v.Closed(refusedBy(proxy.ReasonClientNotAllowed, "203.0.113.5", time.Now()))
+			v.Closed(refusedBy(record.ReasonClientNotAllowed, "203.0.113.5", time.Now()))
 			time.Sleep(time.Minute)
 		}
 		synctest.Wait()

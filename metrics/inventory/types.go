@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Client is what is known of one client. Its JSON form is the one of the API
@@ -32,8 +32,8 @@ type Client struct {
 	SendsSNI    bool   `json:"sends_sni"`
 	JA3         string `json:"ja3,omitempty"`
 	JA4         string `json:"ja4,omitempty"`
-	// Why is the rule by which it was passed or lifted last.
-	Why string `json:"why,omitempty"`
+	// Rule is the rule by which it was passed or lifted last.
+	Rule record.Rule `json:"rule,omitempty"`
 
 	// What was agreed on when it was lifted last; empty if it never was.
 	Version     string `json:"version,omitempty"`
@@ -46,8 +46,8 @@ type Client struct {
 	Listeners    []string `json:"listeners,omitempty"`    // latest first; bounded
 
 	// Outcomes counts its connections.
-	Outcomes   map[proxy.Outcome]uint64 `json:"outcomes"`
-	LastLifted time.Time                `json:"last_lifted,omitzero"`
+	Outcomes   map[record.Outcome]uint64 `json:"outcomes"`
+	LastLifted time.Time                 `json:"last_lifted,omitzero"`
 	// Failure is the last one; nil if there was none. It stays when later
 	// connections went well: compare LastGood.
 	Failure  *Failure  `json:"failure,omitempty"`
@@ -61,11 +61,11 @@ type Client struct {
 
 // A Failure is a connection with a reason.
 type Failure struct {
-	At     time.Time    `json:"at"`
-	Reason proxy.Reason `json:"reason"`
-	Cause  string       `json:"cause"`
-	Remedy string       `json:"remedy"`
-	Detail string       `json:"detail,omitempty"`
+	At     time.Time     `json:"at"`
+	Reason record.Reason `json:"reason"`
+	Cause  string        `json:"cause"`
+	Remedy string        `json:"remedy"`
+	Detail string        `json:"detail,omitempty"`
 }
 
 // Failing says whether the client's last connection had a reason that somebody
@@ -75,31 +75,33 @@ func (c *Client) Failing() bool {
 }
 
 // Legacy says whether the client needs to be lifted.
-func (c *Client) Legacy() bool { return c.Why != "" && c.Why != "capable" && !c.LastLifted.IsZero() }
+func (c *Client) Legacy() bool {
+	return c.Rule != "" && c.Rule != record.RuleCapable && !c.LastLifted.IsZero()
+}
 
 // A Connection is a connection that has ended, or has been refused.
 type Connection struct {
-	Start       time.Time     `json:"start"`
-	Duration    time.Duration `json:"duration_ns"`
-	Client      string        `json:"client"`
-	Address     netip.Addr    `json:"address"`
-	Listener    string        `json:"listener"`
-	Protocol    string        `json:"protocol"`
-	Destination string        `json:"destination,omitempty"`
-	Original    string        `json:"original,omitempty"`
-	ServerName  string        `json:"server_name,omitempty"`
-	Offered     string        `json:"offered"`
-	Why         string        `json:"why,omitempty"`
-	Outcome     proxy.Outcome `json:"outcome"`
-	Reason      proxy.Reason  `json:"reason,omitempty"`
-	Cause       string        `json:"cause,omitempty"`
-	Remedy      string        `json:"remedy,omitempty"`
-	Detail      string        `json:"detail,omitempty"`
-	ClientTLS   string        `json:"client_tls,omitempty"`
-	UpstreamTLS string        `json:"upstream_tls,omitempty"`
-	SMTPReply   string        `json:"smtp_reply,omitempty"`
-	FromClient  int64         `json:"bytes_from_client"`
-	ToClient    int64         `json:"bytes_to_client"`
+	Start       time.Time      `json:"start"`
+	Duration    time.Duration  `json:"duration_ns"`
+	Client      string         `json:"client"`
+	Address     netip.Addr     `json:"address"`
+	Listener    string         `json:"listener"`
+	Protocol    string         `json:"protocol"`
+	Destination string         `json:"destination,omitempty"`
+	Original    string         `json:"original,omitempty"`
+	ServerName  string         `json:"server_name,omitempty"`
+	Offered     string         `json:"offered"`
+	Rule        record.Rule    `json:"rule,omitempty"`
+	Outcome     record.Outcome `json:"outcome"`
+	Reason      record.Reason  `json:"reason,omitempty"`
+	Cause       string         `json:"cause,omitempty"`
+	Remedy      string         `json:"remedy,omitempty"`
+	Detail      string         `json:"detail,omitempty"`
+	ClientTLS   string         `json:"client_tls,omitempty"`
+	UpstreamTLS string         `json:"upstream_tls,omitempty"`
+	SMTPReply   string         `json:"smtp_reply,omitempty"`
+	FromClient  int64          `json:"bytes_from_client"`
+	ToClient    int64          `json:"bytes_to_client"`
 	// Number counts connections since the start, from 1 on; a reader that asks
 	// again goes on behind the last number that it has seen.
 	Number uint64 `json:"number"`

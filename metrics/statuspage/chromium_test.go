@@ -8,8 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
@@ -22,11 +21,11 @@ func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
 	b.wantClients("copier-accounting", "fax-reception", "192.0.2.90")
 	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="ascending"]/a[.="Last seen"]`))
 	b.wantClients("192.0.2.90", "fax-reception", "copier-accounting")
-	if text := eval[string](b, `document.querySelector("#clients").innerText`); !strings.Contains(text, proxy.ReasonClientUnknownCA.Remedy()) {
+	if text := eval[string](b, `document.querySelector("#clients").innerText`); !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
 		t.Errorf("the remedy is not visible in %s", text)
 	}
 	b.do(chromedp.Click(`//a[.="copier-accounting"]`), chromedp.WaitVisible(chromedp.CSS(`.alarm .remedy`)))
-	if text := eval[string](b, `document.querySelector(".alarm").innerText`); !strings.Contains(text, proxy.ReasonClientUnknownCA.Remedy()) {
+	if text := eval[string](b, `document.querySelector(".alarm").innerText`); !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
 		t.Errorf("the remedy is not visible in %s", text)
 	}
 	b.do(chromedp.Click(chromedp.CSS(`.alarm .reason`)), chromedp.WaitVisible(chromedp.CSS(`#client_unknown_ca:target`)))

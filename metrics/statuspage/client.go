@@ -57,7 +57,7 @@ func (s *site) serveClient(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now()
 	view := clientView{
-		head: s.head(shown(c.Client), ""), Row: rowOf(&c, now), Why: whyText(c.Why),
+		head: s.head(shown(c.Client), ""), Row: rowOf(&c, now), Why: c.Rule.Meaning(),
 		Facts: factsOf(&c, now), Failure: failureOf(&c, now),
 		JSON: "/api/v1" + clientLink(c.Client),
 	}

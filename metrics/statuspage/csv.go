@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // maxCell is far above what is in a cell, and below what spreadsheets take.
@@ -21,7 +21,7 @@ type column struct {
 }
 
 func csvColumns() []column {
-	count := func(o proxy.Outcome) func(inventory.Client) string {
+	count := func(o record.Outcome) func(inventory.Client) string {
 		return func(c inventory.Client) string { return strconv.FormatUint(c.Outcomes[o], 10) }
 	}
 	failure := func(of func(*inventory.Failure) string) func(inventory.Client) string {
@@ -38,7 +38,7 @@ func csvColumns() []column {
 		{"host", func(c inventory.Client) string { return c.Host }},
 		{"state", func(c inventory.Client) string { return stateOf(&c).text() }},
 		{"offered", func(c inventory.Client) string { return c.Offered }},
-		{"why", func(c inventory.Client) string { return c.Why }},
+		{"rule", func(c inventory.Client) string { return string(c.Rule) }},
 		{"version", func(c inventory.Client) string { return c.Version }},
 		{"cipher_suite", func(c inventory.Client) string { return c.CipherSuite }},
 		{"protocols", func(c inventory.Client) string { return strings.Join(c.Protocols, " ") }},
@@ -46,10 +46,10 @@ func csvColumns() []column {
 		{"first_seen", func(c inventory.Client) string { return timeCell(c.FirstSeen) }},
 		{"last_seen", func(c inventory.Client) string { return timeCell(c.LastSeen) }},
 		{"last_lifted", func(c inventory.Client) string { return timeCell(c.LastLifted) }},
-		{"passed", count(proxy.OutcomePassed)},
-		{"lifted", count(proxy.OutcomeLifted)},
-		{"refused", count(proxy.OutcomeRefused)},
-		{"failed", count(proxy.OutcomeFailed)},
+		{"passed", count(record.OutcomePassed)},
+		{"lifted", count(record.OutcomeLifted)},
+		{"refused", count(record.OutcomeRefused)},
+		{"failed", count(record.OutcomeFailed)},
 		{"last_failure", failure(func(f *inventory.Failure) string { return timeCell(f.At) })},
 		{"reason", failure(func(f *inventory.Failure) string { return string(f.Reason) })},
 		{"cause", failure(func(f *inventory.Failure) string { return f.Cause })},

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An overview is the status page.
@@ -162,8 +162,8 @@ func rowOf(c *inventory.Client, now time.Time) row {
 		Offered: offeredText(c), SSLv2: c.SSLv2Format,
 		Protocols: shownAll(c.Protocols),
 		Seen:      momentOf(c.LastSeen, now),
-		Passed:    c.Outcomes[proxy.OutcomePassed], Lifted: c.Outcomes[proxy.OutcomeLifted],
-		Refused: c.Outcomes[proxy.OutcomeRefused], Broke: c.Outcomes[proxy.OutcomeFailed],
+		Passed:    c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
+		Refused: c.Outcomes[record.OutcomeRefused], Broke: c.Outcomes[record.OutcomeFailed],
 	}
 	if address := addressText(c.Address); address != c.Client {
 		r.Address = address

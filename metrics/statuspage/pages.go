@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"net/http"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A head is what every page has.
@@ -72,7 +72,7 @@ func (s *site) serveReasons(w http.ResponseWriter, _ *http.Request) {
 		head
 		Reasons []reasonText
 	}{head: s.head("Reasons", "/reasons")}
-	for _, r := range proxy.Reasons() {
+	for _, r := range record.Reasons() {
 		data.Reasons = append(data.Reasons, reasonText{string(r), r.Cause(), r.Remedy()})
 	}
 	s.render(w, http.StatusOK, "reasons.html", data)

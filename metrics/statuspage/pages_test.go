@@ -9,7 +9,7 @@ import (
 	"unicode"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 var allPaths = []string{
@@ -48,14 +48,14 @@ func TestStatusPageAnswersTheThreeQuestions(t *testing.T) {
 	body := page(t, newSite(t, options(t, office())), "/")
 	wantInOrder(t, body, "Still need lifting", "<strong>7</strong>", "Failing now", "<strong>3</strong>",
 		"switch tlslift off", "Not now", "Last lifted", "7 in 7 days, 7 in 30 days",
-		"copier-accounting", proxy.ReasonClientUnknownCA.Cause()[:20], "Problems seen", "Destinations", "smtp.office365.com:587",
+		"copier-accounting", record.ReasonClientUnknownCA.Cause()[:20], "Problems seen", "Destinations", "smtp.office365.com:587",
 		"smtps://:465", "tlslift CA of gateway.example.com", "worldwide, version 2026112400", "20 minutes ago")
 }
 
 func TestWhenItCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	passing := inventory.Client{Client: "a", Why: "capable", LastSeen: now, LastGood: now, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomePassed: 1}}
+	passing := inventory.Client{Client: "a", Rule: "capable", LastSeen: now, LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 1}}
 	for want, at := range map[string]time.Duration{"Not now": day, "Not yet": 10 * day, "Nobody has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day} {
 		old := lifted(1, "b", "TLS 1.0", "tls_version", at)
 		body := page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing, old}})), "/")
@@ -125,7 +125,7 @@ func TestNamesWithASlashHaveAPage(t *testing.T) {
 func TestReasonsHaveAnchors(t *testing.T) {
 	t.Parallel()
 	body := page(t, newSite(t, Options{}), "/reasons")
-	for _, r := range proxy.Reasons() {
+	for _, r := range record.Reasons() {
 		wantInOrder(t, body, `id="`+string(r)+`"`)
 	}
 }

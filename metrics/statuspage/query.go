@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // pageSize is how many clients a page shows.
@@ -162,7 +162,7 @@ func versionRank(c *inventory.Client) string {
 }
 
 func failures(c *inventory.Client) uint64 {
-	return c.Outcomes[proxy.OutcomeFailed] + c.Outcomes[proxy.OutcomeRefused]
+	return c.Outcomes[record.OutcomeFailed] + c.Outcomes[record.OutcomeRefused]
 }
 
 // addressText is empty for no address.

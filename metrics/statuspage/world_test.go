@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // need skips the test when a real program is missing, or fails it when
@@ -78,19 +78,19 @@ func (k *known) connect(c inventory.Connection) {
 	k.connections = append(k.connections, c)
 }
 
-func failure(reason proxy.Reason, at time.Time, detail string) *inventory.Failure {
+func failure(reason record.Reason, at time.Time, detail string) *inventory.Failure {
 	return &inventory.Failure{At: at, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy(), Detail: detail}
 }
 
 // lifted is a client that needs tlslift and gets what it wants.
-func lifted(n int, name, offered, why string, seen time.Duration) inventory.Client {
+func lifted(n int, name, offered string, rule record.Rule, seen time.Duration) inventory.Client {
 	now := time.Now()
 	c := inventory.Client{
 		Client: name, Name: name, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}),
 		FirstSeen: now.Add(-80 * day), LastSeen: now.Add(-seen), LastGood: now.Add(-seen), LastLifted: now.Add(-seen),
-		Offered: offered, Why: why, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
+		Offered: offered, Rule: rule, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
 		Protocols: []string{"smtp"}, Destinations: []string{"smtp.office365.com:587"}, Listeners: []string{"smtp://:587"},
-		Outcomes:        map[proxy.Outcome]uint64{proxy.OutcomeLifted: uint64(20 + 13*n)},
+		Outcomes:        map[record.Outcome]uint64{record.OutcomeLifted: uint64(20 + 13*n)},
 		BytesFromClient: uint64(n) * 38_211_904, BytesToClient: uint64(n) * 51_022,
 	}
 	if name == "" {
@@ -103,15 +103,15 @@ func lifted(n int, name, offered, why string, seen time.Duration) inventory.Clie
 func office() *known {
 	now := time.Now()
 	scanner := lifted(31, "scanner-2nd-floor", "TLS 1.0", "tls_version", 4*time.Minute)
-	scanner.SSLv2Format, scanner.Why = true, "hello_format"
+	scanner.SSLv2Format, scanner.Rule = true, "hello_format"
 	copier := lifted(32, "copier-accounting", "TLS 1.0", "tls_version", 11*time.Minute)
-	copier.Failure = failure(proxy.ReasonClientUnknownCA, now.Add(-11*time.Minute), "remote error: tls: unknown certificate authority")
+	copier.Failure = failure(record.ReasonClientUnknownCA, now.Add(-11*time.Minute), "remote error: tls: unknown certificate authority")
 	copier.LastGood = now.Add(-26 * time.Hour)
-	copier.Outcomes[proxy.OutcomeFailed] = 7
+	copier.Outcomes[record.OutcomeFailed] = 7
 	fax := lifted(33, "fax-reception", "TLS 1.1", "tls_version", 2*time.Hour)
-	fax.Failure = failure(proxy.ReasonSMTPSendAsDenied, now.Add(-2*time.Hour), "554 5.2.252")
+	fax.Failure = failure(record.ReasonSMTPSendAsDenied, now.Add(-2*time.Hour), "554 5.2.252")
 	fax.LastGood, fax.SMTPReply = now.Add(-9*day), "554 5.2.252"
-	fax.Outcomes[proxy.OutcomeFailed] = 3
+	fax.Outcomes[record.OutcomeFailed] = 3
 	erp := lifted(40, "erp-mailer", "TLS 1.2", "cipher_suites", 40*time.Second)
 	erp.Host, erp.KeyExchange = "erp.example.com", "DHE"
 	erp.Destinations = []string{"outlook.office365.com:443", "login.microsoftonline.com:443", "smtp.office365.com:587"}
@@ -120,23 +120,23 @@ func office() *known {
 	xp.Protocols, xp.Destinations = []string{"imap"}, []string{"outlook.office365.com:993"}
 	desk := lifted(57, "", "TLS 1.3", "capable", 25*time.Second)
 	desk.LastLifted, desk.Version, desk.CipherSuite, desk.KeyExchange = time.Time{}, "", "", ""
-	desk.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomePassed: 1204}
+	desk.Outcomes = map[record.Outcome]uint64{record.OutcomePassed: 1204}
 	desk.Host, desk.Destinations, desk.Protocols = "desk-57.example.com", []string{"outlook.office365.com:443", "contoso.sharepoint.com:443"}, []string{"tls"}
 	camera := lifted(90, "", "none", "", 6*time.Hour)
-	camera.LastLifted, camera.LastGood, camera.Why, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
-	camera.Outcomes = map[proxy.Outcome]uint64{proxy.OutcomeRefused: 18}
-	camera.Failure = failure(proxy.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
+	camera.LastLifted, camera.LastGood, camera.Rule, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
+	camera.Outcomes = map[record.Outcome]uint64{record.OutcomeRefused: 18}
+	camera.Failure = failure(record.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
 	k := &known{clients: []inventory.Client{
 		scanner, copier, fax, erp, xp, desk, camera,
 		lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute),
 		lifted(36, "plotter", "TLS 1.1", "tls_version", 2*day),
 	}}
 	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Duration: 2 * time.Second, Client: "copier-accounting", Address: copier.Address,
-		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeLifted,
+		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeLifted,
 		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112})
 	k.connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Duration: 140 * time.Millisecond, Client: "copier-accounting", Address: copier.Address,
-		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Why: "tls_version", Outcome: proxy.OutcomeFailed,
-		Reason: proxy.ReasonClientUnknownCA, Cause: proxy.ReasonClientUnknownCA.Cause(), Remedy: proxy.ReasonClientUnknownCA.Remedy(),
+		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeFailed,
+		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy(),
 		Detail: copier.Failure.Detail, UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384"})
 	return k
 }
@@ -158,12 +158,12 @@ func hostile() *known {
 	for i, s := range hostileTexts() {
 		k.clients = append(k.clients, inventory.Client{
 			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, FirstSeen: now, LastSeen: now,
-			Offered: s, JA3: s, JA4: s, Why: s, Version: s, CipherSuite: s, KeyExchange: s, Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
-			LastLifted: now, Outcomes: map[proxy.Outcome]uint64{proxy.OutcomeFailed: 1}, SMTPReply: s,
-			Failure: &inventory.Failure{At: now, Reason: proxy.Reason(s), Cause: s, Remedy: s, Detail: s},
+			Offered: s, JA3: s, JA4: s, Rule: record.Rule(s), Version: s, CipherSuite: s, KeyExchange: s, Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
+			LastLifted: now, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 1}, SMTPReply: s,
+			Failure: &inventory.Failure{At: now, Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s},
 		})
-		k.connect(inventory.Connection{Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Why: s,
-			Outcome: proxy.Outcome(s), Reason: proxy.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s})
+		k.connect(inventory.Connection{Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Rule: record.Rule(s),
+			Outcome: record.Outcome(s), Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s})
 	}
 	return k
 }

@@ -82,7 +82,7 @@ func expectLift(t *testing.T, l *tlslift, out string, err error, version string,
 	if err != nil || !strings.Contains(out, "hello from nginx") || !strings.Contains(out, "Verification: OK") {
 		t.Errorf("want nginx's answer, got %v:\n%s", err, out)
 	}
-	l.record(t, map[string]string{"outcome": "lifted", "offered": version, "client_tls": version, "why": "tls_version", "reason": ""})
+	l.record(t, map[string]string{"outcome": "lifted", "offered": version, "client_tls": version, "rule": "tls_version", "reason": ""})
 }
 
 // The clients that Microsoft 365 refuses are served; each checks the
@@ -115,7 +115,7 @@ func TestOldClientsAreLifted(t *testing.T) {
 			if !strings.Contains(out, "hello from nginx") {
 				t.Errorf("want nginx's answer, got %v:\n%s\n%s", err, out, l.log())
 			}
-			rec := l.record(t, map[string]string{"outcome": "lifted", "offered": tt.offered, "why": tt.why})
+			rec := l.record(t, map[string]string{"outcome": "lifted", "offered": tt.offered, "rule": tt.why})
 			if up, _ := rec["upstream_tls"].(string); !strings.Contains(up, "TLS 1.3") {
 				t.Errorf("upstream was %q", up)
 			}
@@ -157,9 +157,9 @@ func TestJavaAtTLS10IsLifted(t *testing.T) {
 		}
 	}
 	for flag, want := range map[string]map[string]string{
-		"TLSv1":            {"offered": "TLS 1.0", "why": "tls_version"},
-		"TLSv1.1":          {"offered": "TLS 1.1", "why": "tls_version"},
-		"SSLv2Hello,TLSv1": {"offered": "TLS 1.0", "why": "hello_format"},
+		"TLSv1":            {"offered": "TLS 1.0", "rule": "tls_version"},
+		"TLSv1.1":          {"offered": "TLS 1.1", "rule": "tls_version"},
+		"SSLv2Hello,TLSv1": {"offered": "TLS 1.0", "rule": "hello_format"},
 	} {
 		out, err := run(t, "", "java", "-Djava.security.properties="+security, "-Djdk.tls.client.protocols="+flag,
 			"-Dhttps.protocols="+flag, source, "https://"+host+"/", l.proxy, l.caFile)
@@ -189,7 +189,7 @@ func TestModernClientsArePassed(t *testing.T) {
 			if err != nil || !strings.Contains(strings.ReplaceAll(shown, ":", ""), fingerprint) {
 				t.Errorf("%v %s: saw another certificate than nginx's own: %v %s", connect, flag, err, shown)
 			}
-			rec := l.record(t, map[string]string{"outcome": "passed", "offered": version, "why": "capable"})
+			rec := l.record(t, map[string]string{"outcome": "passed", "offered": version, "rule": "capable"})
 			if rec["client_tls"] != nil || rec["upstream_tls"] != nil {
 				t.Errorf("%s: a passed connection has a handshake of ours: %v", flag, rec)
 			}
@@ -209,7 +209,7 @@ func TestPassElseLift(t *testing.T) {
 		if err != nil || !strings.Contains(out, "hello from nginx") || !strings.Contains(out, "Verification: OK") {
 			t.Fatalf("want nginx's answer, got %v:\n%s\n%s", err, out, l.log())
 		}
-		l.record(t, map[string]string{"outcome": "lifted", "offered": "TLS 1.2", "why": "destination_refused"})
+		l.record(t, map[string]string{"outcome": "lifted", "offered": "TLS 1.2", "rule": "destination_refused"})
 	}
 	// Another shape of hello is not affected.
 	out, err := sClient(t, n.rootFile(), "-proxy", l.proxy, "-connect", host+":443", "-tls1_2", "-groups", "X25519")

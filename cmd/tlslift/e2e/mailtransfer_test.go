@@ -98,7 +98,7 @@ func TestLargeMail(t *testing.T) {
 				t.Errorf("the attachment arrived changed: %s, want %s", got, want)
 			}
 			outcome, why := tt.way.expect(tt.level)
-			rec := l.record(t, map[string]string{"outcome": outcome, "why": why, "offered": tt.level.offered, "reason": ""})
+			rec := l.record(t, map[string]string{"outcome": outcome, "rule": why, "offered": tt.level.offered, "reason": ""})
 			if n, _ := rec["bytes_from_client"].(float64); n < float64(len(text)) {
 				t.Errorf("counted %v bytes of at least %d", n, len(text))
 			}

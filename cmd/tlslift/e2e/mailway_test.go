@@ -61,7 +61,7 @@ func (w mailWay) expect(level mailLevel) (outcome, why string) {
 	case level.why != modern.why:
 		return "lifted", level.why
 	case !w.alike():
-		return "lifted", "opening_differs"
+		return "lifted", "tls_mode_mismatch"
 	}
 	return "passed", "capable"
 }
@@ -145,7 +145,7 @@ func (l *mailLift) recordOf(t *testing.T, w mailWay, level mailLevel) {
 	t.Helper()
 	outcome, why := w.expect(level)
 	rec := l.record(t, map[string]string{
-		"outcome": outcome, "protocol": w.protocol, "offered": level.offered, "why": why, "reason": "",
+		"outcome": outcome, "protocol": w.protocol, "offered": level.offered, "rule": why, "reason": "",
 		"destination": fmt.Sprintf("%s:%d", mailPorts[w.upstream], w.upstream),
 	})
 	clientTLS, _ := rec["client_tls"].(string)

@@ -153,7 +153,7 @@ func (g *gatewayLift) mayVisit(t *testing.T, v visit, more map[string]string) {
 			t.Fatalf("%v\n%s\n%s", err, end(out), g.log())
 		}
 	}
-	want := map[string]string{"outcome": outcome, "why": v.level.why, "destination": v.want, "client": "77::2", "reason": "", "offered": v.level.offered}
+	want := map[string]string{"outcome": outcome, "rule": v.level.why, "destination": v.want, "client": "77::2", "reason": "", "offered": v.level.offered}
 	if !strings.Contains(v.address, ":") {
 		want["client"] = "10.77.0.2"
 	}

@@ -94,7 +94,7 @@ func TestOtherDestinationsPass(t *testing.T) {
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Errorf("%s: %v\n%s", name, err, end(out))
 		}
-		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":443", "original": strange + ":443", "reason": ""})
+		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":443", "original": strange + ":443", "reason": ""})
 	}
 	t.Run("mail", func(t *testing.T) {
 		c := mailCall{level: modern, protocol: "smtp", opening: byCommand, address: strange + ":587", caFile: root, to: freshMailbox(), in: g.client}
@@ -102,7 +102,7 @@ func TestOtherDestinationsPass(t *testing.T) {
 			t.Errorf("%v\n%s", err, end(out))
 		}
 		g.mail.arrived(t, c.to, 1)
-		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":587"})
+		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":587"})
 	})
 	t.Run("a server that speaks first", func(t *testing.T) {
 		g.internet.serve(t, strange+":22", g.mail.at[587])
@@ -110,14 +110,14 @@ func TestOtherDestinationsPass(t *testing.T) {
 		if err != nil || !strings.Contains(out, "220 ") || !strings.Contains(out, "221 ") {
 			t.Errorf("%v\n%s", err, out)
 		}
-		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":22"})
+		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":22"})
 	})
 	t.Run("HTTP on the port of TLS", func(t *testing.T) {
 		out, err := g.client.run(t, "", "curl", "-sS", "http://"+strange+":443/")
 		if err != nil || !strings.Contains(out, "plain HTTP request was sent to HTTPS port") {
 			t.Errorf("%v\n%s", err, out)
 		}
-		g.record(t, map[string]string{"outcome": "passed", "why": "other_destination", "destination": strange + ":443"})
+		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":443"})
 	})
 	t.Run("what may be lifted is lifted", func(t *testing.T) {
 		g.visit(t, visit{address: mailAddress, port: "443", level: atTLS10, want: host + ":443", client: "openssl without SNI"})

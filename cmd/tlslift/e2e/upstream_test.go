@@ -89,7 +89,7 @@ func TestUpstreamThatClosesOnTheHello(t *testing.T) {
 	if out, err := sClient(t, l.caFile, "-connect", l.tls, "-tls1_2"); err == nil {
 		t.Errorf("want a failure, got:\n%s", out)
 	}
-	l.record(t, map[string]string{"outcome": "failed", "reason": "upstream_handshake_failed", "why": "destination_refused"})
+	l.record(t, map[string]string{"outcome": "failed", "reason": "upstream_handshake_failed", "rule": "destination_refused"})
 }
 
 // Our client certificate is shown to a destination that asks for one.

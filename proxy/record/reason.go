@@ -1,12 +1,19 @@
-package proxy
+package record
 
-// A Reason names why a connection was refused or failed. The set is closed:
-// it labels metrics and log lines, so adding, renaming or removing one is a
-// change of a public interface and needs a CHANGELOG line. The zero value
-// means that nothing went wrong.
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+)
+
+// A Reason names why a connection was refused, failed or broke off. The set is
+// closed: it labels metrics and log lines, so adding, renaming or removing one is
+// a change of a public interface and needs a CHANGELOG line. The zero value means
+// that nothing went wrong.
 type Reason string
 
-// The reasons, in the order of the stages of a connection.
+// The reasons, in the order of the stages of a connection. Each has a row in the
+// table in reasons.go.
 const (
 	ReasonClientNotAllowed        Reason = "client_not_allowed"
 	ReasonTooManyConnections      Reason = "too_many_connections"
@@ -26,7 +33,7 @@ const (
 	ReasonClosedBeforeHello       Reason = "closed_before_hello"
 	ReasonClosedBeforeTLS         Reason = "closed_before_tls"
 	ReasonPlaintextNotAllowed     Reason = "plaintext_not_allowed"
-	ReasonOpeningMalformed        Reason = "opening_malformed"
+	ReasonMalformedBeforeTLS      Reason = "malformed_before_tls"
 	ReasonTLSBeforeStartTLS       Reason = "tls_before_starttls"
 	ReasonCommandAfterStartTLS    Reason = "command_after_starttls"
 	ReasonHelloTimeout            Reason = "hello_timeout"
@@ -92,33 +99,108 @@ const (
 	ReasonInternal                Reason = "internal_error"
 )
 
-// Reasons returns the whole closed set, in the order of the stages.
-func Reasons() []Reason {
-	return append([]Reason(nil), allReasons...)
+// A Fault is whose fault a reason is: where to look first. The set is closed.
+type Fault string
+
+// The faults.
+const (
+	// FaultNobody: nothing is wrong, as with a port check.
+	FaultNobody Fault = "nobody"
+	// FaultClient: the client, its settings or its network.
+	FaultClient Fault = "client"
+	// FaultTLSLift: the settings of tlslift, or the machine that it runs on.
+	FaultTLSLift Fault = "tlslift"
+	// FaultDestination: the destination, or the network between it and tlslift.
+	FaultDestination Fault = "destination"
+	// FaultMailbox: the mailbox or the tenant at Microsoft 365.
+	FaultMailbox Fault = "mailbox"
+)
+
+// A row is everything about one reason.
+type row struct {
+	reason Reason
+	// outcome is what becomes of a connection that has not been passed or
+	// lifted yet: refused by a rule of ours, or failed.
+	outcome Outcome
+	fault   Fault
+	// level is that of the log line. From slog.LevelWarn on, somebody should
+	// look at it: that is what "failing" means on the status page, in the API,
+	// in the metrics and in the alerts.
+	level slog.Level
+	// silent means that the client is told nothing: it has gone, or it must
+	// not learn what this port is.
+	silent bool
+	// unmatched means that the connection is out of tlslift's scope. A
+	// redirected one may then be bypassed.
+	unmatched bool
+	alert     uint8  // description of the TLS alert; zero means internal_error
+	http      int    // status of the HTTP answer; zero means 502
+	smtp      string // reply code (RFC 5321) and enhanced one (RFC 3463); empty means 421 4.4.1
+	cause     string // one sentence: what happened
+	remedy    string // one sentence: what the administrator can do
 }
 
-// allReasons has every constant above; a test reads this file to prove it.
-var allReasons = []Reason{
-	ReasonClientNotAllowed, ReasonTooManyConnections, ReasonTooManyFromClient,
-	ReasonProxyHeaderInvalid, ReasonProxyHeaderUntrusted, ReasonNotRedirected, ReasonRedirectLoop, ReasonTLSOnProxyPort,
-	ReasonHTTPRequestInvalid, ReasonDestinationInvalid, ReasonDestinationIsAddress,
-	ReasonDestinationNotAllowed, ReasonPortNotAllowed, ReasonAddressForbidden,
-	ReasonDestinationIsSelf, ReasonClosedBeforeHello,
-	ReasonClosedBeforeTLS, ReasonPlaintextNotAllowed, ReasonOpeningMalformed, ReasonTLSBeforeStartTLS, ReasonCommandAfterStartTLS, ReasonHelloTimeout,
-	ReasonHelloTruncated, ReasonHelloMalformed, ReasonHelloTooLarge,
-	ReasonHTTPOnTLSPort, ReasonNotTLS, ReasonNoServerName,
-	ReasonSSL2Only, ReasonSSL3Only, ReasonCipherSuiteDisabled,
-	ReasonNoSharedCipherSuite, ReasonInappropriateFallback, ReasonNameNotFound,
-	ReasonDNSFailed, ReasonUpstreamRefused, ReasonUpstreamTimeout,
-	ReasonUpstreamUnreachable, ReasonEgressProxyFailed, ReasonUpstreamTLSTooOld,
-	ReasonUpstreamCertExpired, ReasonUpstreamCertUntrusted, ReasonUpstreamCertName,
-	ReasonUpstreamCertInvalid, ReasonUpstreamHandshakeFailed,
-	ReasonUpstreamRefusedHello, ReasonUpstreamHTTPFailed,
-	ReasonUpstreamClosed, ReasonUpstreamNoStartTLS, ReasonUpstreamReplyInjected, ReasonUpstreamReplyMalformed, ReasonUpstreamRefusedSession, ReasonClientUnknownCA,
-	ReasonClientBadCertificate, ReasonClientCertUnknown, ReasonClientCertUnsupported,
-	ReasonClientCertExpired, ReasonClientCertRevoked, ReasonClientParameters,
-	ReasonClientAlert, ReasonClientClosedAfterCert, ReasonClientClosed,
-	ReasonClientHandshakeTimeout, ReasonClientHandshakeFailed,
-	ReasonSMTPTLSTooOld, ReasonSMTPAuthFailed, ReasonSMTPAuthDisabled, ReasonSMTPAuthBlocked, ReasonSMTPBasicAuthEnded, ReasonSMTPNotAuthenticated, ReasonSMTPSendAsDenied, ReasonSMTPTooManyConnections, ReasonSMTPQuotaExceeded, ReasonSMTPSenderBlocked, ReasonSMTPRelayDenied, ReasonSMTPDirectSendRejected, ReasonSMTPAddressBlocked, ReasonSMTPMessageTooLarge, ReasonIdleTimeout,
-	ReasonRelayBroken, ReasonCutOff, ReasonInternal,
+// byReason finds the row of a reason.
+var byReason = func() map[Reason]*row {
+	m := make(map[Reason]*row, len(reasons))
+	for i := range reasons {
+		m[reasons[i].reason] = &reasons[i]
+	}
+	return m
+}()
+
+// row returns the row of a reason; one that does not exist has the zero row.
+func (r Reason) row() *row {
+	if found := byReason[r]; found != nil {
+		return found
+	}
+	return &row{}
 }
+
+// Reasons returns the whole closed set, in the order of the stages.
+func Reasons() []Reason {
+	all := make([]Reason, len(reasons))
+	for i := range reasons {
+		all[i] = reasons[i].reason
+	}
+	return all
+}
+
+// Cause returns one sentence that says what happened.
+func (r Reason) Cause() string { return r.row().cause }
+
+// Remedy returns one sentence that says what the administrator can do.
+func (r Reason) Remedy() string { return r.row().remedy }
+
+// Fault returns whose fault it is; empty for no reason.
+func (r Reason) Fault() Fault { return r.row().fault }
+
+// Outcome returns what becomes of a connection that ends with this reason before
+// it was passed or lifted.
+func (r Reason) Outcome() Outcome { return r.row().outcome }
+
+// Level returns the level of the log line.
+func (r Reason) Level() slog.Level { return r.row().level }
+
+// Failing reports whether a client whose last connection ended with this reason
+// counts as failing.
+func (r Reason) Failing() bool { return r.Level() >= slog.LevelWarn }
+
+// Silent reports whether the client is told nothing.
+func (r Reason) Silent() bool { return r.row().silent }
+
+// Unmatched reports whether the connection is out of tlslift's scope, so that a
+// redirected one may be bypassed.
+func (r Reason) Unmatched() bool { return r.row().unmatched }
+
+// Alert returns the description of the TLS alert that tells the client (RFC 8446
+// section 6).
+func (r Reason) Alert() uint8 { return cmp.Or(r.row().alert, alertInternalError) }
+
+// HTTPStatus returns the status of the HTTP answer.
+func (r Reason) HTTPStatus() int { return cmp.Or(r.row().http, http.StatusBadGateway) }
+
+// SMTPStatus returns the reply code and the enhanced status code of the SMTP
+// reply, as in "421 4.4.1". Codes that begin with 4 mean that trying again may
+// help, in the words of IMAP and POP3 as well.
+func (r Reason) SMTPStatus() string { return cmp.Or(r.row().smtp, "421 4.4.1") }

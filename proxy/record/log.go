@@ -1,0 +1,102 @@
+package record
+
+import (
+	"log/slog"
+)
+
+// Fields of the log line of a connection. They are a public interface: they
+// are named here once, and LogFields documents them.
+const (
+	fieldOutcome     = "outcome"
+	fieldClient      = "client"
+	fieldClientName  = "client_name"
+	fieldListener    = "listener"
+	fieldOriginal    = "original"
+	fieldProtocol    = "protocol"
+	fieldDestination = "destination"
+	fieldServerName  = "server_name"
+	fieldOffered     = "offered"
+	fieldRule        = "rule"
+	fieldReason      = "reason"
+	fieldCause       = "cause"
+	fieldRemedy      = "remedy"
+	fieldDetail      = "detail"
+	fieldClientTLS   = "client_tls"
+	fieldUpstreamTLS = "upstream_tls"
+	fieldSMTPReply   = "smtp_reply"
+	fieldFromClient  = "bytes_from_client"
+	fieldToClient    = "bytes_to_client"
+	fieldDuration    = "duration_seconds"
+)
+
+// A LogField documents one field of the log line of a connection.
+type LogField struct{ Name, Meaning string }
+
+// LogFields returns the fields in the order in which they are written. A field
+// without a value is left out of the line.
+func LogFields() []LogField {
+	return []LogField{
+		{fieldOutcome, "`passed`, `lifted`, `refused` or `failed`"},
+		{fieldClient, "the client's address"},
+		{fieldClientName, "the client's name in the clients file"},
+		{fieldListener, "the listener that accepted it"},
+		{fieldOriginal, "the original destination, address and port, of a redirected client"},
+		{fieldProtocol, "`smtp`, `imap`, `pop3`, `http`, `tls` for anything else inside TLS, or `unknown` if the client did not get that far"},
+		{fieldDestination, "host and port of the destination, as allowed"},
+		{fieldServerName, "the server name (SNI) in the client's ClientHello"},
+		{fieldOffered, "the newest TLS version that the client offered"},
+		{fieldRule, "the rule that decided (see the table of rules)"},
+		{fieldReason, "why it was refused, failed or broke off (see the table of reasons)"},
+		{fieldCause, "the reason in a sentence"},
+		{fieldRemedy, "what to do about it"},
+		{fieldDetail, "the underlying error"},
+		{fieldClientTLS, "version, cipher suite and whether the session was resumed, with the client"},
+		{fieldUpstreamTLS, "the same with the destination"},
+		{fieldSMTPReply, "the last negative SMTP reply of the destination in a lifted session, as in `550 5.7.60`"},
+		{fieldFromClient, "bytes relayed from the client"},
+		{fieldToClient, "bytes relayed to the client"},
+		{fieldDuration, "how long the connection lasted, in seconds"},
+	}
+}
+
+// Level returns the level of the log line: what an administrator may have to act
+// on is a warning.
+func (r *Record) Level() slog.Level {
+	if r.SMTPReply != "" {
+		return max(r.Reason.Level(), slog.LevelWarn)
+	}
+	return r.Reason.Level()
+}
+
+// Attrs returns the fields of the log line.
+func (r *Record) Attrs() []slog.Attr {
+	a := make([]slog.Attr, 0, 20)
+	text := func(name, value string) {
+		if value != "" {
+			a = append(a, slog.String(name, value))
+		}
+	}
+	text(fieldOutcome, string(r.Outcome))
+	text(fieldClient, r.Client.String())
+	text(fieldClientName, r.ClientName)
+	text(fieldListener, r.Listener)
+	if r.Original.IsValid() {
+		text(fieldOriginal, r.Original.String())
+	}
+	text(fieldProtocol, string(r.Protocol))
+	text(fieldDestination, r.Destination)
+	text(fieldServerName, r.ServerName)
+	text(fieldOffered, r.OfferedVersion)
+	text(fieldRule, string(r.Rule))
+	text(fieldReason, string(r.Reason))
+	text(fieldCause, r.Reason.Cause())
+	text(fieldRemedy, r.Reason.Remedy())
+	if r.Err != nil {
+		text(fieldDetail, r.Err.Error())
+	}
+	text(fieldClientTLS, r.ClientTLS.String())
+	text(fieldUpstreamTLS, r.UpstreamTLS.String())
+	text(fieldSMTPReply, r.SMTPReply)
+	return append(a, slog.Int64(fieldFromClient, r.BytesFromClient), slog.Int64(fieldToClient, r.BytesToClient),
+		slog.Float64(fieldDuration, r.Duration.Seconds()))
+}

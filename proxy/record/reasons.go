@@ -1,0 +1,495 @@
+package record
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Alert descriptions of RFC 8446 section 6.
+const (
+	alertUnexpectedMessage     = 10
+	alertRecordOverflow        = 22
+	alertHandshakeFailure      = 40
+	alertAccessDenied          = 49
+	alertDecodeError           = 50
+	alertProtocolVersion       = 70
+	alertInternalError         = 80
+	alertInappropriateFallback = 86
+	alertUnrecognizedName      = 112
+)
+
+// reasons is the one table of reasons, in the order of the stages of a
+// connection. Everything that is said of a reason is in its row.
+var reasons = []row{
+	{
+		reason: ReasonClientNotAllowed, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn, silent: true,
+		cause:  "The client's address is in none of the networks that may connect.",
+		remedy: "Add its network to TLSLIFT_CLIENT_NETS.",
+	},
+	{
+		reason: ReasonTooManyConnections, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		http: http.StatusServiceUnavailable, smtp: "421 4.3.2",
+		cause:  "tlslift already has as many connections as TLSLIFT_MAX_CONNECTIONS permits.",
+		remedy: "Raise TLSLIFT_MAX_CONNECTIONS, or find the client that opens so many.",
+	},
+	{
+		reason: ReasonTooManyFromClient, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		http: http.StatusServiceUnavailable, smtp: "421 4.7.0",
+		cause: "This client already has as many connections as TLSLIFT_MAX_CONNECTIONS_PER_CLIENT permits.",
+		remedy: "Raise TLSLIFT_MAX_CONNECTIONS_PER_CLIENT, or list the load balancer in front of it in TLSLIFT_TRUSTED_PROXIES so" +
+			" that each client has its own address.",
+	},
+	{
+		reason: ReasonProxyHeaderInvalid, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn, silent: true,
+		cause:  "A load balancer listed in TLSLIFT_TRUSTED_PROXIES did not begin the connection with a valid PROXY protocol header.",
+		remedy: "Turn on PROXY protocol (v1 or v2) on the balancer, or remove its address from TLSLIFT_TRUSTED_PROXIES.",
+	},
+	{
+		reason: ReasonProxyHeaderUntrusted, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn, silent: true,
+		cause:  "A PROXY protocol header came from an address that is not trusted to send one.",
+		remedy: "Add the load balancer's address to TLSLIFT_TRUSTED_PROXIES, or turn off PROXY protocol on it.",
+	},
+	{
+		reason: ReasonNotRedirected, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		alert: alertAccessDenied,
+		cause: "The client connected directly to a redirect:// or tproxy:// listener: no firewall rule of this machine " +
+			"redirected it, so its destination is unknown.",
+		remedy: "Redirect the client with a firewall rule of this machine (see tlslift rules); where another machine changes the " +
+			"address, or the client's settings can name tlslift, use a listener with a fixed destination, such as smtp://, " +
+			"imaps:// or tls://.",
+	},
+	{
+		reason: ReasonRedirectLoop, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		alert: alertAccessDenied, smtp: "554 5.4.6",
+		cause: "tlslift's own connection to the destination was redirected back to it.",
+		remedy: "Exempt tlslift's own connections from the redirecting rule: by the mark of TLSLIFT_UPSTREAM_MARK, as tlslift " +
+			"rules does, or by the user it runs as.",
+	},
+	{
+		reason: ReasonTLSOnProxyPort, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertUnexpectedMessage,
+		cause:  "The client began TLS on a port that expects HTTP proxy requests.",
+		remedy: "Configure the client to use this port as an HTTP proxy, or point it at a tls:// listener.",
+	},
+	{
+		reason: ReasonHTTPRequestInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		http:   http.StatusBadRequest,
+		cause:  "The client's HTTP request is malformed, too large, too slow or not a proxy request.",
+		remedy: "Check that the client is configured to use tlslift as its HTTP proxy.",
+	},
+	{
+		reason: ReasonDestinationInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertUnrecognizedName, http: http.StatusBadRequest, unmatched: true,
+		cause:  "The destination the client asked for is not a valid host name and port.",
+		remedy: "Correct the host name and port in the client's settings.",
+	},
+	{
+		reason: ReasonDestinationIsAddress, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertUnrecognizedName, http: http.StatusForbidden,
+		cause:  "The client asked for an IP address; destinations are allowed by name, so that the certificate can be checked.",
+		remedy: "Enter the host name in the client's settings, for example smtp.office365.com.",
+	},
+	{
+		reason: ReasonDestinationNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1", unmatched: true,
+		cause:  "The destination is not a Microsoft 365 host of the configured instance nor one you added.",
+		remedy: "If the client should reach it, add host:port to TLSLIFT_DESTINATIONS.",
+	},
+	{
+		reason: ReasonPortNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1", unmatched: true,
+		cause:  "The host is allowed, but not on this port.",
+		remedy: "Correct the port in the client's settings, or add host:port to TLSLIFT_DESTINATIONS.",
+	},
+	{
+		reason: ReasonAddressForbidden, outcome: OutcomeRefused, fault: FaultDestination, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1",
+		cause:  "The destination's name has only loopback, private, link-local or other special-purpose addresses.",
+		remedy: "Check the name server; if the address is right, map the name to it with TLSLIFT_CONNECT_TO=host:port=address:port.",
+	},
+	{
+		reason: ReasonDestinationIsSelf, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.4.6",
+		cause:  "The destination leads back to tlslift itself.",
+		remedy: "Let tlslift use a name server that gives the real address, or map the name with TLSLIFT_CONNECT_TO.",
+	},
+	{
+		reason: ReasonClosedBeforeHello, outcome: OutcomeFailed, fault: FaultNobody, level: slog.LevelDebug, silent: true,
+		cause:  "The client closed the connection before it sent anything.",
+		remedy: "Nothing to do if it is a port check; otherwise look at the client's own timeout and log.",
+	},
+	{
+		reason: ReasonClosedBeforeTLS, outcome: OutcomeFailed, fault: FaultNobody, level: slog.LevelInfo, silent: true,
+		cause: "The client said QUIT or LOGOUT, or closed the connection, before TLS began.",
+		remedy: "Nothing to do if it is a port check; otherwise turn on SSL/TLS or STARTTLS in the client's settings, and look at" +
+			" its own log.",
+	},
+	{
+		reason: ReasonPlaintextNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		smtp:  "530 5.7.0",
+		cause: "The client wanted to sign in or send mail without TLS.",
+		remedy: "Turn on SSL/TLS or STARTTLS in the client's settings; for a client that has no such setting, write plaintext: " +
+			"allow for it in TLSLIFT_CLIENTS_FILE, or add ?plaintext=allow to the listener in TLSLIFT_LISTEN.",
+	},
+	{
+		reason: ReasonMalformedBeforeTLS, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		smtp:   "500 5.5.2",
+		cause:  "What the client sent before TLS is not valid in the listener's protocol, or is too long.",
+		remedy: "Check that the client is configured for the protocol of this port.",
+	},
+	{
+		reason: ReasonTLSBeforeStartTLS, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertUnexpectedMessage,
+		cause: "The client began TLS where it had to send STARTTLS first.",
+		remedy: "Set the client to STARTTLS, or point it at a listener with implicit TLS (smtps://, imaps://, pop3s://); for a " +
+			"slow client, raise ?wait= of the listener.",
+	},
+	{
+		reason: ReasonCommandAfterStartTLS, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertUnexpectedMessage, smtp: "503 5.5.1",
+		cause: "Bytes that are not TLS followed the client's STARTTLS; commands can be injected into a TLS session in this way.",
+		remedy: "Check the network between the client and tlslift; if it is the client itself, update its firmware or use a " +
+			"listener with implicit TLS.",
+	},
+	{
+		reason: ReasonHelloTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertHandshakeFailure, http: http.StatusRequestTimeout, smtp: "421 4.4.2",
+		cause:  "The client did not send its ClientHello, or its next command before TLS, in time.",
+		remedy: "Check the network path to the client, or raise TLSLIFT_HANDSHAKE_TIMEOUT.",
+	},
+	{
+		reason: ReasonHelloTruncated, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn, silent: true,
+		cause:  "The client closed the connection in the middle of its TLS ClientHello.",
+		remedy: "Check the network path to the client and the client's own timeout.",
+	},
+	{
+		reason: ReasonHelloMalformed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertDecodeError,
+		cause:  "The client's TLS ClientHello breaks the protocol's rules.",
+		remedy: "Update the client's firmware; if it works elsewhere, report the hello.",
+	},
+	{
+		reason: ReasonHelloTooLarge, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertRecordOverflow,
+		cause:  "The client's TLS ClientHello is larger than any real one.",
+		remedy: "Find out what connects from this address; it does not behave like a TLS client.",
+	},
+	{
+		reason: ReasonHTTPOnTLSPort, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		http: http.StatusBadRequest, unmatched: true,
+		cause:  "The client sent plain HTTP to a port that expects TLS.",
+		remedy: "Use https:// in the client's settings, or point it at a proxy:// listener if it should use tlslift as an HTTP proxy.",
+	},
+	{
+		reason: ReasonNotTLS, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertUnexpectedMessage, smtp: "530 5.7.0", unmatched: true,
+		cause:  "What the client sent is not TLS.",
+		remedy: "Turn on SSL/TLS in the client's settings, or use the listener for its protocol.",
+	},
+	{
+		reason: ReasonNoServerName, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		alert: alertUnrecognizedName, smtp: "554 5.7.1", unmatched: true,
+		cause: "The client sent no server name (SNI), and neither the listener nor the original address says which host it wants.",
+		remedy: "Add ?to=host:port to a tls:// listener in TLSLIFT_LISTEN, or ?sni=host to a redirect:// or tproxy:// one; if the" +
+			" address belongs to a host that clients should reach, add its exact name to TLSLIFT_DESTINATIONS.",
+	},
+	{
+		reason: ReasonSSL2Only, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertProtocolVersion,
+		cause:  "The client speaks only SSL 2.0, which is broken (RFC 6176).",
+		remedy: "Turn on TLS 1.0 or newer on the client, or replace it.",
+	},
+	{
+		reason: ReasonSSL3Only, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertHandshakeFailure,
+		cause:  "The client speaks only SSL 3.0, which is broken (RFC 7568).",
+		remedy: "Turn on TLS 1.0 or newer on the client, or replace it.",
+	},
+	{
+		reason: ReasonCipherSuiteDisabled, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
+		alert: alertHandshakeFailure,
+		cause: "The client offers only cipher suites that are turned off.",
+		remedy: "If the client cannot be updated, allow the cipher that the detail in the log line names: ciphers: [rc4] or [des]" +
+			" for this client in TLSLIFT_CLIENTS_FILE, or TLSLIFT_CIPHERS for all clients.",
+	},
+	{
+		reason: ReasonNoSharedCipherSuite, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertHandshakeFailure,
+		cause:  "The client offers no cipher suite that tlslift can serve.",
+		remedy: "Turn on AES or 3DES on the client, or update its firmware.",
+	},
+	{
+		reason: ReasonInappropriateFallback, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertInappropriateFallback,
+		cause:  "The client signals that it supports a newer TLS version than it offered (RFC 7507).",
+		remedy: "Let the client connect again; if it persists, something in the network breaks its first attempt.",
+	},
+	{
+		reason: ReasonNameNotFound, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination's name does not exist in DNS.",
+		remedy: "Correct the host name in the client's settings, or check tlslift's name server.",
+	},
+	{
+		reason: ReasonDNSFailed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		http:   http.StatusGatewayTimeout,
+		cause:  "The name server did not answer.",
+		remedy: "Check the name servers of the machine that tlslift runs on.",
+	},
+	{
+		reason: ReasonUpstreamRefused, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination refused the TCP connection.",
+		remedy: "Check that a firewall lets tlslift reach the destination's port.",
+	},
+	{
+		reason: ReasonUpstreamTimeout, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		http:   http.StatusGatewayTimeout,
+		cause:  "The destination did not answer in time.",
+		remedy: "Check that a firewall lets tlslift reach the destination's port, or set TLSLIFT_UPSTREAM_PROXY.",
+	},
+	{
+		reason: ReasonUpstreamUnreachable, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination could not be reached.",
+		remedy: "Check the routes and the firewall of the machine that tlslift runs on.",
+	},
+	{
+		reason: ReasonEgressProxyFailed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The egress proxy did not open the connection.",
+		remedy: "Check TLSLIFT_UPSTREAM_PROXY and that the proxy allows the destination.",
+	},
+	{
+		reason: ReasonUpstreamTLSTooOld, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination itself speaks no TLS 1.2 or newer.",
+		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address.",
+	},
+	{
+		reason: ReasonUpstreamCertExpired, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination's certificate has expired or is not valid yet.",
+		remedy: "Check the clock of the machine that tlslift runs on; otherwise the destination must renew its certificate.",
+	},
+	{
+		reason: ReasonUpstreamCertUntrusted, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination's certificate comes from an authority that is not trusted.",
+		remedy: "If a TLS-inspecting firewall is between tlslift and the destination, exempt tlslift or add the firewall's CA " +
+			"through TLSLIFT_UPSTREAM_CA_FILE; otherwise update the system's root certificates.",
+	},
+	{
+		reason: ReasonUpstreamCertName, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination's certificate is for another name.",
+		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address.",
+	},
+	{
+		reason: ReasonUpstreamCertInvalid, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination's certificate could not be verified.",
+		remedy: "Check the destination and any TLS-inspecting firewall between it and tlslift.",
+	},
+	{
+		reason: ReasonUpstreamHandshakeFailed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The TLS handshake with the destination failed.",
+		remedy: "Check any firewall between tlslift and the destination, and whether the destination asks for a client " +
+			"certificate (TLSLIFT_UPSTREAM_CERT_FILE).",
+	},
+	{
+		reason: ReasonUpstreamRefusedHello, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		alert:  alertHandshakeFailure,
+		cause:  "The destination refused the client's ClientHello, and tlslift cannot serve that client either.",
+		remedy: "Update the client's firmware.",
+	},
+	{
+		reason: ReasonUpstreamHTTPFailed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "The destination did not answer the HTTP request properly.",
+		remedy: "Try again; if it persists, check the destination from the machine that tlslift runs on.",
+	},
+	{
+		reason: ReasonUpstreamClosed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination closed the connection before TLS began.",
+		remedy: "Check any firewall or mail filter between tlslift and the destination; if it persists, connect to the " +
+			"destination from the machine that tlslift runs on.",
+	},
+	{
+		reason: ReasonUpstreamNoStartTLS, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination does not offer STARTTLS, or rejects it; without TLS tlslift sends nothing.",
+		remedy: "Check any firewall or mail filter between tlslift and the destination (some remove STARTTLS from the reply), and" +
+			" that TLSLIFT_CONNECT_TO and DNS give the real destination's address.",
+	},
+	{
+		reason: ReasonUpstreamReplyInjected, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination's side sent more before TLS than was asked for; replies can be injected into a TLS session in " +
+			"this way.",
+		remedy: "Check the network between tlslift and the destination: something changes the traffic.",
+	},
+	{
+		reason: ReasonUpstreamReplyMalformed, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "What the destination sent before TLS is not valid in the protocol, or is too long.",
+		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address, and the port.",
+	},
+	{
+		reason: ReasonUpstreamRefusedSession, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination rejected the session before anything was sent.",
+		remedy: "Read the destination's reply in the detail of the log line; often the address that tlslift sends from is " +
+			"blocked, or too many sessions are open.",
+	},
+	{
+		reason: ReasonClientUnknownCA, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client does not trust tlslift's certificate authority (alert unknown_ca).",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
+	},
+	{
+		reason: ReasonClientBadCertificate, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client rejected the certificate that tlslift made for the destination (alert bad_certificate).",
+		remedy: "Check that the host name in the client's settings is the destination's own and that tlslift's CA certificate " +
+			"(/ca.pem on the admin address) is imported on it, or turn off certificate checking there.",
+	},
+	{
+		reason: ReasonClientCertUnknown, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client could not verify the certificate that tlslift made for the destination (alert certificate_unknown).",
+		remedy: "Import tlslift's CA certificate (/ca.pem on the admin address) on the client, for Java into the trust store of " +
+			"its runtime, or turn off certificate checking there.",
+	},
+	{
+		reason: ReasonClientCertUnsupported, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client cannot use this kind of certificate (alert unsupported_certificate).",
+		remedy: "Write leaf: {hash: sha1, bits: 1024} for the client in TLSLIFT_CLIENTS_FILE, which older devices can read, or " +
+			"update its firmware.",
+	},
+	{
+		reason: ReasonClientCertExpired, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client regards the certificate as expired (alert certificate_expired).",
+		remedy: "Set the client's clock and time zone, and check the clock of the machine that tlslift runs on.",
+	},
+	{
+		reason: ReasonClientCertRevoked, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client regards the certificate as revoked (alert certificate_revoked).",
+		remedy: "Turn off the check for revoked certificates (OCSP, CRL) on the client: tlslift's CA publishes no revocation list.",
+	},
+	{
+		reason: ReasonClientParameters, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client rejected the version, cipher suite or key exchange that tlslift chose from its offer.",
+		remedy: "Set dh_bits or leaf for the client in TLSLIFT_CLIENTS_FILE if it is an old one, or turn on other versions and " +
+			"cipher suites on the client.",
+	},
+	{
+		reason: ReasonClientAlert, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client ended the TLS handshake with an alert.",
+		remedy: "Look up the alert's name in the log line, and look at the client's own log.",
+	},
+	{
+		reason: ReasonClientClosedAfterCert, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client closed the connection after it received the certificate, without an alert: most likely it checks " +
+			"certificates and does not trust tlslift's.",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
+	},
+	{
+		reason: ReasonClientClosed, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The client closed the connection during the TLS handshake without an alert.",
+		remedy: "Look at the client's own log and timeout, and import tlslift's CA certificate on it: some devices close silently" +
+			" when they do not trust a certificate.",
+	},
+	{
+		reason: ReasonClientHandshakeTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client did not finish the TLS handshake in time.",
+		remedy: "Check the network path to the client, or raise TLSLIFT_HANDSHAKE_TIMEOUT for very slow devices.",
+	},
+	{
+		reason: ReasonClientHandshakeFailed, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The TLS handshake with the client failed.",
+		remedy: "Look at the detail in the log line; updating the client's firmware may help.",
+	},
+	{
+		reason: ReasonSMTPTLSTooOld, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause:  "Microsoft 365 rejects the TLS version as too old (421 4.7.66).",
+		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address: tlslift itself speaks TLS 1.2 or newer.",
+	},
+	{
+		reason: ReasonSMTPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "Microsoft 365 did not accept the user name and password (535).",
+		remedy: "Check both in the client's settings; then that SMTP AUTH is allowed for the mailbox and that security defaults " +
+			"do not block it.",
+	},
+	{
+		reason: ReasonSMTPAuthDisabled, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "SMTP AUTH is turned off for the mailbox or the tenant (535 5.7.139).",
+		remedy: "Turn it on: Set-CASMailbox -Identity MAILBOX -SmtpClientAuthenticationDisabled $false.",
+	},
+	{
+		reason: ReasonSMTPAuthBlocked, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "A policy of the tenant blocks the sign-in (535 5.7.139).",
+		remedy: "Exempt the mailbox from the Conditional Access policy, or turn off security defaults in Microsoft Entra.",
+	},
+	{
+		reason: ReasonSMTPBasicAuthEnded, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "Microsoft 365 accepts no user name and password for SMTP any more (5.7.30).",
+		remedy: "Ask the administrator of the tenant to turn SMTP AUTH with passwords on again while that is possible; otherwise " +
+			"use direct send, a connector or High Volume Email.",
+	},
+	{
+		reason: ReasonSMTPNotAuthenticated, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The client did not sign in before it sent mail (530 5.7.57).",
+		remedy: "Turn on SMTP authentication in the client's settings, or use a destination that asks for none: " +
+			"?to=DOMAIN.mail.protection.outlook.com:25.",
+	},
+	{
+		reason: ReasonSMTPSendAsDenied, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The sender address is not one that the mailbox may send as (5.7.60 or 5.2.252).",
+		remedy: "Set the sender address on the client to the mailbox that it signs in with, or give that mailbox the permission " +
+			"to send as the other.",
+	},
+	{
+		reason: ReasonSMTPTooManyConnections, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "More than three connections send mail for the same mailbox at once (4.3.2).",
+		remedy: "Give the clients mailboxes of their own; the client tries again by itself if it can.",
+	},
+	{
+		reason: ReasonSMTPQuotaExceeded, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "The mailbox has sent to as many recipients as it may in a day.",
+		remedy: "Wait until tomorrow, or spread the clients over more mailboxes.",
+	},
+	{
+		reason: ReasonSMTPSenderBlocked, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "Microsoft 365 has blocked the mailbox from sending because of suspected spam (550 5.1.8).",
+		remedy: "Unblock it in Microsoft Defender under Restricted entities, and change its password.",
+	},
+	{
+		reason: ReasonSMTPRelayDenied, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "No connector of the tenant matches the address or certificate that the mail came from (5.7.64 or 4.4.62).",
+		remedy: "Check the inbound connector: it has to name the public address of tlslift's network, or the name in " +
+			"TLSLIFT_UPSTREAM_CERT_FILE.",
+	},
+	{
+		reason: ReasonSMTPDirectSendRejected, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "The tenant rejects direct send (550 5.7.68).",
+		remedy: "Make an inbound connector for tlslift's public address, or let the client sign in at smtp.office365.com:587.",
+	},
+	{
+		reason: ReasonSMTPAddressBlocked, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		cause:  "The public address that tlslift sends from is on a block list of Microsoft 365.",
+		remedy: "Ask for its removal at sender.office.com, or send from another address.",
+	},
+	{
+		reason: ReasonSMTPMessageTooLarge, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause:  "The mail is larger than the destination accepts (552).",
+		remedy: "Lower the scan resolution or split the document on the client.",
+	},
+	{
+		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		smtp:   "421 4.4.2",
+		cause:  "No bytes were relayed in either direction for the idle timeout.",
+		remedy: "Raise TLSLIFT_IDLE_TIMEOUT if the client keeps idle connections open on purpose.",
+	},
+	{
+		reason: ReasonRelayBroken, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The connection broke while bytes were relayed.",
+		remedy: "Look at the detail in the log line; if one client has it often, check the network path to it.",
+	},
+	{
+		reason: ReasonCutOff, outcome: OutcomeFailed, fault: FaultNobody, level: slog.LevelInfo,
+		smtp:   "421 4.3.2",
+		cause:  "tlslift was stopped and the connection did not end within the drain timeout.",
+		remedy: "Raise TLSLIFT_DRAIN_TIMEOUT if long transfers must survive a restart.",
+	},
+	{
+		reason: ReasonInternal, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelError,
+		http: http.StatusInternalServerError, smtp: "421 4.3.0",
+		cause:  "tlslift itself failed.",
+		remedy: "Report the detail in the log line as a bug.",
+	},
+}
