@@ -35,7 +35,7 @@ type client struct {
 
 	reader   *bufio.Reader // nil once drained
 	source   *source       // what reader reads from
-	listener *listener
+	listener *socket
 	rec      *record.Record
 	options  clients.Options // of the clients file
 
@@ -68,7 +68,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return s.conn.Read(p)
 }
 
-func newClient(l *listener, conn net.Conn, now time.Time) *client {
+func newClient(l *socket, conn net.Conn, now time.Time) *client {
 	src := &source{conn: conn}
 	r := readers.Get().(*bufio.Reader)
 	r.Reset(src)

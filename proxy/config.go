@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -22,7 +23,7 @@ type WeakSuites = legacytls.WeakSuites
 // A Config is everything a Server needs. Every field without a documented
 // zero value is required.
 type Config struct {
-	Listeners []ListenURL
+	Listeners []listener.URL
 	// ClientNets are the networks that may connect; none means that nobody
 	// may.
 	ClientNets []netip.Prefix
@@ -71,29 +72,9 @@ func (c *Config) validate() error {
 		return errors.New("timeouts must be positive")
 	}
 	for _, l := range c.Listeners {
-		if err := CheckListener(l, c.Policy); err != nil {
+		if err := l.Check(c.Policy); err != nil {
 			return fmt.Errorf("listener %s: %w", l, err)
 		}
-	}
-	return nil
-}
-
-// CheckListener says whether the destination that a listener's options name is
-// one that p allows.
-func CheckListener(l ListenURL, p *policy.Policy) error {
-	if l.To != (policy.Destination{}) {
-		if _, err := p.Check(l.To.Host, l.To.Port); err != nil {
-			return fmt.Errorf("to=%s: %w", l.To, err)
-		}
-	}
-	if l.SNI == "" {
-		return nil
-	}
-	// The port is the client's, so that the host counts on whichever.
-	_, err := p.Check(l.SNI, defaultTLSPort)
-	var refusal *policy.Error
-	if errors.As(err, &refusal) && refusal.Kind != policy.PortNotAllowed {
-		return fmt.Errorf("sni=%s: %w", l.SNI, err)
 	}
 	return nil
 }

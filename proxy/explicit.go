@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/elazarl/goproxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -283,7 +284,7 @@ func (e *explicit) checkPlain(r *http.Request, rec *record.Record) *record.Failu
 // neverPlain says whether a port is one that plain http must not be sent to: it
 // would be without TLS where TLS is due, and commands of mail could be in it.
 func neverPlain(port uint16) bool {
-	return port == defaultTLSPort || portSchemes[port] != ""
+	return port == listener.DefaultTLSPort || listener.MailPort(port) != ""
 }
 
 // respond turns a failure of the round trip into an answer that says why. No

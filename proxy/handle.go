@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -16,7 +17,7 @@ import (
 var errServed = errors.New("served")
 
 // serve carries one accepted connection and makes its record.
-func (s *Server) serve(ctx context.Context, l *listener, conn net.Conn) {
+func (s *Server) serve(ctx context.Context, l *socket, conn net.Conn) {
 	c := newClient(l, conn, time.Now())
 	defer c.close()
 	// A cut-off at shutdown ends whatever the connection waits for.
@@ -183,17 +184,13 @@ func (s *Server) peekHello(c *client) error {
 	return nil
 }
 
-// defaultTLSPort is the destination's port when the server name decides and
-// the listener names none.
-const defaultTLSPort = 443
-
 // findDestination fills in the destination that the listener has fixed, and
 // that of a redirected client which waits for the destination to speak first.
 func (s *Server) findDestination(ctx context.Context, c *client) error {
 	if to := c.listener.url.To; to.Host != "" {
 		return s.setDestination(c, to.Host, to.Port)
 	}
-	if c.original.IsValid() && !c.scheme().implicitTLS() {
+	if c.original.IsValid() && !c.scheme().ImplicitTLS() {
 		return s.findDestinationByAddress(ctx, c)
 	}
 	return s.findOther(c)
@@ -215,7 +212,7 @@ func (s *Server) findDestinationByName(ctx context.Context, c *client) error {
 	}
 	port := c.listener.url.Port
 	if port == 0 {
-		port = defaultTLSPort
+		port = listener.DefaultTLSPort
 	}
 	return s.setDestination(c, c.hello.ServerName, port)
 }

@@ -15,12 +15,12 @@ const module = "github.com/tlslift/tlslift"
 // arrows is the whole import graph of our packages: who may import whom.
 // Leaves import nothing of ours.
 var arrows = map[string][]string{
-	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clients", "proxy/endpoints", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
+	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clients", "proxy/endpoints", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
 	"cmd/tlslift/e2e":    {},
 	"metrics/inventory":  {"proxy/record"},
-	"metrics/statuspage": {"metrics/inventory", "proxy", "proxy/record"},
+	"metrics/statuspage": {"metrics/inventory", "proxy/listener", "proxy/record"},
 	"metrics":            {"proxy/record"},
-	"proxy":              {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
+	"proxy":              {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
 	"proxy/clienthello":  {},
 	"proxy/clients":      {},
 	"proxy/endpoints":    {},
@@ -28,7 +28,8 @@ var arrows = map[string][]string{
 	"proxy/origdst":      {},
 	"proxy/localca":      {},
 	"proxy/policy":       {},
-	"proxy/prologue":     {},
+	"proxy/listener":     {"proxy/policy", "proxy/record"},
+	"proxy/prologue":     {"proxy/record"},
 	"proxy/record":       {},
 	"proxy/standin":      {},
 	"proxy/upstream":     {},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -31,28 +32,20 @@ type mail struct {
 	pending []byte
 }
 
-// plaintextProtocol is what is opened in plaintext on a port; empty for others.
-func plaintextProtocol(port uint16) prologue.Protocol {
-	if scheme := portSchemes[port]; !scheme.implicitTLS() {
-		return scheme.mail()
-	}
-	return ""
-}
-
 // beginsTLSAtOnce says whether the client's destination does.
 func (c *client) beginsTLSAtOnce() bool {
 	if c.original.IsValid() {
-		return c.scheme().implicitTLS()
+		return c.scheme().ImplicitTLS()
 	}
-	return portSchemes[c.destination.Port].implicitTLS()
+	return listener.MailPort(c.destination.Port).ImplicitTLS()
 }
 
 // mailProtocol is the mail protocol of a connection; empty for others.
-func (c *client) mailProtocol() prologue.Protocol {
+func (c *client) mailProtocol() record.Protocol {
 	if c.tunnel != nil {
-		return plaintextProtocol(c.destination.Port)
+		return listener.STARTTLSPort(c.destination.Port)
 	}
-	return c.scheme().mail()
+	return c.scheme().Mail()
 }
 
 // openMail carries the plaintext opening of SMTP, IMAP and POP3. After it the
@@ -80,10 +73,10 @@ func (s *Server) openMail(ctx context.Context, c *client) error {
 // wait for a greeting. It also keeps the greeting apart from the answer to
 // CONNECT: some clients read both at once, and lose the second.
 func (s *Server) beginsWithTLS(c *client) (bool, error) {
-	if c.scheme().implicitTLS() {
+	if c.scheme().ImplicitTLS() {
 		return true, nil
 	}
-	return c.tlsWithin(c.listener.url.wait())
+	return c.tlsWithin(c.listener.url.GreetingWait())
 }
 
 // tlsWithin says whether a client begins with TLS within a time.
@@ -201,7 +194,7 @@ func (m *mail) secured(conn *tls.Conn, timeout time.Duration) error {
 	m.reading.release()
 	m.secure, m.reading = conn, newAhead(conn)
 	m.Secure(m.reading.side(timeout))
-	if m.upstreamTLS && (m.Protocol == prologue.SMTP || !m.clientTLS) {
+	if m.upstreamTLS && (m.Protocol == record.ProtocolSMTP || !m.clientTLS) {
 		if err := m.Greet(); err != nil {
 			return openingFailure(err)
 		}
@@ -258,7 +251,7 @@ func (s *Server) liftPlain(c *client) error {
 
 // metered is the client's side of a session, with SMTP under a meter.
 func (m *mail) metered(down net.Conn, meter *replyMeter) net.Conn {
-	if m.Protocol != prologue.SMTP {
+	if m.Protocol != record.ProtocolSMTP {
 		return down
 	}
 	return metered{down, meter}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
@@ -80,12 +81,12 @@ func mailListeners(t *testing.T, c *proxy.Config, upstream string) {
 		t.Fatal(err)
 	}
 	const any = "127.0.0.1:0"
-	c.Listeners = []proxy.ListenURL{
-		{Scheme: proxy.SchemeSMTP, Address: any},
-		{Scheme: proxy.SchemeSMTPS, Address: any},
-		{Scheme: proxy.SchemeSMTP, Address: any, Plaintext: true},
-		{Scheme: proxy.SchemeSMTP, Address: any, To: policy.Destination{Host: mailHost, Port: 465}},
-		{Scheme: proxy.SchemeProxy, Address: any},
+	c.Listeners = []listener.URL{
+		{Scheme: listener.SchemeSMTP, Address: any},
+		{Scheme: listener.SchemeSMTPS, Address: any},
+		{Scheme: listener.SchemeSMTP, Address: any, Plaintext: true},
+		{Scheme: listener.SchemeSMTP, Address: any, To: policy.Destination{Host: mailHost, Port: 465}},
+		{Scheme: listener.SchemeProxy, Address: any},
 	}
 	c.Upstream.ConnectTo = map[string]string{submission: upstream, mailHost + ":465": upstream}
 }
@@ -385,7 +386,7 @@ func TestMailClientCertificate(t *testing.T) {
 	}
 	const mx = "contoso-com.mail.protection.outlook.com"
 	w := newWorld(t, cloud, "", func(c *proxy.Config) {
-		c.Listeners = []proxy.ListenURL{{Scheme: proxy.SchemeSMTP, Address: "127.0.0.1:0", To: policy.Destination{Host: mx, Port: 25}}}
+		c.Listeners = []listener.URL{{Scheme: listener.SchemeSMTP, Address: "127.0.0.1:0", To: policy.Destination{Host: mx, Port: 25}}}
 		c.Upstream.ConnectTo = map[string]string{mx + ":25": server.Addr()}
 		c.Upstream.Certificate = &certificate
 	})

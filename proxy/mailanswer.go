@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/prologue"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -25,7 +24,7 @@ func (s *Server) awaitsTLS(c *client, f *record.Failure) bool {
 		begun, err := c.tlsWithin(aMoment)
 		return err == nil && begun
 	}
-	return c.scheme().implicitTLS() || c.mail != nil && c.mail.tlsNext
+	return c.scheme().ImplicitTLS() || c.mail != nil && c.mail.tlsNext
 }
 
 // answerInside tells a mail client that is at TLS what went wrong in the words
@@ -58,16 +57,16 @@ func (s *Server) answerInside(c *client, f *record.Failure) bool {
 
 // mailRefusal is a refusal in the words of a mail protocol, before the
 // connection is closed. The destination's own words go first.
-func mailRefusal(p prologue.Protocol, f *record.Failure) []byte {
+func mailRefusal(p record.Protocol, f *record.Failure) []byte {
 	if f.Reply != nil {
 		return f.Reply
 	}
 	status := f.Reason.SMTPStatus()
 	text := fmt.Sprintf("%s (tlslift: %s)", f.Reason.Cause(), f.Reason)
 	switch p {
-	case prologue.SMTP:
+	case record.ProtocolSMTP:
 		return fmt.Appendf(nil, "%s %s\r\n", status, text)
-	case prologue.IMAP:
+	case record.ProtocolIMAP:
 		return fmt.Appendf(nil, "* BYE %s%s\r\n", map[bool]string{true: "[UNAVAILABLE] "}[status[0] == '4'], text)
 	}
 	// RFC 3206: whether trying again may help.

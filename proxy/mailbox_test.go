@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
@@ -17,7 +18,7 @@ import (
 
 // A dialogue is how a client of a mailbox protocol begins TLS and signs in.
 type dialogue struct {
-	scheme, schemeTLS     proxy.Scheme
+	scheme, schemeTLS     listener.Scheme
 	port, portTLS         uint16
 	greeting, startTLS    string
 	ready, login, in, out string
@@ -26,12 +27,12 @@ type dialogue struct {
 
 var dialogues = map[string]dialogue{
 	"imap": {
-		proxy.SchemeIMAP, proxy.SchemeIMAPS, 143, 993, "* OK ", "a STARTTLS", "a OK ",
+		listener.SchemeIMAP, listener.SchemeIMAPS, 143, 993, "* OK ", "a STARTTLS", "a OK ",
 		"b LOGIN " + mailbox + " \"" + password + "\"", "b OK ", "c LOGOUT",
 		"b NO [PRIVACYREQUIRED] ", "* BYE [UNAVAILABLE] ",
 	},
 	"pop3": {
-		proxy.SchemePOP3, proxy.SchemePOP3S, 110, 995, "+OK ", "STLS", "+OK ",
+		listener.SchemePOP3, listener.SchemePOP3S, 110, 995, "+OK ", "STLS", "+OK ",
 		"USER " + mailbox + "\r\nPASS " + password, "+OK ", "QUIT",
 		"-ERR ", "-ERR [SYS/TEMP] ",
 	},
@@ -52,7 +53,7 @@ func newMailboxWorld(t *testing.T, d dialogue, cloud *standin.Cloud, plain, atOn
 		}
 		const any = "127.0.0.1:0"
 		toPlain := policy.Destination{Host: host, Port: d.port}
-		c.Listeners = []proxy.ListenURL{
+		c.Listeners = []listener.URL{
 			{Scheme: d.scheme, Address: any, To: toPlain},
 			{Scheme: d.scheme, Address: any},
 			{Scheme: d.schemeTLS, Address: any, To: toPlain},
@@ -108,7 +109,7 @@ func TestMailboxes(t *testing.T) {
 }
 
 // open goes as far as TLS.
-func (d dialogue) open(t *testing.T, w *world, l proxy.ListenURL, version uint16) *tls.Conn {
+func (d dialogue) open(t *testing.T, w *world, l listener.URL, version uint16) *tls.Conn {
 	t.Helper()
 	raw := dial(t, l.Address)
 	if l.Scheme == d.scheme {

@@ -16,9 +16,10 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
-	"github.com/tlslift/tlslift/proxy/prologue"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -34,14 +35,14 @@ type Server struct {
 	lingering atomic.Int32
 	clients   atomic.Pointer[clients.Table]
 	policy    atomic.Pointer[policy.Policy]
-	listeners []*listener
+	listeners []*socket
 	addresses *addresses
 	own       *own
 }
 
-// A listener is one socket of ours.
-type listener struct {
-	url  ListenURL
+// A socket is an open listener.
+type socket struct {
+	url  listener.URL
 	name string // the URL without options
 	net.Listener
 	explicit *explicit // the HTTP proxy; nil unless the scheme is proxy
@@ -91,8 +92,8 @@ func (s *Server) Listen(ctx context.Context) error {
 		// The name has the port in force, in case the configured one is 0.
 		u.Address = ln.Addr().String()
 		u.To = cmp.Or(u.To, s.mailDestination(u.Scheme))
-		l := &listener{url: u, name: u.String(), Listener: ln}
-		if u.Scheme == SchemeProxy {
+		l := &socket{url: u, name: u.String(), Listener: ln}
+		if u.Scheme == listener.SchemeProxy {
 			l.explicit = newExplicit(s)
 		}
 		s.listeners = append(s.listeners, l)
@@ -100,11 +101,11 @@ func (s *Server) Listen(ctx context.Context) error {
 	return nil
 }
 
-func listen(ctx context.Context, u ListenURL) (net.Listener, error) {
+func listen(ctx context.Context, u listener.URL) (net.Listener, error) {
 	lc := &net.ListenConfig{}
 	if u.Scheme.Transparent() {
 		var err error
-		if lc, err = origdst.Listen(u.Scheme == SchemeTPROXY); err != nil {
+		if lc, err = origdst.Listen(u.Scheme == listener.SchemeTPROXY); err != nil {
 			return nil, err
 		}
 	}
@@ -113,16 +114,16 @@ func listen(ctx context.Context, u ListenURL) (net.Listener, error) {
 
 // mailDestination is where a mail listener leads that names no destination;
 // zero for others.
-func (s *Server) mailDestination(scheme Scheme) policy.Destination {
+func (s *Server) mailDestination(scheme listener.Scheme) policy.Destination {
 	m := s.policy.Load().Mail()
-	return map[prologue.Protocol]policy.Destination{
-		prologue.SMTP: m.SMTP, prologue.IMAP: m.IMAP, prologue.POP3: m.POP3,
-	}[scheme.mail()]
+	return map[record.Protocol]policy.Destination{
+		record.ProtocolSMTP: m.SMTP, record.ProtocolIMAP: m.IMAP, record.ProtocolPOP3: m.POP3,
+	}[scheme.Mail()]
 }
 
 // A ListenError says which listener could not be opened.
 type ListenError struct {
-	URL ListenURL
+	URL listener.URL
 	Err error
 }
 
@@ -132,8 +133,8 @@ func (e *ListenError) Error() string { return fmt.Sprintf("listening on %s: %v",
 func (e *ListenError) Unwrap() error { return e.Err }
 
 // Listeners returns the open listeners, with the addresses in force.
-func (s *Server) Listeners() []ListenURL {
-	urls := make([]ListenURL, len(s.listeners))
+func (s *Server) Listeners() []listener.URL {
+	urls := make([]listener.URL, len(s.listeners))
 	for i, l := range s.listeners {
 		urls[i] = l.url
 	}
@@ -232,7 +233,7 @@ const maxAcceptDelay = time.Second
 
 // accept takes connections from one listener until it is closed. An error
 // such as too many open files passes; it waits longer each time.
-func (s *Server) accept(ctx context.Context, l *listener, conns *sync.WaitGroup) error {
+func (s *Server) accept(ctx context.Context, l *socket, conns *sync.WaitGroup) error {
 	delay := 5 * time.Millisecond
 	for {
 		conns.Add(1) // before Accept, so that a drain cannot miss one

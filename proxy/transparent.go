@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -43,7 +44,7 @@ func originalOf(c *client) (netip.AddrPort, error) {
 	if !ok {
 		return netip.AddrPort{}, origdst.ErrNotRedirected
 	}
-	if c.listener.url.Scheme == SchemeTPROXY {
+	if c.listener.url.Scheme == listener.SchemeTPROXY {
 		return addrPortOf(tcp.LocalAddr()), nil
 	}
 	return origdst.Redirected(tcp)
@@ -51,7 +52,7 @@ func originalOf(c *client) (netip.AddrPort, error) {
 
 // scheme is what the client speaks: what its listener says, or the port that it
 // was going to.
-func (c *client) scheme() Scheme {
+func (c *client) scheme() listener.Scheme {
 	if c.original.IsValid() {
 		return c.listener.url.SchemeOf(c.original.Port())
 	}
@@ -107,7 +108,7 @@ const otherWait = 3 * time.Second
 var errNotTLS = errors.New("the client does not begin with TLS")
 
 func (s *Server) findOther(c *client) error {
-	if !c.mayPassOther() {
+	if !c.mayBypass() {
 		return nil
 	}
 	isTLS, err := c.tlsWithin(otherWait)
@@ -117,19 +118,19 @@ func (s *Server) findOther(c *client) error {
 	return err
 }
 
-// mayPassOther says whether a connection that is not ours to carry may be relayed
+// mayBypass says whether a connection that is not ours to carry may be relayed
 // to where it was going. What a balancer says of that is believed for a
 // destination that is allowed, and for no other: whoever can speak for the
 // balancer could go anywhere.
-func (c *client) mayPassOther() bool {
-	return c.listener.url.PassOther && c.original.IsValid() && !c.toldOriginal
+func (c *client) mayBypass() bool {
+	return c.listener.url.Bypass && c.original.IsValid() && !c.toldOriginal
 }
 
 // passElsewhere relays a connection whose destination was refused to where it
 // was going, if the listener says so. Once the opening was carried there is no
 // way back.
 func (s *Server) passElsewhere(ctx context.Context, c *client, refusal error) error {
-	if !c.mayPassOther() || c.upstream != nil {
+	if !c.mayBypass() || c.upstream != nil {
 		return refusal
 	}
 	if errors.Is(refusal, errNotTLS) || asFailure(refusal).Reason.Unmatched() {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/standin"
@@ -41,9 +42,9 @@ const operatorHost = "mail.office.com" // which the CA may sign for
 
 // newRedirectWorld has clients behind a balancer. Every destination leads to
 // the echoing server; the operator's name is at 203.0.113.7.
-func newRedirectWorld(t *testing.T, l proxy.ListenURL, server *standin.Server, cloud *standin.Cloud, mail ...*standin.MailServer) *world {
+func newRedirectWorld(t *testing.T, l listener.URL, server *standin.Server, cloud *standin.Cloud, mail ...*standin.MailServer) *world {
 	t.Helper()
-	l.Scheme, l.Address = proxy.SchemeRedirect, "127.0.0.1:0"
+	l.Scheme, l.Address = listener.SchemeRedirect, "127.0.0.1:0"
 	return newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
 		own, err := policy.ParseEndpoint(operatorHost + ":443")
 		if err != nil {
@@ -52,7 +53,7 @@ func newRedirectWorld(t *testing.T, l proxy.ListenURL, server *standin.Server, c
 		if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{own}); err != nil {
 			t.Fatal(err)
 		}
-		c.Listeners = []proxy.ListenURL{l}
+		c.Listeners = []listener.URL{l}
 		c.TrustedProxies = loopback
 		c.Upstream.ConnectTo = map[string]string{
 			operatorHost + ":443": server.Addr(), "login.microsoftonline.com:443": server.Addr(),
@@ -75,33 +76,33 @@ func TestRedirectedDestination(t *testing.T) {
 	cloud := newCloud(t)
 	server := echo(t, cloud)
 	for name, tt := range map[string]struct {
-		listener   proxy.ListenURL
+		listener   listener.URL
 		original   string
 		serverName string
 		want       string // destination, or why not
 		why        string
 	}{
-		"by server name":                  {proxy.ListenURL{}, "203.0.113.1:443", host, target, ""},
-		"server name in capitals":         {proxy.ListenURL{}, "203.0.113.1:443", "OUTLOOK.office365.com", target, ""},
-		"address for a server name":       {proxy.ListenURL{}, "52.96.1.2:443", "52.96.1.2", target, ""},
-		"by row":                          {proxy.ListenURL{}, "52.96.1.2:443", "", target, ""},
-		"by row over IPv6":                {proxy.ListenURL{}, "[2603:1026::9]:443", "", target, ""},
-		"by row of sign-in":               {proxy.ListenURL{}, "20.190.128.1:443", "", "login.microsoftonline.com:443", ""},
-		"by address of a name":            {proxy.ListenURL{}, server.Addr()[:strings.LastIndex(server.Addr(), ":")] + ":443", "", target, ""},
-		"row before the listener":         {proxy.ListenURL{SNI: operatorHost}, "52.96.1.2:443", "", target, ""},
-		"by listener":                     {proxy.ListenURL{SNI: operatorHost}, "203.0.113.1:443", "", operatorHost + ":443", ""},
-		"server name before the listener": {proxy.ListenURL{SNI: operatorHost}, "203.0.113.1:443", host, target, ""},
-		"none":                            {proxy.ListenURL{}, "203.0.113.1:443", "", "", "no_server_name"},
-		"server name that is not allowed": {proxy.ListenURL{SNI: operatorHost}, "52.96.1.2:443", "www.example.com", "", "destination_not_allowed"},
-		"port that is not allowed":        {proxy.ListenURL{}, "52.96.1.2:4443", host, "", "destination_port_not_allowed"},
-		"listener's name on another port": {proxy.ListenURL{SNI: operatorHost}, "203.0.113.1:4443", "", "", "destination_port_not_allowed"},
+		"by server name":                  {listener.URL{}, "203.0.113.1:443", host, target, ""},
+		"server name in capitals":         {listener.URL{}, "203.0.113.1:443", "OUTLOOK.office365.com", target, ""},
+		"address for a server name":       {listener.URL{}, "52.96.1.2:443", "52.96.1.2", target, ""},
+		"by row":                          {listener.URL{}, "52.96.1.2:443", "", target, ""},
+		"by row over IPv6":                {listener.URL{}, "[2603:1026::9]:443", "", target, ""},
+		"by row of sign-in":               {listener.URL{}, "20.190.128.1:443", "", "login.microsoftonline.com:443", ""},
+		"by address of a name":            {listener.URL{}, server.Addr()[:strings.LastIndex(server.Addr(), ":")] + ":443", "", target, ""},
+		"row before the listener":         {listener.URL{SNI: operatorHost}, "52.96.1.2:443", "", target, ""},
+		"by listener":                     {listener.URL{SNI: operatorHost}, "203.0.113.1:443", "", operatorHost + ":443", ""},
+		"server name before the listener": {listener.URL{SNI: operatorHost}, "203.0.113.1:443", host, target, ""},
+		"none":                            {listener.URL{}, "203.0.113.1:443", "", "", "no_server_name"},
+		"server name that is not allowed": {listener.URL{SNI: operatorHost}, "52.96.1.2:443", "www.example.com", "", "destination_not_allowed"},
+		"port that is not allowed":        {listener.URL{}, "52.96.1.2:4443", host, "", "destination_port_not_allowed"},
+		"listener's name on another port": {listener.URL{SNI: operatorHost}, "203.0.113.1:4443", "", "", "destination_port_not_allowed"},
 		// What a balancer says leads to nothing that is not allowed.
-		"other, not allowed name":          {proxy.ListenURL{PassOther: true}, "203.0.113.8:443", "www.example.com", "", "destination_not_allowed"},
-		"other, no name":                   {proxy.ListenURL{PassOther: true}, "203.0.113.8:443", "", "", "no_server_name"},
-		"other, but ours by name":          {proxy.ListenURL{PassOther: true}, "203.0.113.8:443", host, target, "tls_version"},
-		"other, but ours by address":       {proxy.ListenURL{PassOther: true}, "52.96.1.2:443", "", target, "tls_version"},
-		"a port that is said to have TLS":  {proxy.ListenURL{Ports: map[uint16]proxy.Scheme{443: proxy.SchemeTLS}}, "52.96.1.2:443", "", target, ""},
-		"a port that is said to have IMAP": {proxy.ListenURL{Ports: map[uint16]proxy.Scheme{443: proxy.SchemeIMAPS}}, "52.96.1.2:443", "", target, ""},
+		"other, not allowed name":          {listener.URL{Bypass: true}, "203.0.113.8:443", "www.example.com", "", "destination_not_allowed"},
+		"other, no name":                   {listener.URL{Bypass: true}, "203.0.113.8:443", "", "", "no_server_name"},
+		"other, but ours by name":          {listener.URL{Bypass: true}, "203.0.113.8:443", host, target, "tls_version"},
+		"other, but ours by address":       {listener.URL{Bypass: true}, "52.96.1.2:443", "", target, "tls_version"},
+		"a port that is said to have TLS":  {listener.URL{Ports: map[uint16]listener.Scheme{443: listener.SchemeTLS}}, "52.96.1.2:443", "", target, ""},
+		"a port that is said to have IMAP": {listener.URL{Ports: map[uint16]listener.Scheme{443: listener.SchemeIMAPS}}, "52.96.1.2:443", "", target, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +130,7 @@ func TestNotRedirected(t *testing.T) {
 	cloud := newCloud(t)
 	server := echo(t, cloud)
 	w := newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
-		c.Listeners = []proxy.ListenURL{{Scheme: proxy.SchemeRedirect, Address: "127.0.0.1:0", PassOther: true}}
+		c.Listeners = []listener.URL{{Scheme: listener.SchemeRedirect, Address: "127.0.0.1:0", Bypass: true}}
 	})
 	err := tls.Client(dial(t, w.tls), w.oldConfig()).Handshake()
 	if err == nil || !strings.Contains(err.Error(), "access denied") {
@@ -144,7 +145,7 @@ func TestNotRedirected(t *testing.T) {
 func TestRedirectedToOurselves(t *testing.T) {
 	t.Parallel()
 	cloud := newCloud(t)
-	w := newRedirectWorld(t, proxy.ListenURL{PassOther: true}, echo(t, cloud), cloud)
+	w := newRedirectWorld(t, listener.URL{Bypass: true}, echo(t, cloud), cloud)
 	conn := w.redirectedTo(w.tls)
 	if _, err := conn.Read(make([]byte, 7)); err != nil && !errors.Is(err, io.EOF) {
 		t.Error(err)
@@ -176,7 +177,7 @@ func TestRedirectedServerNameBehindStartTLS(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newRedirectWorld(t, proxy.ListenURL{}, echo(t, cloud), cloud, first, second)
+			w := newRedirectWorld(t, listener.URL{}, echo(t, cloud), cloud, first, second)
 			raw := w.redirectedTo("52.96.1.2:587")
 			r := bufio.NewReader(raw)
 			talk(t, raw, r, "", "220 ")

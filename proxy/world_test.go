@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -83,9 +84,9 @@ func newWorld(t *testing.T, cloud *standin.Cloud, addr string, change func(*prox
 	}
 	w := &world{t: t, cloud: cloud, ca: ca, records: make(chan record.Record, 1000), ended: make(chan error, 1)}
 	cfg := proxy.Config{
-		Listeners: []proxy.ListenURL{
-			{Scheme: proxy.SchemeProxy, Address: "127.0.0.1:0"},
-			{Scheme: proxy.SchemeTLS, Address: "127.0.0.1:0", To: policy.Destination{Host: host, Port: 443}},
+		Listeners: []listener.URL{
+			{Scheme: listener.SchemeProxy, Address: "127.0.0.1:0"},
+			{Scheme: listener.SchemeTLS, Address: "127.0.0.1:0", To: policy.Destination{Host: host, Port: 443}},
 		},
 		ClientNets: loopback, Policy: allowed, CA: ca,
 		Upstream:       upstream.Config{Roots: cloud.Roots(), ConnectTo: map[string]string{target: addr}},
@@ -111,7 +112,7 @@ func (w *world) serve() {
 		w.t.Fatal(err)
 	}
 	for _, l := range w.server.Listeners() {
-		if l.Scheme == proxy.SchemeProxy {
+		if l.Scheme == listener.SchemeProxy {
 			w.proxy = l.Address
 		} else {
 			w.tls = l.Address

@@ -9,14 +9,14 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // Config has every setting, parsed and checked. The settings table documents
 // the fields by the name in their tag.
 type Config struct {
-	Listen           list[proxy.ListenURL, *proxy.ListenURL] `env:"LISTEN"`
+	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
 	AdminListen      address                                 `env:"ADMIN_LISTEN"`          // empty: off
 	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
 	StateDir         string                                  `env:"STATE_DIR"`
@@ -116,7 +116,7 @@ func (c *Config) checkListeners() problems {
 	}
 	var wrong problems
 	for _, l := range c.Listen {
-		if err := proxy.CheckListener(l, allowed); err != nil {
+		if err := l.Check(allowed); err != nil {
 			wrong = append(wrong, wrongSetting("LISTEN", fmt.Errorf("%s: %w; add it to %sDESTINATIONS", l, err, prefix)))
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -135,10 +136,10 @@ func (d *demo) stage(allowed *policy.Policy) (err error) {
 func (d *demo) config(allowed *policy.Policy) proxy.Config {
 	const anyPort = "127.0.0.1:0"
 	return proxy.Config{
-		Listeners: []proxy.ListenURL{
-			{Scheme: proxy.SchemeProxy, Address: anyPort},
-			{Scheme: proxy.SchemeTLS, Address: anyPort, To: policy.Destination{Host: demoHost, Port: 443}},
-			{Scheme: proxy.SchemeSMTP, Address: anyPort},
+		Listeners: []listener.URL{
+			{Scheme: listener.SchemeProxy, Address: anyPort},
+			{Scheme: listener.SchemeTLS, Address: anyPort, To: policy.Destination{Host: demoHost, Port: 443}},
+			{Scheme: listener.SchemeSMTP, Address: anyPort},
 		},
 		ClientNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Policy:     allowed,

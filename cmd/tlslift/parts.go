@@ -14,6 +14,7 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -125,7 +126,7 @@ func (s *service) wayOut() (upstream.Config, error) {
 // one that nobody has asked for, tlslift works, but a rule cannot exempt it.
 func (s *service) mark() (uint32, error) {
 	m := s.cfg.UpstreamMark
-	transparent := slices.ContainsFunc(s.cfg.Listen, func(l proxy.ListenURL) bool { return l.Scheme.Transparent() })
+	transparent := slices.ContainsFunc(s.cfg.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
 	if m.value == 0 || m.auto && !transparent {
 		return 0, nil
 	}

@@ -9,8 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 )
 
 // rulesOptions are the flags of the command.
@@ -165,21 +164,21 @@ func shellWord(path string) string {
 }
 
 // kind is which of the two kinds of listeners the rules lead to.
-func (o rulesOptions) kind(listeners []proxy.ListenURL) (proxy.Scheme, error) {
-	has := func(s proxy.Scheme) bool {
-		return slices.ContainsFunc(listeners, func(l proxy.ListenURL) bool { return l.Scheme == s })
+func (o rulesOptions) kind(listeners []listener.URL) (listener.Scheme, error) {
+	has := func(s listener.Scheme) bool {
+		return slices.ContainsFunc(listeners, func(l listener.URL) bool { return l.Scheme == s })
 	}
 	switch {
-	case o.tproxy && !has(proxy.SchemeTPROXY):
+	case o.tproxy && !has(listener.SchemeTPROXY):
 		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, as in tproxy://:3130", prefix)
-	case has(proxy.SchemeRedirect) && !o.tproxy && o.routes:
+	case has(listener.SchemeRedirect) && !o.tproxy && o.routes:
 		return "", errors.New("--routes: a redirect:// listener needs no routes; add --tproxy for those of the tproxy:// one, if there is one")
-	case has(proxy.SchemeRedirect) && !o.tproxy:
-		return proxy.SchemeRedirect, nil
-	case has(proxy.SchemeTPROXY) && o.local:
+	case has(listener.SchemeRedirect) && !o.tproxy:
+		return listener.SchemeRedirect, nil
+	case has(listener.SchemeTPROXY) && o.local:
 		return "", errors.New("--local: TPROXY does not see connections of this machine's own programs; use a redirect:// listener for them")
-	case has(proxy.SchemeTPROXY):
-		return proxy.SchemeTPROXY, nil
+	case has(listener.SchemeTPROXY):
+		return listener.SchemeTPROXY, nil
 	}
 	return "", fmt.Errorf("%[1]sLISTEN has no listener that a firewall could lead to; add one, as in %[1]sLISTEN=redirect://:3129, or tproxy://:3130 for TPROXY", prefix)
 }

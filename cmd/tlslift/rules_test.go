@@ -17,7 +17,7 @@ var rulesCases = []struct {
 	{"tproxy.nft", "tproxy://:3130", []string{"--service", "sharepoint"}},
 	{"tproxy-address.nft", "redirect://:3129,tproxy://127.0.0.1:3130,tproxy://[::1]:3131", []string{"--tproxy", "--service", "sharepoint"}},
 	{"address.nft", "redirect://192.168.20.1:3129", []string{"--service", "exchange", "--interface", "eth1", "--interface", "wlan0"}},
-	{"local.nft", "redirect://0.0.0.0:3129?other=pass&ports=2525:smtp", []string{"--service", "sharepoint,common", "--local", "--interface", "eth1"}},
+	{"local.nft", "redirect://0.0.0.0:3129?unmatched=bypass&ports=2525:smtp", []string{"--service", "sharepoint,common", "--local", "--interface", "eth1"}},
 	{"redirect.sh", "redirect://:3129", []string{"--iptables"}},
 	{"address.sh", "redirect://[fd00::1]:3129", []string{"--iptables", "--service", "sharepoint", "--interface", "eth1", "--local", "--table", "other"}},
 	{"tproxy.sh", "tproxy://:3130", []string{"--iptables", "--service", "sharepoint"}},

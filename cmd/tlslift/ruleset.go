@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -23,7 +23,7 @@ type ruleset struct {
 	Instance   policy.Instance
 	List       string   // where the published addresses come from
 	Operator   []string // destinations without published addresses
-	PassOther  bool     // by each of the listeners
+	Bypass     bool     // by each of the listeners
 	Mark       uint32   // of tlslift's own connections; 0: none
 	Caught     uint32   // mark and routing table of what TPROXY has caught
 	IPv4, IPv6 family
@@ -68,9 +68,9 @@ func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
 		return ruleset{}, err
 	}
 	r := ruleset{
-		Table: o.table, TPROXY: kind == proxy.SchemeTPROXY, Local: o.local, Interfaces: o.interfaces,
+		Table: o.table, TPROXY: kind == listener.SchemeTPROXY, Local: o.local, Interfaces: o.interfaces,
 		Instance: cfg.Instance, List: listOrigin(allowed.policy.List()), Operator: operatorsOwn(cfg.Destinations),
-		PassOther: true, Mark: cfg.UpstreamMark.value, Caught: caughtMark(cfg.UpstreamMark.value),
+		Bypass: true, Mark: cfg.UpstreamMark.value, Caught: caughtMark(cfg.UpstreamMark.value),
 		IPv4: family{Name: "ip", Digit: "4"}, IPv6: family{Name: "ip6", Digit: "6"},
 	}
 	if r.Local && r.Mark == 0 {
@@ -136,7 +136,7 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 
 // lead lets those families lead to l that it takes and that lead to no earlier
 // one.
-func (r *ruleset) lead(l proxy.ListenURL, clients []netip.Prefix, ranges []policy.Range) error {
+func (r *ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.Range) error {
 	to, port, err := r.target(l)
 	if err != nil {
 		return err
@@ -153,14 +153,14 @@ func (r *ruleset) lead(l proxy.ListenURL, clients []netip.Prefix, ranges []polic
 		ofFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == is4 }
 		f.Clients = merged(filter(clients, func(p netip.Prefix) bool { return ofFamily(p) && !isLoopback(p) }))
 		f.Sets = addressSets(ranges, portsOf(l), ofFamily)
-		r.PassOther = r.PassOther && l.PassOther
+		r.Bypass = r.Bypass && l.Bypass
 	}
 	return nil
 }
 
 // target is where a listener listens; the address is not valid if that is
 // everywhere.
-func (r *ruleset) target(l proxy.ListenURL) (netip.Addr, uint16, error) {
+func (r *ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 	host, portText, err := net.SplitHostPort(l.Address)
 	if err != nil {
 		return netip.Addr{}, 0, err
@@ -201,7 +201,7 @@ func filter(in []netip.Prefix, keep func(netip.Prefix) bool) []netip.Prefix {
 // portsOf are the ports at which clients of l are caught: what tlslift speaks,
 // and what the listener adds. Port 80 is never among them, since its clients
 // begin with plain HTTP.
-func portsOf(l proxy.ListenURL) []uint16 {
+func portsOf(l listener.URL) []uint16 {
 	ports := []uint16{25, 110, 143, 443, 465, 587, 993, 995}
 	for port := range l.Ports {
 		if port != 80 {

@@ -4,16 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-)
 
-// A Protocol is one of the mail protocols. Its value is its name.
-type Protocol string
-
-// The protocols.
-const (
-	SMTP Protocol = "smtp"
-	IMAP Protocol = "imap"
-	POP3 Protocol = "pop3"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A kind says what a command of the client means before TLS.
@@ -80,11 +72,11 @@ type dialect interface {
 	syntax(cmd command) string
 }
 
-func (p Protocol) dialect() dialect {
+func dialectOf(p record.Protocol) dialect {
 	switch p {
-	case SMTP:
+	case record.ProtocolSMTP:
 		return smtp{}
-	case IMAP:
+	case record.ProtocolIMAP:
 		return imap{}
 	}
 	return pop3{}

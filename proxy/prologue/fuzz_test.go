@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A tape is a peer that says what is on it, whatever it hears.
@@ -33,7 +35,7 @@ func tapeSide(said []byte) (*tape, Side) {
 // fuzzOpening runs a whole opening of two peers that say anything. Whatever
 // they say, nothing that could be a secret crosses, no line goes on that has
 // not an end of its own, and every failure has its kind.
-func fuzzOpening(f *testing.F, p Protocol, seeds ...[2]string) {
+func fuzzOpening(f *testing.F, p record.Protocol, seeds ...[2]string) {
 	f.Helper()
 	for _, seed := range seeds {
 		f.Add([]byte(seed[0]), []byte(seed[1]), false)
@@ -65,14 +67,14 @@ func fuzzOpening(f *testing.F, p Protocol, seeds ...[2]string) {
 }
 
 // forwardable are the only commands that may cross before TLS.
-var forwardable = map[Protocol][]string{
-	SMTP: {"EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "HELP", "QUIT"},
-	IMAP: {"CAPABILITY", "NOOP", "ID", "STARTTLS", "LOGOUT"},
-	POP3: {"CAPA", "NOOP", "STLS", "QUIT"},
+var forwardable = map[record.Protocol][]string{
+	record.ProtocolSMTP: {"EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "HELP", "QUIT"},
+	record.ProtocolIMAP: {"CAPABILITY", "NOOP", "ID", "STARTTLS", "LOGOUT"},
+	record.ProtocolPOP3: {"CAPA", "NOOP", "STLS", "QUIT"},
 }
 
 // checkForwarded looks at what the destination has heard.
-func checkForwarded(t *testing.T, p Protocol, heard string) {
+func checkForwarded(t *testing.T, p record.Protocol, heard string) {
 	t.Helper()
 	for line := range strings.Lines(heard) {
 		text, ended := strings.CutSuffix(line, "\r\n")
@@ -80,7 +82,7 @@ func checkForwarded(t *testing.T, p Protocol, heard string) {
 			t.Errorf("forwarded %q", line)
 		}
 		words := strings.Split(text, " ")
-		if p == IMAP {
+		if p == record.ProtocolIMAP {
 			words = words[1:] // the tag
 		}
 		if len(words) == 0 || !slices.Contains(forwardable[p], words[0]) {
@@ -90,20 +92,20 @@ func checkForwarded(t *testing.T, p Protocol, heard string) {
 }
 
 func FuzzSMTP(f *testing.F) {
-	fuzzOpening(f, SMTP,
+	fuzzOpening(f, record.ProtocolSMTP,
 		[2]string{"EHLO a\r\nSTARTTLS\r\n", "220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\r\n"},
 		[2]string{"HELO <a b>\nAUTH LOGIN\nMAIL FROM:<a@b>\nQUIT\n", "220-a\r\n220 b\r\n250 mx\r\n221 bye\r\n"},
 		[2]string{"EHLO a\r\nSTARTTLS\r\nRSET\r\n", "220 mx\r\n250-mx\r\n250 STARTTLS\r\n220 go\r\n250 x\r\n"})
 }
 
 func FuzzIMAP(f *testing.F) {
-	fuzzOpening(f, IMAP,
+	fuzzOpening(f, record.ProtocolIMAP,
 		[2]string{"a CAPABILITY\r\nb STARTTLS\r\n", "* OK [CAPABILITY X] hi\r\n* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\na OK\r\nb OK\r\n"},
 		[2]string{"a LOGIN {3+}\r\nabc d\r\nb LOGOUT\r\n", "* OK hi\r\n* BYE\r\nb OK\r\n"})
 }
 
 func FuzzPOP3(f *testing.F) {
-	fuzzOpening(f, POP3,
+	fuzzOpening(f, record.ProtocolPOP3,
 		[2]string{"CAPA\r\nSTLS\r\n", "+OK hi\r\n+OK\r\nUSER\r\nSTLS\r\n.\r\n+OK\r\n"},
 		[2]string{"USER a\nPASS b\nQUIT\n", "+OK hi\r\n+OK bye\r\n"})
 }

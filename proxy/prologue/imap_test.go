@@ -1,6 +1,10 @@
 package prologue
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
 
 const imapGreet = "S: * OK ready\nc: * OK ready\n"
 
@@ -40,7 +44,7 @@ func TestIMAPLockstep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := newStage(t, IMAP).converse(tt.script)
+			got := newStage(t, record.ProtocolIMAP).converse(tt.script)
 			if kindOf(t, got.err) != tt.kind || got.next != TLS {
 				t.Errorf("ended with %v (%q), want %q", got.err, kindOf(t, got.err), tt.kind)
 			}
@@ -63,7 +67,7 @@ func TestIMAPOwnGreeting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, IMAP)
+			s := newStage(t, record.ProtocolIMAP)
 			s.session.Plaintext = tt.plaintext
 			s.session.Secure(s.session.Upstream)
 			got := s.converse("S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready [x]\nc: * OK ready [x]\n" + tt.script)
@@ -76,7 +80,7 @@ func TestIMAPOwnGreeting(t *testing.T) {
 
 func TestIMAPOnBehalf(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, IMAP)
+	s := newStage(t, record.ProtocolIMAP)
 	got := s.during("S: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\ns: tlslift0 STARTTLS\nS: tlslift0 OK go\nc: * OK hi\n", func() (e end) {
 		if e.err = s.session.Greet(); e.err == nil {
 			e.err = s.session.StartTLS()

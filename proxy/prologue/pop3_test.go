@@ -1,6 +1,10 @@
 package prologue
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
 
 const popGreet = "S: +OK ready\nc: +OK ready\n"
 
@@ -28,7 +32,7 @@ func TestPOP3Lockstep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := newStage(t, POP3).converse(tt.script)
+			got := newStage(t, record.ProtocolPOP3).converse(tt.script)
 			if kindOf(t, got.err) != tt.kind || got.next != TLS {
 				t.Errorf("ended with %v (%q), want %q", got.err, kindOf(t, got.err), tt.kind)
 			}
@@ -50,7 +54,7 @@ func TestPOP3OwnGreeting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, POP3)
+			s := newStage(t, record.ProtocolPOP3)
 			s.session.Plaintext = tt.plaintext
 			s.session.Secure(s.session.Upstream)
 			got := s.converse(popGreet + tt.script)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Session is one opening. The destination's side of it may come first, on
@@ -11,7 +13,7 @@ import (
 // is used by one goroutine.
 type Session struct {
 	// Protocol has no useful zero value.
-	Protocol Protocol
+	Protocol record.Protocol
 	// Client and Upstream are the two sides; Client is not used before
 	// Converse or Resume.
 	Client, Upstream Side
@@ -42,7 +44,7 @@ const (
 )
 
 // New prepares a session; Upstream may still be missing.
-func New(p Protocol) *Session { return &Session{Protocol: p, dialect: p.dialect()} }
+func New(p record.Protocol) *Session { return &Session{Protocol: p, dialect: dialectOf(p)} }
 
 // Secure says that the destination's side went inside TLS, where up is. What
 // was said before counts no more (RFC 3207 section 4.2).
@@ -76,7 +78,7 @@ func (s *Session) StartTLS() error {
 	up := s.Upstream.asUpstream()
 	defer up.clear()
 	_, err := s.beginTLS(up, s.startTLS())
-	if e := (*Error)(nil); s.Protocol == IMAP && errors.As(err, &e) {
+	if e := (*Error)(nil); s.Protocol == record.ProtocolIMAP && errors.As(err, &e) {
 		e.Reply = nil // its tag is ours, and means nothing to the client
 	}
 	return err
@@ -96,7 +98,7 @@ func (s *Session) beginTLS(up *side, cmd command) (reply, error) {
 	case !r.ok:
 		e := turnedDown(r.bytes())
 		e.Kind = UpstreamNoStartTLS
-		if s.Protocol == SMTP && r.lines[len(r.lines)-1][0] == '2' {
+		if s.Protocol == record.ProtocolSMTP && r.lines[len(r.lines)-1][0] == '2' {
 			e.Reply = nil // a yes, but not the one that lets TLS begin
 		}
 		return r, e
@@ -109,7 +111,7 @@ func (s *Session) beginTLS(up *side, cmd command) (reply, error) {
 // introduce sends an SMTP destination the EHLO that the client has not sent,
 // because it says HELO or nothing: without it there are no extensions.
 func (s *Session) introduce(up *side) error {
-	if s.Protocol != SMTP || s.ehlo {
+	if s.Protocol != record.ProtocolSMTP || s.ehlo {
 		return nil
 	}
 	r, err := s.ask(up, smtp{}.parse([]byte("EHLO "+s.Name)))
@@ -123,7 +125,7 @@ func (s *Session) introduce(up *side) error {
 func (s *Session) ask(up *side, cmd command) (reply, error) {
 	// An IMAP server may say what it likes at any time (RFC 9051 section 7),
 	// but not where it could pass for the reply to STARTTLS.
-	if !up.silent() && (s.Protocol != IMAP || cmd.kind == startTLS) {
+	if !up.silent() && (s.Protocol != record.ProtocolIMAP || cmd.kind == startTLS) {
 		return reply{}, &Error{Kind: UpstreamInjected, Err: errors.New("the destination spoke without being asked")}
 	}
 	if err := up.write([]byte(cmd.line + "\r\n")); err != nil {
@@ -312,7 +314,7 @@ func (s *Session) Resume(client Side) (pending []byte, err error) {
 			return nil, err
 		}
 	}
-	if s.Protocol != SMTP {
+	if s.Protocol != record.ProtocolSMTP {
 		return nil, nil
 	}
 	defer up.clear()

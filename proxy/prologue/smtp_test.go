@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -12,7 +14,7 @@ const (
 	ehlo  = "C: EHLO printer\ns: EHLO printer\n"
 	list  = "S: 250-mx Hello|250-SIZE 157286400|250-CHUNKING|250-8BITMIME|250 STARTTLS\n" +
 		"c: 250-mx Hello\nc: 250-SIZE 157286400\nc: 250-CHUNKING\nc: 250-8BITMIME\nc: 250 STARTTLS\n"
-	tlsUp = "C: STARTTLS\ns: STARTTLS\nS: 220 2.0.0 SMTP server ready\nc: 220 2.0.0 SMTP server ready\n"
+	tlsUp = "C: STARTTLS\ns: STARTTLS\nS: 220 2.0.0 record.ProtocolSMTP server ready\nc: 220 2.0.0 record.ProtocolSMTP server ready\n"
 )
 
 // Where both sides open in plaintext, both hear each other's words.
@@ -64,7 +66,7 @@ func TestSMTPLockstep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := newStage(t, SMTP).converse(tt.script)
+			got := newStage(t, record.ProtocolSMTP).converse(tt.script)
 			if kindOf(t, got.err) != tt.kind || got.next != TLS {
 				t.Errorf("ended with %v (%q), want %q", got.err, kindOf(t, got.err), tt.kind)
 			}
@@ -81,24 +83,24 @@ func TestSMTPLongReplies(t *testing.T) {
 		say.WriteString(strings.TrimSpace(line) + "|")
 		hear.WriteString("c: " + strings.TrimSpace(line) + "\n")
 	}
-	got := newStage(t, SMTP).converse(greet + ehlo + "S: " + say.String() + "250 STARTTLS\n" + hear.String() + "c: 250 STARTTLS\n" + tlsUp)
+	got := newStage(t, record.ProtocolSMTP).converse(greet + ehlo + "S: " + say.String() + "250 STARTTLS\n" + hear.String() + "c: 250 STARTTLS\n" + tlsUp)
 	if got.err != nil {
 		t.Errorf("a reply of 101 lines: %v", got.err)
 	}
 	endless := "S: " + strings.TrimSuffix(strings.Repeat("250-more|", 130), "|") + "\n"
-	if got := newStage(t, SMTP).converse(greet + ehlo + endless); kindOf(t, got.err) != UpstreamMalformed {
+	if got := newStage(t, record.ProtocolSMTP).converse(greet + ehlo + endless); kindOf(t, got.err) != UpstreamMalformed {
 		t.Errorf("a reply without end: %v", got.err)
 	}
 	overlong := "S: 250 " + strings.Repeat("x", maxUpstreamLine) + "\n"
-	if got := newStage(t, SMTP).converse(greet + ehlo + overlong); kindOf(t, got.err) != UpstreamMalformed {
+	if got := newStage(t, record.ProtocolSMTP).converse(greet + ehlo + overlong); kindOf(t, got.err) != UpstreamMalformed {
 		t.Errorf("an overlong line of the destination: %v", got.err)
 	}
 	overlong = "C: EHLO " + strings.Repeat("x", maxClientLine) + "\n"
-	if got := newStage(t, SMTP).converse(greet + overlong); kindOf(t, got.err) != ClientMalformed {
+	if got := newStage(t, record.ProtocolSMTP).converse(greet + overlong); kindOf(t, got.err) != ClientMalformed {
 		t.Errorf("an overlong line of the client: %v", got.err)
 	}
 	noise := strings.Repeat("C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\n", maxCommands)
-	if got := newStage(t, SMTP).converse(greet + noise); kindOf(t, got.err) != ClientMalformed {
+	if got := newStage(t, record.ProtocolSMTP).converse(greet + noise); kindOf(t, got.err) != ClientMalformed {
 		t.Errorf("commands without end: %v", got.err)
 	}
 }
@@ -106,7 +108,7 @@ func TestSMTPLongReplies(t *testing.T) {
 // The token of an OAuth sign-in is longer than other lines.
 func TestSMTPLongSignIn(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, SMTP)
+	s := newStage(t, record.ProtocolSMTP)
 	s.session.Plaintext = true
 	s.session.Secure(s.session.Upstream)
 	auth := "AUTH XOAUTH2 " + strings.Repeat("dG9r", 3000)
@@ -139,7 +141,7 @@ func TestSMTPOwnGreeting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, SMTP)
+			s := newStage(t, record.ProtocolSMTP)
 			s.session.Plaintext = tt.plaintext
 			s.session.Secure(s.session.Upstream)
 			got := s.converse(tt.script)
@@ -165,7 +167,7 @@ func TestSMTPOnBehalf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, SMTP)
+			s := newStage(t, record.ProtocolSMTP)
 			s.session.Name = "[192.0.2.1]"
 			got := s.during(tt.script, func() (e end) {
 				if e.err = s.session.Greet(); e.err == nil {
@@ -201,7 +203,7 @@ func TestSMTPResume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, SMTP)
+			s := newStage(t, record.ProtocolSMTP)
 			s.session.Secure(s.session.Upstream)
 			s.session.greeted = true
 			var early sync.WaitGroup
@@ -225,7 +227,7 @@ func TestSMTPResume(t *testing.T) {
 // A client that began with TLS has had no greeting yet.
 func TestSMTPResumeGreets(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, SMTP)
+	s := newStage(t, record.ProtocolSMTP)
 	got := s.during("S: 220 mx ready\nc: 220 mx ready\nC: EHLO p\ns: EHLO p\nS: 250 mx\nc: 250 mx\n", func() (e end) {
 		if e.err = s.session.Greet(); e.err == nil {
 			s.session.Secure(s.session.Upstream)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // patience bounds every wait; a test that runs into it has failed.
@@ -23,7 +25,7 @@ type stage struct {
 }
 
 // newStage has the session in the middle of two pipes.
-func newStage(t *testing.T, p Protocol) *stage {
+func newStage(t *testing.T, p record.Protocol) *stage {
 	t.Helper()
 	s := &stage{t: t, session: New(p)}
 	var near net.Conn

@@ -76,10 +76,10 @@ func TestRedirectedElsewhere(t *testing.T) {
 	})
 }
 
-// With other=pass nothing that the rules caught by mistake is blocked.
+// With unmatched=bypass nothing that the rules caught by mistake is blocked.
 func TestOtherDestinationsPass(t *testing.T) {
 	t.Parallel()
-	g := startGateway(t, onGateway, "redirect://:3129?other=pass")
+	g := startGateway(t, onGateway, "redirect://:3129?unmatched=bypass")
 	// Nor are they careful with the gateway's own addresses.
 	g.gateway.nft(t, strings.Replace(tooWide, `iifname "to77" fib daddr type local return`, "", 1))
 	g.gateway.ip(t, "addr add 9.8.7.6/32 dev lo")

@@ -8,7 +8,7 @@
 #   addresses  those of Microsoft 365 (worldwide): the list built into tlslift
 # Print and load them again when a setting or Microsoft's list has changed.
 # Some of the addresses are those of other hosts too: tlslift refuses connections to
-# these, unless the listener has ?other=pass.
+# these, unless the listener has ?unmatched=bypass.
 #
 # Load     tlslift rules --iptables --local --interface eth1 --service sharepoint --table other | sh
 #          It replaces the chains OTHER-* that were loaded before, and touches no

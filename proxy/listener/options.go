@@ -1,4 +1,4 @@
-package proxy
+package listener
 
 import (
 	"cmp"
@@ -12,8 +12,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-// MarshalText returns the whole URL; ParseListenURL understands it.
-func (l ListenURL) MarshalText() ([]byte, error) {
+// MarshalText returns the whole URL, as Parse reads it.
+func (l URL) MarshalText() ([]byte, error) {
 	q := l.options()
 	if len(q) == 0 {
 		return []byte(l.String()), nil
@@ -22,7 +22,7 @@ func (l ListenURL) MarshalText() ([]byte, error) {
 }
 
 // options are the query parameters that are not at their default.
-func (l ListenURL) options() url.Values {
+func (l URL) options() url.Values {
 	q := url.Values{}
 	if l.To != (policy.Destination{}) {
 		q.Set("to", l.To.String())
@@ -43,20 +43,20 @@ func (l ListenURL) options() url.Values {
 	if l.SNI != "" {
 		q.Set("sni", l.SNI)
 	}
-	if l.PassOther {
-		q.Set("other", "pass")
+	if l.Bypass {
+		q.Set("unmatched", "bypass")
 	}
 	return q
 }
 
-// setOptions reads the query parameters and rejects what the scheme does not
-// know, so that a misspelt option is not silently ignored.
-func (l *ListenURL) setOptions(rawQuery string) error {
+// setOptions reads the query parameters and rejects those that the scheme does not
+// have, so that a misspelt option is not silently ignored.
+func (l *URL) setOptions(rawQuery string) error {
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return fmt.Errorf("reading the options: %w", err)
 	}
-	known := listenOptions[l.Scheme]
+	known := schemeOptions[l.Scheme]
 	for key, values := range query {
 		switch {
 		case !slices.Contains(known, key):
@@ -73,21 +73,21 @@ func (l *ListenURL) setOptions(rawQuery string) error {
 	if l.To != (policy.Destination{}) && l.Port != 0 {
 		return fmt.Errorf("option %q only makes sense without %q", "port", "to")
 	}
-	if mail := plaintextProtocol(cmp.Or(l.To.Port, l.Port)); mail != "" && l.Scheme == SchemeTLS {
-		return fmt.Errorf("port %d begins in plaintext, which tls:// does not speak; write %ss:// instead", cmp.Or(l.To.Port, l.Port), mail)
+	if mail := STARTTLSPort(cmp.Or(l.To.Port, l.Port)); mail != "" && l.Scheme == SchemeTLS {
+		return fmt.Errorf("port %d uses STARTTLS, and tls:// is for implicit TLS; write %ss:// instead", cmp.Or(l.To.Port, l.Port), mail)
 	}
 	return nil
 }
 
 func unknownOption(s Scheme, key string) error {
-	known := listenOptions[s]
+	known := schemeOptions[s]
 	if len(known) == 0 {
 		return fmt.Errorf("unknown option %q; %s:// has no options", key, s)
 	}
-	return fmt.Errorf("unknown option %q; %s:// knows %s", key, s, strings.Join(known, ", "))
+	return fmt.Errorf("unknown option %q; the options of %s:// are %s", key, s, strings.Join(known, ", "))
 }
 
-func (l *ListenURL) setOption(key, value string) (err error) {
+func (l *URL) setOption(key, value string) (err error) {
 	switch key {
 	case "to":
 		l.To, err = policy.ParseDestination(value)
@@ -95,8 +95,8 @@ func (l *ListenURL) setOption(key, value string) (err error) {
 		l.Port, err = parsePort(value)
 	case "plaintext":
 		l.Plaintext, err = oneOf(value, "allow", "refuse")
-	case "other":
-		l.PassOther, err = oneOf(value, "pass", "refuse")
+	case "unmatched":
+		l.Bypass, err = oneOf(value, "bypass", "refuse")
 	case "sni":
 		l.SNI, err = hostName(value)
 	case "wait":
@@ -115,7 +115,7 @@ func parsePort(s string) (uint16, error) {
 	return uint16(port), nil
 }
 
-// oneOf says whether value is yes; no is the default.
+// oneOf reports whether value is yes; no is the default.
 func oneOf(value, yes, no string) (bool, error) {
 	if value != yes && value != no {
 		return false, fmt.Errorf("write %s, or %s, which is the default", yes, no)
@@ -131,20 +131,23 @@ func hostName(s string) (string, error) {
 
 func parseWait(s string) (time.Duration, error) {
 	wait, err := time.ParseDuration(s)
-	if err != nil || wait <= 0 || wait > maxWait {
-		return 0, fmt.Errorf("%q is not a time above zero and up to %s, as in 200ms", s, maxWait)
+	switch _, number := strconv.ParseFloat(s, 64); {
+	case number == nil:
+		return 0, fmt.Errorf("%q has no unit; write for example 200ms", s)
+	case err != nil || wait <= 0 || wait > maxWait:
+		return 0, fmt.Errorf("%q is not a time between 1ns and %s; write for example 200ms", s, maxWait)
 	}
 	return wait, nil
 }
 
 // setPort reads port:protocol.
-func (l *ListenURL) setPort(s string) error {
+func (l *URL) setPort(s string) error {
 	number, protocol, _ := strings.Cut(s, ":")
 	port, err := parsePort(number)
 	scheme, ok := portScheme(protocol)
 	switch {
 	case err != nil || !ok:
-		return fmt.Errorf("%q is not a port and what is spoken to it, as in 2525:smtp; known are smtp, smtps, imap, imaps, pop3, pop3s and tls", s)
+		return fmt.Errorf("%q is not a port with its protocol, as in 2525:smtp; the protocols are smtp, smtps, imap, imaps, pop3, pop3s and tls", s)
 	case l.Ports[port] != "":
 		return fmt.Errorf("port %d is given twice", port)
 	case l.Ports == nil:
