@@ -105,7 +105,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 		all.Go(func() {
 			<-some
-			if state := server.ConnectionState(); state.Version != tls.VersionTLS12 {
+			if state := agreed(t, server); state.Version != tls.VersionTLS12 {
 				t.Errorf("the state is %+v", state)
 			}
 			switch i % 3 {

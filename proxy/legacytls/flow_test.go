@@ -124,7 +124,7 @@ func TestProtocol(t *testing.T) {
 		if row.want != "" {
 			want = vec16(vec8([]byte(row.want)))
 		}
-		if got := c.server.ConnectionState().NegotiatedProtocol; got != row.want || !bytes.Equal(c.answer.extensions[extALPN], want) {
+		if got := c.agreed().NegotiatedProtocol; got != row.want || !bytes.Equal(c.answer.extensions[extALPN], want) {
 			t.Errorf("%s: the protocol is %q, the answer %x", name, got, c.answer.extensions[extALPN])
 		}
 		c.close()

@@ -170,7 +170,7 @@ func (row helloCase) run(t *testing.T, config *Config) {
 	if row.scheme != 0 && row.scheme != c.answer.scheme {
 		t.Errorf("the signature is of %04x", c.answer.scheme)
 	}
-	state := c.server.ConnectionState()
+	state := c.agreed()
 	if state.Version != version || state.CipherSuite != suite || state.DidResume || state.ServerName != row.name ||
 		state.SSLv2Hello != (row.hello.challenge > 0) || state.ExtendedMasterSecret != slices.Contains(row.extensions, extExtendedMaster) {
 		t.Errorf("the server's state is %+v", state)

@@ -46,7 +46,7 @@ func TestCryptoTLSClient(t *testing.T) {
 					if err := <-ended; err != nil {
 						t.Errorf("the server ended with %v", err)
 					}
-					got := server.ConnectionState()
+					got := agreed(t, server)
 					if got.Version != version || got.CipherSuite != suite || got.ServerName != serverName || got.DidResume {
 						t.Errorf("the server's state is %+v", got)
 					}

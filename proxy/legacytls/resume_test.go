@@ -36,7 +36,7 @@ func visit(t testing.TB, config *Config, h hello, before *script) (c *script, re
 	if c.err != nil {
 		t.Fatal(c.err)
 	}
-	if state := c.server.ConnectionState(); state.DidResume != resumed {
+	if state := c.agreed(); state.DidResume != resumed {
 		t.Errorf("the server's state is %+v, resumed: %v", state, resumed)
 	}
 	c.close()
@@ -87,7 +87,7 @@ func TestResume(t *testing.T) {
 				}
 				config := at(t, newSessions(), noon)
 				c, resumed := again(t, m, h, config)
-				state := c.server.ConnectionState()
+				state := c.agreed()
 				if !resumed || state.Version != p.version || state.CipherSuite != p.suite || state.ExtendedMasterSecret != extended {
 					t.Errorf("%s, %s, extended=%v: resumed: %v, %+v", m.name, p.name, extended, resumed, state)
 				}
@@ -200,7 +200,7 @@ func TestResumeExtendedMaster(t *testing.T) {
 	for _, m := range memories {
 		config := at(t, newSessions(), noon)
 		upgraded := memory{first: m.first, again: func(h *hello, c *script) { *h = ems; m.again(h, c) }}
-		if c, resumed := again(t, upgraded, hello{}, config); resumed || !c.server.ConnectionState().ExtendedMasterSecret {
+		if c, resumed := again(t, upgraded, hello{}, config); resumed || !c.agreed().ExtendedMasterSecret {
 			t.Errorf("%s: a session without an extended master secret is resumed with one", m.name)
 		}
 		first, second := ems, hello{}

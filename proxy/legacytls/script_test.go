@@ -69,6 +69,13 @@ func onConn(t testing.TB, near net.Conn, h hello) *script {
 	return c
 }
 
+// agreed returns the state of the server when its handshake has ended, which
+// is later than the client's.
+func (c *script) agreed() ConnectionState {
+	c.t.Helper()
+	return agreed(c.t, c.server)
+}
+
 func (c *script) fail(format string, args ...any) {
 	if c.err == nil {
 		c.err = fmt.Errorf(format, args...)

@@ -105,6 +105,17 @@ func serve(conn net.Conn, config *Config) (<-chan error, *Conn) {
 	return ended, s
 }
 
+// agreed waits for the end of a server's handshake and returns the state
+// then. A test must not call ConnectionState of a server by itself: when the
+// client's handshake has ended, the server's may still go on.
+func agreed(t testing.TB, server *Conn) ConnectionState {
+	t.Helper()
+	if err := server.Handshake(); err != nil {
+		t.Errorf("the server's handshake failed: %v", err)
+	}
+	return server.ConnectionState()
+}
+
 // servers are the goroutines that use connections of this package.
 var servers sync.WaitGroup
 
