@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/clienthello"
-	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -37,7 +37,7 @@ type client struct {
 	source   *source       // what reader reads from
 	listener *socket
 	rec      *record.Record
-	options  clients.Options // of the clients file
+	options  clientfile.Options // of the clients file
 
 	original     netip.AddrPort     // where a redirected client was going; invalid for others
 	toldOriginal bool               // a PROXY header named original, and not the kernel

@@ -1,15 +1,15 @@
 package proxy
 
 import (
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/clienthello"
-	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 )
 
 // SetClients puts another table of per-client options in the place of the one
 // in force. Connections that are open keep theirs.
-func (s *Server) SetClients(t *clients.Table) { s.clients.Store(t) }
+func (s *Server) SetClients(t *clientfile.Table) { s.clients.Store(t) }
 
 // findOptions finds what the clients file says of a client.
 func (s *Server) findOptions(c *client) {
@@ -20,9 +20,9 @@ func (s *Server) findOptions(c *client) {
 // allowsPlaintext says whether a client may go on without TLS.
 func (s *Server) allowsPlaintext(c *client) bool {
 	switch c.options.Plaintext {
-	case clients.PlaintextAllow:
+	case clientfile.PlaintextAllow:
 		return true
-	case clients.PlaintextRefuse:
+	case clientfile.PlaintextRefuse:
 		return false
 	}
 	return c.listener.url.Plaintext
@@ -36,12 +36,12 @@ func (s *Server) weak(c *client) legacytls.WeakSuites {
 // leafProfile is the kind of certificate that a client gets. Clients say only
 // since TLS 1.2 what they can check; those without AES are of a time when that
 // was SHA-1.
-func leafProfile(h *clienthello.Hello, leaf clients.Leaf) localca.Profile {
+func leafProfile(h *clienthello.Hello, leaf clientfile.Leaf) localca.Profile {
 	p := localca.Profile{Bits: leaf.Bits, WithCA: leaf.WithCA}
 	switch leaf.Hash {
-	case clients.HashSHA1:
+	case clientfile.HashSHA1:
 		p.SHA1 = true
-	case clients.HashAuto:
+	case clientfile.HashAuto:
 		p.SHA1 = !offersAES(h)
 	}
 	return p

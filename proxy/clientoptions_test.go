@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 // table parses a clients file.
-func table(t *testing.T, text string) *clients.Table {
+func table(t *testing.T, text string) *clientfile.Table {
 	t.Helper()
-	parsed, err := clients.Parse([]byte(text))
+	parsed, err := clientfile.Parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

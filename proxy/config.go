@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -42,7 +42,7 @@ type Config struct {
 	DHBits int
 	// Clients has what is different for single clients; nil means nothing.
 	// Server.SetClients replaces it.
-	Clients *clients.Table
+	Clients *clientfile.Table
 
 	MaxConnections          int
 	MaxConnectionsPerClient int

@@ -15,14 +15,13 @@ const module = "github.com/tlslift/tlslift"
 // arrows is the whole import graph of our packages: who may import whom.
 // Leaves import nothing of ours.
 var arrows = map[string][]string{
-	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clients", "proxy/endpoints", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
+	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clientfile", "proxy/endpoints", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
 	"cmd/tlslift/e2e":    {},
 	"metrics/inventory":  {"proxy/record"},
 	"metrics/statuspage": {"metrics/inventory", "proxy/listener", "proxy/record"},
 	"metrics":            {"proxy/record"},
-	"proxy":              {"proxy/clienthello", "proxy/clients", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
+	"proxy":              {"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
 	"proxy/clienthello":  {},
-	"proxy/clients":      {},
 	"proxy/endpoints":    {},
 	"proxy/legacytls":    {},
 	"proxy/origdst":      {},

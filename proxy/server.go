@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/origdst"
@@ -33,7 +33,7 @@ type Server struct {
 	tickets   *tls.Config // holds crypto/tls's session ticket keys, which rotate
 	sessions  *legacytls.Sessions
 	lingering atomic.Int32
-	clients   atomic.Pointer[clients.Table]
+	clients   atomic.Pointer[clientfile.Table]
 	policy    atomic.Pointer[policy.Policy]
 	listeners []*socket
 	addresses *addresses

@@ -6,12 +6,12 @@ import (
 	"os"
 	"strings"
 
-	"github.com/tlslift/tlslift/proxy/clients"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 )
 
 // clientTable reads the clients file; nil if there is none. The problems are
 // its mistakes, one by one; the error says that it cannot be read at all.
-func (c *Config) clientTable() (*clients.Table, problems, error) {
+func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	if c.ClientsFile == "" {
 		return nil, nil, nil
 	}
@@ -19,7 +19,7 @@ func (c *Config) clientTable() (*clients.Table, problems, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%sCLIENTS_FILE: cannot read %s: %w; correct the path, or let tlslift's user read the file", prefix, c.ClientsFile, systemError(err))
 	}
-	table, err := clients.Parse(text)
+	table, err := clientfile.Parse(text)
 	if err == nil {
 		return table, nil, nil
 	}
@@ -37,7 +37,7 @@ func readClientsFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close() // only read from
-	return io.ReadAll(io.LimitReader(f, clients.MaxFile+1))
+	return io.ReadAll(io.LimitReader(f, clientfile.MaxFile+1))
 }
 
 // reload reads the clients file again. With a mistake in it, what it said

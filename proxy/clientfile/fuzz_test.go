@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ func FuzzParse(f *testing.F) {
 }
 
 // checkLines: each line of an error is one problem, whose line is in the file
-// or just behind its end.
+// or just after its end.
 func checkLines(t *testing.T, text string, lines int) {
 	t.Helper()
 	last := 0

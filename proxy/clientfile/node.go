@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"fmt"
@@ -8,14 +8,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// noAliases says no to what makes a short file a huge one, and what another
-// line can change from afar.
+// noAliases refuses what makes a short file a huge one, and a value that is
+// written in another line.
 const noAliases = "anchors and aliases are not understood; write the value out"
 
-// A field is a key that a mapping may have.
+// A field is a key that a mapping may have, and what reads its value.
 type field struct {
 	key  string
-	read func(value *yaml.Node) // nil: the key is reserved
+	read func(value *yaml.Node)
 }
 
 // mapping reads the fields of n, which messages call what. It returns the keys
@@ -37,8 +37,6 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) map[string]b
 			r.wrong(key, "%.60q is already given in line %d; remove one of the two", key.Value, line)
 		case k < 0:
 			given[r.unknown(key, fields)] = true
-		case fields[k].read == nil:
-			r.wrong(key, "%s is reserved for a later release; remove it", key.Value)
 		default:
 			given[key.Value] = true
 			fields[k].read(value)
@@ -52,9 +50,6 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) map[string]b
 func (r *reader) unknown(key *yaml.Node, fields []field) string {
 	var known []string
 	for _, f := range fields {
-		if f.read == nil {
-			continue
-		}
 		if near(strings.ToLower(key.Value), f.key, 2) {
 			r.wrong(key, "unknown key %.60q; did you mean %s?", key.Value, f.key)
 			return f.key
@@ -69,7 +64,7 @@ func (r *reader) unknown(key *yaml.Node, fields []field) string {
 	return ""
 }
 
-// near tells whether at most so many letters must be inserted, removed or
+// near reports whether at most so many letters must be inserted, removed or
 // replaced to turn a into b.
 func near(a, b string, edits int) bool {
 	for a != "" && b != "" && a[0] == b[0] {
@@ -95,7 +90,7 @@ func (r *reader) word(n *yaml.Node, what string, words ...string) string {
 	return w
 }
 
-// is tells whether n is of a kind, and has nothing about it that we do not
+// is reports whether n is of a kind, and has nothing about it that we do not
 // understand. Otherwise there is a problem.
 func (r *reader) is(kind yaml.Kind, n *yaml.Node, what string) bool {
 	switch {
@@ -113,7 +108,7 @@ func (r *reader) is(kind yaml.Kind, n *yaml.Node, what string) bool {
 	return false
 }
 
-// isNull tells whether nothing is written in the place of n, or null.
+// isNull reports whether nothing is written in the place of n, or null.
 func isNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 && n.Anchor == ""
 }

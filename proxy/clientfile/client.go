@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ const (
 	maxName    = 64
 )
 
-// A reader gathers what a file says and what is wrong with it.
+// A reader collects the clients of a file and the problems in it.
 type reader struct {
 	problems problems
 	clients  map[netip.Prefix]Options
@@ -60,7 +60,6 @@ func (r *reader) client(n *yaml.Node) {
 		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
 		{"split_records", func(v *yaml.Node) { o.SplitRecords = r.word(v, "split_records", "true", "false") == "true" }},
 		{"leaf", func(v *yaml.Node) { o.Leaf = r.leaf(v) }},
-		{"mailbox", nil},
 	})
 	if given == nil {
 		return
@@ -146,7 +145,7 @@ func parseAddress(s string) (netip.Prefix, error) {
 	case addr.Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
 	case addr.Zone() != "":
-		return netip.Prefix{}, fmt.Errorf("%.60q has a zone, which clients are not told apart by; write %s", s, addr.WithZone(""))
+		return netip.Prefix{}, fmt.Errorf("%.60q has a zone, and clients are found without it; write %s", s, addr.WithZone(""))
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
@@ -178,7 +177,7 @@ func (r *reader) plaintext(n *yaml.Node) Plaintext {
 	return PlaintextUnset
 }
 
-// ciphers tells whether RC4 and DES are among them; the others are offered
+// ciphers reports whether RC4 and DES are among them; the others are offered
 // anyway.
 func (r *reader) ciphers(n *yaml.Node) (rc4, des bool) {
 	if !r.is(yaml.SequenceNode, n, "ciphers") {

@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"fmt"
@@ -100,7 +100,7 @@ func TestProblems(t *testing.T) {
 		{at("  leaf: {size: 1}"), `line 4, column 10: unknown key "size"; known keys are hash, bits and chain`},
 		{at("  leaf:\n    bits: 1024\n    hsah: sha1\n    bits: 2048"), "line 6, column 5: unknown key \"hsah\"; did you mean hash?\n" +
 			`line 7, column 5: "bits" is already given in line 5; remove one of the two`},
-		{at("  mailbox: {user: u, password: p4ssw0rd}"), "line 4, column 3: mailbox is reserved for a later release; remove it"},
+		{at("  mailbox: {user: u, password: p4ssw0rd}"), `line 4, column 3: unknown key "mailbox"; ` + entryKeys},
 		{at("  ? [a]\n  : b"), "line 4, column 5: a key must be a single value, not a list"},
 		{at("  : b"), "line 4, column 3: a key has no value; write one or remove it"},
 		{at("  " + strings.Repeat("k", 100) + ": b"), `line 4, column 3: unknown key "` + strings.Repeat("k", 60) + `"; ` + entryKeys},
@@ -140,7 +140,7 @@ func TestProblems(t *testing.T) {
 		{at("- name: b\n  address: 10.0.0.1"), `line 5, column 12: 10.0.0.1 already belongs to the client in line 3; remove one of the two`},
 		{at("- name: b\n  network: 10.0.0.1/32"), `line 5, column 12: 10.0.0.1/32 already belongs to the client in line 3; remove one of the two`},
 		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"), `line 5, column 22: FD00:0::1 already belongs to the client in line 4; remove one of the two`},
-		// What another line could change from afar.
+		// Values that are written in another line.
 		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"), "line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},
 		{at("  plaintext: *p"), "line 4, column 14: " + noAliases},
 		{at("  &k plaintext: allow"), "line 4, column 3: " + noAliases},
@@ -211,7 +211,7 @@ func TestAddressesAndNetworks(t *testing.T) {
 		{"address", "10.0.0.0/24", `"10.0.0.0/24" is a network; give it as network, not as address`},
 		{"address", "::ffff:10.0.0.1", `"::ffff:10.0.0.1" must have its IPv4 form; write 10.0.0.1`},
 		{"address", "::ffff:10.0.0.1%a", `"::ffff:10.0.0.1%a" must have its IPv4 form; write 10.0.0.1`},
-		{"address", "fe80::1%eth0", `"fe80::1%eth0" has a zone, which clients are not told apart by; write fe80::1`},
+		{"address", "fe80::1%eth0", `"fe80::1%eth0" has a zone, and clients are found without it; write fe80::1`},
 		{"network", "10.0.0.1", `"10.0.0.1" is an address; give it as address, not as network`},
 		{"network", "10.0.0.0/33", `"10.0.0.0/33" is not a network` + network},
 		{"network", "10.0.0.0/255.255.255.0", `"10.0.0.0/255.255.255.0" is not a network` + network},
@@ -293,8 +293,8 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// What may be a secret, because it stands under a key that is not known or
-// reserved, is not repeated.
+// What may be a secret, because it stands under a key that is not known, is not
+// repeated.
 func TestUnknownValuesAreNotShown(t *testing.T) {
 	t.Parallel()
 	const secret = "p4ssw0rd"

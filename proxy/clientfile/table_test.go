@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"fmt"
@@ -100,8 +100,7 @@ func TestLookupAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The slowest lookup is that of an address without an entry among networks of
-// every length.
+// The slowest lookup is that of an address without an entry.
 func BenchmarkLookup(b *testing.B) {
 	var many []string
 	for bits := range 32 {

@@ -1,4 +1,4 @@
-package clients
+package clientfile
 
 import (
 	"bytes"
@@ -43,11 +43,11 @@ func Parse(text []byte) (*Table, error) {
 	if err := r.problems.asError(); err != nil {
 		return nil, err
 	}
-	return newTable(r.clients), nil
+	return &Table{clients: r.clients}, nil
 }
 
 // checkText refuses what the YAML library would refuse without a position,
-// and the characters that end a line for YAML but not for an editor: behind
+// and the characters that end a line for YAML but not for an editor: after
 // one of them, a line could look like part of a comment.
 func checkText(text []byte) error {
 	if !utf8.Valid(text) {
