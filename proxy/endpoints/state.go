@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // maxState bounds the state that is read: the list, and a little more.
@@ -40,7 +42,7 @@ type state struct {
 }
 
 func newState(instance string) state {
-	return state{Instance: instance, ClientRequestID: newID()}
+	return state{Instance: instance, ClientRequestID: uuid.NewString()}
 }
 
 // Read returns what a store has for an instance, without asking anybody.
