@@ -29,6 +29,7 @@ type kept struct {
 	mu          sync.Mutex
 	clients     []inventory.Client
 	connections []inventory.Connection
+	changed     chan struct{} // closed at the next connection; nil when nobody waits
 }
 
 func (k *kept) Snapshot() []inventory.Client { return append([]inventory.Client{}, k.clients...) }
@@ -47,11 +48,38 @@ func (k *kept) Recent(client string, after uint64, limit int) []inventory.Connec
 	return found
 }
 
+func (k *kept) Wait(ctx context.Context, client string, after uint64) error {
+	for {
+		next := k.next() // before looking, so that no connection is missed
+		if len(k.Recent(client, after, 1)) > 0 {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *kept) next() <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.changed == nil {
+		k.changed = make(chan struct{})
+	}
+	return k.changed
+}
+
 func (k *kept) add(c inventory.Connection) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c.Number = uint64(len(k.connections)) + 1
 	k.connections = append(k.connections, c)
+	if k.changed != nil {
+		close(k.changed)
+		k.changed = nil
+	}
 }
 
 const hostileName = "evil\x1b[31m\u202e\u009b2J\x07\nnext"

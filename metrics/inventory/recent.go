@@ -49,6 +49,11 @@ func (r *ring) since(after uint64, max int) []Connection {
 func (v *Inventory) Recent(client string, after uint64, max int) []Connection {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.recent(client, after, max)
+}
+
+// recent is Recent for who holds v.mu.
+func (v *Inventory) recent(client string, after uint64, max int) []Connection {
 	if after > v.number {
 		after = 0
 	}
@@ -62,11 +67,12 @@ func (v *Inventory) Recent(client string, after uint64, max int) []Connection {
 	return e.latest.since(after, max)
 }
 
-// Wait returns when there is a connection whose number is above after, so that
-// Recent has something to tell; or with the error of ctx.
-func (v *Inventory) Wait(ctx context.Context, after uint64) error {
+// Wait returns nil as soon as Recent has a connection of the client, or of any
+// if client is empty, whose number is above after; or else the error of ctx when
+// that is done.
+func (v *Inventory) Wait(ctx context.Context, client string, after uint64) error {
 	for {
-		next := v.next(after)
+		next := v.next(client, after)
 		if next == nil {
 			return nil
 		}
@@ -78,11 +84,12 @@ func (v *Inventory) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-// next is closed at the next connection; nil if there is one above after.
-func (v *Inventory) next(after uint64) <-chan struct{} {
+// next returns a channel that is closed at the next connection of any client;
+// nil if Recent has a connection already.
+func (v *Inventory) next(client string, after uint64) <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.number > after || after > v.number && v.number > 0 {
+	if len(v.recent(client, after, 1)) > 0 {
 		return nil
 	}
 	if v.changed == nil {

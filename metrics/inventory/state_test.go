@@ -385,7 +385,7 @@ func TestFollowing(t *testing.T) {
 		var done sync.WaitGroup
 		done.Go(func() {
 			var after uint64 = 700 // of an earlier run
-			for v.Wait(ctx, after) == nil {
+			for v.Wait(ctx, "", after) == nil {
 				for _, c := range v.Recent("", after, 0) {
 					after = c.Number
 					seen = append(seen, after)
@@ -406,6 +406,40 @@ func TestFollowing(t *testing.T) {
 		}
 		if len(seen) != 300 {
 			t.Errorf("%d connections were seen", len(seen))
+		}
+	})
+}
+
+// Who waits for one client is not answered at the connections of others.
+func TestWaitForOneClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := New(Options{})
+		began := time.Now()
+		waited := make(chan error)
+		go func() { waited <- v.Wait(t.Context(), numbered(1), 0) }()
+		for range 5 {
+			time.Sleep(time.Second)
+			v.Closed(lifted(numbered(0), time.Now()))
+			synctest.Wait()
+		}
+		select {
+		case err := <-waited:
+			t.Fatalf("the wait ended after %s with %v", time.Since(began), err)
+		default:
+		}
+		v.Closed(lifted(numbered(1), time.Now()))
+		if err := <-waited; err != nil || time.Since(began) != 5*time.Second {
+			t.Errorf("the wait ended after %s with %v", time.Since(began), err)
+		}
+		if err := v.Wait(t.Context(), numbered(1), 5); err != nil {
+			t.Errorf("a connection that is there is waited for: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began = time.Now()
+		if err := v.Wait(ctx, numbered(1), 6); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Minute {
+			t.Errorf("the wait ended after %s with %v", time.Since(began), err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,8 +18,6 @@ const (
 	maxWait = 30 * time.Second
 	// maxWaiting is how many may wait at once; others are answered at once.
 	maxWaiting = 32
-	// pollInterval is how often a waiting request looks.
-	pollInterval = 250 * time.Millisecond
 	// slack is what an answer may take after the wait.
 	slack = 10 * time.Second
 
@@ -62,7 +61,7 @@ func parseConnectionQuery(v url.Values) (connectionQuery, error) {
 }
 
 // serveConnections answers with connections in the order of their numbers: with
-// after, the first ones behind it, and it waits for one if it is told to;
+// after, the first ones after that, and it waits for one if wait says so;
 // without, the last ones. With started as it was answered before, a reader
 // misses nothing of a tlslift that was restarted.
 func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +91,7 @@ func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// recent returns a client's connections behind after, in the order of their
+// recent returns a client's connections after the number after, in the order of their
 // numbers; never nil.
 func (s *site) recent(client string, after uint64) []inventory.Connection {
 	all := append([]inventory.Connection{}, s.Inventory.Recent(client, after, allRecent)...)
@@ -100,8 +99,8 @@ func (s *site) recent(client string, after uint64) []inventory.Connection {
 	return all
 }
 
-// await returns when there is a connection behind q.after, the time is over, or
-// the peer has gone.
+// await returns when there is a connection after q.after, the time is over, or
+// the peer has closed.
 func (s *site) await(w http.ResponseWriter, r *http.Request, q connectionQuery) {
 	select {
 	case s.waiting <- struct{}{}:
@@ -114,17 +113,7 @@ func (s *site) await(w http.ResponseWriter, r *http.Request, q connectionQuery) 
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(q.wait + slack))
 	_ = control.SetWriteDeadline(time.Now().Add(q.wait + slack))
-	timeout := time.NewTimer(q.wait)
-	defer timeout.Stop()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	for len(s.Inventory.Recent(q.client, q.after, 1)) == 0 {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-timeout.C:
-			return
-		case <-ticker.C:
-		}
-	}
+	ctx, cancel := context.WithTimeout(r.Context(), q.wait)
+	defer cancel()
+	_ = s.Inventory.Wait(ctx, q.client, q.after) // an error means that there is none yet
 }

@@ -33,7 +33,7 @@ func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The request's Host is no host name.", http.StatusBadRequest)
 		return
 	}
-	address, ok := s.proxyAddress(listeners, asked)
+	address, ok := proxyAddress(listeners, asked)
 	if !ok {
 		http.Error(w, "The proxy:// listener is reached only from this machine itself; listen on another address, as in proxy://:3128.", http.StatusNotFound)
 		return
@@ -49,7 +49,7 @@ func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 
 // proxyAddress returns host:port of the first listener that whoever reaches
 // this server by the name asked can reach as well.
-func (s *site) proxyAddress(listeners []*url.URL, asked hostName) (string, bool) {
+func proxyAddress(listeners []*url.URL, asked hostName) (string, bool) {
 	for _, l := range listeners {
 		host, port := hostName(l.Hostname()), l.Port()
 		ip := net.ParseIP(string(host))
@@ -57,8 +57,6 @@ func (s *site) proxyAddress(listeners []*url.URL, asked hostName) (string, bool)
 		case host.loopback() && !asked.loopback():
 			continue
 		case host.loopback():
-		case s.ProxyName != "":
-			host = hostName(s.ProxyName)
 		case host == "" || ip != nil && ip.IsUnspecified():
 			host = asked
 		}

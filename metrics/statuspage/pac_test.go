@@ -124,26 +124,25 @@ func TestPACAgreesWithThePolicy(t *testing.T) {
 func TestWhereThePACLeads(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		listeners  []string
-		name, host string
-		status     int
-		want       string
+		listeners []string
+		host      string
+		status    int
+		want      string
 	}{
-		{[]string{"proxy://:3128"}, "", "gateway:9465", 200, "PROXY gateway:3128"},
-		{[]string{"proxy://0.0.0.0:3128"}, "", "192.0.2.7:9465", 200, "PROXY 192.0.2.7:3128"},
-		{[]string{"proxy://[::]:3128"}, "", "[2001:db8::7]:9465", 200, "PROXY [2001:db8::7]:3128"},
-		{[]string{"proxy://192.0.2.9:8080"}, "", "gateway", 200, "PROXY 192.0.2.9:8080"},
-		{[]string{"proxy://:3128"}, "lift.example.com", "192.0.2.7", 200, "PROXY lift.example.com:3128"},
-		{[]string{"proxy://127.0.0.1:3128", "proxy://192.0.2.9:3129"}, "", "192.0.2.7", 200, "PROXY 192.0.2.9:3129"},
-		{[]string{"proxy://127.0.0.1:3128"}, "", "localhost:9465", 200, "PROXY 127.0.0.1:3128"},
-		{[]string{"proxy://127.0.0.1:3128"}, "", "192.0.2.7", 404, "listen on another address"},
-		{[]string{"smtp://:587"}, "", "gateway", 404, "no proxy:// listener"},
-		{nil, "", "gateway", 404, "no proxy:// listener"},
-		{[]string{"proxy://:3128"}, "", `a";alert(1)//`, 400, "no host name"},
-		{[]string{"proxy://:3128"}, "", "a; DIRECT", 400, "no host name"},
+		{[]string{"proxy://:3128"}, "gateway:9465", 200, "PROXY gateway:3128"},
+		{[]string{"proxy://0.0.0.0:3128"}, "192.0.2.7:9465", 200, "PROXY 192.0.2.7:3128"},
+		{[]string{"proxy://[::]:3128"}, "[2001:db8::7]:9465", 200, "PROXY [2001:db8::7]:3128"},
+		{[]string{"proxy://192.0.2.9:8080"}, "gateway", 200, "PROXY 192.0.2.9:8080"},
+		{[]string{"proxy://127.0.0.1:3128", "proxy://192.0.2.9:3129"}, "192.0.2.7", 200, "PROXY 192.0.2.9:3129"},
+		{[]string{"proxy://127.0.0.1:3128"}, "localhost:9465", 200, "PROXY 127.0.0.1:3128"},
+		{[]string{"proxy://127.0.0.1:3128"}, "192.0.2.7", 404, "listen on another address"},
+		{[]string{"smtp://:587"}, "gateway", 404, "no proxy:// listener"},
+		{nil, "gateway", 404, "no proxy:// listener"},
+		{[]string{"proxy://:3128"}, `a";alert(1)//`, 400, "no host name"},
+		{[]string{"proxy://:3128"}, "a; DIRECT", 400, "no host name"},
 	} {
 		o := options(t, nil)
-		o.ProxyName, o.Listeners = test.name, listeners(t, test.listeners...)
+		o.Listeners = listeners(t, test.listeners...)
 		r := httptest.NewRequest(http.MethodGet, "/proxy.pac", nil)
 		r.Host = test.host
 		w := httptest.NewRecorder()

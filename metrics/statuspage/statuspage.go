@@ -8,6 +8,7 @@ package statuspage
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"embed"
 	"fmt"
@@ -29,6 +30,9 @@ type Inventory interface {
 	// Recent returns the connections that are still known, with a number above
 	// after, of one client or, if client is empty, of all; at most limit.
 	Recent(client string, after uint64, limit int) []inventory.Connection
+	// Wait returns nil when Recent has a connection, or the error of ctx when
+	// that is done.
+	Wait(ctx context.Context, client string, after uint64) error
 }
 
 // An Authority is the CA that lifted clients have to trust.
@@ -67,10 +71,6 @@ type Options struct {
 	Endpoints func() Endpoints
 	// Version is tlslift's; empty means "unknown".
 	Version string
-	// ProxyName is the host name by which clients reach the proxy:// listener,
-	// for /proxy.pac. Empty means the listener's own address or, if it listens
-	// on all of them, the host that the file is asked from.
-	ProxyName string
 }
 
 //go:embed assets
@@ -133,6 +133,11 @@ type nobody struct{}
 func (nobody) Snapshot() []inventory.Client                      { return nil }
 func (nobody) Client(string) (inventory.Client, bool)            { return inventory.Client{}, false }
 func (nobody) Recent(string, uint64, int) []inventory.Connection { return nil }
+
+func (nobody) Wait(ctx context.Context, _ string, _ uint64) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
 
 // pages are the templates that stand inside layout.html.
 var pages = [...]string{"status.html", "client.html", "reasons.html", "ca.html", "message.html"}

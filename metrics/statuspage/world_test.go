@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -42,6 +43,7 @@ type known struct {
 	mu          sync.Mutex
 	clients     []inventory.Client
 	connections []inventory.Connection
+	changed     chan struct{} // closed at the next connection; nil when nobody waits
 }
 
 func (k *known) Snapshot() []inventory.Client {
@@ -71,11 +73,38 @@ func (k *known) Recent(client string, after uint64, limit int) []inventory.Conne
 	return found
 }
 
+func (k *known) Wait(ctx context.Context, client string, after uint64) error {
+	for {
+		next := k.next() // before looking, so that no connection is missed
+		if len(k.Recent(client, after, 1)) > 0 {
+			return nil
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (k *known) next() <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.changed == nil {
+		k.changed = make(chan struct{})
+	}
+	return k.changed
+}
+
 func (k *known) connect(c inventory.Connection) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	c.Number = uint64(len(k.connections)) + 1
 	k.connections = append(k.connections, c)
+	if k.changed != nil {
+		close(k.changed)
+		k.changed = nil
+	}
 }
 
 func failure(reason record.Reason, at time.Time, detail string) *inventory.Failure {

@@ -30,9 +30,6 @@ const (
 	Throttled Outcome = "throttled" // the service wants to be asked less
 )
 
-// Outcomes returns every outcome.
-func Outcomes() []Outcome { return []Outcome{Unchanged, Updated, Rejected, Failed, Throttled} }
-
 // A Result tells of one question to the service.
 type Result struct {
 	Outcome Outcome
