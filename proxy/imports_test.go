@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"proxy/endpoints":    {},
 	"proxy/legacytls":    {},
 	"proxy/origdst":      {},
-	"proxy/localca":      {},
+	"proxy/localca":      {"proxy/atomicfile"},
 	"proxy/policy":       {},
 	"proxy/listener":     {"proxy/policy", "proxy/record"},
 	"proxy/prologue":     {"proxy/record"},

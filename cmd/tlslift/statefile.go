@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
+
+	"github.com/tlslift/tlslift/proxy/atomicfile"
 )
 
 // maxStateFile bounds what is read of a state file: tlslift writes none that
@@ -48,39 +46,9 @@ func (s stateFile) Save(text []byte) error {
 	if len(text) > maxStateFile {
 		return fmt.Errorf("writing %s: more than %d bytes", s.path, maxStateFile)
 	}
-	dir := filepath.Dir(s.path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(s.path)+".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := cmp.Or(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("writing %s: %w", f.Name(), err), f.Close(), os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), s.path); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(dir)
+	return atomicfile.Replace(s.path, text)
 }
 
 // SetAside gives the file another name, under which nobody looks for it; what
 // had that name before is gone.
 func (s stateFile) SetAside() error { return os.Rename(s.path, s.path+".broken") }
-
-// syncDir makes the names in dir survive a power cut, where the file system
-// can do that for a directory.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close() // only synced
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
-}

@@ -1,7 +1,6 @@
 package localca
 
 import (
-	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -14,10 +13,11 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/atomicfile"
 )
 
 const caYears = 10
@@ -72,7 +72,7 @@ func create(o Options) (bool, error) {
 	if placed, err := place(made, dir); !placed || err != nil {
 		return false, err
 	}
-	return true, syncDir(parent)
+	return true, atomicfile.SyncDir(parent)
 }
 
 func writeError(err error, parent string) error {
@@ -154,41 +154,13 @@ func constraintsOf(domains []string) ([]string, error) {
 
 // fill writes both files into dir, down to the disk.
 func fill(dir string, certPEM, keyPEM []byte) error {
-	if err := writeFile(filepath.Join(dir, keyName), keyPEM, 0o600); err != nil {
+	if err := atomicfile.Create(filepath.Join(dir, keyName), keyPEM, 0o600); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, certificateName), certPEM, 0o644); err != nil {
+	if err := atomicfile.Create(filepath.Join(dir, certificateName), certPEM, 0o644); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-func writeFile(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	// The umask does not apply here as it would on opening.
-	return cmp.Or(err, f.Chmod(mode), f.Sync(), f.Close())
-}
-
-// syncDir makes the names in dir survive a power cut, where the file system
-// can do that for a directory.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil
-	}
-	return err
+	return atomicfile.SyncDir(dir)
 }
 
 // place renames made to dir and reports false, without an error, if dir is
