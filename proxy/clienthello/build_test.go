@@ -13,6 +13,10 @@ import (
 	"testing"
 )
 
+// renegotiationSCSV is what clients send in the place of an empty
+// renegotiation_info extension (RFC 5746 section 3.3).
+const renegotiationSCSV uint16 = 0x00ff
+
 // A draft is a hello to be written. Its zero value has no extensions block.
 type draft struct {
 	version     uint16

@@ -26,15 +26,9 @@ import (
 // headers included.
 const MaxSize = 16384
 
-// The suites that are signals and no suites.
-const (
-	// RenegotiationSCSV says what an empty renegotiation_info extension says
-	// (RFC 5746 section 3.3).
-	RenegotiationSCSV uint16 = 0x00ff
-	// FallbackSCSV says that the client has failed with a newer version
-	// before (RFC 7507).
-	FallbackSCSV uint16 = 0x5600
-)
+// FallbackSCSV is no suite: it says that the client has failed with a newer
+// version before (RFC 7507).
+const FallbackSCSV uint16 = 0x5600
 
 const (
 	versionSSL20 = 0x0002

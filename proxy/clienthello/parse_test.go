@@ -164,7 +164,7 @@ func TestServerName(t *testing.T) {
 func TestLeavesOutGREASE(t *testing.T) {
 	t.Parallel()
 	grease := draft{
-		version: 0x0303, suites: []uint16{0x0a0a, 0x1301, FallbackSCSV, RenegotiationSCSV, 0xfafa, 0x0a1a},
+		version: 0x0303, suites: []uint16{0x0a0a, 0x1301, FallbackSCSV, renegotiationSCSV, 0xfafa, 0x0a1a},
 		compression: []byte{0},
 		extensions: [][]byte{
 			extension(0x3a3a), extension(10, vec16(words(0x4a4a, 29)...)...),
@@ -175,7 +175,7 @@ func TestLeavesOutGREASE(t *testing.T) {
 	}
 	h := mustPeek(t, grease.bytes())
 	for what, pair := range map[string][2][]uint16{
-		"suites":     {h.CipherSuites, {0x1301, FallbackSCSV, RenegotiationSCSV, 0x0a1a}},
+		"suites":     {h.CipherSuites, {0x1301, FallbackSCSV, renegotiationSCSV, 0x0a1a}},
 		"groups":     {h.Groups, {29}},
 		"signatures": {h.SignatureAlgorithms, {0x0804}},
 		"versions":   {h.SupportedVersions, {0x0304, 0x0303}},

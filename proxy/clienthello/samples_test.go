@@ -70,7 +70,7 @@ func TestSamples(t *testing.T) {
 		w, got := table[name], want{
 			h.Format, h.Length, h.RecordVersion, h.Version, VersionName(h.MaxVersion()),
 			len(h.CipherSuites), h.CipherSuites[0], h.HasSSL2Ciphers,
-			slices.Contains(h.CipherSuites, RenegotiationSCSV),
+			slices.Contains(h.CipherSuites, renegotiationSCSV),
 			len(h.Groups), len(h.SignatureAlgorithms), h.PointFormats, h.Extensions,
 		}
 		if !slices.Equal(got.points, w.points) || !slices.Equal(got.extensions, w.extensions) {

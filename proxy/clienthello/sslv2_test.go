@@ -11,7 +11,7 @@ import (
 func TestSSLv2Format(t *testing.T) {
 	t.Parallel()
 	mixed := []byte{7, 0, 0xc0, 0, 0, 0x0a, 1, 0, 0x80, 0, 0, 0xff, 0, 0x1a, 0x1a, 0, 0, 0x2f}
-	mixedSuites := []uint16{0x000a, RenegotiationSCSV, 0x002f}
+	mixedSuites := []uint16{0x000a, renegotiationSCSV, 0x002f}
 	for name, tt := range map[string]struct {
 		stream  []byte
 		version string

@@ -58,9 +58,6 @@ func Server(conn net.Conn, config *Config) *Conn {
 	}
 }
 
-// NetConn is the connection below.
-func (c *Conn) NetConn() net.Conn { return c.conn }
-
 // LocalAddr is that of the connection below.
 func (c *Conn) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 

@@ -125,7 +125,7 @@ func TestKeyExchangeCut(t *testing.T) {
 				c.record(typeHandshake, handshakeMessage(msgClientKeyExchange, body[:n]))
 				c.wantAlert(alertDecodeError)
 				_ = c.conn.Close()
-				_ = c.server.NetConn().Close()
+				_ = c.server.conn.Close()
 			}
 		})
 	}

@@ -157,7 +157,7 @@ func (c *script) wantAlert(want alert) {
 
 // end ends what the server may send, when it has ended.
 func (c *script) end() {
-	if half, ok := c.server.NetConn().(interface{ CloseWrite() error }); ok {
+	if half, ok := c.server.conn.(interface{ CloseWrite() error }); ok {
 		if err := half.CloseWrite(); err != nil {
 			c.t.Errorf("closing: %v", err)
 		}
