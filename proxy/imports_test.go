@@ -12,36 +12,65 @@ import (
 
 const module = "github.com/tlslift/tlslift"
 
-// arrows is the whole import graph of our packages: who may import whom.
-// Leaves import nothing of ours.
-var arrows = map[string][]string{
-	"cmd/tlslift":        {"metrics", "metrics/inventory", "metrics/statuspage", "proxy", "proxy/clientfile", "proxy/endpoints", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/record", "proxy/standin", "proxy/upstream"},
-	"cmd/tlslift/e2e":    {},
-	"metrics/inventory":  {"proxy/record"},
-	"metrics/statuspage": {"metrics/inventory", "proxy/listener", "proxy/record"},
-	"metrics":            {"proxy/record"},
-	"proxy":              {"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/origdst", "proxy/policy", "proxy/prologue", "proxy/record", "proxy/upstream"},
-	"proxy/clienthello":  {},
-	"proxy/endpoints":    {},
-	"proxy/legacytls":    {},
-	"proxy/origdst":      {},
-	"proxy/localca":      {"proxy/atomicfile"},
-	"proxy/policy":       {},
-	"proxy/listener":     {"proxy/policy", "proxy/record"},
-	"proxy/prologue":     {"proxy/record"},
-	"proxy/record":       {},
-	"proxy/standin":      {},
-	"proxy/upstream":     {},
+// layers are our packages from the bottom up. A package imports only packages of
+// lower layers, and those of its own layer that siblings names. A name that ends
+// in /... stands for all packages below it.
+var layers = []struct {
+	name     string
+	packages []string
+}{
+	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile"}},
+	{"parsers and keepers", []string{
+		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
+		"proxy/origdst", "proxy/policy", "proxy/upstream", "proxy/endpoints",
+	}},
+	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/prologue"}},
+	{"proxy", []string{"proxy"}},
+	{"metrics", []string{"metrics", "metrics/..."}},
+	{"fake servers", []string{"proxy/standin", "proxy/fakem365", "proxy/fakem365/mailbox"}},
+	{"cmd", []string{"cmd/..."}},
+	{"test set-up", []string{"proxy/testenv"}},
 }
+
+// siblings are the imports within a layer.
+var siblings = map[string][]string{
+	"proxy/listener":         {"proxy/policy"},
+	"proxy/m365":             {"proxy/policy"},
+	"proxy/clienttls":        {"proxy/decide", "proxy/relay"},
+	"proxy/httpproxy":        {"proxy/relay"},
+	"proxy/mail":             {"proxy/relay"},
+	"metrics/admin":          {"metrics"},
+	"metrics/statuspage":     {"metrics/inventory"},
+	"proxy/fakem365/mailbox": {"proxy/fakem365"},
+	"cmd/tlslift": {
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/fwrules",
+		"cmd/tlslift/internal/settings",
+	},
+}
+
+// never are imports that a layer permits and the design does not: who watches
+// connections knows their record, not the proxy; what serves tests is not in the
+// program.
+var never = map[string][]string{
+	"metrics/...": {"proxy", "proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream"},
+	"cmd/...":     {"proxy/fakem365/mailbox", "proxy/testenv"},
+}
+
+// testModules are modules that only tests import.
+var testModules = []string{"github.com/chromedp"}
 
 type goPackage struct {
 	ImportPath string
 	Imports    []string
+	Deps       []string // all that it imports, directly or not
 }
+
+// name returns the import path without the module's.
+func (p goPackage) name() string { return strings.TrimPrefix(p.ImportPath, module+"/") }
 
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", module+"/...").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,Deps", module+"/...").Output()
 	if err != nil {
 		t.Fatalf("listing packages: %v", err)
 	}
@@ -59,25 +88,45 @@ func listPackages(t *testing.T) []goPackage {
 	}
 }
 
-func TestImportGraph(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for _, p := range listPackages(t) {
-		name := strings.TrimPrefix(p.ImportPath, module+"/")
-		allowed, known := arrows[name]
-		if !known {
-			t.Errorf("package %s is not in the import graph: add it with its arrows", name)
-		}
-		seen[name] = true
-		for _, i := range p.Imports {
-			if ours, ok := strings.CutPrefix(i, module+"/"); ok && !slices.Contains(allowed, ours) {
-				t.Errorf("%s imports %s, which the design does not allow", name, ours)
-			}
+// matches reports whether a package is pattern, or is below it if that ends in
+// "/...".
+func matches(pattern, name string) bool {
+	above, below := strings.CutSuffix(pattern, "/...")
+	return pattern == name || below && strings.HasPrefix(name, above+"/")
+}
+
+// layerOf returns the index of a package's layer; -1 if it has none.
+func layerOf(name string) int {
+	for i, l := range layers {
+		if slices.ContainsFunc(l.packages, func(pattern string) bool { return matches(pattern, name) }) {
+			return i
 		}
 	}
-	for name := range arrows {
-		if !seen[name] {
-			t.Errorf("the import graph has %s, which does not exist", name)
+	return -1
+}
+
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		layer := layerOf(p.name())
+		if layer < 0 {
+			t.Errorf("package %s is in no layer: find its place in the list of layers", p.name())
+			continue
+		}
+		for _, i := range p.Imports {
+			imported, ours := strings.CutPrefix(i, module+"/")
+			if !ours {
+				continue
+			}
+			of := layerOf(imported)
+			if of > layer || of == layer && !slices.Contains(siblings[p.name()], imported) {
+				t.Errorf("%s (layer %s) imports %s (layer %s)", p.name(), layers[layer].name, imported, layers[of].name)
+			}
+			for pattern, forbidden := range never {
+				if (pattern == p.name()+"/..." || matches(pattern, p.name())) && slices.Contains(forbidden, imported) {
+					t.Errorf("%s imports %s, which the design does not allow", p.name(), imported)
+				}
+			}
 		}
 	}
 }
@@ -91,14 +140,15 @@ func TestEachModuleHasOneImporter(t *testing.T) {
 		mods := map[string]bool{}
 		for _, i := range p.Imports {
 			host, _, _ := strings.Cut(i, "/")
-			if !strings.Contains(host, ".") || strings.HasPrefix(i, module) {
+			// golang.org/x is as free as the standard library.
+			if !strings.Contains(host, ".") || strings.HasPrefix(i, module) || strings.HasPrefix(i, "golang.org/x/") {
 				continue
 			}
 			parts := strings.SplitN(i, "/", 4)
 			mods[strings.Join(parts[:min(3, len(parts))], "/")] = true
 		}
 		for m := range mods {
-			importers[m] = append(importers[m], strings.TrimPrefix(p.ImportPath, module+"/"))
+			importers[m] = append(importers[m], p.name())
 		}
 	}
 	for m, by := range importers {
@@ -109,4 +159,27 @@ func TestEachModuleHasOneImporter(t *testing.T) {
 	if len(importers) == 0 {
 		t.Error("found no third-party module at all: the test looks at the wrong thing")
 	}
+}
+
+// What only tests need is not in the program.
+func TestProgramHasNothingOfTests(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		if p.name() != "cmd/tlslift" {
+			continue
+		}
+		if !slices.Contains(p.Deps, module+"/proxy") {
+			t.Error("the program does not have the proxy: the test looks at the wrong thing")
+		}
+		for _, d := range p.Deps {
+			if slices.Contains(never["cmd/..."], strings.TrimPrefix(d, module+"/")) {
+				t.Errorf("the program has %s, which is for tests only", d)
+			}
+			if slices.ContainsFunc(testModules, func(m string) bool { return strings.HasPrefix(d, m) }) {
+				t.Errorf("the program has %s, which is for tests only", d)
+			}
+		}
+		return
+	}
+	t.Error("found no program")
 }

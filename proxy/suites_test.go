@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/clienthello"
-	"github.com/tlslift/tlslift/proxy/clients"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -52,13 +52,13 @@ func TestLeafProfile(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		h    *clienthello.Hello
-		leaf clients.Leaf
+		leaf clientfile.Leaf
 		want localca.Profile
 	}{
-		{"Windows XP", xp, clients.Leaf{}, localca.Profile{SHA1: true}},
-		{"Windows XP with SHA-256 by file", xp, clients.Leaf{Hash: clients.HashSHA256}, localca.Profile{}},
-		{"AES", vista, clients.Leaf{}, localca.Profile{}},
-		{"AES with SHA-1 by file", vista, clients.Leaf{Hash: clients.HashSHA1, Bits: 1024, WithCA: true}, localca.Profile{SHA1: true, Bits: 1024, WithCA: true}},
+		{"Windows XP", xp, clientfile.Leaf{}, localca.Profile{SHA1: true}},
+		{"Windows XP with SHA-256 by file", xp, clientfile.Leaf{Hash: clientfile.HashSHA256}, localca.Profile{}},
+		{"AES", vista, clientfile.Leaf{}, localca.Profile{}},
+		{"AES with SHA-1 by file", vista, clientfile.Leaf{Hash: clientfile.HashSHA1, Bits: 1024, WithCA: true}, localca.Profile{SHA1: true, Bits: 1024, WithCA: true}},
 	} {
 		if got := leafProfile(tt.h, tt.leaf); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
