@@ -21,14 +21,14 @@ func TestAdmission(t *testing.T) {
 		ClientNets:     []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
 		MaxConnections: 3, MaxConnectionsPerClient: 2,
 	})
-	one, two, stranger := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("192.0.2.1")
+	one, two, untrusted := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("192.0.2.1")
 	linkLocal := netip.MustParseAddr("fe80::1%eth0")
 
 	for _, step := range []struct {
 		addr netip.Addr
 		want record.Reason
 	}{
-		{stranger, record.ReasonClientNotAllowed},
+		{untrusted, record.ReasonClientNotAllowed},
 		{netip.Addr{}, record.ReasonClientNotAllowed},
 		{one, ""}, {one, ""}, {one, record.ReasonTooManyFromClient},
 		{linkLocal, ""},

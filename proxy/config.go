@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,9 +15,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
-
-// WeakSuites are cipher suites that clients get only when the operator says so.
-type WeakSuites = legacytls.WeakSuites
 
 // A Config is everything a Server needs. Every field without a documented
 // zero value is required.
@@ -35,8 +31,8 @@ type Config struct {
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
 	CA       *localca.CA
-	// Weak are weak suites that clients are offered too; none by default.
-	Weak WeakSuites
+	// Legacy are legacy suites that clients are offered too; none by default.
+	Legacy legacytls.LegacySuites
 	// DHBits is the length of the group for DHE, 1024 or 2048; zero means
 	// 1024.
 	DHBits int
@@ -78,10 +74,6 @@ func (c *Config) validate() error {
 	}
 	return nil
 }
-
-// names returns the DNS names of an upstream certificate, for the leaf to
-// mirror.
-func names(cert *x509.Certificate) []string { return cert.DNSNames }
 
 // An Observer is told of every connection, from many goroutines at once. It
 // must not block and must not keep the record.

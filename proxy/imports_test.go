@@ -24,7 +24,7 @@ var layers = []struct {
 		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
 		"proxy/origdst", "proxy/policy", "proxy/upstream", "proxy/endpoints",
 	}},
-	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/prologue"}},
+	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
 	{"metrics", []string{"metrics", "metrics/..."}},
 	{"fake servers", []string{"proxy/standin", "proxy/fakem365", "proxy/fakem365/mailbox"}},

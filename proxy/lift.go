@@ -3,99 +3,118 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"slices"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
+// A lifter ends the TLS of clients and relays to the destination's.
+type lifter struct {
+	tls  *clienttls.Server
+	idle time.Duration
+}
+
 // lift opens verified TLS to the destination, ends the client's TLS with a
-// leaf that mirrors the destination's certificate, and relays between the two.
-func (s *Server) lift(ctx context.Context, c *client) error {
-	c.lifting = true
-	up, err := s.secureUpstream(ctx, c)
-	if err != nil {
+// leaf that has the SANs of the destination's certificate, and relays between the
+// two.
+func (l *lifter) lift(ctx context.Context, c *conn) error {
+	c.isLifting = true
+	if err := c.secureUpstream(ctx); err != nil {
 		return err
 	}
-	if err := s.endClientTLS(ctx, c, names(up.ConnectionState().PeerCertificates[0]), up.ConnectionState().NegotiatedProtocol); err != nil {
+	state := c.out.secure.ConnectionState()
+	if err := l.endTLS(ctx, c, &state); err != nil {
 		return err
 	}
 	if c.mail != nil {
-		return s.liftMail(c)
+		return l.relayMail(c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return s.relayBetween(c, lifted{c.inside, c.Conn}, up)
+	return c.relay(c.inside, c.out.secure, l.idle)
 }
 
-// relayBetween relays until both sides have ended, and counts the bytes.
-func (s *Server) relayBetween(c *client, down, up net.Conn) error {
-	r := relay{client: down, upstream: up, idle: s.cfg.IdleTimeout, abort: c.abort}
-	err := r.run()
-	c.rec.BytesFromClient += r.fromClient.Load()
-	c.rec.BytesToClient += r.toClient.Load()
-	return relayFailure(c.rec, err)
-}
-
-// A lifted is the client's side of a lifted connection. Nothing can follow a
-// close_notify, so its half-close also sends a FIN: old clients that read
-// until the end of the stream wait for that one.
-type lifted struct {
-	clientTLS
-	raw net.Conn
-}
-
-// Read takes the end of the stream for the end of what the client has to say:
-// many old clients close without close_notify.
-func (l lifted) Read(p []byte) (int, error) {
-	n, err := l.clientTLS.Read(p)
-	if errors.Is(err, legacytls.ErrNoCloseNotify) {
-		err = io.EOF
+// liftRefused lifts a client whose passed hello was refused. One that cannot
+// be lifted gets the destination's own alert.
+func (l *lifter) liftRefused(ctx context.Context, c *conn, refusal error) error {
+	c.dropUpstream()
+	if err := c.SetDeadline(time.Time{}); err != nil {
+		return record.Fail(record.ReasonClientClosed, err)
 	}
-	return n, err
+	c.rec.Rule = record.RuleDestinationRefused
+	if c.decision.Stack == decide.NoStack {
+		return record.Fail(record.ReasonUpstreamRefusedHello, refusal)
+	}
+	return l.lift(ctx, c)
 }
 
-func (l lifted) CloseWrite() error {
-	if err := l.clientTLS.CloseWrite(); err != nil {
+// secureUpstream opens the destination's TLS, unless it is open, offering what the
+// client offered through ALPN.
+func (c *conn) secureUpstream(ctx context.Context) error {
+	c.out.alpn = c.alpn()
+	if c.mail != nil {
+		return c.mail.Secure(ctx)
+	}
+	if _, err := c.out.Dial(ctx); err != nil {
 		return err
 	}
-	return closeWrite(l.raw)
+	_, err := c.out.Handshake(ctx)
+	return err
 }
 
-// secureUpstream does the handshake with the destination, unless it has been
-// done, offering what the client offered through ALPN.
-func (s *Server) secureUpstream(ctx context.Context, c *client) (*tls.Conn, error) {
-	if c.mail != nil && c.mail.secure != nil {
-		return c.mail.secure, nil
-	}
-	if err := s.reach(ctx, c); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
-	defer cancel()
-	start := time.Now()
-	conn, err := s.upstream.Handshake(ctx, c.upstream, c.destination.Host, c.destination.Port, c.alpn())
-	if err != nil {
-		return nil, upstreamFailure(err)
-	}
-	c.rec.UpstreamTLS = handshakeOf(conn.ConnectionState(), start)
-	if c.mail != nil {
-		return conn, c.mail.secured(conn, s.cfg.HandshakeTimeout)
-	}
-	return conn, nil
-}
-
-// alpn is what to offer upstream. HTTP/2 forbids what the lifted clients
-// speak (RFC 9113 section 9.2), so "h2" stays out for them.
-func (c *client) alpn() []string {
-	if c.hello == nil {
-		return nil
-	}
-	if lacking(c.hello) == "" {
+// alpn returns what to offer upstream. HTTP/2 forbids what most lifted clients
+// speak (RFC 9113 section 9.2), so "h2" is left out for them.
+func (c *conn) alpn() []string {
+	if c.decision.Capable() {
 		return c.hello.ALPN
 	}
 	return slices.DeleteFunc(slices.Clone(c.hello.ALPN), func(p string) bool { return p == "h2" })
+}
+
+// endTLS does the handshake with the client. Upstream is the destination's TLS,
+// nil if there is none.
+func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionState) error {
+	c.startedTLS = true
+	inside, err := l.tls.Handshake(ctx, c.Conn, clienttls.Client{
+		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
+		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
+	})
+	if err != nil {
+		return err
+	}
+	c.inside, c.rec.ClientTLS = inside, inside.Handshake()
+	return nil
+}
+
+// liftPlaintext goes on with a mail client that does without TLS.
+func (l *lifter) liftPlaintext(c *conn) error {
+	c.rec.Rule = record.RulePlaintext
+	return l.relayMail(c, c)
+}
+
+// relayMail relays a mail session between the client, inside its TLS if it has
+// any, and the destination's TLS.
+func (l *lifter) relayMail(c *conn, client net.Conn) error {
+	down, up, sent, err := c.mail.Resume(client)
+	if err != nil {
+		f := asFailure(err)
+		if f.Reason != record.ReasonClosedBeforeTLS && f.Reason != record.ReasonRelayBroken {
+			return f
+		}
+		// A client that closes after its handshake is an ordinary end.
+		c.rec.Outcome = record.OutcomeLifted
+		return relayFailure(f.Err)
+	}
+	c.rec.Outcome = record.OutcomeLifted
+	c.rec.BytesFromClient = sent
+	err = c.relay(down, up, l.idle)
+	var reason record.Reason
+	c.rec.SMTPReplies, c.rec.SMTPReply, reason = c.mail.Replies()
+	if err == nil && reason != "" {
+		return record.Fail(reason, nil)
+	}
+	return err
 }

@@ -6,13 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
 
-// errHelloRefused says that the destination answered a passed hello with a
+// A passer relays connections untouched.
+type passer struct {
+	refused       *refusedHellos
+	timeout, idle time.Duration
+}
+
+// errHelloRefused means that the destination answered a passed hello with a
 // fatal alert, or closed, before any ServerHello: the client has seen nothing
 // yet and can still be lifted.
 var errHelloRefused = errors.New("the destination refused the client's hello")
@@ -28,45 +37,55 @@ const (
 )
 
 // pass replays the client's hello to the destination and, when that is
-// answered, relays the bytes of both sides untouched.
-func (s *Server) pass(ctx context.Context, c *client) error {
-	if c.mail != nil && c.mail.secure != nil {
+// answered, relays the bytes of both sides untouched. The error is errHelloRefused
+// if the client can still be lifted.
+func (p *passer) pass(ctx context.Context, c *conn) error {
+	if c.mail != nil && c.mail.IsSecured() {
 		c.dropUpstream() // its TLS is ours; the client's own needs another
 	}
-	if err := s.reach(ctx, c); err != nil {
+	if err := c.reachUpstream(ctx); err != nil {
 		return err
 	}
-	if err := c.setDeadlines(time.Now().Add(s.cfg.HandshakeTimeout)); err != nil {
+	if err := c.setDeadlines(time.Now().Add(p.timeout)); err != nil {
 		return record.Fail(record.ReasonUpstreamUnreachable, err)
 	}
-	answer, err := s.tryHello(c)
+	answer, err := c.tryHello()
 	if err != nil {
 		return err
 	}
-	if err := s.refusedHello(c, answer); err != nil {
+	if err := p.checkAnswer(c, answer); err != nil {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	early := c.buffered()[c.hello.Length:]
+	early := c.Take()[c.hello.Length:]
 	if err := c.exchange(answer, early); err != nil {
-		return relayFailure(c.rec, err)
+		return relayFailure(err)
 	}
 	c.rec.BytesFromClient = int64(c.hello.Length + len(early))
 	c.rec.BytesToClient = int64(len(answer))
-	return s.relayBetween(c, c.Conn, c.upstream)
+	return c.relay(c.Conn.Conn, c.out.conn, p.idle)
+}
+
+// reachUpstream makes the destination ready for TLS to begin.
+func (c *conn) reachUpstream(ctx context.Context) error {
+	if c.mail != nil {
+		return c.mail.Reach(ctx)
+	}
+	_, err := c.out.Dial(ctx)
+	return err
 }
 
 // setDeadlines bounds reads and writes of both sides; zero removes the bounds.
-func (c *client) setDeadlines(t time.Time) error {
-	return errors.Join(c.SetDeadline(t), c.upstream.SetDeadline(t))
+func (c *conn) setDeadlines(t time.Time) error {
+	return errors.Join(c.SetDeadline(t), c.out.conn.SetDeadline(t))
 }
 
 // exchange gives each side what was read of the other before the relay.
-func (c *client) exchange(toClient, toUpstream []byte) error {
+func (c *conn) exchange(toClient, toUpstream []byte) error {
 	if _, err := c.Write(toClient); err != nil {
 		return err
 	}
-	if _, err := c.upstream.Write(toUpstream); err != nil {
+	if _, err := c.out.conn.Write(toUpstream); err != nil {
 		return err
 	}
 	return c.setDeadlines(time.Time{})
@@ -74,19 +93,19 @@ func (c *client) exchange(toClient, toUpstream []byte) error {
 
 // tryHello sends the peeked hello and reads the beginning of the answer: the
 // first record's header, and the alert when it is one.
-func (s *Server) tryHello(c *client) ([]byte, error) {
-	raw, err := c.reader.Peek(c.hello.Length)
+func (c *conn) tryHello() ([]byte, error) {
+	raw, err := c.Reader().Peek(c.hello.Length)
 	if err != nil {
 		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
 	}
-	if _, err := c.upstream.Write(raw); err != nil {
+	if _, err := c.out.conn.Write(raw); err != nil {
 		return nil, answerFailure(err)
 	}
 	answer := make([]byte, alertRecordTotal)
-	n, err := io.ReadFull(c.upstream, answer[:recordHeaderLen])
+	n, err := io.ReadFull(c.out.conn, answer[:recordHeaderLen])
 	if err == nil && answer[0] == recordTypeAlert {
 		var more int
-		more, err = io.ReadFull(c.upstream, answer[recordHeaderLen:])
+		more, err = io.ReadFull(c.out.conn, answer[recordHeaderLen:])
 		n += more
 	}
 	switch {
@@ -94,57 +113,70 @@ func (s *Server) tryHello(c *client) ([]byte, error) {
 		return nil, answerFailure(err)
 	case answer[0] == recordTypeAlert, answer[0] == recordTypeHandshake:
 		return answer[:n], nil
-	case c.mail != nil && c.mail.started:
+	case c.mail != nil && c.mail.UpstreamSTARTTLS():
 		return nil, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
 	}
 	return nil, record.Fail(record.ReasonUpstreamHandshakeFailed, errors.New("what comes in the place of a ServerHello is not TLS"))
 }
 
-// answerFailure classifies a hello that got no answer. Some servers refuse by
-// closing or resetting without an alert.
+// answerFailure returns why a hello got no answer. Some servers refuse by closing
+// or resetting without an alert.
 func answerFailure(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return record.Fail(record.ReasonUpstreamTimeout, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), relay.IsReset(err):
 		return fmt.Errorf("%w: %w", errHelloRefused, err)
 	}
 	return record.Fail(record.ReasonUpstreamUnreachable, err)
 }
 
-// refusedHello recognises a fatal alert in place of a ServerHello and
-// remembers who refused what.
-func (s *Server) refusedHello(c *client, answer []byte) error {
+// checkAnswer recognises a fatal alert in place of a ServerHello, and remembers
+// which hello was refused.
+func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
 	}
-	if c.looped.Load() {
+	if c.out.isLoop.Load() {
 		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
 	}
-	s.refusals.add(c.refusalKey(), time.Now())
-	return &refusedByAlert{answer: answer}
+	p.refused.add(c.refusedKey(), time.Now())
+	return &alertError{answer: answer}
 }
 
-// A refusedByAlert is an errHelloRefused that still has the alert, in case
-// the client must be told after all.
-type refusedByAlert struct{ answer []byte }
+// An alertError is an errHelloRefused that still has the alert, in case the client
+// must get it after all.
+type alertError struct{ answer []byte }
 
-func (e *refusedByAlert) Error() string {
+func (e *alertError) Error() string {
 	return fmt.Sprintf("%v with alert %s", errHelloRefused, hex.EncodeToString(e.answer[recordHeaderLen:]))
 }
 
-func (e *refusedByAlert) Unwrap() error { return errHelloRefused }
+func (e *alertError) Unwrap() error { return errHelloRefused }
 
-// liftAfterAll lifts a client whose passed hello was refused. One that cannot
-// be lifted gets the destination's own alert.
-func (s *Server) liftAfterAll(ctx context.Context, c *client, refusal error) error {
-	c.dropUpstream()
-	if err := c.SetDeadline(time.Time{}); err != nil {
-		return record.Fail(record.ReasonClientClosed, err)
+// bypass relays a connection that is out of scope untouched to its original
+// address, as if it had not been redirected.
+func (p *passer) bypass(ctx context.Context, c *conn) error {
+	// The host of a destination is an address only here, where nothing is looked
+	// up or verified by it.
+	c.out.set(policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()})
+	c.rec.Rule = record.RuleBypass
+	// From here, the machine's own services would take the client for local.
+	if isLocal(c.original.Addr()) {
+		return record.Fail(record.ReasonAddressForbidden, nil)
 	}
-	c.rec.Rule = record.RuleDestinationRefused
-	if reason := unservable(c.hello, s.weak(c)); reason != "" {
-		return record.Fail(record.ReasonUpstreamRefusedHello, refusal)
+	if _, err := c.out.Dial(ctx); err != nil {
+		return err
 	}
-	return s.lift(ctx, c)
+	c.rec.Outcome = record.OutcomePassed
+	return c.relay(c, c.out.conn, p.idle)
+}
+
+// relay relays until both sides have ended, and counts the bytes.
+func (c *conn) relay(client, destination net.Conn, idle time.Duration) error {
+	r := relay.Relay{Client: client, Upstream: destination, Idle: idle, Abort: c.abort}
+	fromClient, toClient, err := r.Run()
+	c.rec.BytesFromClient += fromClient
+	c.rec.BytesToClient += toClient
+	return relayFailure(err)
 }

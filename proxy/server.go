@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,8 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clientfile"
-	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -25,61 +25,60 @@ import (
 
 // A Server listens for clients and carries their connections.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	upstream  *upstream.Dialer
+	cfg     Config
+	log     *slog.Logger
+	clients atomic.Pointer[clientfile.Table]
+	sockets []*socket
+
+	dialer    *upstream.Dialer
+	loops     *loops
 	admission *admission
-	refusals  *refusals
-	tickets   *tls.Config // holds crypto/tls's session ticket keys, which rotate
-	sessions  *legacytls.Sessions
-	lingering atomic.Int32
-	clients   atomic.Pointer[clientfile.Table]
-	policy    atomic.Pointer[policy.Policy]
-	listeners []*socket
-	addresses *addresses
-	own       *own
+	finder    finder
+	passer    passer
+	lifter    lifter
+	refuser   refuser
 }
 
 // A socket is an open listener.
 type socket struct {
-	url  listener.URL
-	name string // the URL without options
 	net.Listener
-	explicit *explicit // the HTTP proxy; nil unless the scheme is proxy
-}
 
-// maxSessions bounds the sessions that are kept for clients without tickets.
-const maxSessions = 10000
+	url  listener.URL
+	name string            // the URL without options
+	http *httpproxy.Server // the HTTP proxy; nil unless the scheme is proxy
+}
 
 // New builds a Server; it opens nothing yet.
 func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, admission: newAdmission(&cfg), refusals: newRefusals(), tickets: new(tls.Config), own: newOwn()}
-	s.clients.Store(cfg.Clients)
-	s.policy.Store(cfg.Policy)
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	secret, err := cfg.CA.Secret("session tickets")
-	if err != nil {
-		return nil, fmt.Errorf("deriving the keys of session tickets: %w", err)
-	}
-	s.sessions = legacytls.NewSessions(secret, maxSessions)
+	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: newLoops(), admission: newAdmission(&cfg)}
+	s.SetClients(cfg.Clients)
+	s.SetPolicy(cfg.Policy)
 	cfg.Upstream.IsSelf = s.isSelf
-	dialer, err := upstream.New(cfg.Upstream)
+	var err error
+	if s.dialer, err = upstream.New(cfg.Upstream); err != nil {
+		return nil, err
+	}
+	ended, err := clienttls.New(cfg.CA, cfg.DHBits, cfg.HandshakeTimeout)
 	if err != nil {
 		return nil, err
 	}
-	s.upstream = dialer
-	s.addresses = newAddresses(dialer.Addresses)
+	s.finder.addresses, s.finder.isSelf = newAddresses(s.dialer.Addresses), s.isSelf
+	s.passer = passer{refused: newRefusedHellos(), timeout: cfg.HandshakeTimeout, idle: cfg.IdleTimeout}
+	s.lifter = lifter{tls: ended, idle: cfg.IdleTimeout}
+	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
 	return s, nil
 }
 
-// SetPolicy puts another policy in the place of the one in force. Connections
-// that are open go on, and listeners keep the destination that they have.
-func (s *Server) SetPolicy(p *policy.Policy) { s.policy.Store(p) }
+// SetPolicy replaces the policy in force. Connections that are open go on, and
+// listeners keep the destination that they have.
+func (s *Server) SetPolicy(p *policy.Policy) { s.finder.policy.Store(p) }
+
+// SetClients replaces the table of per-client options in force. Connections that
+// are open keep theirs.
+func (s *Server) SetClients(t *clientfile.Table) { s.clients.Store(t) }
 
 // Listen opens every listener, or none: an error closes those already open.
 func (s *Server) Listen(ctx context.Context) error {
@@ -91,12 +90,15 @@ func (s *Server) Listen(ctx context.Context) error {
 		}
 		// The name has the port in force, in case the configured one is 0.
 		u.Address = ln.Addr().String()
-		u.To = cmp.Or(u.To, s.mailDestination(u.Scheme))
-		l := &socket{url: u, name: u.String(), Listener: ln}
+		u.To = cmp.Or(u.To, mailDestination(s.finder.policy.Load().Mail(), u.Scheme))
+		opened := &socket{Listener: ln, url: u, name: u.String()}
 		if u.Scheme == listener.SchemeProxy {
-			l.explicit = newExplicit(s)
+			opened.http = httpproxy.New(httpproxy.Config{
+				Check: s.finder.check, Dial: s.dialer.DialContext,
+				HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
+			})
 		}
-		s.listeners = append(s.listeners, l)
+		s.sockets = append(s.sockets, opened)
 	}
 	return nil
 }
@@ -112,10 +114,9 @@ func listen(ctx context.Context, u listener.URL) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", u.Address)
 }
 
-// mailDestination is where a mail listener leads that names no destination;
-// zero for others.
-func (s *Server) mailDestination(scheme listener.Scheme) policy.Destination {
-	m := s.policy.Load().Mail()
+// mailDestination returns the destination of a mail listener that names none; zero
+// for other schemes.
+func mailDestination(m policy.Mail, scheme listener.Scheme) policy.Destination {
 	return map[record.Protocol]policy.Destination{
 		record.ProtocolSMTP: m.SMTP, record.ProtocolIMAP: m.IMAP, record.ProtocolPOP3: m.POP3,
 	}[scheme.Mail()]
@@ -134,17 +135,17 @@ func (e *ListenError) Unwrap() error { return e.Err }
 
 // Listeners returns the open listeners, with the addresses in force.
 func (s *Server) Listeners() []listener.URL {
-	urls := make([]listener.URL, len(s.listeners))
-	for i, l := range s.listeners {
+	urls := make([]listener.URL, len(s.sockets))
+	for i, l := range s.sockets {
 		urls[i] = l.url
 	}
 	return urls
 }
 
-// isSelf says whether addr is one of our own listeners, so that a destination
-// that leads back to us does not go round in circles.
+// isSelf reports whether addr is one of our own listeners, so that a destination
+// that is tlslift itself is no loop.
 func (s *Server) isSelf(addr netip.AddrPort) bool {
-	for _, l := range s.listeners {
+	for _, l := range s.sockets {
 		own := l.Addr().(*net.TCPAddr).AddrPort()
 		if own.Port() != addr.Port() {
 			continue
@@ -159,7 +160,7 @@ func (s *Server) isSelf(addr netip.AddrPort) bool {
 	return false
 }
 
-// isLocal says whether addr belongs to this machine.
+// isLocal reports whether addr belongs to this machine.
 func isLocal(addr netip.Addr) bool {
 	if addr.IsLoopback() {
 		return true
@@ -185,11 +186,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	// Connections outlive ctx while they drain; cut ends them.
 	carry, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	stopped := make(chan error, len(s.listeners))
+	stopped := make(chan error, len(s.sockets))
 	var accepting, conns, https sync.WaitGroup
-	for _, l := range s.listeners {
-		if l.explicit != nil {
-			https.Go(l.explicit.serve)
+	for _, l := range s.sockets {
+		if l.http != nil {
+			https.Go(l.http.Serve)
 		}
 		accepting.Go(func() { stopped <- s.accept(carry, l, &conns) })
 	}
@@ -209,21 +210,21 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) drain(conns *sync.WaitGroup, cut context.CancelFunc) {
 	timer := time.AfterFunc(s.cfg.DrainTimeout, cut)
 	defer timer.Stop()
-	for _, l := range s.listeners {
-		if l.explicit != nil {
-			l.explicit.drain()
+	for _, l := range s.sockets {
+		if l.http != nil {
+			l.http.Drain()
 		}
 	}
 	conns.Wait()
-	for _, l := range s.listeners {
-		if l.explicit != nil {
-			l.explicit.stop()
+	for _, l := range s.sockets {
+		if l.http != nil {
+			l.http.Stop()
 		}
 	}
 }
 
 func (s *Server) closeListeners() {
-	for _, l := range s.listeners {
+	for _, l := range s.sockets {
 		_ = l.Close()
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/origdst"
@@ -98,7 +99,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		TrustedProxies:          prefixes(cfg.TrustedProxies),
 		Upstream:                s.upstream,
 		CA:                      s.ca,
-		Weak:                    proxy.WeakSuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
+		Legacy:                  legacytls.LegacySuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),

@@ -465,7 +465,7 @@ func TestProxyConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Weak.RC4 || got.Weak.DES || got.DHBits != 2048 ||
+	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Legacy.RC4 || got.Legacy.DES || got.DHBits != 2048 ||
 		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
@@ -477,7 +477,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Errorf("got %+v", got.Upstream)
 	}
 	s.cfg = mustLoad(t, nil)
-	if got, err := configOf(s); err != nil || got.Weak.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
+	if got, err := configOf(s); err != nil || got.Legacy.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
 		t.Errorf("without settings: got %+v, %v", got, err)
 	}
 }

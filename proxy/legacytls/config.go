@@ -14,7 +14,7 @@ type Config struct {
 	// oldest is TLS 1.0.
 	MaxVersion uint16
 	// Suites are the weak suites to offer; zero means none.
-	Suites WeakSuites
+	Suites LegacySuites
 	// DHBits is the size of the group for DHE, 1024 or 2048; zero means 1024,
 	// because Java 6 and 7 break on more, and DHE is chosen only for clients
 	// that have nothing else.
@@ -38,8 +38,8 @@ type Config struct {
 	Now func() time.Time
 }
 
-// WeakSuites are cipher suites that no client should need.
-type WeakSuites struct {
+// LegacySuites are cipher suites that no client should need.
+type LegacySuites struct {
 	RC4 bool // with SHA-1 or MD5 (RFC 7465 forbids it)
 	DES bool // single DES
 }
@@ -58,7 +58,7 @@ func (c *Config) maxVersion() uint16 {
 	return c.MaxVersion
 }
 
-func (w WeakSuites) allow(s strength) bool {
+func (w LegacySuites) allow(s strength) bool {
 	switch s {
 	case weakRC4:
 		return w.RC4

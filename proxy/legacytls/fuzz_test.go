@@ -76,7 +76,7 @@ func checkParsed(t *testing.T, h *clientHello, body []byte) {
 	}
 	for version := uint16(tls.VersionTLS10); version <= tls.VersionTLS12; version++ {
 		o := h.offer(version)
-		id := o.Choose(WeakSuites{RC4: true, DES: true})
+		id := o.Choose(LegacySuites{RC4: true, DES: true})
 		if id == 0 {
 			continue
 		}

@@ -24,7 +24,7 @@ type Offer struct {
 }
 
 // Choose returns the suite that a client gets; zero if there is none.
-func (o Offer) Choose(weak WeakSuites) uint16 {
+func (o Offer) Choose(weak LegacySuites) uint16 {
 	if s := o.choose(weak); s != nil {
 		return s.id
 	}
@@ -44,7 +44,7 @@ type signatureScheme struct {
 
 const sha1Scheme = 0x0201
 
-func (o Offer) choose(weak WeakSuites) *suite {
+func (o Offer) choose(weak LegacySuites) *suite {
 	ecdhe, signs := o.curve() != 0, o.signature() != nil
 	for i := range suites {
 		s := &suites[i]

@@ -96,11 +96,11 @@ func TestClientsVerify(t *testing.T) {
 }
 
 // A client that has nothing but what is switched off is told so.
-func TestWeakSuitesOfClients(t *testing.T) {
+func TestLegacySuitesOfClients(t *testing.T) {
 	t.Parallel()
 	root := rootFile(t)
 	for _, id := range []uint16{tls.TLS_RSA_WITH_RC4_128_SHA, rsaRC4MD5} {
-		s := (tour{version: tls.VersionTLS10, suite: id, how: byID, config: func(c *Config) { c.Suites = WeakSuites{} }}).serve(t)
+		s := (tour{version: tls.VersionTLS10, suite: id, how: byID, config: func(c *Config) { c.Suites = LegacySuites{} }}).serve(t)
 		out, err := runPeer(t, s.request, "gnutls-cli", "--x509cafile", root, "-p", s.server.port, "127.0.0.1", "--priority", gnutlsPriority(s.version, suiteByID(id)))
 		if err == nil || !strings.Contains(out, "Handshake failed") {
 			t.Errorf("%v: %s", err, out)

@@ -72,7 +72,7 @@ func TestClientSimulations(t *testing.T) {
 		t.Errorf("only %d clients of TLS 1.0 and 1.1", len(all))
 	}
 	config := newConfig(t)
-	config.Suites = WeakSuites{}
+	config.Suites = LegacySuites{}
 	for _, s := range all {
 		c := flight(t, config, hello{captured: s.hello})
 		if c.err != nil {

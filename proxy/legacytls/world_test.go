@@ -49,7 +49,7 @@ func newConfig(t testing.TB) *Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Config{Certificate: certificate, Suites: WeakSuites{RC4: true, DES: true}}
+	return &Config{Certificate: certificate, Suites: LegacySuites{RC4: true, DES: true}}
 }
 
 // clientConfig is that of a crypto/tls client for one version and suite.

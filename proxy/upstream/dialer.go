@@ -128,7 +128,7 @@ func parseConnectTo(pairs map[string]string) (map[endpoint]string, error) {
 // gives each address its share of the time. The connection is a *net.TCPConn
 // unless an https egress proxy stands in between.
 //
-// The error is an *Error, or ctx.Err() when ctx was cancelled.
+// The error is a *record.Failure, or ctx.Err() when ctx was cancelled.
 func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
 	to, err := newEndpoint(host, port)
 	if err != nil {
@@ -136,13 +136,13 @@ func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, 
 	}
 	conn, err := d.dial(ctx, to)
 	if err != nil {
-		return nil, newError(ctx, to, err, dialKind)
+		return nil, failure(ctx, to, err, dialReason)
 	}
 	return conn, nil
 }
 
-// Addresses looks up where Dial would connect to for host:port. The error is an
-// *Error, or ctx.Err() when ctx was cancelled.
+// Addresses looks up where Dial would connect to for host:port. The error is a
+// *record.Failure, or ctx.Err() when ctx was cancelled.
 func (d *Dialer) Addresses(ctx context.Context, host string, port uint16) ([]netip.Addr, error) {
 	to, err := newEndpoint(host, port)
 	if err != nil {
@@ -156,7 +156,7 @@ func (d *Dialer) Addresses(ctx context.Context, host string, port uint16) ([]net
 	resolver := cmp.Or(d.resolver, net.DefaultResolver)
 	found, err := resolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
-		return nil, newError(ctx, to, err, dialKind)
+		return nil, failure(ctx, to, err, dialReason)
 	}
 	return found, nil
 }

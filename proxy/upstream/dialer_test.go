@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/record"
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -77,22 +78,22 @@ func TestDialResolved(t *testing.T) {
 		port      uint16
 		forbidden []string
 		self      string
-		want      Kind // empty: connects
+		want      record.Reason // empty: connects
 	}{
 		"works":                        {answer: answer{addresses: []string{"127.0.0.1"}}, port: open},
 		"first refuses":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: open},
-		"all refuse":                   {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: closed, want: Refused},
+		"all refuse":                   {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: closed, want: record.ReasonUpstreamRefused},
 		"first forbidden, then works":  {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: open},
-		"first forbidden, then refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: closed, want: Refused},
-		"refuses, then forbidden":      {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1"}, port: open, want: Refused},
-		"all forbidden":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1", "127.0.0.2"}, port: open, want: AddressForbidden},
+		"first forbidden, then refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: closed, want: record.ReasonUpstreamRefused},
+		"refuses, then forbidden":      {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1"}, port: open, want: record.ReasonUpstreamRefused},
+		"all forbidden":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1", "127.0.0.2"}, port: open, want: record.ReasonAddressForbidden},
 		"first is self, then works":    {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, self: "127.0.0.2", port: open},
-		"self":                         {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", port: open, want: IsSelf},
-		"self and forbidden":           {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", forbidden: []string{"127.0.0.1"}, port: open, want: IsSelf},
-		"does not exist":               {answer: answer{code: dnsmessage.RCodeNameError}, port: open, want: NameNotFound},
-		"no address":                   {answer: answer{}, port: open, want: NameNotFound},
-		"server failure":               {answer: answer{code: dnsmessage.RCodeServerFailure}, port: open, want: DNSFailed},
-		"refused by name server":       {answer: answer{code: dnsmessage.RCodeRefused}, port: open, want: DNSFailed},
+		"self":                         {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", port: open, want: record.ReasonDestinationIsSelf},
+		"self and forbidden":           {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", forbidden: []string{"127.0.0.1"}, port: open, want: record.ReasonDestinationIsSelf},
+		"does not exist":               {answer: answer{code: dnsmessage.RCodeNameError}, port: open, want: record.ReasonNameNotFound},
+		"no address":                   {answer: answer{}, port: open, want: record.ReasonNameNotFound},
+		"server failure":               {answer: answer{code: dnsmessage.RCodeServerFailure}, port: open, want: record.ReasonDNSFailed},
+		"refused by name server":       {answer: answer{code: dnsmessage.RCodeRefused}, port: open, want: record.ReasonDNSFailed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +105,7 @@ func TestDialResolved(t *testing.T) {
 			d.forbidden = except(test.forbidden...)
 			conn, err := d.Dial(t.Context(), host, test.port)
 			if test.want != "" {
-				wantKind(t, err, test.want)
+				wantReason(t, err, test.want)
 				return
 			}
 			if err != nil {
@@ -129,12 +130,12 @@ func TestDialForbidden(t *testing.T) {
 	} {
 		d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {addresses: addresses}})})
 		_, err := d.Dial(t.Context(), host, port(server))
-		wantKind(t, err, AddressForbidden)
+		wantReason(t, err, record.ReasonAddressForbidden)
 	}
 	d := newDialer(t, Config{})
 	for _, literal := range []string{"127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "169.254.169.254"} {
 		_, err := d.Dial(t.Context(), literal, port(server))
-		wantKind(t, err, AddressForbidden)
+		wantReason(t, err, record.ReasonAddressForbidden)
 	}
 	if reached.Load() {
 		t.Error("a connection reached the server on loopback")
@@ -149,17 +150,17 @@ func TestMappedGuards(t *testing.T) {
 	isSelf := func(a netip.AddrPort) bool { return a == server.AddrPort() }
 	d := newDialer(t, Config{ConnectTo: mapped(server), IsSelf: isSelf})
 	_, err := d.Dial(t.Context(), host, 443)
-	wantKind(t, err, IsSelf)
+	wantReason(t, err, record.ReasonDestinationIsSelf)
 
 	unspecified := map[string]string{host + ":443": hostPort("0.0.0.0", port(server))}
 	d = newDialer(t, Config{ConnectTo: unspecified, IsSelf: isSelf})
 	_, err = d.Dial(t.Context(), host, 443)
-	wantKind(t, err, AddressForbidden)
+	wantReason(t, err, record.ReasonAddressForbidden)
 
 	inIPv6 := map[string]string{host + ":443": hostPort("::ffff:127.0.0.1", port(server))}
 	d = newDialer(t, Config{ConnectTo: inIPv6, IsSelf: isSelf})
 	_, err = d.Dial(t.Context(), host, 443)
-	wantKind(t, err, IsSelf)
+	wantReason(t, err, record.ReasonDestinationIsSelf)
 }
 
 // TestHappyEyeballs: the first family does not answer until the second was
@@ -191,7 +192,7 @@ func TestAbsoluteNames(t *testing.T) {
 	t.Parallel()
 	d := newDialer(t, Config{Resolver: nameServer(t, nil)})
 	_, err := d.Dial(t.Context(), "intranet", 443)
-	wantKind(t, err, NameNotFound)
+	wantReason(t, err, record.ReasonNameNotFound)
 	var lookup *net.DNSError
 	if !errors.As(err, &lookup) || lookup.Name != "intranet." {
 		t.Errorf("got %v, want a lookup of the absolute name", err)
@@ -203,13 +204,13 @@ func TestDialNotAName(t *testing.T) {
 	d := newDialer(t, Config{})
 	for _, bad := range []string{"", ".", "a b", "a\r\nb", "fe80::1%lo", "a..b", strings.Repeat("a", 64) + ".example"} {
 		_, err := d.Dial(t.Context(), bad, 443)
-		failure := wantKind(t, err, NameNotFound)
+		failure := wantReason(t, err, record.ReasonNameNotFound)
 		if strings.ContainsAny(failure.Error(), "\r\n") {
 			t.Errorf("error is more than one line: %q", failure)
 		}
 	}
 	_, err := d.DialContext(t.Context(), "tcp", "mail.example.com")
-	wantKind(t, err, NameNotFound)
+	wantReason(t, err, record.ReasonNameNotFound)
 }
 
 func TestDialUnreachable(t *testing.T) {
@@ -217,7 +218,7 @@ func TestDialUnreachable(t *testing.T) {
 	// TCP has no broadcast, so the kernel says no at once.
 	d := newDialer(t, Config{ConnectTo: map[string]string{host + ":443": "255.255.255.255:443"}})
 	_, err := d.Dial(t.Context(), host, 443)
-	wantKind(t, err, Unreachable)
+	wantReason(t, err, record.ReasonUpstreamUnreachable)
 }
 
 func TestDialTimeout(t *testing.T) {
@@ -226,7 +227,7 @@ func TestDialTimeout(t *testing.T) {
 	ctx, expire := newExpiring(t)
 	expire()
 	_, err := d.Dial(ctx, host, 443)
-	wantKind(t, err, Timeout)
+	wantReason(t, err, record.ReasonUpstreamTimeout)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v does not wrap context.DeadlineExceeded", err)
 	}
@@ -234,7 +235,7 @@ func TestDialTimeout(t *testing.T) {
 	ctx, expire = newExpiring(t)
 	d = newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {silent: expire}})})
 	_, err = d.Dial(ctx, host, 443)
-	wantKind(t, err, DNSFailed)
+	wantReason(t, err, record.ReasonDNSFailed)
 
 	// One address is refused by the check, the other leads nowhere in time.
 	ctx, expire = newExpiring(t)
@@ -247,7 +248,7 @@ func TestDialTimeout(t *testing.T) {
 		return true
 	}
 	_, err = d.Dial(ctx, host, closedPort(t))
-	wantKind(t, err, Timeout)
+	wantReason(t, err, record.ReasonUpstreamTimeout)
 }
 
 func TestDialCancelled(t *testing.T) {

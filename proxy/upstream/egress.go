@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -99,7 +101,7 @@ func (p *egressProxy) wrap(err error) error {
 	if isClassified(err) {
 		return wrapped
 	}
-	return &classified{EgressProxy, wrapped}
+	return &classified{record.ReasonEgressProxyFailed, wrapped}
 }
 
 // bind lets ctx end all waiting on conn until release is called. When ctx was

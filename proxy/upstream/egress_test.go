@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An egress is a proxy that answers every CONNECT with the same text. It
@@ -151,7 +153,7 @@ func TestEgressHTTPS(t *testing.T) {
 
 	d = newDialer(t, Config{Roots: newAuthority(t).roots(), Proxy: proxyURL})
 	_, err = d.Dial(t.Context(), host, 443)
-	wantKind(t, err, EgressProxy)
+	wantReason(t, err, record.ReasonEgressProxyFailed)
 	var untrusted *tls.CertificateVerificationError
 	if !errors.As(err, &untrusted) {
 		t.Errorf("got %v, want it to say that the proxy is not trusted", err)
@@ -183,7 +185,7 @@ func TestEgressSaysNo(t *testing.T) {
 			_, proxyURL := newEgress(t, test.answer)
 			proxyURL.User = test.user
 			_, err := newDialer(t, Config{Proxy: proxyURL}).Dial(t.Context(), host, 443)
-			wantKind(t, err, EgressProxy)
+			wantReason(t, err, record.ReasonEgressProxyFailed)
 			if !strings.Contains(err.Error(), "egress proxy "+proxyURL.Host+": ") || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
@@ -205,8 +207,8 @@ func TestEgressBroken(t *testing.T) {
 	} {
 		d := newDialer(t, Config{Proxy: &url.URL{Scheme: "http", Host: proxy}, Resolver: nameServer(t, nil)})
 		_, err := d.Dial(t.Context(), host, 443)
-		if failure := wantKind(t, err, EgressProxy); failure.Destination != host+":443" {
-			t.Errorf("%s: got destination %q", name, failure.Destination)
+		if failure := wantReason(t, err, record.ReasonEgressProxyFailed); !strings.Contains(failure.Error(), "reaching "+host+":443: ") {
+			t.Errorf("%s: got %q", name, failure)
 		}
 	}
 }
@@ -218,15 +220,15 @@ func TestEgressGuards(t *testing.T) {
 	_, proxyURL := newEgress(t, connectEstablished)
 	d := newDialer(t, Config{Proxy: proxyURL})
 	_, err := d.Dial(t.Context(), "169.254.169.254", 80)
-	wantKind(t, err, AddressForbidden)
+	wantReason(t, err, record.ReasonAddressForbidden)
 
 	d = newDialer(t, Config{Proxy: proxyURL, IsSelf: func(a netip.AddrPort) bool { return a.String() == proxyURL.Host }})
 	_, err = d.Dial(t.Context(), host, 443)
-	wantKind(t, err, IsSelf)
+	wantReason(t, err, record.ReasonDestinationIsSelf)
 
 	d = newDialer(t, Config{Proxy: proxyURL, IsSelf: func(a netip.AddrPort) bool { return a.String() == "192.0.2.1:443" }})
 	_, err = d.Dial(t.Context(), "::ffff:192.0.2.1", 443)
-	wantKind(t, err, IsSelf)
+	wantReason(t, err, record.ReasonDestinationIsSelf)
 }
 
 func TestEgressEndsWithContext(t *testing.T) {
@@ -234,7 +236,7 @@ func TestEgressEndsWithContext(t *testing.T) {
 	expired, expire := newExpiring(t)
 	proxyURL := &url.URL{Scheme: "http", Host: serve(t, hangAfter(expire)).String()}
 	_, err := newDialer(t, Config{Proxy: proxyURL}).Dial(expired, host, 443)
-	wantKind(t, err, EgressProxy)
+	wantReason(t, err, record.ReasonEgressProxyFailed)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

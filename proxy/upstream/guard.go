@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A guard is asked about every address of one Dial at the moment of
@@ -58,10 +60,10 @@ func (g *guard) note(allowed string) {
 func (g *guard) check(address netip.AddrPort) error {
 	ip := address.Addr().Unmap().WithZone("")
 	if g.isSelf(netip.AddrPortFrom(ip, address.Port())) {
-		return &classified{IsSelf, fmt.Errorf("%s leads back to tlslift itself", address)}
+		return &classified{record.ReasonDestinationIsSelf, fmt.Errorf("%s leads back to tlslift itself", address)}
 	}
 	if g.forbidden(ip) {
-		return &classified{AddressForbidden, fmt.Errorf("%s is not an address on the public internet", ip)}
+		return &classified{record.ReasonAddressForbidden, fmt.Errorf("%s is not an address on the public internet", ip)}
 	}
 	return nil
 }

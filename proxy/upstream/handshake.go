@@ -13,7 +13,7 @@ import (
 // Dial for the same host and port. It offers the protocols of alpn; none when
 // that is empty.
 //
-// The error is an *Error, or ctx.Err() when ctx was cancelled. Closing conn
+// The error is a *record.Failure, or ctx.Err() when ctx was cancelled. Closing conn
 // after an error is the caller's task; it is closed already when ctx ended.
 func (d *Dialer) Handshake(ctx context.Context, conn net.Conn, host string, port uint16, alpn []string) (*tls.Conn, error) {
 	to, err := newEndpoint(host, port)
@@ -25,7 +25,7 @@ func (d *Dialer) Handshake(ctx context.Context, conn net.Conn, host string, port
 	config.Certificates = d.certificates
 	secure := tls.Client(conn, config)
 	if err := handshake(ctx, secure); err != nil {
-		return nil, newError(ctx, to, err, handshakeKind)
+		return nil, failure(ctx, to, err, handshakeReason)
 	}
 	return secure, nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // serveTLS echoes over TLS.
@@ -69,25 +71,25 @@ func TestHandshakeFails(t *testing.T) {
 	selfSigned.certificate = sign(t, template, template, &selfSigned.key.PublicKey, selfSigned.key)
 	tests := map[string]struct {
 		config *tls.Config
-		want   Kind
+		want   record.Reason
 	}{
-		"TLS 1.1 only": {&tls.Config{Certificates: []tls.Certificate{valid}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, TLSTooOld},
-		"expired":      {changed(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), CertificateExpired},
+		"TLS 1.1 only": {&tls.Config{Certificates: []tls.Certificate{valid}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, record.ReasonUpstreamTLSTooOld},
+		"expired":      {changed(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), record.ReasonUpstreamCertExpired},
 		"not yet valid": {changed(func(c *x509.Certificate) {
 			c.NotBefore = time.Now().Add(30 * time.Minute)
-		}), CertificateExpired},
-		"unknown authority": {only(stranger.issue(t, nil)), CertificateUntrusted},
+		}), record.ReasonUpstreamCertExpired},
+		"unknown authority": {only(stranger.issue(t, nil)), record.ReasonUpstreamCertUntrusted},
 		"self-signed": {only(tls.Certificate{
 			Certificate: [][]byte{selfSigned.certificate.Raw}, PrivateKey: selfSigned.key,
-		}), CertificateUntrusted},
-		"other name":               {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }), CertificateName},
-		"name only as common name": {changed(func(c *x509.Certificate) { c.DNSNames = nil }), CertificateName},
+		}), record.ReasonUpstreamCertUntrusted},
+		"other name":               {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }), record.ReasonUpstreamCertName},
+		"name only as common name": {changed(func(c *x509.Certificate) { c.DNSNames = nil }), record.ReasonUpstreamCertName},
 		"for clients only": {changed(func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-		}), CertificateInvalid},
+		}), record.ReasonUpstreamCertInvalid},
 		"wants a client certificate": {&tls.Config{
 			Certificates: []tls.Certificate{valid}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12,
-		}, HandshakeFailed},
+		}, record.ReasonUpstreamHandshakeFailed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -95,9 +97,9 @@ func TestHandshakeFails(t *testing.T) {
 			server := serveTLS(t, test.config)
 			d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: mapped(server)})
 			_, err := handshakeWith(t.Context(), t, d, 443)
-			failure := wantKind(t, err, test.want)
-			if failure.Destination != host+":443" {
-				t.Errorf("got destination %q", failure.Destination)
+			failure := wantReason(t, err, test.want)
+			if !strings.Contains(failure.Error(), "reaching "+host+":443: ") {
+				t.Errorf("got %q", failure)
 			}
 		})
 	}
@@ -108,18 +110,18 @@ func TestHandshakeBroken(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		server func(net.Conn)
-		want   Kind
+		want   record.Reason
 	}{
-		"closes": {func(conn net.Conn) { readSome(conn) }, HandshakeFailed},
+		"closes": {func(conn net.Conn) { readSome(conn) }, record.ReasonUpstreamHandshakeFailed},
 		"resets": {func(conn net.Conn) {
 			readSome(conn)
 			_ = conn.(*net.TCPConn).SetLinger(0)
-		}, HandshakeFailed},
-		"answers plain text":    {say("220 mail.example.com ready\r\n"), HandshakeFailed},
-		"alert":                 {say("\x15\x03\x03\x00\x02\x02\x28"), HandshakeFailed},
-		"protocol alert":        {say("\x15\x03\x01\x00\x02\x02\x46"), TLSTooOld},
-		"chooses TLS 1.1":       {say(serverHello11()), TLSTooOld},
-		"truncated ServerHello": {say(serverHello11()[:20]), HandshakeFailed},
+		}, record.ReasonUpstreamHandshakeFailed},
+		"answers plain text":    {say("220 mail.example.com ready\r\n"), record.ReasonUpstreamHandshakeFailed},
+		"alert":                 {say("\x15\x03\x03\x00\x02\x02\x28"), record.ReasonUpstreamHandshakeFailed},
+		"protocol alert":        {say("\x15\x03\x01\x00\x02\x02\x46"), record.ReasonUpstreamTLSTooOld},
+		"chooses TLS 1.1":       {say(serverHello11()), record.ReasonUpstreamTLSTooOld},
+		"truncated ServerHello": {say(serverHello11()[:20]), record.ReasonUpstreamHandshakeFailed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -127,7 +129,7 @@ func TestHandshakeBroken(t *testing.T) {
 			server := serve(t, test.server)
 			d := newDialer(t, Config{ConnectTo: mapped(server)})
 			_, err := handshakeWith(t.Context(), t, d, 443)
-			wantKind(t, err, test.want)
+			wantReason(t, err, test.want)
 		})
 	}
 }
@@ -155,7 +157,7 @@ func TestHandshakeEndsWithContext(t *testing.T) {
 	expired, expire := newExpiring(t)
 	d := newDialer(t, Config{ConnectTo: mapped(serve(t, hangAfter(expire)))})
 	_, err := handshakeWith(expired, t, d, 443)
-	wantKind(t, err, Timeout)
+	wantReason(t, err, record.ReasonUpstreamTimeout)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -180,7 +182,7 @@ func TestHandshakeLeavesOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = d.Handshake(t.Context(), conn, host, 443, nil)
-	wantKind(t, err, HandshakeFailed)
+	wantReason(t, err, record.ReasonUpstreamHandshakeFailed)
 	if _, err := io.WriteString(conn, "still here"); err != nil {
 		t.Errorf("the connection is closed: %v", err)
 	}
@@ -191,7 +193,7 @@ func TestHandshakeLeavesOpen(t *testing.T) {
 func TestHandshakeNotAName(t *testing.T) {
 	t.Parallel()
 	_, err := newDialer(t, Config{}).Handshake(t.Context(), nil, "a b", 443, nil)
-	wantKind(t, err, NameNotFound)
+	wantReason(t, err, record.ReasonNameNotFound)
 }
 
 func TestClientCertificate(t *testing.T) {

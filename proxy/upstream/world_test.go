@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // host is the name that test servers have a certificate for.
@@ -100,15 +102,15 @@ func mapped(address net.Addr) map[string]string {
 	return map[string]string{host + ":443": address.String()}
 }
 
-// wantKind checks that err is an *Error of the given kind.
-func wantKind(t *testing.T, err error, kind Kind) *Error {
+// wantReason checks that err is a failure with the given reason.
+func wantReason(t *testing.T, err error, want record.Reason) *record.Failure {
 	t.Helper()
-	var failure *Error
+	var failure *record.Failure
 	if !errors.As(err, &failure) {
-		t.Fatalf("got error %v (%T), want an *Error of kind %s", err, err, kind)
+		t.Fatalf("got error %v (%T), want a *record.Failure with reason %s", err, err, want)
 	}
-	if failure.Kind != kind {
-		t.Fatalf("got kind %s (%v), want %s", failure.Kind, err, kind)
+	if failure.Reason != want {
+		t.Fatalf("got reason %s (%v), want %s", failure.Reason, err, want)
 	}
 	return failure
 }

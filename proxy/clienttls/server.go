@@ -1,0 +1,231 @@
+// Package clienttls ends the TLS of a client that is lifted, with the TLS stack
+// that the decision names: crypto/tls or legacytls. It chooses the leaf, keeps the
+// keys of session tickets, and says why a handshake failed.
+//
+// It is the one place that configures TLS towards clients. It never reaches a
+// destination.
+package clienttls
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
+)
+
+// maxSessions bounds the sessions that are kept for clients without tickets.
+const maxSessions = 10000
+
+// A Server ends the TLS of clients. It is safe for concurrent use.
+type Server struct {
+	ca       *localca.CA
+	dhBits   int
+	timeout  time.Duration
+	tickets  *tls.Config // holds crypto/tls's session ticket keys, which rotate
+	sessions *legacytls.Sessions
+}
+
+// New returns a server whose leaves ca signs. DHBits is the length of the group
+// for DHE, 1024 or 2048; zero means 1024. Timeout bounds each handshake.
+func New(ca *localca.CA, dhBits int, timeout time.Duration) (*Server, error) {
+	secret, err := ca.Secret("session tickets")
+	if err != nil {
+		return nil, fmt.Errorf("deriving the keys of session tickets: %w", err)
+	}
+	return &Server{
+		ca: ca, dhBits: dhBits, timeout: timeout, tickets: new(tls.Config),
+		sessions: legacytls.NewSessions(secret, maxSessions),
+	}, nil
+}
+
+// A Client is what a handshake depends on.
+type Client struct {
+	Hello *clienthello.Hello
+	// Stack is the one that the decision names.
+	Stack decide.Stack
+	// Legacy are the legacy suites that the client may be offered.
+	Legacy legacytls.LegacySuites
+	// Options are those of the clients file.
+	Options clientfile.Options
+	// Host is the destination's host, and Destination host and port. Sessions
+	// are resumed for the same destination only.
+	Host, Destination string
+	// Upstream is the verified TLS with the destination, whose certificate gives
+	// the leaf its SANs and whose ALPN protocol the client gets; nil means the
+	// host alone, and no ALPN.
+	Upstream *tls.ConnectionState
+}
+
+// A stack is what the two TLS stacks have in common.
+type stack interface {
+	net.Conn
+	HandshakeContext(ctx context.Context) error
+	CloseWrite() error
+}
+
+// A Conn is the client's side of a lifted connection.
+type Conn struct {
+	stack
+	raw       net.Conn
+	handshake *record.Handshake
+}
+
+// Handshake does the handshake with a client whose bytes conn has from the
+// ClientHello on. The error is a *record.Failure.
+func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client) (*Conn, error) {
+	var names []string
+	var protocol string
+	if up := c.Upstream; up != nil {
+		names, protocol = up.PeerCertificates[0].DNSNames, up.NegotiatedProtocol
+	}
+	leaf, err := s.ca.Leaf(c.Host, names, leafProfile(c.Hello, c.Options.Leaf))
+	if err != nil {
+		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("making leaf: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	start := time.Now()
+	watched := &watchedConn{Conn: conn}
+	var ended stack
+	if c.Stack == decide.LegacyStack {
+		ended = legacytls.Server(watched, s.legacyConfig(&c, leaf, protocol))
+	} else {
+		ended = tls.Server(watched, s.cryptoConfig(&c, leaf, protocol))
+	}
+	if err := ended.HandshakeContext(ctx); err != nil {
+		return nil, failureOf(err, watched.silentSince(leaf))
+	}
+	return &Conn{stack: ended, raw: conn.Conn, handshake: describe(ended, start)}, nil
+}
+
+// legacyConfig is the one place that configures legacytls.
+func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string) *legacytls.Config {
+	return &legacytls.Config{
+		Certificate:  leaf,
+		MaxVersion:   min(c.Hello.MaxVersion(), tls.VersionTLS12),
+		Suites:       c.Legacy,
+		DHBits:       cmp.Or(c.Options.DHBits, s.dhBits),
+		SplitRecords: c.Options.SplitRecords,
+		Protocol:     protocol,
+		Sessions:     s.sessions,
+		Binding:      c.Destination,
+	}
+}
+
+// cryptoConfig is the one place that configures crypto/tls towards clients.
+func (s *Server) cryptoConfig(c *Client, leaf *tls.Certificate, protocol string) *tls.Config {
+	cfg := &tls.Config{ //nolint:gosec // TLS 1.3 is for those who offer it
+		Certificates: []tls.Certificate{*leaf},
+		CipherSuites: decide.CryptoSuites(c.Hello, c.Legacy.RC4),
+		MinVersion:   tls.VersionTLS12,
+		MaxVersion:   tls.VersionTLS12,
+	}
+	// A capable client that the destination refused may speak only TLS 1.3.
+	if c.Hello.Offers(tls.VersionTLS13) {
+		cfg.MaxVersion = tls.VersionTLS13
+	}
+	if protocol != "" {
+		cfg.NextProtos = []string{protocol}
+	}
+	s.bindTickets(cfg, c.Destination)
+	return cfg
+}
+
+// bindTickets makes session tickets good for one destination only: a client
+// that resumes sees no certificate, so a ticket must not carry its trust from
+// one destination to another.
+func (s *Server) bindTickets(cfg *tls.Config, destination string) {
+	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+		ss.Extra = append(ss.Extra, []byte(destination))
+		return s.tickets.EncryptTicket(cs, ss)
+	}
+	cfg.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+		ss, err := s.tickets.DecryptTicket(identity, cs)
+		if err != nil || ss == nil {
+			return nil, err
+		}
+		bound := slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(destination)) })
+		if !bound {
+			return nil, nil // a full handshake instead
+		}
+		return ss, nil
+	}
+}
+
+// leafProfile returns the kind of certificate that a client gets. Clients say
+// only since TLS 1.2 what they can check; those without AES are of a time when
+// that was SHA-1.
+func leafProfile(h *clienthello.Hello, leaf clientfile.Leaf) localca.Profile {
+	p := localca.Profile{Bits: leaf.Bits, WithCA: leaf.WithCA}
+	switch leaf.Hash {
+	case clientfile.HashSHA1:
+		p.SHA1 = true
+	case clientfile.HashAuto:
+		p.SHA1 = !slices.ContainsFunc(h.CipherSuites, func(s uint16) bool { return strings.Contains(decide.SuiteName(s), "AES") })
+	}
+	return p
+}
+
+// Handshake returns what was agreed on.
+func (c *Conn) Handshake() *record.Handshake { return c.handshake }
+
+// Read takes the end of the stream for the end of what the client sends: many old
+// clients close without close_notify.
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.stack.Read(p)
+	if errors.Is(err, legacytls.ErrNoCloseNotify) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// CloseNotify sends a close_notify and leaves the connection open.
+func (c *Conn) CloseNotify() error { return c.stack.CloseWrite() }
+
+// CloseWrite sends a close_notify and a FIN. Nothing can follow a close_notify,
+// and old clients that read until the end of the stream wait for the FIN.
+func (c *Conn) CloseWrite() error {
+	if err := c.CloseNotify(); err != nil {
+		return err
+	}
+	return relay.CloseWrite(c.raw)
+}
+
+func describe(ended stack, start time.Time) *record.Handshake {
+	legacy, is := ended.(*legacytls.Conn)
+	if !is {
+		return Describe(ended.(*tls.Conn).ConnectionState(), start)
+	}
+	state := legacy.ConnectionState()
+	return &record.Handshake{
+		Version:     clienthello.VersionName(state.Version),
+		CipherSuite: legacytls.SuiteName(state.CipherSuite),
+		Resumed:     state.DidResume,
+		Duration:    time.Since(start),
+	}
+}
+
+// Describe returns the record of a handshake of crypto/tls that has just ended.
+func Describe(cs tls.ConnectionState, start time.Time) *record.Handshake {
+	return &record.Handshake{
+		Version:     clienthello.VersionName(cs.Version),
+		CipherSuite: tls.CipherSuiteName(cs.CipherSuite),
+		Resumed:     cs.DidResume,
+		Duration:    time.Since(start),
+	}
+}

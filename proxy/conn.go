@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/httpproxy"
+	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/mail"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
+)
+
+// A conn is one accepted connection and what the steps have found out about it.
+type conn struct {
+	*relay.Conn // the client's, with its one reader
+
+	socket *socket
+	rec    *record.Record
+
+	options clientfile.Options     // of the clients file
+	legacy  legacytls.LegacySuites // that the client may be offered
+
+	// original is the original destination of a redirected client; invalid for
+	// others. isFromHeader means that a PROXY header named it, and not the kernel.
+	original     netip.AddrPort
+	isFromHeader bool
+
+	tunnel   *httpproxy.Tunnel // the CONNECT request; nil on other listeners
+	out      *outbound         // the destination and the connection to it
+	mail     *mail.Session     // nil unless it is SMTP, IMAP or POP3
+	hello    *clienthello.Hello
+	decision decide.Decision
+
+	isLifting  bool            // the client's TLS is to end here
+	startedTLS bool            // our handshake with the client has begun
+	inside     *clienttls.Conn // the client's TLS; nil until the handshake is complete
+}
+
+// newConn begins the record of an accepted connection.
+func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
+	remote := addrPortOf(accepted.RemoteAddr())
+	rec := &record.Record{
+		Listener: from.name, Client: remote.Addr(), Start: now,
+		Protocol: record.ProtocolUnknown, OfferedVersion: record.VersionNone,
+	}
+	return &conn{
+		Conn: relay.NewConn(accepted), socket: from, rec: rec,
+		out: &outbound{dialer: s.dialer, loops: s.loops, timeout: s.cfg.HandshakeTimeout, rec: rec, from: remote},
+	}
+}
+
+// addrPortOf returns an IPv4 address as such, also of a socket of both families.
+func addrPortOf(addr net.Addr) netip.AddrPort {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// scheme returns what the client speaks: what its listener says, or the port of its
+// original destination.
+func (c *conn) scheme() listener.Scheme {
+	if c.original.IsValid() {
+		return c.socket.url.SchemeOf(c.original.Port())
+	}
+	return c.socket.url.Scheme
+}
+
+// mailProtocol returns the mail protocol of the connection; empty for others.
+func (c *conn) mailProtocol() record.Protocol {
+	if c.tunnel != nil {
+		return listener.STARTTLSPort(c.out.destination.Port)
+	}
+	return c.scheme().Mail()
+}
+
+// dropUpstream gives up the connection to the destination for another one.
+func (c *conn) dropUpstream() {
+	c.out.drop()
+	if c.mail != nil {
+		c.mail.Drop()
+	}
+}
+
+// abort ends both sides at once with a reset. A broken transfer has to look
+// broken to the side that is still there, and many old clients take a mere FIN
+// for its end, with or without a close_notify.
+func (c *conn) abort() {
+	relay.Reset(c.Conn.Conn)
+	if c.out.conn != nil {
+		relay.Reset(c.out.conn)
+	}
+}
+
+// close frees everything the connection holds.
+func (c *conn) close() {
+	c.Release()
+	_ = c.Close()
+	if c.mail != nil {
+		c.mail.Close()
+	}
+	c.out.close()
+}
+
+// lingerTime and lingerBytes bound how long a refused client is read from, and
+// maxLingering how many are: they have no place in the limits any more, so a flood
+// of them must not pile up.
+const (
+	lingerTime   = 2 * time.Second
+	lingerBytes  = 256 << 10
+	maxLingering = 256
+)
+
+// linger half-closes and reads what the client still sends before the caller
+// closes: closing a socket with unread bytes sends a reset, which can destroy
+// the error message on its way to the client (RFC 1122 section 4.2.2.13).
+func (c *conn) linger(lingering *atomic.Int32) {
+	defer lingering.Add(-1)
+	if lingering.Add(1) > maxLingering {
+		return
+	}
+	if c.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, c, lingerBytes)
+}

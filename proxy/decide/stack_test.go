@@ -1,0 +1,60 @@
+package decide
+
+import (
+	"crypto/tls"
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// legacytls ends what crypto/tls refuses and everything below TLS 1.2;
+// crypto/tls the rest.
+func TestStack(t *testing.T) {
+	t.Parallel()
+	const v10, v11, v12 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12
+	rc4, des := legacytls.LegacySuites{RC4: true}, legacytls.LegacySuites{DES: true}
+	for _, tt := range []struct {
+		name   string
+		h      *clienthello.Hello
+		legacy legacytls.LegacySuites
+		want   Stack
+	}{
+		{"TLS 1.0", hello(v10, rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.1", hello(v11, rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, RSA key exchange", modern12(rsaAES128CBC), legacytls.LegacySuites{}, CryptoStack},
+		{"TLS 1.2, capable", modern12(ecdheRSAAES128GCM), legacytls.LegacySuites{}, CryptoStack},
+		{"TLS 1.3", with13(modern12(tls13AES128), tls.VersionTLS13), legacytls.LegacySuites{}, CryptoStack},
+		{"TLS 1.2, DHE only", modern12(dheAES128GCM), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, ECDHE with SHA-1 signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), rsaSHA1), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, SHA-1 signatures and RSA key exchange", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), rsaSHA1), legacytls.LegacySuites{}, CryptoStack},
+		{"TLS 1.2 in SSLv2 format", sslv2(hello(v12, rsaAES128CBC)), legacytls.LegacySuites{}, LegacyStack},
+		{"RC4 with MD5", hello(v10, 0x0004), legacytls.LegacySuites{}, NoStack},
+		{"RC4 with MD5, allowed", hello(v10, 0x0004), rc4, LegacyStack},
+		{"RC4 at TLS 1.2, allowed", modern12(rsaRC4), rc4, CryptoStack},
+		{"DES, allowed", hello(v10, rsaDES), des, LegacyStack},
+		{"SSL 3.0", hello(0x0300, rsaAES128CBC), legacytls.LegacySuites{}, NoStack},
+	} {
+		if got := Decide(tt.h, Circumstance{Legacy: tt.legacy}).Stack; got != tt.want {
+			t.Errorf("%s: got stack %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// The log names what a refused client offered, and what would serve it.
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	for want, h := range map[string]*clienthello.Hello{
+		"offered TLS 1.0 with TLS_RSA_WITH_RC4_128_MD5, 0x0003; it needs rc4": hello(tls.VersionTLS10, 0x0004, 0x0003),
+		"offered TLS 1.0 with TLS_RSA_WITH_DES_CBC_SHA; it needs des":         hello(tls.VersionTLS10, rsaDES),
+	} {
+		if got := Describe(h, record.ReasonCipherSuiteDisabled).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := Describe(hello(tls.VersionTLS10, 0x0003), record.ReasonNoSharedCipherSuite).Error(); strings.Contains(got, "needs") {
+		t.Errorf("got %q, though no setting helps", got)
+	}
+}

@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// An outbound is the destination of a connection and our connection to it.
+type outbound struct {
+	dialer  *upstream.Dialer
+	loops   *loops
+	timeout time.Duration // of dialling, and of the handshake
+	rec     *record.Record
+
+	from     netip.AddrPort // the client
+	original netip.AddrPort // its original destination; invalid unless it was redirected
+
+	destination policy.Destination // as allowed; zero until it is known
+	alpn        []string           // what to offer; nil for nothing
+
+	conn   net.Conn    // nil until dialled
+	secure *tls.Conn   // the TLS on conn; nil until the handshake is complete
+	unbind func()      // ends what is bound to conn
+	isLoop atomic.Bool // conn was redirected back to us
+}
+
+// set notes the destination.
+func (o *outbound) set(d policy.Destination) {
+	o.destination = d
+	o.rec.Destination = d.String()
+}
+
+// Dial opens the connection to the destination unless it is open. It ends with
+// ctx. The error is a *record.Failure.
+func (o *outbound) Dial(ctx context.Context) (net.Conn, error) {
+	if o.conn != nil {
+		return o.conn, nil
+	}
+	// By now, if this connection is one of ours, that one has been noted: TLS has
+	// begun in it, or it waits for our greeting.
+	if o.isLoop.Load() || o.original.IsValid() && o.loops.detect(o.from, o.original) {
+		return nil, record.Fail(record.ReasonRedirectLoop, nil)
+	}
+	timed, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	opened, err := o.dialer.Dial(timed, o.destination.Host, o.destination.Port)
+	if err != nil {
+		return nil, upstreamFailure(err)
+	}
+	o.conn = opened
+	remove := o.loops.add(o, opened)
+	stop := context.AfterFunc(ctx, func() { relay.Reset(opened) })
+	o.unbind = func() {
+		remove()
+		stop()
+	}
+	return opened, nil
+}
+
+// Handshake opens verified TLS on the connection and returns it. The error is a
+// *record.Failure.
+func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	start := time.Now()
+	secure, err := o.dialer.Handshake(ctx, o.conn, o.destination.Host, o.destination.Port, o.alpn)
+	if err != nil {
+		return nil, upstreamFailure(err)
+	}
+	o.secure, o.rec.UpstreamTLS = secure, clienttls.Describe(secure.ConnectionState(), start)
+	return secure, nil
+}
+
+// drop closes the connection, so that Dial opens another one.
+func (o *outbound) drop() {
+	o.close()
+	o.conn, o.secure = nil, nil
+	o.rec.UpstreamTLS = nil // it says nothing about the next one
+}
+
+// close closes the connection.
+func (o *outbound) close() {
+	if o.conn != nil {
+		o.unbind()
+		_ = o.conn.Close()
+	}
+}
+
+// upstreamFailure returns why the destination could not be reached; a cut-off at
+// shutdown says nothing about it.
+func upstreamFailure(err error) *record.Failure {
+	var f *record.Failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, context.Canceled):
+		return record.Fail(record.ReasonCutOff, err)
+	}
+	return record.Fail(record.ReasonUpstreamUnreachable, err)
+}

@@ -1,0 +1,219 @@
+// Package httpproxy is the HTTP side of an explicit proxy: it reads the requests of
+// a client until one is a CONNECT, and answers those for plain http itself.
+//
+// goproxy parses the requests and makes the round trips. Its interception and its
+// CA, whose key is public, are never used, and nothing but HTTP comes back through
+// it.
+package httpproxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
+)
+
+// maxHeader bounds a request's header; net/http allows 4 KiB above it. Responses
+// come from allowed hosts, and may have more.
+const (
+	maxHeader         = 16 << 10
+	maxResponseHeader = 64 << 10
+)
+
+// ErrServed ends a connection that became no tunnel: its requests for plain http
+// were answered.
+var ErrServed = errors.New("served")
+
+// A Config is what New needs. All fields are required.
+type Config struct {
+	// Check returns the destination that a client asked for as host:port, if it is
+	// allowed. The error is a *record.Failure.
+	Check func(hostport string) (policy.Destination, error)
+	// Dial connects to the destination of a request for plain http, which Check
+	// has allowed. The error is a *record.Failure unless ctx ended.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// HandshakeTimeout bounds reading a request's header, dialling, and waiting
+	// for a response's header.
+	HandshakeTimeout time.Duration
+	// IdleTimeout bounds a whole request, and the time between two.
+	IdleTimeout time.Duration
+}
+
+// A Server is the HTTP proxy of one listener.
+type Server struct {
+	cfg   Config
+	http  *http.Server
+	queue *queue
+}
+
+// New returns a server; Serve starts it.
+func New(cfg Config) *Server {
+	s := &Server{cfg: cfg, queue: newQueue()}
+	s.http = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: cfg.HandshakeTimeout,
+		ReadTimeout:       cfg.IdleTimeout,
+		WriteTimeout:      cfg.IdleTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(io.Discard, "", 0), // the record has it
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, sessionKey{}, conn)
+		},
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				conn.(*session).finish()
+			}
+		},
+	}
+	return s
+}
+
+// Serve runs the HTTP server until Stop.
+func (s *Server) Serve() { _ = s.http.Serve(s.queue) }
+
+// Drain lets requests end and closes kept-alive connections that wait for one.
+func (s *Server) Drain() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // look once: the caller waits for the connections itself
+	_ = s.http.Shutdown(ctx)
+}
+
+// Stop ends Serve.
+func (s *Server) Stop() { _ = s.http.Close() }
+
+// A session is a client's connection while the HTTP server reads from it.
+type session struct {
+	net.Conn // the client's; reads go through its reader
+	client   *relay.Conn
+	record   *record.Record
+	ended    chan struct{} // closed when the HTTP server has finished with it
+
+	// The rest is written by the HTTP server's goroutine before ended is
+	// closed.
+	tunnel  *Tunnel
+	served  bool
+	lastErr error // of the last read
+	wrote   bool
+}
+
+type sessionKey struct{}
+
+func sessionOf(ctx context.Context) *session { return ctx.Value(sessionKey{}).(*session) }
+
+func (v *session) Read(p []byte) (int, error) {
+	n, err := v.client.Read(p)
+	v.record.BytesFromClient += int64(n)
+	v.lastErr = err
+	return n, err
+}
+
+// Write passes the HTTP server's answers on, except the 400 that net/http gives
+// to half a request at the deadline: a slow client gets the reason for that.
+func (v *session) Write(p []byte) (int, error) {
+	if !v.served && errors.Is(v.lastErr, os.ErrDeadlineExceeded) {
+		return len(p), nil
+	}
+	n, err := v.Conn.Write(p)
+	v.record.BytesToClient += int64(n)
+	v.wrote = true
+	return n, err
+}
+
+// CloseWrite lets the HTTP server end a response gently.
+func (v *session) CloseWrite() error { return v.client.CloseWrite() }
+
+// Close ends the HTTP side only, by waking it from a read: the connection
+// belongs to its own goroutine.
+func (v *session) Close() error { return v.SetReadDeadline(time.Unix(1, 0)) }
+
+// finish gives the connection back to its own goroutine.
+func (v *session) finish() { close(v.ended) }
+
+// fail notes in the record what was answered to a plain request.
+func (v *session) fail(f *record.Failure) {
+	v.served = true
+	v.record.Outcome = "" // of an earlier request
+	v.record.Fail(f)
+}
+
+// Read lets the HTTP server read the client's requests until one is a CONNECT,
+// which is returned, or the client has finished. What plain requests do is noted
+// in rec.
+//
+// The error is ErrServed, a *record.Failure, or that of the last read. A failure
+// that the HTTP server has answered is marked as replied.
+func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
+	v := &session{Conn: client.Conn, client: client, record: rec, ended: make(chan struct{})}
+	if !s.queue.put(v) {
+		return nil, record.Fail(record.ReasonCutOff, net.ErrClosed)
+	}
+	<-v.ended
+	switch {
+	case v.tunnel != nil:
+		forget(rec) // plain requests before it, and the CONNECT itself
+		return v.tunnel, nil
+	case v.served:
+		return nil, ErrServed
+	case v.wrote:
+		// net/http has answered with its own 4xx.
+		f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("malformed or oversized request header"))
+		f.Replied = true
+		return nil, f
+	case v.lastErr == nil:
+		return nil, io.EOF
+	}
+	return nil, v.lastErr
+}
+
+// forget removes from the record the requests that were served before the
+// connection became a tunnel.
+func forget(r *record.Record) {
+	r.Protocol, r.Destination = record.ProtocolUnknown, ""
+	r.Outcome, r.Reason, r.Err = "", "", nil
+	r.BytesFromClient, r.BytesToClient = 0, 0
+}
+
+// A queue is a net.Listener whose connections are put in by hand.
+type queue struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newQueue() *queue { return &queue{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+// put hands conn to the HTTP server; false when it has stopped.
+func (q *queue) put(conn net.Conn) bool {
+	select {
+	case q.conns <- conn:
+		return true
+	case <-q.closed:
+		return false
+	}
+}
+
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case conn := <-q.conns:
+		return conn, nil
+	case <-q.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.closed) })
+	return nil
+}
+
+func (q *queue) Addr() net.Addr { return &net.TCPAddr{} }

@@ -1,0 +1,179 @@
+package mail
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+	"strings"
+)
+
+// imap is the dialect of RFC 9051 and RFC 3501.
+type imap struct{}
+
+// maxTag bounds a tag; real ones have a few letters.
+const maxTag = 64
+
+func (imap) parse(line []byte) command {
+	text := trim(string(line))
+	tag, rest, _ := strings.Cut(text, " ")
+	verb, args := cutWord(trim(rest))
+	c := command{tag: tag, verb: verb, line: tag + " " + verb, kind: other}
+	if !isTag(tag) || verb == "" {
+		c.kind, c.tag = badSyntax, ""
+		return c
+	}
+	// A client that sends a literal without waiting for the continuation request (RFC 7888) has
+	// its argument in the place of the next command.
+	c.unsafe = strings.HasSuffix(args, "+}")
+	switch verb {
+	case "CAPABILITY", "NOOP":
+		c.kind = harmless
+	case "ID":
+		// RFC 2971: who the client is. With a literal it can wait for TLS.
+		if !strings.HasSuffix(args, "}") {
+			c.kind, c.line = harmless, trim(c.line+" "+args)
+		}
+	case "STARTTLS":
+		c.kind = startTLS
+		if args != "" {
+			c.kind = badSyntax
+		}
+	case "LOGOUT":
+		c.kind = quit
+	}
+	return c
+}
+
+// isTag is the tag of RFC 9051 section 9.
+func isTag(tag string) bool {
+	return tag != "" && len(tag) <= maxTag && !strings.ContainsFunc(tag, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`(){%*"\+`, r)
+	})
+}
+
+// done finds the last line by its tag; the greeting has only one.
+func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	status, _ := cutWord(string(rest))
+	switch {
+	case literal.Match(line):
+		return false, false, errors.New("a literal before TLS")
+	case cmd.tag == "" && string(word) == "*" && status == "PREAUTH":
+		// There is no STARTTLS after it (RFC 9051 section 7.1.4), so a client
+		// could be led around TLS with it.
+		return false, false, errors.New("the greeting is PREAUTH")
+	case cmd.tag == "" && string(word) == "*" && (status == "OK" || status == "BYE"):
+		return true, status == "OK", nil
+	case cmd.tag == "":
+		return false, false, errors.New("the greeting is not one of IMAP")
+	case string(word) == cmd.tag:
+		return true, status == "OK", nil
+	case string(word) == "*":
+		return false, false, nil
+	}
+	return false, false, errors.New("a line is no IMAP response")
+}
+
+// literal ends a line whose string follows it (RFC 9051 section 4.3).
+var literal = regexp.MustCompile(`\{[0-9]+\+?\}$`)
+
+var untaggedCapability = []byte("* CAPABILITY ")
+
+func (imap) offers(_ command, r reply) (lists, startTLS bool) {
+	for _, line := range r.lines {
+		if list, is := capabilities(line); is {
+			lists = true
+			for _, word := range list {
+				startTLS = startTLS || upper(word) == "STARTTLS"
+			}
+		}
+	}
+	return lists, startTLS
+}
+
+// capabilities is the list of an untagged CAPABILITY response.
+func capabilities(line []byte) ([]string, bool) {
+	if len(line) < len(untaggedCapability) || !bytes.EqualFold(line[:len(untaggedCapability)], untaggedCapability) {
+		return nil, false
+	}
+	return strings.Fields(string(line[len(untaggedCapability):])), true
+}
+
+func (i imap) adapt(_ command, r reply, plaintext bool) reply {
+	for n, line := range r.lines {
+		list, is := capabilities(line)
+		if !is {
+			r.lines[n] = withoutCapabilityCode(line)
+			continue
+		}
+		r.lines[n] = []byte("* CAPABILITY " + strings.Join(beforeTLS(list, plaintext), " "))
+	}
+	return r
+}
+
+// beforeTLS are the capabilities that the client has before its TLS.
+func beforeTLS(list []string, plaintext bool) []string {
+	var kept []string
+	has := map[string]bool{}
+	for _, word := range list {
+		name := upper(word)
+		signIn := name == "SASL-IR" || strings.HasPrefix(name, "AUTH=")
+		if signIn && !plaintext || name == "LOGINDISABLED" && plaintext {
+			continue
+		}
+		has[name] = true
+		kept = append(kept, word)
+	}
+	if !has["STARTTLS"] {
+		kept = append(kept, "STARTTLS")
+	}
+	if !plaintext && !has["LOGINDISABLED"] {
+		kept = append(kept, "LOGINDISABLED")
+	}
+	return kept
+}
+
+// withoutCapabilityCode takes the response code CAPABILITY out of a status
+// response, so that the client asks.
+func withoutCapabilityCode(line []byte) []byte {
+	const code = "[CAPABILITY "
+	at := bytes.Index(bytes.ToUpper(line), []byte(code))
+	end := bytes.IndexByte(line, ']')
+	if at < 0 || end < at {
+		return line
+	}
+	return append(bytes.Clone(line[:at]), bytes.TrimLeft(line[end+1:], " ")...)
+}
+
+func (imap) adaptGreeting(r reply, secured bool) reply {
+	// One that shows how to sign in would have the password sent unprotected.
+	if !secured && !bytes.Contains(bytes.ToUpper(r.bytes()), []byte("AUTH=")) {
+		return r
+	}
+	lines := make([][]byte, len(r.lines))
+	for n, line := range r.lines {
+		lines[n] = withoutCapabilityCode(line)
+	}
+	return reply{lines: lines, ok: r.ok}
+}
+
+// behalf is the tag of commands on the client's behalf.
+const behalf = "tlslift0"
+
+func (imap) startTLSCommand() command {
+	return command{kind: startTLS, verb: "STARTTLS", tag: behalf, line: behalf + " STARTTLS"}
+}
+
+func (imap) goAhead(c command) string { return c.tag + " OK Begin TLS now\r\n" }
+
+// noPlaintext has the response code of RFC 5530 section 3.
+func (imap) noPlaintext(c command) string {
+	return c.tag + " NO [PRIVACYREQUIRED] Use STARTTLS first\r\n"
+}
+
+func (imap) syntaxError(c command) string {
+	if c.tag == "" {
+		return "* BAD Not a command\r\n"
+	}
+	return c.tag + " BAD Wrong arguments\r\n"
+}

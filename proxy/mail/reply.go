@@ -1,0 +1,157 @@
+package mail
+
+import (
+	"bytes"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
+)
+
+// maxReplyCodes bounds the different replies of one connection; those above it
+// are not counted. A session with each reply of RFC 5321 has fewer.
+const maxReplyCodes = 40
+
+// maxReplyText bounds what is looked at of one reply.
+const maxReplyText = 512
+
+// A metered is the client's side of a lifted SMTP session. What goes to the
+// client are the destination's replies and nothing else.
+type metered struct {
+	net.Conn
+	replies *replyMeter
+}
+
+func (m metered) Write(p []byte) (int, error) {
+	n, err := m.Conn.Write(p)
+	m.replies.read(p[:n])
+	return n, err
+}
+
+// CloseWrite half-closes.
+func (m metered) CloseWrite() error { return relay.CloseWrite(m.Conn) }
+
+// A replyMeter counts SMTP replies and recognises those whose cause is known. It
+// keeps the codes and nothing of the text, which names mailboxes.
+type replyMeter struct {
+	counts   []record.SMTPReply
+	negative string        // the last reply of the classes 4 and 5
+	reason   record.Reason // empty when nothing known went wrong
+
+	line []byte // of the line being read, as far as it is looked at
+	text []byte // of the reply being read, likewise
+}
+
+// read takes in bytes on their way to the client.
+func (m *replyMeter) read(p []byte) {
+	for len(p) > 0 {
+		piece, rest, whole := bytes.Cut(p, []byte("\n"))
+		if room := maxReplyText - len(m.line); room > 0 {
+			m.line = append(m.line, piece[:min(len(piece), room)]...)
+		}
+		if !whole {
+			return
+		}
+		m.endLine()
+		p = rest
+	}
+}
+
+func (m *replyMeter) endLine() {
+	line := m.line
+	m.line = m.line[:0]
+	if room := maxReplyText - len(m.text); room > 0 {
+		m.text = append(m.text, line[:min(len(line), room)]...)
+	}
+	if len(line) > 3 && line[3] == '-' {
+		return
+	}
+	m.endReply(line)
+	m.text = m.text[:0]
+}
+
+var (
+	replyCode    = regexp.MustCompile(`^[2-5][0-9]{2}`)
+	enhancedCode = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
+)
+
+// endReply counts a reply by its last line.
+func (m *replyMeter) endReply(line []byte) {
+	code := string(replyCode.Find(line))
+	if code == "" {
+		return
+	}
+	enhanced := string(enhancedCode.Find(line[min(4, len(line)):]))
+	m.count(code, enhanced)
+	switch {
+	case code == "235":
+		m.reason = "" // a sign-in that failed before does not matter any more
+	case code[0] >= '4':
+		m.negative = record.SMTPReply{Code: code, Enhanced: enhanced}.String()
+		if r := replyReason(code, enhanced, string(m.text)); r != "" {
+			m.reason = r
+		}
+	}
+}
+
+func (m *replyMeter) count(code, enhanced string) {
+	i := slices.IndexFunc(m.counts, func(r record.SMTPReply) bool { return r.Code == code && r.Enhanced == enhanced })
+	switch {
+	case i >= 0:
+		m.counts[i].Count++
+	case len(m.counts) < maxReplyCodes:
+		m.counts = append(m.counts, record.SMTPReply{Code: code, Enhanced: enhanced, Count: 1})
+	}
+}
+
+// A knownReply is a reply of Microsoft 365 whose cause is known. Empty fields
+// match everything; the first match counts.
+type knownReply struct {
+	code, enhanced, text string
+	reason               record.Reason
+}
+
+var knownReplies = []knownReply{
+	{"421", "4.7.66", "", record.ReasonSMTPTLSTooOld},
+	{"535", "5.7.139", "smtpclientauthentication is disabled", record.ReasonSMTPAuthDisabled},
+	{"535", "5.7.139", "", record.ReasonSMTPAuthBlocked},
+	{"", "5.7.30", "", record.ReasonSMTPBasicAuthEnded},
+	{"535", "", "", record.ReasonSMTPAuthFailed},
+	{"530", "5.7.57", "", record.ReasonSMTPNotAuthenticated},
+	{"", "", "client was not authenticated", record.ReasonSMTPNotAuthenticated},
+	{"", "5.7.60", "", record.ReasonSMTPSendAsDenied},
+	{"", "5.2.252", "", record.ReasonSMTPSendAsDenied},
+	{"", "4.3.2", "concurrent connections", record.ReasonSMTPTooManyConnections},
+	{"", "", "submissionquotaexceeded", record.ReasonSMTPQuotaExceeded},
+	{"550", "5.1.8", "", record.ReasonSMTPSenderBlocked},
+	{"", "5.7.64", "", record.ReasonSMTPRelayDenied},
+	{"", "4.4.62", "", record.ReasonSMTPRelayDenied},
+	{"", "5.7.68", "", record.ReasonSMTPDirectSendRejected},
+	{"", "5.3.4", "", record.ReasonSMTPMessageTooLarge},
+	{"552", "", "", record.ReasonSMTPMessageTooLarge},
+}
+
+// replyReason returns the reason of a negative reply; empty when it is not known.
+func replyReason(code, enhanced, text string) record.Reason {
+	text = strings.ToLower(text)
+	for _, k := range knownReplies {
+		if (k.code == "" || k.code == code) && (k.enhanced == "" || k.enhanced == enhanced) && strings.Contains(text, k.text) {
+			return k.reason
+		}
+	}
+	if isBannedAddress(enhanced) {
+		return record.ReasonSMTPAddressBlocked
+	}
+	return ""
+}
+
+// isBannedAddress recognises 5.7.606 to 5.7.649, one for each block list.
+func isBannedAddress(enhanced string) bool {
+	detail, is := strings.CutPrefix(enhanced, "5.7.")
+	n, err := strconv.Atoi(detail)
+	return is && err == nil && n >= 606 && n <= 649
+}

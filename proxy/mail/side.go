@@ -1,0 +1,182 @@
+package mail
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// Limits of what is read before TLS. A sign-in takes up to 12288 bytes (RFC
+// 4954 section 4); of a destination, capability lists are the longest lines.
+const (
+	maxClientLine   = 12288 + 2
+	maxUpstreamLine = 4 << 10
+
+	maxReplyLines = 128
+	maxReply      = 32 << 10
+	maxCommands   = 50
+)
+
+// A side is one of the two peers of a session, with the reasons for which it ends.
+type side struct {
+	conn    net.Conn
+	reader  *bufio.Reader // the one reader of conn
+	name    string
+	maxLine int
+	timeout time.Duration // of each command, each reply and each write
+
+	closed, timedOut, malformed record.Reason
+}
+
+// clientSide returns the client before its TLS.
+func (s *Session) clientSide() *side {
+	return &side{
+		conn: s.Client.Conn, reader: s.Client.Reader(), name: "client", maxLine: maxClientLine, timeout: s.Timeout,
+		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonHelloTimeout, malformed: record.ReasonMalformedBeforeTLS,
+	}
+}
+
+// insideSide returns the client inside its TLS.
+func (s *Session) insideSide() *side {
+	return &side{
+		conn: s.inside.Conn, reader: s.inside.Reader(), name: "client", maxLine: maxClientLine, timeout: s.IdleTimeout,
+		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonIdleTimeout, malformed: record.ReasonMalformedBeforeTLS,
+	}
+}
+
+// upstreamSide returns the destination.
+func (s *Session) upstreamSide() *side {
+	return &side{
+		conn: s.up.Conn, reader: s.up.Reader(), name: "destination", maxLine: maxUpstreamLine, timeout: s.Timeout,
+		closed: record.ReasonUpstreamClosed, timedOut: record.ReasonUpstreamTimeout, malformed: record.ReasonUpstreamReplyMalformed,
+	}
+}
+
+// begin starts the time for a command or a reply.
+func (s *side) begin() error {
+	if err := s.conn.SetReadDeadline(time.Now().Add(s.timeout)); err != nil {
+		return s.readError(err)
+	}
+	return nil
+}
+
+// line reads one line and returns it without its end, which may be a bare LF:
+// some devices send no CR. The bytes are good until the next read. The time has
+// begun.
+func (s *side) line() ([]byte, error) {
+	line, err := s.reader.ReadSlice('\n')
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(line) > s.maxLine:
+		return nil, s.readError(errLineTooLong)
+	case errors.Is(err, io.EOF) && len(bytes.TrimSpace(line)) > 0:
+		return nil, s.readError(io.ErrUnexpectedEOF)
+	case err != nil:
+		return nil, s.readError(err)
+	}
+	line = bytes.TrimSuffix(line[:len(line)-1], []byte("\r"))
+	// A CR or NUL inside a line means different lines to different programs.
+	if bytes.ContainsAny(line, "\r\x00") {
+		return nil, s.readError(errControl)
+	}
+	return line, nil
+}
+
+// read reads the whole reply to a command.
+func (s *side) read(d dialect, cmd command) (reply, error) {
+	var r reply
+	if err := s.begin(); err != nil {
+		return r, err
+	}
+	for size := 0; ; {
+		line, err := s.line()
+		if err != nil {
+			return r, err
+		}
+		size += len(line)
+		r.lines = append(r.lines, bytes.Clone(line))
+		last, ok, err := d.done(cmd, line, len(r.lines))
+		switch {
+		case err != nil:
+			return r, s.malformedError(err)
+		case last:
+			r.ok = ok
+			return r, nil
+		case len(r.lines) >= maxReplyLines || size > maxReply:
+			return r, s.malformedError(errors.New("a reply does not end"))
+		}
+	}
+}
+
+// write sends whole lines.
+func (s *side) write(lines []byte) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+		return s.writeError(err)
+	}
+	if _, err := s.conn.Write(lines); err != nil {
+		return s.writeError(err)
+	}
+	return nil
+}
+
+// clear removes the deadlines that begin and write have set.
+func (s *side) clear() { _ = s.conn.SetDeadline(time.Time{}) }
+
+// isDrained reports whether everything that has arrived was read.
+func (s *side) isDrained() bool { return s.reader.Buffered() == 0 }
+
+var (
+	errLineTooLong = errors.New("a line is too long")
+	errControl     = errors.New("a line has a control character")
+)
+
+// readError gives a failed read of a line its reason.
+func (s *side) readError(err error) *record.Failure {
+	reason := s.closed
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		reason = s.timedOut
+	case errors.Is(err, errLineTooLong), errors.Is(err, errControl):
+		reason = s.malformed
+	}
+	return record.Fail(reason, fmt.Errorf("reading from the %s: %w", s.name, err))
+}
+
+// writeError gives a failed write its reason: a peer that reads nothing any more.
+func (s *side) writeError(err error) *record.Failure {
+	reason := s.closed
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		reason = s.timedOut
+	}
+	return record.Fail(reason, fmt.Errorf("writing to the %s: %w", s.name, err))
+}
+
+func (s *side) malformedError(err error) *record.Failure {
+	return record.Fail(s.malformed, fmt.Errorf("reading from the %s: %w", s.name, err))
+}
+
+// rejection is the destination's negative reply, for the client to read.
+func rejection(reply []byte) *record.Failure {
+	f := record.Fail(record.ReasonUpstreamRefusedSession, fmt.Errorf("the destination said %q", lastLine(reply)))
+	f.Reply = reply
+	return f
+}
+
+// maxShown bounds what an error shows of a reply.
+const maxShown = 200
+
+// lastLine returns the last line of a reply as far as an error may show it.
+func lastLine(reply []byte) string {
+	text := strings.TrimSpace(string(reply))
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = text[i+1:]
+	}
+	return text[:min(len(text), maxShown)]
+}

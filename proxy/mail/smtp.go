@@ -1,0 +1,138 @@
+package mail
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// smtp is the dialect of RFC 5321 and RFC 3207.
+type smtp struct{}
+
+func (smtp) parse(line []byte) command {
+	verb, rest := cutWord(trim(string(line)))
+	c := command{verb: verb, line: verb}
+	switch verb {
+	case "EHLO", "HELO":
+		c.kind, c.name = hello, heloName(rest)
+		c.line = verb + " " + c.name
+	case "STARTTLS":
+		c.kind = startTLS
+		if rest != "" { // RFC 3207 section 4: no parameters
+			c.kind = badSyntax
+		}
+	case "NOOP", "RSET", "HELP":
+		c.kind = harmless
+	case "QUIT":
+		c.kind = quit
+	case "":
+		c.kind = badSyntax
+	default:
+		c.kind = other
+	}
+	return c
+}
+
+// Some devices name themselves with what the administrator wrote on them, as
+// in "2nd floor <HP>", which servers reject with 501. What a domain or an
+// address literal may hold stays; the rest becomes hyphens.
+func heloName(name string) string {
+	const fallback, maxName = "localhost", 255
+	if strings.HasPrefix(name, "[") && strings.HasSuffix(name, "]") && !strings.ContainsFunc(name, notInLiteral) {
+		return name[:min(len(name), maxName)]
+	}
+	words := strings.FieldsFunc(name, notInDomain)
+	clean := strings.Trim(strings.Join(words, "-"), "-.")
+	if clean == "" {
+		return fallback
+	}
+	return strings.TrimRight(clean[:min(len(clean), maxName)], "-.")
+}
+
+func notInLiteral(r rune) bool { return notInDomain(r) && !strings.ContainsRune("[]:", r) }
+
+func notInDomain(r rune) bool {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("-._", r):
+		return false
+	}
+	return true
+}
+
+// done finds the last line of a multi-line reply by the hyphen after the code
+// (RFC 5321 section 4.2.1).
+func (smtp) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
+	if len(line) < 3 || !isDigits(line[:3]) || line[0] < '2' || line[0] > '5' {
+		return false, false, errors.New("a line is no SMTP reply")
+	}
+	last = len(line) == 3 || line[3] != '-'
+	ok = line[0] == '2'
+	if cmd.kind == startTLS { // nothing but 220 lets TLS begin (RFC 3207 section 4)
+		ok = string(line[:3]) == "220"
+	}
+	return last, ok, nil
+}
+
+func isDigits(b []byte) bool {
+	return !bytes.ContainsFunc(b, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+func (smtp) offers(cmd command, r reply) (lists, startTLS bool) {
+	if cmd.verb != "EHLO" || !r.ok {
+		return false, false
+	}
+	for _, line := range r.lines[1:] {
+		startTLS = startTLS || keyword(line) == "STARTTLS"
+	}
+	return true, startTLS
+}
+
+// keyword is the EHLO keyword of a reply line.
+func keyword(line []byte) string {
+	word, _ := cutWord(string(line[min(4, len(line)):]))
+	// Some old servers write AUTH=LOGIN as well, for clients of their time.
+	word, _, _ = strings.Cut(word, "=")
+	return word
+}
+
+func (smtp) adapt(cmd command, r reply, plaintext bool) reply {
+	if cmd.verb != "EHLO" || !r.ok {
+		return r
+	}
+	lines, startTLS := [][]byte{r.lines[0]}, false
+	for _, line := range r.lines[1:] {
+		word := keyword(line)
+		startTLS = startTLS || word == "STARTTLS"
+		if word != "AUTH" || plaintext {
+			lines = append(lines, line)
+		}
+	}
+	if !startTLS {
+		lines = append(lines, []byte("250 STARTTLS"))
+	}
+	last := len(lines) - 1
+	for i, line := range lines {
+		mark := map[bool]string{true: "250 ", false: "250-"}[i == last]
+		lines[i] = append([]byte(mark), line[min(4, len(line)):]...)
+	}
+	return reply{lines: lines, ok: true}
+}
+
+func (smtp) adaptGreeting(r reply, _ bool) reply { return r }
+
+func (smtp) startTLSCommand() command {
+	return command{kind: startTLS, verb: "STARTTLS", line: "STARTTLS"}
+}
+
+func (smtp) goAhead(command) string { return "220 2.0.0 Ready to start TLS\r\n" }
+
+func (smtp) noPlaintext(command) string {
+	return "530 5.7.0 Must issue a STARTTLS command first\r\n"
+}
+
+func (smtp) syntaxError(c command) string {
+	if c.verb == "STARTTLS" {
+		return "501 5.5.4 STARTTLS takes no parameters\r\n"
+	}
+	return "500 5.5.2 Not a command\r\n"
+}

@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/httpproxy"
+	"github.com/tlslift/tlslift/proxy/mail"
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// A refuser tells clients why they are refused, in their own protocol.
+type refuser struct {
+	lifter    *lifter
+	timeout   time.Duration
+	lingering atomic.Int32
+}
+
+// refuse tells a client that is refused, while nothing has been relayed to it yet.
+// Nothing is sent when the client has closed, and no plaintext alert follows once
+// our own handshake with it has begun.
+func (r *refuser) refuse(c *conn, f *record.Failure) {
+	if c.rec.Outcome != "" || f.Reason.Silent() {
+		return
+	}
+	if r.refuseInside(c, f) || c.startedTLS || f.Replied {
+		c.linger(&r.lingering) // until what was sent to the client arrives
+		return
+	}
+	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	if _, err := c.Write(c.refusal(f)); err != nil {
+		return
+	}
+	c.linger(&r.lingering)
+}
+
+// refuseInside tells a mail client that is at TLS what went wrong in the words
+// of its own protocol: devices show those, and of a TLS alert only that there
+// was one. It ends the client's TLS for that if need be. A client that was to
+// be passed gets its alert: it trusts the destination and not us.
+func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
+	if c.mail == nil || c.inside == nil && (!c.isLifting || c.startedTLS) {
+		return false
+	}
+	if c.inside == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
+		defer cancel()
+		if r.lifter.endTLS(ctx, c, nil) != nil {
+			return true
+		}
+	}
+	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
+		return true
+	}
+	if !c.mail.IsSecured() {
+		f.Reply = nil // anybody could have sent it: inside TLS it would pass for the destination's
+	}
+	// A client that has closed meanwhile needs no answer.
+	if _, err := c.inside.Write(mail.Refusal(c.mail.Protocol, f)); err == nil {
+		_ = c.inside.CloseNotify()
+	}
+	return true
+}
+
+// refusal returns what to send to the client.
+func (c *conn) refusal(f *record.Failure) []byte {
+	var byDestination *alertError
+	switch {
+	case errors.As(f, &byDestination):
+		return byDestination.answer
+	case c.mailProtocol() != "" && c.hello == nil && !c.readsTLS(f):
+		return mail.Refusal(c.mailProtocol(), f)
+	case f.Reason == record.ReasonHTTPOnTLSPort:
+		return httpproxy.Refusal("HTTP/1.1", f)
+	case c.socket.http == nil, f.Reason == record.ReasonTLSOnProxyPort, c.tunnel != nil && c.tunnel.IsOpen:
+		return alertRecord(c.hello, f.Reason.Alert())
+	case c.tunnel != nil:
+		return httpproxy.Refusal(c.tunnel.Proto, f)
+	}
+	return httpproxy.Refusal("HTTP/1.1", f)
+}
+
+// aMoment is enough to see what has arrived already.
+const aMoment = time.Millisecond
+
+// readsTLS reports whether a mail client that has not got far is one that reads
+// TLS and no text.
+func (c *conn) readsTLS(f *record.Failure) bool {
+	if c.tunnel != nil && !c.tunnel.IsOpen {
+		return true // it reads neither yet, but HTTP
+	}
+	switch f.Reason {
+	case record.ReasonNotTLS, record.ReasonCommandAfterStartTLS:
+		return false // it speaks the plaintext protocol where TLS is due
+	case record.ReasonTLSBeforeStartTLS:
+		return true
+	case record.ReasonHelloTimeout, record.ReasonTooManyConnections, record.ReasonTooManyFromClient:
+		// Either it is in the middle of its hello, or it waits for a greeting.
+		begun, err := clienthello.BeginsWithin(c.Conn.Conn, c.Reader(), aMoment)
+		return err == nil && begun
+	}
+	return c.scheme().ImplicitTLS() || c.mail != nil && c.mail.AwaitsClientHello()
+}
+
+// versionSSL30 is SSL 3.0 (RFC 6101).
+const versionSSL30 = 0x0300
+
+// alertRecord returns a fatal alert in the client's own version, so that even an
+// SSL 3.0 client can read it.
+func alertRecord(h *clienthello.Hello, description uint8) []byte {
+	version := uint16(tls.VersionTLS10)
+	if h != nil && h.Version >= versionSSL30 {
+		version = min(h.Version, tls.VersionTLS12)
+	}
+	alert := binary.BigEndian.AppendUint16([]byte{recordTypeAlert}, version)
+	return append(alert, 0, alertLen, alertLevelFatal, description)
+}

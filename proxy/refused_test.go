@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+func shapeOf(i int) [16]byte { return [16]byte{byte(i), byte(i >> 8), byte(i >> 16)} }
+
+func TestRefusalsExpireAndAreBounded(t *testing.T) {
+	t.Parallel()
+	r := newRefusedHellos()
+	d := policy.Destination{Host: "outlook.office365.com", Port: 443}
+	client := netip.MustParseAddr("192.0.2.1")
+	key := func(i int) refusedKey { return refusedKey{client, d, shapeOf(i)} }
+	now := time.Now()
+	r.add(key(0), now)
+
+	if !r.has(key(0), now.Add(refusedAge-time.Second)) {
+		t.Error("a refusal is forgotten too early")
+	}
+	if r.has(key(0), now.Add(refusedAge)) {
+		t.Error("a refusal is remembered for ever")
+	}
+	for name, other := range map[string]refusedKey{
+		"shape":       key(1),
+		"destination": {client, policy.Destination{Host: d.Host, Port: 993}, shapeOf(0)},
+		"client":      {netip.MustParseAddr("192.0.2.2"), d, shapeOf(0)},
+	} {
+		if r.has(other, now) {
+			t.Errorf("a refusal counts for another %s", name)
+		}
+	}
+
+	for i := range 3 * maxRefused {
+		r.add(key(i), now)
+	}
+	if len(r.until) > maxRefused || len(r.order) > maxRefused {
+		t.Errorf("remembers %d refusedHellos in a list of %d", len(r.until), len(r.order))
+	}
+	if !r.has(key(3*maxRefused-1), now) {
+		t.Error("the newest refusal is forgotten")
+	}
+	// Old ones make room before live ones have to.
+	later := now.Add(refusedAge)
+	r.add(key(-1), later)
+	if len(r.until) != 1 || !r.has(key(-1), later) {
+		t.Errorf("%d expired refusedHellos are kept", len(r.until)-1)
+	}
+}

@@ -1,0 +1,127 @@
+package relay
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// BufferSize is the size of a Conn's reader: what a stage may look at, or leave
+// unread, before the bytes are relayed. A TLS ClientHello fits.
+const BufferSize = 16 << 10
+
+// readers holds the readers between connections: a reader is only needed until
+// its bytes are relayed, and 16 KiB for every open connection would be most of the
+// memory that a relayed connection costs.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, BufferSize) }}
+
+// A Conn is a connection with its one buffered reader. Each stage peeks at that
+// reader or reads from it, and the relay drains it. Read always gives the bytes
+// of the connection in order.
+type Conn struct {
+	net.Conn
+
+	reader *bufio.Reader // nil once drained
+	source source        // what reader reads from
+}
+
+// A source reads bytes that were put back, then the connection.
+type source struct {
+	unread []byte
+	conn   net.Conn
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if len(s.unread) > 0 {
+		n := copy(p, s.unread)
+		s.unread = s.unread[n:]
+		return n, nil
+	}
+	return s.conn.Read(p)
+}
+
+// NewConn gives conn a reader. Release frees it.
+func NewConn(conn net.Conn) *Conn {
+	c := &Conn{Conn: conn, source: source{conn: conn}}
+	c.takeReader()
+	return c
+}
+
+func (c *Conn) takeReader() {
+	c.reader = readers.Get().(*bufio.Reader)
+	c.reader.Reset(&c.source)
+}
+
+// Reader returns the reader. It is nil after Release, Take, or a Read that has
+// drained it.
+func (c *Conn) Reader() *bufio.Reader { return c.reader }
+
+// Read gives what was peeked or put back first, then the connection's own
+// bytes; from then on the reader's buffer is free for another connection.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.reader == nil {
+		return c.Conn.Read(p)
+	}
+	if c.reader.Buffered() > 0 || len(c.source.unread) > 0 {
+		return c.reader.Read(p)
+	}
+	c.Release()
+	return c.Conn.Read(p)
+}
+
+// Take returns all bytes that were read from the connection but not consumed, and
+// frees the reader.
+func (c *Conn) Take() []byte {
+	if c.reader == nil {
+		return nil
+	}
+	peeked, _ := c.reader.Peek(c.reader.Buffered()) // cannot fail
+	all := append(bytes.Clone(peeked), c.source.unread...)
+	c.Release()
+	return all
+}
+
+// Unread puts bytes that another reader took from the connection in front of it
+// again, so that the next stage peeks at them.
+func (c *Conn) Unread(early []byte) {
+	c.source.unread = append(bytes.Clone(early), c.Take()...)
+	c.takeReader()
+}
+
+// Release frees the reader, with what is in it. It may be called again, and on nil.
+func (c *Conn) Release() {
+	if c == nil || c.reader == nil {
+		return
+	}
+	c.reader.Reset(nil)
+	readers.Put(c.reader)
+	c.reader, c.source.unread = nil, nil
+}
+
+// CloseWrite half-closes the connection when it can be.
+func (c *Conn) CloseWrite() error { return CloseWrite(c.Conn) }
+
+// CloseWrite half-closes conn when it can be.
+func CloseWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Reset closes conn with a reset and discards what it has not sent yet.
+func Reset(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// IsReset reports whether err is one of the ordinary ends of a connection whose
+// peer went away.
+func IsReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+}
