@@ -3,10 +3,8 @@ package proxy
 import (
 	"errors"
 
-	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // asFailure gives any error of a step its reason; what no step has named is
@@ -33,18 +31,4 @@ func policyFailure(err error) *record.Failure {
 		return record.Fail(policyReasons[p.Kind], err)
 	}
 	return record.Fail(record.ReasonDestinationInvalid, err)
-}
-
-// relayFailure returns why a relay ended; nil for an ordinary end.
-func relayFailure(err error) error {
-	reason := clienttls.AlertReason(err)
-	switch {
-	case reason != "":
-		return record.Fail(reason, err)
-	case errors.Is(err, relay.ErrIdle):
-		return record.Fail(record.ReasonIdleTimeout, err)
-	case relay.Trouble(err) == nil:
-		return nil
-	}
-	return record.Fail(record.ReasonRelayBroken, err)
 }

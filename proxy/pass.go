@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"time"
 
@@ -170,13 +169,4 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomePassed
 	return c.relay(c, c.out.conn, p.idle)
-}
-
-// relay relays until both sides have ended, and counts the bytes.
-func (c *conn) relay(client, destination net.Conn, idle time.Duration) error {
-	r := relay.Relay{Client: client, Upstream: destination, Idle: idle, Abort: c.abort}
-	fromClient, toClient, err := r.Run()
-	c.rec.BytesFromClient += fromClient
-	c.rec.BytesToClient += toClient
-	return relayFailure(err)
 }
