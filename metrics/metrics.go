@@ -1,5 +1,5 @@
 // Package metrics turns the records of finished connections into Prometheus
-// series and serves them, with the health checks, on the admin address.
+// series.
 //
 // It refuses to grow without bound: whatever clients send, the number of
 // clients, destinations and other label values is limited, and what is above
@@ -15,7 +15,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	dto "github.com/prometheus/client_model/go"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -94,14 +93,6 @@ func New(o Options) *Metrics {
 	m.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)
 	return m
-}
-
-// Gatherer returns what /metrics serves. Gathering is when clients expire.
-func (m *Metrics) Gatherer() prometheus.Gatherer {
-	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		m.expire(time.Now())
-		return m.registry.Gather()
-	})
 }
 
 // SetCA adds the series of the certificate authority: when its certificate

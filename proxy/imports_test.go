@@ -39,7 +39,6 @@ var siblings = map[string][]string{
 	"proxy/clienttls":        {"proxy/decide", "proxy/relay"},
 	"proxy/httpproxy":        {"proxy/relay"},
 	"proxy/mail":             {"proxy/relay"},
-	"metrics/admin":          {"metrics"},
 	"metrics/statuspage":     {"metrics/inventory"},
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
 	"cmd/tlslift": {

@@ -19,6 +19,7 @@ import (
 	"unicode"
 
 	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -105,7 +106,7 @@ func runningAdmin(t *testing.T, k statuspage.Inventory) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(metrics.NewAdminWith(metrics.AdminOptions{Gatherer: metrics.New(metrics.Options{}).Gatherer(), Pages: pages}))
+	server := httptest.NewServer(admin.NewHandler(admin.Options{Metrics: metrics.New(metrics.Options{}).Handler(), Pages: pages}))
 	t.Cleanup(server.Close)
 	return server.Listener.Addr().String()
 }

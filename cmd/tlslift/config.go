@@ -8,7 +8,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -100,7 +100,7 @@ func (c *Config) check() problems {
 		}
 		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, and %q is of no use alone", given)))
 	}
-	if err := metrics.CheckWebConfig(c.AdminWebConfig); err != nil {
+	if err := admin.CheckWebConfig(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
 	_, mistakes, _ := c.clientTable() // what cannot be read is no wrong setting

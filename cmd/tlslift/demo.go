@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -201,13 +202,13 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 		return nil, fmt.Errorf("listening for /metrics: %w", err)
 	}
 	d.admin = ln.Addr().String()
-	admin := metrics.NewServer(metrics.NewAdmin(d.metrics.Gatherer(), func() error { return nil }))
+	server := admin.NewServer(admin.NewHandler(admin.Options{Metrics: d.metrics.Handler(), Ready: func() error { return nil }}))
 	adminEnded := make(chan error, 1)
-	go func() { adminEnded <- admin.Serve(ln) }()
+	go func() { adminEnded <- server.Serve(ln) }()
 	ended := make(chan error, 1)
 	go func() {
 		err := d.server.Serve(ctx)
-		_ = admin.Close()
+		_ = server.Close()
 		if adminErr := <-adminEnded; !errors.Is(adminErr, http.ErrServerClosed) {
 			err = errors.Join(err, adminErr)
 		}

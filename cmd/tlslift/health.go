@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 )
 
 const (
@@ -73,7 +73,7 @@ func healthcheck(ctx context.Context, cfg *Config) (string, error) {
 // adminTransport reaches the admin address by the scheme that it returns. It is
 // a transport of its own: the default one would go through $HTTP_PROXY.
 func (c *Config) adminTransport() (*http.Transport, string, error) {
-	secure, err := metrics.WebClientTLS(c.AdminWebConfig)
+	secure, err := admin.ClientTLS(c.AdminWebConfig)
 	if err != nil {
 		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", prefix, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/legacytls"
@@ -62,8 +63,8 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.admin = metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{
-		Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.host(),
+	s.admin = admin.NewServer(admin.NewHandler(admin.Options{
+		Metrics: m.Handler(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.host(),
 	}))
 	return s, nil
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
@@ -205,7 +205,7 @@ func (s *service) serveAdmin(broken func()) error {
 	if s.adminListener == nil {
 		return nil
 	}
-	err := metrics.Serve(s.adminListener, s.admin, s.cfg.AdminWebConfig, s.log)
+	err := admin.Serve(s.adminListener, s.admin, s.cfg.AdminWebConfig, s.log)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

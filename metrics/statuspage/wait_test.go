@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
 )
 
 // oneConn is a listener that has one connection, which is no socket, so that
@@ -36,7 +36,7 @@ func TestTheAdminServerLetsAReaderWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		pages := newSite(t, Options{Inventory: &known{}})
-		server := metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{Gatherer: metrics.New(metrics.Options{}).Gatherer(), Pages: pages}))
+		server := admin.NewServer(admin.NewHandler(admin.Options{Metrics: http.NotFoundHandler(), Pages: pages}))
 		ln := &oneConn{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		done := make(chan error)
 		go func() { done <- server.Serve(ln) }()

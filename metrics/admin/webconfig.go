@@ -1,4 +1,4 @@
-package metrics
+package admin
 
 import (
 	"crypto/tls"
@@ -27,13 +27,14 @@ func Serve(ln net.Listener, server *http.Server, file string, log *slog.Logger) 
 	return web.Serve(ln, server, &web.FlagConfig{WebConfigFile: &file}, log)
 }
 
-// CheckWebConfig finds what is wrong with a web configuration file.
+// CheckWebConfig returns what is wrong with a web configuration file; nil if
+// nothing is.
 func CheckWebConfig(file string) error { return web.Validate(file) }
 
-// WebClientTLS returns how to connect to an admin address that is served with a
-// web configuration file, on the machine that has it: only the certificate of
-// that file is trusted. It is nil when the file asks for no TLS.
-func WebClientTLS(file string) (*tls.Config, error) {
+// ClientTLS returns how to connect to an admin address that is served with a web
+// configuration file, on the machine that has the file: only its certificate is
+// trusted. It is nil when the file asks for no TLS.
+func ClientTLS(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -58,8 +59,8 @@ func WebClientTLS(file string) (*tls.Config, error) {
 	return trusting(certificate)
 }
 
-// trusting trusts one certificate, under its own name: the address that the
-// machine is asked at need not be in it.
+// trusting returns a configuration that trusts one certificate, under its own
+// name: the address that the client connects to need not be in it.
 func trusting(certificate []byte) (*tls.Config, error) {
 	block, _ := pem.Decode(certificate)
 	if block == nil {

@@ -1,4 +1,4 @@
-package metrics
+package admin
 
 import (
 	"crypto/ecdsa"
@@ -75,7 +75,7 @@ func serveWeb(t *testing.T, file string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(NewAdmin(New(Options{}).Gatherer(), func() error { return nil }))
+	server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready}))
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := Serve(ln, server, file, slog.New(slog.DiscardHandler)); !errors.Is(err, http.ErrServerClosed) {
@@ -114,7 +114,7 @@ func TestAdminWithTLSAndPassword(t *testing.T) {
 	if err := CheckWebConfig(file); err != nil {
 		t.Fatal(err)
 	}
-	secure, err := WebClientTLS(file)
+	secure, err := ClientTLS(file)
 	if err != nil || secure == nil {
 		t.Fatal(secure, err)
 	}
@@ -125,7 +125,7 @@ func TestAdminWithTLSAndPassword(t *testing.T) {
 		}
 	}
 	if got := status(t, nil, "https://"+address+"/metrics", "right"); got != 0 {
-		t.Errorf("a client that does not know the certificate got %d", got)
+		t.Errorf("a client that does not trust the certificate got %d", got)
 	}
 	if got := status(t, nil, "http://"+address+"/metrics", "right"); got == 200 {
 		t.Error("the metrics are served without TLS")
@@ -135,7 +135,7 @@ func TestAdminWithTLSAndPassword(t *testing.T) {
 func TestAdminWithPasswordAlone(t *testing.T) {
 	t.Parallel()
 	file := webConfig(t, withUser(t, "prometheus", "right"))
-	if secure, err := WebClientTLS(file); secure != nil || err != nil {
+	if secure, err := ClientTLS(file); secure != nil || err != nil {
 		t.Error(secure, err)
 	}
 	address := serveWeb(t, file)
@@ -150,15 +150,15 @@ func TestBadWebConfigs(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"tls_server_config:\n  cert_file: absent.pem\n  key_file: key.pem\n", "unknown: 1\n", "basic_auth_users:\n  a: no hash\n"} {
 		if err := CheckWebConfig(webConfig(t, text)); err == nil {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	}
 	if err := CheckWebConfig(filepath.Join(t.TempDir(), "absent")); err == nil {
-		t.Error("an absent file is taken")
+		t.Error("an absent file is accepted")
 	}
 	for _, text := range []string{"tls_server_config:\n  cert_file: key.pem\n  key_file: key.pem\n", "tls_server_config: 7\n"} {
-		if _, err := WebClientTLS(webConfig(t, text)); err == nil {
-			t.Errorf("%q is taken", text)
+		if _, err := ClientTLS(webConfig(t, text)); err == nil {
+			t.Errorf("%q is accepted", text)
 		}
 	}
 }

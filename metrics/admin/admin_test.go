@@ -1,8 +1,7 @@
-package metrics
+package admin
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -16,11 +15,16 @@ import (
 
 func ready() error { return nil }
 
-func ask(h http.Handler, method, path string, header http.Header) *http.Response {
-	r := httptest.NewRequest(method, path, nil)
-	r.Header = header
+// A stub answers with its text and the path.
+type stub string
+
+func (s stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, string(s)+" "+r.URL.Path)
+}
+
+func ask(h http.Handler, method, path string) *http.Response {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
 	return w.Result()
 }
 
@@ -57,7 +61,7 @@ func TestAdminAnswers(t *testing.T) {
 	} {
 		t.Run(tc.method+tc.path, func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(NewAdmin(told().Gatherer(), tc.ready))
+			server := httptest.NewServer(NewHandler(Options{Metrics: stub(""), Ready: tc.ready}))
 			defer server.Close()
 			req, err := http.NewRequestWithContext(t.Context(), tc.method, server.URL+tc.path, nil)
 			if err != nil {
@@ -85,22 +89,21 @@ func TestAdminAnswers(t *testing.T) {
 
 func TestAdminServesPages(t *testing.T) {
 	t.Parallel()
-	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) })
-	admin := NewAdminWith(AdminOptions{Gatherer: told().Gatherer(), Ready: ready, Pages: pages})
-	for path, want := range map[string]string{"/": "page /", "/clients/a": "page /clients/a", "/healthz": "ok\n"} {
-		if got := body(t, ask(admin, "GET", path, nil)); got != want {
+	admin := NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Pages: stub("page")})
+	for path, want := range map[string]string{"/": "page /", "/clients/a": "page /clients/a", "/metrics": "metrics /metrics", "/healthz": "ok\n"} {
+		if got := body(t, ask(admin, "GET", path)); got != want {
 			t.Errorf("%s: got %q", path, got)
 		}
 	}
-	if resp := ask(admin, "POST", "/", nil); resp.StatusCode != http.StatusMethodNotAllowed {
+	if resp := ask(admin, "POST", "/"); resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: status %d", resp.StatusCode)
 	}
 }
 
-// A name that a web site has given our loopback address is not ours.
+// A host name of a web site that resolves to our loopback address is rejected.
 func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(NewAdminWith(AdminOptions{Gatherer: told().Gatherer(), Ready: ready, Name: "Lift.example.com"}))
+	server := httptest.NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Name: "Lift.example.com"}))
 	defer server.Close()
 	for host, status := range map[string]int{
 		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200, "lift.example.com:9465": 200,
@@ -120,46 +123,6 @@ func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", host, resp.StatusCode, status)
 		}
 	}
-}
-
-func TestMetricsSpeakWhatTheScraperAsksFor(t *testing.T) {
-	t.Parallel()
-	admin := NewAdmin(told().Gatherer(), ready)
-	const line = `tlslift_connections_active{listener="proxy://127.0.0.1:3128"} 1`
-	t.Run("plain", func(t *testing.T) {
-		t.Parallel()
-		resp := ask(admin, "GET", "/metrics", nil)
-		if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/plain; version=0.0.4") {
-			t.Errorf("Content-Type is %q", got)
-		}
-		if !strings.Contains(body(t, resp), line) {
-			t.Errorf("lacks %s", line)
-		}
-	})
-	t.Run("OpenMetrics", func(t *testing.T) {
-		t.Parallel()
-		resp := ask(admin, "GET", "/metrics", http.Header{"Accept": {"application/openmetrics-text; version=1.0.0"}})
-		if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text; version=1.0.0") {
-			t.Errorf("Content-Type is %q", got)
-		}
-		if got := body(t, resp); !strings.HasSuffix(got, "# EOF\n") || !strings.Contains(got, "tlslift_connections_active") {
-			t.Errorf("not OpenMetrics: %s", got)
-		}
-	})
-	t.Run("gzip", func(t *testing.T) {
-		t.Parallel()
-		resp := ask(admin, "GET", "/metrics", http.Header{"Accept-Encoding": {"gzip"}})
-		if got := resp.Header.Get("Content-Encoding"); got != "gzip" {
-			t.Fatalf("Content-Encoding is %q", got)
-		}
-		r, err := gzip.NewReader(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err := io.ReadAll(r); err != nil || !strings.Contains(string(text), line) {
-			t.Errorf("unpacking: %v; lacks %s", err, line)
-		}
-	})
 }
 
 // pipeListener accepts one connection that is not a socket, so that time in
@@ -186,7 +149,7 @@ func withServer(t *testing.T, talk func(t *testing.T, conn net.Conn)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ln := &pipeListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-		server := NewServer(NewAdmin(New(Options{}).Gatherer(), ready))
+		server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready}))
 		done := make(chan error)
 		go func() { done <- server.Serve(ln) }()
 		ours, theirs := net.Pipe()
@@ -215,7 +178,7 @@ func TestServerLeavesSlowPeers(t *testing.T) {
 				if _, err := io.WriteString(conn, sent); err != nil {
 					t.Fatal(err)
 				}
-				// Returns only when the server hangs up; else the bubble
+				// Returns only when the server closes the connection; else the bubble
 				// deadlocks, which fails the test.
 				if _, err := io.Copy(io.Discard, conn); err != nil {
 					t.Error(err)
@@ -230,7 +193,7 @@ func TestServerRefusesHugeHeaders(t *testing.T) {
 		wrote := make(chan struct{})
 		go func() {
 			defer close(wrote)
-			// Fails when the server has had enough.
+			// Fails when the server closes the connection.
 			_, _ = io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: a\r\nX: "+strings.Repeat("x", 64<<10)+"\r\n\r\n")
 		}()
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
