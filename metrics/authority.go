@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// An authority is what there is to tell of the local certificate authority.
+// An authority has what the metrics show of the local certificate authority.
 type authority struct {
 	notAfter time.Time
 	issued   func() uint64

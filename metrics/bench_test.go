@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// office returns metrics in which as many clients as are tracked have told
-// their part of the story.
+// office returns metrics with as many clients as are tracked, each with a
+// connection of the story.
 func office() *Metrics {
 	m := New(Options{})
 	records := story()

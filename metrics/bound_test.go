@@ -109,7 +109,7 @@ func TestManyClientsStayBoundedAndCounted(t *testing.T) {
 	}
 }
 
-func TestStrangersLeaveRoomForClients(t *testing.T) {
+func TestUntrustedClientsLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	m := New(Options{MaxClients: 50})
 	for i := range 1000 {
@@ -117,13 +117,13 @@ func TestStrangersLeaveRoomForClients(t *testing.T) {
 			Client: address(i), Start: start, Outcome: record.OutcomeRefused, Reason: record.ReasonClientNotAllowed,
 		})
 	}
-	if _, strangers := sum(t, m.Gatherer(), clientFailuresTotal, "client"); strangers != 5+1 {
-		t.Errorf("%d strangers have series, want 5 and other", strangers)
+	if _, untrusted := sum(t, m.Gatherer(), clientFailuresTotal, "client"); untrusted != 5+1 {
+		t.Errorf("%d untrusted clients have series, want 5 and other", untrusted)
 	}
 	observe(m, &record.Record{Client: address(2000), Start: start, Outcome: record.OutcomeLifted})
 	want := `tlslift_client_connections_total{client="10.0.7.208",outcome="lifted",protocol="unknown",tls_version="none"}`
 	if got := series(t, m, want); got != "1" {
-		t.Errorf("a client after the strangers is counted %s times, want 1", got)
+		t.Errorf("a client after the untrusted ones is counted %s times, want 1", got)
 	}
 }
 

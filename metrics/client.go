@@ -21,24 +21,25 @@ type client struct {
 	info clientInfo // as shown; zero when it is not
 }
 
-// A clientInfo is the labels of client_info behind the first.
+// A clientInfo is the labels of client_info after the first.
 type clientInfo struct{ address, name, fingerprint string }
 
-// clientOf returns the client of a record, which may be one that is shared.
+// clientOf returns the client of a record; clients without series of their own
+// share one.
 func (m *Metrics) clientOf(r *record.Record) *client {
 	if !r.Client.IsValid() {
 		return m.unknownClient()
 	}
-	stranger := r.Reason == record.ReasonClientNotAllowed
-	if c, ok := m.clients.get(keyOf(r), stranger); ok {
+	untrusted := r.Reason == record.ReasonClientNotAllowed
+	if c, ok := m.clients.get(keyOf(r), untrusted); ok {
 		return c
 	}
 	m.overflowed.Inc()
 	return m.otherClients()
 }
 
-// A clientKey is what tells clients apart: the name in the clients file, which
-// several addresses may share, or else the address.
+// A clientKey identifies a client: by its name in the clients file, which several
+// addresses may share, or else by its address.
 type clientKey struct {
 	name string
 	addr netip.Addr // zero when there is a name
@@ -51,14 +52,14 @@ func keyOf(r *record.Record) clientKey {
 	return clientKey{addr: r.Client.Unmap()}
 }
 
-func (m *Metrics) newClient(key clientKey) *client {
-	if key.name != "" {
-		return m.clientLabelled(label(key.name))
+func (k clientKey) label() string {
+	if k.name != "" {
+		return label(k.name)
 	}
-	return m.clientLabelled(label(key.addr.String()))
+	return label(k.addr.String())
 }
 
-func (m *Metrics) clientLabelled(name string) *client {
+func (m *Metrics) newClient(name string) *client {
 	return &client{
 		label:      name,
 		fromClient: m.clientBytes.WithLabelValues(name, "from_client"),
@@ -67,8 +68,8 @@ func (m *Metrics) clientLabelled(name string) *client {
 	}
 }
 
-// describe shows where the client came from last, and what its software looks
-// like.
+// describe updates client_info: the address from which the client last
+// connected, and the fingerprint of its software.
 func (m *Metrics) describe(c *client, r *record.Record) {
 	if c.label == other || c.label == unknown {
 		return
@@ -92,25 +93,25 @@ func (m *Metrics) describe(c *client, r *record.Record) {
 	c.info = now
 }
 
-// expire takes away the series of clients that were not seen for too long, and
-// gives their places to others.
+// expire removes the series of clients that were not seen for too long, so that
+// others can have series.
 func (m *Metrics) expire(now time.Time) {
 	if m.expiry <= 0 {
 		return
 	}
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
-	gone, stay := m.clients.drop(func(c *client) bool { return c.seen.Before(now.Add(-m.expiry)) })
+	removed, kept := m.clients.remove(func(c *client) bool { return c.seen.Before(now.Add(-m.expiry)) })
 	// A name may be another client's address; other and unknown are shared.
-	kept := map[string]bool{other: true, unknown: true}
-	for _, c := range stay {
-		kept[c.label] = true
+	inUse := map[string]bool{other: true, unknown: true}
+	for _, c := range kept {
+		inUse[c.label] = true
 	}
-	for _, c := range gone {
-		if kept[c.label] {
+	for _, c := range removed {
+		if inUse[c.label] {
 			continue
 		}
-		for _, series := range m.ofClients {
+		for _, series := range m.registry.ofClients {
 			series.DeletePartialMatch(prometheus.Labels{clientLabel: c.label})
 		}
 	}

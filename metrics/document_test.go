@@ -79,7 +79,7 @@ func documented(markdown string) []string {
 
 func TestDocumentationEqualsExposition(t *testing.T) {
 	t.Parallel()
-	live, table := described(t, scrape(t, told())), documented(Documentation())
+	live, table := described(t, scrape(t, withStory())), documented(Documentation())
 	for _, row := range live {
 		if !slices.Contains(table, row) {
 			t.Errorf("exposed but not documented so: %s", row)

@@ -9,23 +9,23 @@ import (
 var refreshResults = []string{"unchanged", "updated", "rejected", "failed", "throttled"}
 
 func (m *Metrics) registerEndpoints() {
-	m.listChecked = m.gauge(endpointsChecked)
-	m.refreshes = m.counter(endpointsRefreshes)
+	m.listChecked = m.registry.gauge(endpointsChecked)
+	m.refreshes = m.registry.counter(endpointsRefreshes)
 	for _, result := range refreshResults {
 		m.refreshes.WithLabelValues(result)
 	}
 }
 
-// SetEndpointsChecked says when the list of Microsoft 365's endpoints in force
-// was last known to be the newest. The zero time is passed over: until another
-// is known there is no such series, since that of 1970 would be an alarm.
+// SetEndpointsChecked sets when the list of Microsoft 365's endpoints in use was
+// last confirmed to be the newest. The zero time is ignored: as long as no other is
+// known there is no such series, since one of 1970 would raise an alert.
 func (m *Metrics) SetEndpointsChecked(t time.Time) {
 	if !t.IsZero() {
 		m.listChecked.WithLabelValues().Set(seconds(t))
 	}
 }
 
-// CountRefresh counts a question to the endpoints web service. A result that
+// CountRefresh counts a request to the endpoints web service. A result that
 // is not one of the documented ones counts as unknown.
 func (m *Metrics) CountRefresh(result string) {
 	if !slices.Contains(refreshResults, result) {

@@ -48,7 +48,7 @@ func TestClientsExpire(t *testing.T) {
 		if got := series(t, m, "tlslift_clients_tracked"); got != "1" {
 			t.Errorf("%s clients are tracked, want 1", got)
 		}
-		// The places are free, those of strangers too, and counting begins anew.
+		// There is room again, for untrusted clients too, and counting begins anew.
 		for i := range 10 {
 			observe(m, at(address(2000+i), ""))
 		}
@@ -93,7 +93,7 @@ func TestExpiryWhileCounting(t *testing.T) {
 	})
 	m.expire(time.Now().Add(time.Hour))
 	if text := scrape(t, m); strings.Contains(text, `client="10.`) {
-		t.Errorf("series were left behind:\n%s", ours(text))
+		t.Errorf("there are still series:\n%s", ours(text))
 	}
 }
 

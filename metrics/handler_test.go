@@ -28,7 +28,7 @@ func body(t *testing.T, resp *http.Response) string {
 
 func TestFormatsOfTheExposition(t *testing.T) {
 	t.Parallel()
-	handler := told().Handler()
+	handler := withStory().Handler()
 	const line = `tlslift_connections_active{listener="proxy://127.0.0.1:3128"} 1`
 	t.Run("plain", func(t *testing.T) {
 		t.Parallel()

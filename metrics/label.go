@@ -14,8 +14,8 @@ const (
 	unknown = "unknown"
 )
 
-// label makes s fit to be a label value: the Prometheus library panics on
-// bytes that are not UTF-8.
+// label returns s as a label value: the Prometheus library panics on bytes that
+// are not UTF-8.
 func label(s string) string {
 	if s == "" {
 		return unknown
@@ -24,17 +24,18 @@ func label(s string) string {
 }
 
 // labelIn returns the label for s, or "other" when the set is full.
-func labelIn(set *limited[string, string], s string, guest bool) string {
+func labelIn(set *boundedMap[string, string], s string, untrusted bool) string {
 	if s == "" {
 		return unknown
 	}
-	if l, ok := set.get(s, guest); ok {
+	if l, ok := set.get(s, untrusted); ok {
 		return l
 	}
 	return other
 }
 
-// versionLabel keeps the versions that exist: a hello can claim any of 65536.
+// versionLabel returns the version if it exists: a ClientHello can offer any of
+// 65536 numbers.
 func versionLabel(v string) string {
 	switch v {
 	case "SSL 2.0", "SSL 3.0", "TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3", "none":
@@ -45,17 +46,10 @@ func versionLabel(v string) string {
 	return unknown
 }
 
-func resumedLabel(resumed bool) string {
-	if resumed {
-		return "true"
-	}
-	return "false"
-}
-
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// addBytes ignores what is not positive: a counter panics when it should go
-// down, and a wrong count is no reason to.
+// addBytes adds n if it is positive: a counter panics at a negative number, and a
+// wrong count is no reason to end the process.
 func addBytes(c prometheus.Counter, n int64) {
 	if n > 0 {
 		c.Add(float64(n))

@@ -2,13 +2,14 @@
 // series.
 //
 // It refuses to grow without bound: whatever clients send, the number of
-// clients, destinations and other label values is limited, and what is above
-// the limit shares the value "other".
+// clients, destinations and other label values is limited, and those above the
+// limit share the value "other".
 package metrics
 
 import (
 	"cmp"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ const (
 	// *.sharepoint.com it is the client that chooses the name.
 	maxDestinations = 200
 	// The values of these two labels come from sets that are small already;
-	// the limits hold even if a mistake elsewhere lets something else in.
+	// the limits hold even if another package has a bug.
 	maxCipherSuites = 100
 	maxProtocols    = 20
 	// maxReplyCodes bounds the codes of SMTP replies, which the destination
@@ -38,8 +39,8 @@ type Options struct {
 	// share client="other". Zero means 2000. At most a tenth of them are
 	// clients whose address was not allowed when first seen.
 	MaxClients int
-	// Expiry is how long a client keeps its series that does not connect; zero
-	// means for good.
+	// Expiry is how long the series of an inactive client are kept; zero means
+	// always.
 	Expiry time.Duration
 	// Version and Revision label build_info. Empty means "unknown".
 	Version  string
@@ -49,18 +50,16 @@ type Options struct {
 // Metrics counts connections. It implements proxy.Observer; all its methods
 // may be called from many goroutines at once.
 type Metrics struct {
-	registry *prometheus.Registry
-
-	expiry time.Duration
+	registry registry
+	expiry   time.Duration
 	// expiring is held for reading while the series of a client are in use.
-	expiring  sync.RWMutex
-	ofClients []*prometheus.MetricVec // those with the label client
+	expiring sync.RWMutex
 
-	clients      *limited[clientKey, *client]
-	destinations *limited[string, string]
-	cipherSuites *limited[string, string]
-	protocols    *limited[string, string]
-	replyCodes   *limited[replyKey, replyKey]
+	clients      *boundedMap[clientKey, *client]
+	destinations *boundedMap[string, string]
+	cipherSuites *boundedMap[string, string]
+	protocols    *boundedMap[string, string]
+	replyCodes   *boundedMap[replyKey, replyKey]
 	// Those without series of their own. Made when first needed: a last-seen
 	// time of zero would look like a client lost in 1970.
 	otherClients, unknownClient func() *client
@@ -79,7 +78,7 @@ type Metrics struct {
 // New returns metrics on a registry of their own, together with those of the
 // Go runtime and of the process.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), expiry: o.Expiry}
+	m := &Metrics{registry: registry{Registry: prometheus.NewRegistry()}, expiry: o.Expiry}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -87,10 +86,9 @@ func New(o Options) *Metrics {
 	m.limitLabels(cmp.Or(o.MaxClients, defaultMaxClients))
 	m.registerConnections()
 	m.registerClients()
-	m.registerUpstream()
 	m.registerEndpoints()
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
-	m.gauge(buildInfo).WithLabelValues(
+	m.registry.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)
 	return m
 }
@@ -102,53 +100,50 @@ func (m *Metrics) SetCA(notAfter time.Time, issued func() uint64) {
 	m.authority.Store(&authority{notAfter: notAfter, issued: issued})
 }
 
-// limitLabels sets the bounds. Only a tenth of the clients' places is for
-// those outside the client networks, so that a scan from the Internet leaves
-// the printers their series; only half of the destinations' places is for
-// names that failed at first, so that invented names leave room for real ones.
+// limitLabels sets the bounds. At most a tenth of the clients with series may be
+// outside the client networks, so that a scan from the Internet leaves the printers
+// their series; at most half of the destinations may be names that failed at first,
+// so that invented names leave room for real ones.
 func (m *Metrics) limitLabels(maxClients int) {
-	m.clients = newLimited(maxClients, maxClients/10, m.newClient)
-	m.destinations = newLimited(maxDestinations, maxDestinations/2, label)
-	m.cipherSuites = newLimited(maxCipherSuites, 0, label)
-	m.protocols = newLimited(maxProtocols, 0, label)
-	m.replyCodes = newLimited(maxReplyCodes, 0, newReplyKey)
-	m.otherClients = sync.OnceValue(func() *client { return m.clientLabelled(other) })
-	m.unknownClient = sync.OnceValue(func() *client { return m.clientLabelled(unknown) })
+	m.clients = newBoundedMap(maxClients, maxClients/10, func(k clientKey) *client { return m.newClient(k.label()) })
+	m.destinations = newBoundedMap(maxDestinations, maxDestinations/2, label)
+	m.cipherSuites = newBoundedMap(maxCipherSuites, 0, label)
+	m.protocols = newBoundedMap(maxProtocols, 0, label)
+	m.replyCodes = newBoundedMap(maxReplyCodes, 0, newReplyKey)
+	m.otherClients = sync.OnceValue(func() *client { return m.newClient(other) })
+	m.unknownClient = sync.OnceValue(func() *client { return m.newClient(unknown) })
 }
 
 func (m *Metrics) registerConnections() {
-	m.connections = m.counter(connectionsTotal)
-	m.active = m.gauge(connectionsActive)
-	m.connectionTime = m.histogram(connectionDuration,
+	m.connections = m.registry.counter(connectionsTotal)
+	m.active = m.registry.gauge(connectionsActive)
+	m.connectionTime = m.registry.histogram(connectionDuration,
 		[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}).WithLabelValues()
 	// Up to 30 s, the default handshake timeout: a device of 2005 can need
 	// seconds for one RSA operation.
-	handshakeTime := m.histogram(handshakeDuration,
+	handshakeTime := m.registry.histogram(handshakeDuration,
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30})
 	m.clientHandshakeTime = handshakeTime.WithLabelValues("client")
 	m.upstreamTime = handshakeTime.WithLabelValues("upstream")
+	m.upstreamHandshakes = m.registry.counter(upstreamHandshakesTotal)
+	m.upstreamFailures = m.registry.counter(upstreamFailuresTotal)
 }
 
 func (m *Metrics) registerClients() {
-	m.clientConnections = m.counter(clientConnectionsTotal)
-	m.clientHandshakes = m.counter(clientHandshakesTotal)
-	m.clientFailures = m.counter(clientFailuresTotal)
-	m.clientBytes = m.counter(clientBytesTotal)
-	m.clientReplies = m.counter(clientSMTPReplies)
-	m.lastSeen = m.gauge(clientLastSeen)
-	m.lastLifted = m.gauge(clientLastLifted)
-	m.info = m.gauge(clientInformation)
-	m.overflowed = m.counter(clientsOverflowed).WithLabelValues()
+	m.clientConnections = m.registry.counter(clientConnectionsTotal)
+	m.clientHandshakes = m.registry.counter(clientHandshakesTotal)
+	m.clientFailures = m.registry.counter(clientFailuresTotal)
+	m.clientBytes = m.registry.counter(clientBytesTotal)
+	m.clientReplies = m.registry.counter(clientSMTPReplies)
+	m.lastSeen = m.registry.gauge(clientLastSeen)
+	m.lastLifted = m.registry.gauge(clientLastLifted)
+	m.info = m.registry.gauge(clientInformation)
+	m.overflowed = m.registry.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
 		prometheus.GaugeOpts{Name: d.fullName(), Help: d.help},
 		func() float64 { return float64(m.clients.len()) },
 	))
-}
-
-func (m *Metrics) registerUpstream() {
-	m.upstreamHandshakes = m.counter(upstreamHandshakesTotal)
-	m.upstreamFailures = m.counter(upstreamFailuresTotal)
 }
 
 // Opened counts a connection that was accepted.
@@ -173,7 +168,8 @@ func (m *Metrics) countClient(r *record.Record) {
 	ended := seconds(r.Start.Add(r.Duration))
 	c.lastSeen.Set(ended)
 	if r.Outcome == record.OutcomeLifted {
-		// A counter cannot tell: what appears at 1 has not increased.
+		// A counter does not show this: a series that appears at 1 has not
+		// increased.
 		m.lastLifted.WithLabelValues(c.label).Set(ended)
 	}
 	m.describe(c, r)
@@ -183,11 +179,11 @@ func (m *Metrics) countClient(r *record.Record) {
 		versionLabel(r.OfferedVersion), label(string(r.Outcome))).Inc()
 	if h := r.ClientTLS; h != nil {
 		m.clientHandshakes.WithLabelValues(c.label, versionLabel(h.Version),
-			labelIn(m.cipherSuites, h.CipherSuite, false), resumedLabel(h.Resumed)).Inc()
+			labelIn(m.cipherSuites, h.CipherSuite, false), strconv.FormatBool(h.Resumed)).Inc()
 		m.clientHandshakeTime.Observe(h.Duration.Seconds())
 	}
 	if r.Reason != "" {
-		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason))).Inc()
+		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())).Inc()
 	}
 	m.countReplies(c, r.SMTPReplies)
 }
@@ -196,7 +192,7 @@ func (m *Metrics) countUpstream(r *record.Record) {
 	if h := r.UpstreamTLS; h != nil {
 		m.upstreamHandshakes.WithLabelValues(labelIn(m.destinations, r.Destination, false),
 			versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false),
-			resumedLabel(h.Resumed)).Inc()
+			strconv.FormatBool(h.Resumed)).Inc()
 		m.upstreamTime.Observe(h.Duration.Seconds())
 	}
 	if r.Reason.Fault() == record.FaultDestination {

@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the files in testdata")
 
 func TestExposition(t *testing.T) {
 	t.Parallel()
-	got := ours(scrape(t, told()))
+	got := ours(scrape(t, withStory()))
 	const golden = "testdata/exposition.txt"
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -37,7 +38,7 @@ func TestExposition(t *testing.T) {
 
 func TestOtherExpositionNamesTheBuildAndTheProcess(t *testing.T) {
 	t.Parallel()
-	text := scrape(t, told())
+	text := scrape(t, withStory())
 	for _, want := range []string{
 		`revision="abc",version="1.2.3"} 1`, "\ngo_goroutines ",
 	} {
@@ -65,7 +66,7 @@ func TestAuthorityIsAbsentUntilSetAndCanBeReplaced(t *testing.T) {
 
 func TestHandshakesAreNativeHistogramsToo(t *testing.T) {
 	t.Parallel()
-	families, err := told().Gatherer().Gather()
+	families, err := withStory().Gatherer().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestHandshakesAreNativeHistogramsToo(t *testing.T) {
 
 func TestLint(t *testing.T) {
 	t.Parallel()
-	problems, err := promlint.New(strings.NewReader(scrape(t, told()))).Lint()
+	problems, err := promlint.New(strings.NewReader(scrape(t, withStory()))).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestPromtoolAcceptsExposition(t *testing.T) {
 		t.Skip("promtool is not installed")
 	}
 	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
-	cmd.Stdin = strings.NewReader(scrape(t, told()))
+	cmd.Stdin = strings.NewReader(scrape(t, withStory()))
 	if out, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
@@ -167,6 +168,22 @@ func TestReasonsOfTheUpstream(t *testing.T) {
 	} {
 		if slices.Contains(got, r) {
 			t.Errorf("%s is counted as the upstream's", r)
+		}
+	}
+}
+
+// The label failing is the one of the table of reasons, so that the alerts agree
+// with the status page, the API and the log.
+func TestFailingOfEveryReason(t *testing.T) {
+	t.Parallel()
+	m := New(Options{})
+	for _, r := range record.Reasons() {
+		observe(m, &record.Record{Client: address(1), Outcome: r.Outcome(), Reason: r})
+	}
+	for _, r := range record.Reasons() {
+		name := fmt.Sprintf(`tlslift_client_failures_total{client="10.0.0.1",failing="%v",reason="%s"}`, r.Failing(), r)
+		if got := series(t, m, name); got != "1" {
+			t.Errorf("%s is %s, want 1", name, got)
 		}
 	}
 }

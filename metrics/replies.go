@@ -5,10 +5,10 @@ import "github.com/tlslift/tlslift/proxy/record"
 // none stands for an enhanced status code that a reply did not have.
 const none = "none"
 
-// A replyKey is what tells SMTP replies apart.
+// A replyKey identifies an SMTP reply.
 type replyKey struct{ code, enhanced string }
 
-// newReplyKey makes both fit to be label values.
+// newReplyKey returns both codes as label values.
 func newReplyKey(k replyKey) replyKey {
 	if k.enhanced == "" {
 		k.enhanced = none

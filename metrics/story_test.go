@@ -57,7 +57,7 @@ func story() []*record.Record {
 	}
 }
 
-// observe tells m of records from accept to close.
+// observe shows m the records, from accept to close.
 func observe(m *Metrics, records ...*record.Record) {
 	for _, r := range records {
 		m.Opened(r.Listener)
@@ -65,9 +65,9 @@ func observe(m *Metrics, records ...*record.Record) {
 	}
 }
 
-// told returns metrics that have seen the story and have one more connection
+// withStory returns metrics that have seen the story and have one more connection
 // open.
-func told() *Metrics {
+func withStory() *Metrics {
 	m := New(Options{Version: "1.2.3", Revision: "abc"})
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
 	m.SetEndpointsChecked(start)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A client that was updated and now passes still tells when it was last
-// lifted; one that never was has no such series, rather than one of 1970.
+// A client that was updated and now passes still has the time of its last lift;
+// one that was never lifted has no such series, rather than one of 1970.
 func TestLastLiftedStaysWhenTheClientPasses(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})

@@ -14,7 +14,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// WriteClientTable writes what the metrics say of each client: the
+// WriteClientTable writes a table of the clients from the metrics: the
 // connections by protocol, offered TLS version and outcome, then the failures
 // with what to do about them.
 func WriteClientTable(w io.Writer, g prometheus.Gatherer) error {
@@ -33,6 +33,9 @@ func WriteClientTable(w io.Writer, g prometheus.Gatherer) error {
 	failures, err := rowsOf(g, clientFailuresTotal)
 	if err != nil || len(failures) == 0 {
 		return err
+	}
+	for i, row := range failures {
+		failures[i] = slices.Delete(row, 2, 3) // the label failing
 	}
 	return writeFailures(w, failures)
 }

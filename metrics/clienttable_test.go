@@ -26,7 +26,7 @@ fd00::9   upstream_timeout      1
 unknown   proxy_header_invalid  1
 `
 	var b strings.Builder
-	if err := WriteClientTable(&b, told().Gatherer()); err != nil {
+	if err := WriteClientTable(&b, withStory().Gatherer()); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(b.String(), want) {
