@@ -252,9 +252,9 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 
 func TestWatchColoursOutcomesOnly(t *testing.T) {
 	t.Parallel()
-	c := &inventory.Connection{Client: "a", Outcome: record.OutcomeLifted, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
+	c := &inventory.Connection{Client: "a", Outcome: record.OutcomeLifted, Seconds: 1.5, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
 	plain, coloured := (&watch{}).text(c), (&watch{colours: true}).text(c)
-	if !strings.Contains(plain, "  lifted   a ") || !strings.Contains(plain, "TLS 1.0 -> TLS 1.3") || strings.Contains(plain, "\x1b") {
+	if !strings.Contains(plain, "  lifted   a ") || !strings.Contains(plain, "TLS 1.0 -> TLS 1.3") || !strings.Contains(plain, "  1.5s\n") || strings.Contains(plain, "\x1b") {
 		t.Errorf("got %q", plain)
 	}
 	if strings.Count(coloured, "\x1b[") != 2 || !strings.Contains(coloured, "\x1b[33mlifted \x1b[0m") {

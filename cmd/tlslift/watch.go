@@ -104,8 +104,8 @@ func (w *watch) pause(ctx context.Context) bool {
 	}
 }
 
-// next asks for what came behind seen, and prints it. On an error, seen stays as
-// it is. The zero value asks for the last connections.
+// next asks for the connections after seen, and prints them. On an error, it
+// returns seen. The zero value asks for the last connections.
 func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspage.Connections, error) {
 	q := question{path: "/api/v1/connections", query: url.Values{"client": {w.client}}, wait: watchWait}
 	if seen.Started == "" {
@@ -138,7 +138,7 @@ func (w *watch) text(c *inventory.Connection) string {
 			b.WriteString("  " + oneLine(part, 2*maxCell))
 		}
 	}
-	fmt.Fprintf(&b, "  %s\n", c.Duration.Round(time.Millisecond))
+	fmt.Fprintf(&b, "  %s\n", c.Duration().Round(time.Millisecond))
 	if c.Reason != "" {
 		fmt.Fprintf(&b, "          %s: %s\n          %s\n", clean(string(c.Reason)), oneLine(c.Cause, maxSentence), oneLine(c.Remedy, maxSentence))
 	}

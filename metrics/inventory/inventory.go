@@ -14,26 +14,28 @@ import (
 
 const defaultMaxClients = 10000
 
-// Options configures New. The zero value keeps clients in memory only, and for
-// good.
+// Options configures New. The zero value keeps clients in memory only, and never
+// forgets one.
 type Options struct {
 	// MaxClients is how many clients are kept; zero means 10000. When there are
-	// more, one that never got through gives way, and only then the one that
-	// was seen longest ago. Clients whose address is not allowed get at most a
-	// tenth of the places, and never that of another.
+	// more, a client that was never served is forgotten first, and only then the
+	// one that was seen longest ago. At most a tenth are clients whose address is
+	// not allowed, and no other client is forgotten for them.
 	MaxClients int
-	// Expiry is how long a client is kept that is not seen; zero means for good.
+	// Expiry is how long an inactive client is kept; zero means that it is never
+	// forgotten.
 	Expiry time.Duration
-	// Store keeps the clients between runs; nil means that nothing does.
+	// Store keeps the clients between runs; nil keeps them in memory only.
 	Store Store
-	// Lookup asks reverse DNS for the names of an address; nil means that
-	// nobody is asked. It is called by Run, at most four times at once.
+	// Lookup asks reverse DNS for the names of an address; nil means no reverse
+	// DNS. It is called by Run, at most four times at once.
 	Lookup func(context.Context, netip.Addr) ([]string, error)
-	// Log is told what goes wrong with the store; nil discards it.
+	// Log gets the errors of the store; nil discards them.
 	Log *slog.Logger
 }
 
-// An Inventory knows the clients. It implements proxy.Observer; all its methods
+// An Inventory has the clients and their last connections. It implements
+// proxy.Observer; all its methods
 // may be called from many goroutines at once.
 type Inventory struct {
 	options Options
@@ -41,22 +43,22 @@ type Inventory struct {
 	lookups chan lookup // nil without Options.Lookup
 
 	mu      sync.Mutex
-	clients places
+	clients table
 	latest  ring
 	number  uint64        // of the last connection
-	changed chan struct{} // closed at the next connection; nil when nobody waits
+	changed chan struct{} // closed at the next connection; nil without a waiter
 	unsaved bool          // there is something to save
 	fresh   bool          // and it is a client that no saved state has
 }
 
-// New returns an inventory with the clients that the store has. What cannot be
-// read there is set aside and logged: a damaged file must not keep clients from
-// being served.
+// New returns an inventory with the clients that the store has. A store that cannot
+// be read is set aside and logged: a damaged file must not keep clients from being
+// served.
 func New(o Options) *Inventory {
 	v := &Inventory{
 		options: o,
 		log:     cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
-		clients: newPlaces(cmp.Or(o.MaxClients, defaultMaxClients)),
+		clients: newTable(cmp.Or(o.MaxClients, defaultMaxClients)),
 		latest:  ring{max: maxLatest},
 	}
 	if o.Lookup != nil {
@@ -66,10 +68,10 @@ func New(o Options) *Inventory {
 	return v
 }
 
-// Opened does nothing: what a client is shows when its connection has ended.
+// Opened does nothing: a client is known when its connection has ended.
 func (v *Inventory) Opened(string) {}
 
-// Closed takes in a connection that has ended.
+// Closed adds a connection that has ended.
 func (v *Inventory) Closed(r *record.Record) {
 	c := connectionOf(r)
 	v.mu.Lock()
@@ -82,18 +84,18 @@ func (v *Inventory) Closed(r *record.Record) {
 		v.changed = nil
 	}
 	if r.Client.IsValid() {
-		v.take(r, c)
+		v.updateClient(r, c)
 	}
 }
 
-// take brings the client of a connection up to date, if it has a place.
-func (v *Inventory) take(r *record.Record, c *Connection) {
+// updateClient adds a connection to its client, if there is room for that.
+func (v *Inventory) updateClient(r *record.Record, c *Connection) {
 	e, known := v.clients.admit(c.Client, rankOf(r))
 	if e == nil {
 		return
 	}
-	e.client.note(r, c)
-	e.latest.max = v.clients.share()
+	e.client.add(r, c)
+	e.latest.max = v.clients.connectionsPerClient()
 	e.latest.add(c)
 	v.unsaved, v.fresh = true, v.fresh || !known
 	v.askForHost(e, c)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,7 +16,7 @@ import (
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// lifted is the record of a printer that sends mail.
+// lifted returns the record of a printer that sends mail.
 func lifted(addr string, start time.Time) *record.Record {
 	return &record.Record{
 		Listener: "smtp://192.0.2.1:587", Client: netip.MustParseAddr(addr),
@@ -28,7 +29,7 @@ func lifted(addr string, start time.Time) *record.Record {
 	}
 }
 
-// refusedBy is the record of a client that got nothing.
+// refusedBy returns the record of a client that was refused.
 func refusedBy(reason record.Reason, addr string, start time.Time) *record.Record {
 	return &record.Record{
 		Listener: "smtp://192.0.2.1:587", Client: netip.MustParseAddr(addr), Start: start,
@@ -37,7 +38,7 @@ func refusedBy(reason record.Reason, addr string, start time.Time) *record.Recor
 	}
 }
 
-// numbered is one of many addresses.
+// numbered returns one of many addresses.
 func numbered(n int) string {
 	return netip.AddrFrom4([4]byte{10, byte(n >> 16 & 0xff), byte(n >> 8 & 0xff), byte(n & 0xff)}).String()
 }
@@ -74,12 +75,12 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 		t.Errorf("legacy %v, failing %v", c.Legacy(), c.Failing())
 	}
 	if _, ok := v.Client("192.0.2.8"); ok {
-		t.Error("a client is known that never came")
+		t.Error("a client that never connected is known")
 	}
 }
 
-// A failure shows with its remedy until a connection goes well; a port check
-// and a stop of tlslift are no failures.
+// A failure shows with its remedy until a connection succeeds; a port check and a
+// stop of tlslift do not count as failing.
 func TestFailureOfAClient(t *testing.T) {
 	t.Parallel()
 	v := New(Options{})
@@ -94,7 +95,7 @@ func TestFailureOfAClient(t *testing.T) {
 	}
 	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Minute)))
 	c, _ := v.Client("192.0.2.7")
-	if f := c.Failure; !failing() || f == nil || f.Reason != record.ReasonSSL3Only || f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
+	if f := c.Failure; !failing() || f == nil || f.Reason != record.ReasonSSL3Only || f.Fault != record.FaultClient || f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
 		t.Errorf("got %+v", c.Failure)
 	}
 	v.Closed(lifted("192.0.2.7", noon.Add(2*time.Minute)))
@@ -119,6 +120,28 @@ func TestNamedClientIsOneClient(t *testing.T) {
 	all := v.Snapshot()
 	if len(all) != 1 || all[0].Client != "scanner" || all[0].Name != "scanner" || all[0].Address != netip.MustParseAddr("192.0.2.9") {
 		t.Errorf("got %+v", all)
+	}
+}
+
+// Durations are in seconds, and a reason has whose fault it is.
+func TestConnectionInJSON(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	r := refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon)
+	r.Duration = 1500 * time.Millisecond
+	v.Closed(r)
+	text, err := json.Marshal(v.Recent("", 0, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"duration_seconds":1.5,`, `"reason":"ssl3_only","fault":"client","cause":"`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	var c Connection
+	if err := json.Unmarshal(text, &c); err != nil || c.Duration() != r.Duration {
+		t.Errorf("the duration is %s, want %s; %v", c.Duration(), r.Duration, err)
 	}
 }
 
@@ -209,7 +232,7 @@ func checkTexts(t *testing.T, max int, texts ...string) {
 	}
 }
 
-// The lists of one client stay short however many places it goes to.
+// The lists of one client stay short however many destinations it has.
 func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
 	v := New(Options{})

@@ -19,20 +19,20 @@ const (
 	// maxState bounds what is saved and read. Ten thousand ordinary clients
 	// take about as much.
 	maxState = 8 << 20
-	// Something new is saved after saveEvery, a client that was never seen
-	// before after lookEvery already.
-	saveEvery = time.Minute
-	lookEvery = 5 * time.Second
+	// Changes are saved after saveEvery, a new client after checkEvery already.
+	saveEvery  = time.Minute
+	checkEvery = 5 * time.Second
 )
 
 // A Store keeps one text between runs.
 type Store interface {
 	// Load returns the text. The error wraps fs.ErrNotExist if there is none.
 	Load() ([]byte, error)
-	// Save replaces the text: whatever happens, there is the old one or the new
-	// one.
+	// Save replaces the text atomically: after a crash there is the old one or
+	// the new one.
 	Save([]byte) error
-	// SetAside puts the text out of the way of Save, for a person to look at.
+	// SetAside renames the text, so that Save does not overwrite it and an
+	// administrator can look at it.
 	SetAside() error
 }
 
@@ -42,7 +42,7 @@ type state struct {
 	Clients []json.RawMessage `json:"clients"` // of Client
 }
 
-// load takes in what the store has.
+// load adds the clients that the store has.
 func (v *Inventory) load() {
 	if v.options.Store == nil {
 		return
@@ -56,7 +56,7 @@ func (v *Inventory) load() {
 		clients, err = decode(text, v.clients.max)
 	}
 	if err != nil {
-		v.log.Warn("the saved list of clients cannot be read, so it begins anew; the file is set aside",
+		v.log.Warn("the saved list of clients cannot be read: it is set aside, and a new one begins",
 			"error", err, "setting_aside", v.options.Store.SetAside())
 		return
 	}
@@ -64,8 +64,8 @@ func (v *Inventory) load() {
 	v.expire(time.Now())
 }
 
-// restore gives clients their places back, those seen last in the end so that
-// they keep theirs when there are too many.
+// restore adds saved clients, those seen last at the end so that they stay when
+// there are too many.
 func (v *Inventory) restore(clients []Client) {
 	slices.SortFunc(clients, func(a, b Client) int { return a.LastSeen.Compare(b.LastSeen) })
 	for _, c := range clients {
@@ -75,24 +75,24 @@ func (v *Inventory) restore(clients []Client) {
 	}
 }
 
-// rank is the one that the client had, as far as can be told.
+// rank returns the rank that the client had, as far as the saved fields show.
 func (c *Client) rank() rank {
 	switch {
 	case c.Outcomes[record.OutcomePassed]+c.Outcomes[record.OutcomeLifted] > 0:
 		return served
 	case c.Failure != nil && c.Failure.Reason == record.ReasonClientNotAllowed:
-		return stranger
+		return untrusted
 	}
-	return fruitless
+	return neverServed
 }
 
-// Run expires clients, asks reverse DNS, and saves what is new: every minute,
-// and when ctx is done. It returns then.
+// Run expires clients, asks reverse DNS, and saves changes: every minute, and when
+// ctx is done. Then it returns.
 func (v *Inventory) Run(ctx context.Context) {
 	var lookups sync.WaitGroup
 	v.startLookups(ctx, &lookups)
 	s := saver{v: v}
-	ticks := time.NewTicker(lookEvery)
+	ticks := time.NewTicker(checkEvery)
 	defer ticks.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -123,9 +123,9 @@ func (s *saver) saveIfDue(now time.Time) {
 	}
 }
 
-// save saves what is new. A failure is logged once, and what is new stays so.
+// save saves the changes. A failure is logged once, and tried again later.
 func (s *saver) save() {
-	if s.v.options.Store == nil || !s.v.takeUnsaved() {
+	if s.v.options.Store == nil || !s.v.beginSave() {
 		return
 	}
 	err := s.v.options.Store.Save(encode(s.v.Snapshot()))
@@ -144,9 +144,8 @@ func (s *saver) save() {
 	}
 }
 
-// takeUnsaved says whether there is something to save, and that it is being
-// done.
-func (v *Inventory) takeUnsaved() bool {
+// beginSave reports whether there is something to save, and marks it as saved.
+func (v *Inventory) beginSave() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	unsaved := v.unsaved
@@ -154,14 +153,14 @@ func (v *Inventory) takeUnsaved() bool {
 	return unsaved
 }
 
-// encode writes the state, a line for each client. What is beyond the bound is
-// left out: those seen longest ago.
+// encode returns the state, a line for each client. Above the limit, those seen
+// longest ago are left out.
 func encode(clients []Client) []byte {
 	const head, tail = `{"version":1,"clients":[`, "\n]}\n"
 	b := bytes.NewBufferString(head)
 	for _, c := range clients {
 		if c.Failure != nil {
-			c.Failure.Cause, c.Failure.Remedy = "", "" // the reason tells
+			c.Failure.Fault, c.Failure.Cause, c.Failure.Remedy = "", "", "" // decode reads them from the table of reasons
 		}
 		line, err := json.Marshal(c)
 		if err != nil {
@@ -180,8 +179,8 @@ func encode(clients []Client) []byte {
 	return b.Bytes()
 }
 
-// decode reads what encode has written, the first max clients of it, and brings
-// whatever else a file may say within bounds.
+// decode returns the first max clients of what encode has written, with every
+// field within its bounds, whatever the file has.
 func decode(text []byte, max int) ([]Client, error) {
 	if len(text) > maxState {
 		return nil, fmt.Errorf("more than %d bytes", maxState)
@@ -207,7 +206,7 @@ func decode(text []byte, max int) ([]Client, error) {
 	return clients, nil
 }
 
-// bound holds a client to what note would have made of it.
+// bound limits the fields of a client as add does.
 func (c *Client) bound() {
 	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Offered, &c.JA3, &c.JA4,
 		&c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
@@ -223,7 +222,7 @@ func (c *Client) bound() {
 	c.Listeners = boundList(c.Listeners, maxListeners)
 	c.boundOutcomes()
 	if f := c.Failure; f != nil {
-		f.Cause, f.Remedy = f.Reason.Cause(), f.Reason.Remedy()
+		f.Fault, f.Cause, f.Remedy = f.Reason.Fault(), f.Reason.Cause(), f.Reason.Remedy()
 		f.Detail = cut(f.Detail, maxDetail)
 		f.Reason = record.Reason(clean(string(f.Reason)))
 	}

@@ -109,7 +109,7 @@ func inUTC(all []Client) []Client {
 	return all
 }
 
-// A new client is saved within seconds, whatever else within a minute.
+// A new client is saved within seconds, every other change within a minute.
 func TestWhenItIsSaved(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -127,11 +127,11 @@ func TestWhenItIsSaved(t *testing.T) {
 			t.Errorf("%d saves of nothing", n)
 		}
 		v.Closed(lifted("192.0.2.7", time.Now()))
-		if n := wait(lookEvery); n != 1 {
+		if n := wait(checkEvery); n != 1 {
 			t.Errorf("%d saves after a new client", n)
 		}
 		v.Closed(lifted("192.0.2.7", time.Now()))
-		if n := wait(lookEvery); n != 1 {
+		if n := wait(checkEvery); n != 1 {
 			t.Errorf("%d saves soon after a known client", n)
 		}
 		if n := wait(saveEvery); n != 2 {
@@ -143,7 +143,7 @@ func TestWhenItIsSaved(t *testing.T) {
 	})
 }
 
-// A full disk makes one line, however long it is full, and loses nothing.
+// A full disk is logged once, however long it is full, and nothing is lost.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// Files that nobody wrote like that are set aside and nothing else happens.
+// A file that tlslift did not write is set aside, and nothing else happens.
 func TestForeignFileIsSetAside(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "{", "torn" + string(make([]byte, 4096)), `{"version":2,"clients":[]}`, `{"clients":[]}`,
@@ -224,7 +224,7 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
-// What clients say is saved up to the bound, the latest of them.
+// Clients are saved up to the limit, those seen last first.
 func TestStateIsBounded(t *testing.T) {
 	t.Parallel()
 	store := &memory{}
@@ -327,8 +327,8 @@ func TestReverseDNS(t *testing.T) {
 	})
 }
 
-// A name server that does not answer holds up nothing, and is asked no more
-// than a few questions at once.
+// A name server that does not answer delays nothing, and gets only a few questions
+// at once.
 func TestDeadNameServer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -375,7 +375,7 @@ func TestHostName(t *testing.T) {
 	}
 }
 
-// A follower sees every connection once, and goes on after a restart.
+// A reader gets every connection once, and continues after a restart.
 func TestFollowing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,8 @@ const (
 	maxDetail = 1024 // an error may name many cipher suites
 )
 
-// clean makes a text that a client may have chosen fit to be kept and shown.
+// clean returns a text that a client may have chosen so that it can be kept and
+// shown.
 func clean(s string) string { return cut(s, maxText) }
 
 // cut keeps at most max bytes, and puts U+FFFD in the place of what is not

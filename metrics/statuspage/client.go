@@ -148,7 +148,7 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 		SMTPReply:   shown(c.SMTPReply),
 		Reason:      shown(string(c.Reason)),
 		Detail:      shown(c.Detail),
-		Took:        tookText(c.Duration),
+		Took:        tookText(c.Duration()),
 		Bytes:       size(uint64(max(0, c.FromClient)) + uint64(max(0, c.ToClient))),
 	}
 	r.ClientTLS, r.ClientSuite = versionAndRest(c.ClientTLS)

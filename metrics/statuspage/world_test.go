@@ -108,7 +108,9 @@ func (k *known) connect(c inventory.Connection) {
 }
 
 func failure(reason record.Reason, at time.Time, detail string) *inventory.Failure {
-	return &inventory.Failure{At: at, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy(), Detail: detail}
+	return &inventory.Failure{
+		At: at, Reason: reason, Fault: reason.Fault(), Cause: reason.Cause(), Remedy: reason.Remedy(), Detail: detail,
+	}
 }
 
 // lifted is a client that needs tlslift and gets what it wants.
@@ -160,10 +162,10 @@ func office() *known {
 		lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute),
 		lifted(36, "plotter", "TLS 1.1", "tls_version", 2*day),
 	}}
-	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Duration: 2 * time.Second, Client: "copier-accounting", Address: copier.Address,
+	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Seconds: 2, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeLifted,
 		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112})
-	k.connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Duration: 140 * time.Millisecond, Client: "copier-accounting", Address: copier.Address,
+	k.connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Seconds: 0.14, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeFailed,
 		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy(),
 		Detail: copier.Failure.Detail, UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384"})

@@ -23,11 +23,11 @@ type lookup struct {
 	addr netip.Addr
 }
 
-// askForHost lets Run ask for a client's name, at most once a day. Nobody is
-// asked about strangers: a scan must not become a flood of questions. A
-// question that finds no room is asked at a later connection.
+// askForHost lets Run ask for a client's name, at most once a day, and never for
+// that of an untrusted client: a scan must not become a flood of questions. When
+// too many questions wait, the client's next connection asks again.
 func (v *Inventory) askForHost(e *entry, c *Connection) {
-	if v.lookups == nil || e.rank == stranger || !e.asked.IsZero() && c.Start.Sub(e.asked) < lookupEvery {
+	if v.lookups == nil || e.rank == untrusted || !e.asked.IsZero() && c.Start.Sub(e.asked) < lookupEvery {
 		return
 	}
 	select {
@@ -58,7 +58,7 @@ func (v *Inventory) answerLookups(ctx context.Context) {
 	}
 }
 
-// answer keeps the name that a client had when there is no answer.
+// answer asks one question. Without an answer the client keeps its name.
 func (v *Inventory) answer(ctx context.Context, question lookup) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -75,8 +75,9 @@ func (v *Inventory) answer(ctx context.Context, question lookup) {
 	}
 }
 
-// hostName is the first name in the alphabet that can be one: whoever runs the
-// zone of the address chooses them. It is empty if there is none.
+// hostName returns the first valid one in the order of the alphabet; empty if
+// there is none. The owner of the zone of the address chooses the names, so they
+// may be anything.
 func hostName(names []string) string {
 	var valid []string
 	for _, name := range names {

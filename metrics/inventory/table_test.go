@@ -11,7 +11,7 @@ import (
 
 const printers = 200
 
-// withPrinters has printers that were seen before anything else.
+// withPrinters returns an inventory with printers that were seen first.
 func withPrinters(o Options) *Inventory {
 	v := New(o)
 	for i := range printers {
@@ -32,11 +32,11 @@ func countPrinters(v *Inventory) int {
 	return n
 }
 
-// maxGrowth is what a hundred thousand addresses may cost, each with as much as
-// it can say: some ten thousand of them are kept.
+// maxGrowth is how much memory a hundred thousand addresses may need, each with
+// texts as long as possible: some ten thousand of them are kept.
 const maxGrowth = 32 << 20
 
-func TestScanPushesNobodyOut(t *testing.T) {
+func TestScanEvictsNoServedClient(t *testing.T) {
 	for name, record := range map[string]func(string, time.Time) *record.Record{
 		"from outside": func(addr string, at time.Time) *record.Record {
 			return refusedBy(record.ReasonClientNotAllowed, addr, at)
@@ -75,9 +75,9 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// When every place is a client's that got through, the one seen longest ago
-// gives way; never to a stranger.
-func TestTheOneSeenLongestAgoGivesWay(t *testing.T) {
+// When every client was served, the one seen longest ago is evicted; never for an
+// untrusted client.
+func TestTheOneSeenLongestAgoIsEvicted(t *testing.T) {
 	t.Parallel()
 	v := withPrinters(Options{MaxClients: printers})
 	again := lifted("192.0.2.1", noon.Add(time.Hour))
@@ -85,7 +85,7 @@ func TestTheOneSeenLongestAgoGivesWay(t *testing.T) {
 	v.Closed(again)
 	v.Closed(refusedBy(record.ReasonClientNotAllowed, "203.0.113.5", noon.Add(time.Hour)))
 	if _, ok := v.Client("203.0.113.5"); ok || countPrinters(v) != printers {
-		t.Error("a stranger has pushed a printer out")
+		t.Error("a printer was evicted for an untrusted client")
 	}
 	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.9", noon.Add(time.Hour)))
 	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.10", noon.Add(time.Hour)))
@@ -97,8 +97,8 @@ func TestTheOneSeenLongestAgoGivesWay(t *testing.T) {
 	}
 }
 
-// A stranger whose network is allowed later is a client like any other.
-func TestStrangerBecomesClient(t *testing.T) {
+// An untrusted client whose network is allowed later is a client like any other.
+func TestUntrustedClientIsServedLater(t *testing.T) {
 	t.Parallel()
 	v := New(Options{MaxClients: 20})
 	v.Closed(refusedBy(record.ReasonClientNotAllowed, "192.0.2.7", noon))

@@ -1,0 +1,197 @@
+package inventory
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// Bounds of the lists of a client.
+const (
+	maxProtocols    = 8
+	maxDestinations = 20
+	maxListeners    = 8
+)
+
+// A Client has what is known of one client. Its JSON form is that of the API and
+// of the state file.
+type Client struct {
+	// Client is the configured name, else the address: the value of the label
+	// client in metrics.
+	Client string `json:"client"`
+	// Name is the configured name; empty if there is none.
+	Name string `json:"name,omitempty"`
+	// Address is the one from which it last connected.
+	Address netip.Addr `json:"address"`
+	// Host is its name in reverse DNS; empty if there is none or TLSLIFT_REVERSE_DNS
+	// is off.
+	Host      string    `json:"host,omitempty"`
+	FirstSeen time.Time `json:"first_seen"`
+	LastSeen  time.Time `json:"last_seen"`
+
+	// From its last ClientHello; empty and false if it never sent one.
+	Offered     string `json:"offered,omitempty"` // newest version, as in "TLS 1.0"
+	SSLv2Format bool   `json:"sslv2_format"`
+	SendsSNI    bool   `json:"sends_sni"`
+	JA3         string `json:"ja3,omitempty"`
+	JA4         string `json:"ja4,omitempty"`
+	// Rule is the last one that decided for it.
+	Rule record.Rule `json:"rule,omitempty"`
+
+	// Negotiated when it was last lifted; empty if it never was.
+	Version     string `json:"version,omitempty"`
+	CipherSuite string `json:"cipher_suite,omitempty"`
+	KeyExchange string `json:"key_exchange,omitempty"` // RSA, DHE or ECDHE
+	Resumed     bool   `json:"resumed"`
+
+	Protocols    []string `json:"protocols,omitempty"`    // sorted; bounded
+	Destinations []string `json:"destinations,omitempty"` // latest first; bounded
+	Listeners    []string `json:"listeners,omitempty"`    // latest first; bounded
+
+	// Outcomes counts its connections.
+	Outcomes   map[record.Outcome]uint64 `json:"outcomes"`
+	LastLifted time.Time                 `json:"last_lifted,omitzero"`
+	// Failure is the last one; nil if there was none. It stays when later
+	// connections succeed: compare LastGood.
+	Failure  *Failure  `json:"failure,omitempty"`
+	LastGood time.Time `json:"last_good,omitzero"` // last connection without a reason
+	// SMTPReply is the last negative reply of a destination, as in "550 5.7.60".
+	SMTPReply string `json:"smtp_reply,omitempty"`
+
+	BytesFromClient uint64 `json:"bytes_from_client"`
+	BytesToClient   uint64 `json:"bytes_to_client"`
+}
+
+// A Failure is a connection with a reason that counts as failing.
+type Failure struct {
+	At     time.Time     `json:"at"`
+	Reason record.Reason `json:"reason"`
+	Fault  record.Fault  `json:"fault"` // whose fault it is
+	Cause  string        `json:"cause"`
+	Remedy string        `json:"remedy"`
+	Detail string        `json:"detail,omitempty"`
+}
+
+// Failing reports whether the client failed and no later connection succeeded.
+func (c *Client) Failing() bool {
+	return c.Failure != nil && c.Failure.At.After(c.LastGood)
+}
+
+// Legacy reports whether the client needs to be lifted.
+func (c *Client) Legacy() bool {
+	return c.Rule != "" && c.Rule != record.RuleCapable && !c.LastLifted.IsZero()
+}
+
+// add counts a connection. Connections end in any order, so times only go
+// forward.
+func (c *Client) add(r *record.Record, conn *Connection) {
+	end := conn.Start.Add(r.Duration)
+	c.Name = clean(r.ClientName)
+	c.Address = conn.Address
+	if c.FirstSeen.IsZero() || conn.Start.Before(c.FirstSeen) {
+		c.FirstSeen = conn.Start
+	}
+	c.LastSeen = later(c.LastSeen, end)
+	c.addHello(r)
+	if h := r.ClientTLS; h != nil {
+		c.Version, c.CipherSuite = h.Version, h.CipherSuite
+		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
+	}
+	c.addOutcome(conn, end)
+	if p := conn.Protocol; p != "" && p != unknown {
+		c.Protocols = addSorted(c.Protocols, p, maxProtocols)
+	}
+	c.Destinations = toFront(c.Destinations, conn.Destination, maxDestinations)
+	c.Listeners = toFront(c.Listeners, clean(conn.Listener), maxListeners)
+	c.BytesFromClient += uint64(max(0, conn.FromClient))
+	c.BytesToClient += uint64(max(0, conn.ToClient))
+}
+
+func (c *Client) addHello(r *record.Record) {
+	if r.Rule != "" {
+		c.Rule = r.Rule
+	}
+	if r.OfferedVersion == "" || r.OfferedVersion == none {
+		return
+	}
+	c.Offered = r.OfferedVersion
+	c.SendsSNI = r.ServerName != ""
+	c.SSLv2Format, c.JA3, c.JA4 = r.SSLv2Format, r.JA3, clean(r.JA4)
+}
+
+// keyExchange returns the key exchange in the name of a suite (RFC 5246 appendix
+// C); the names of TLS 1.3 have none, and its key exchange is ephemeral.
+func keyExchange(suite string) string {
+	for _, kx := range []string{"RSA", "DHE", "ECDHE"} {
+		if strings.HasPrefix(suite, "TLS_"+kx+"_") {
+			return kx
+		}
+	}
+	return "ECDHE"
+}
+
+// addOutcome counts the outcome of a connection, and keeps its failure.
+func (c *Client) addOutcome(conn *Connection, end time.Time) {
+	if c.Outcomes == nil {
+		c.Outcomes = make(map[record.Outcome]uint64)
+	}
+	c.Outcomes[conn.Outcome]++
+	if conn.Outcome == record.OutcomeLifted {
+		c.LastLifted = later(c.LastLifted, end)
+	}
+	if conn.SMTPReply != "" {
+		c.SMTPReply = conn.SMTPReply
+	}
+	switch {
+	case conn.Reason == "":
+		c.LastGood = later(c.LastGood, end)
+	case !conn.Reason.Failing() || c.Failure != nil && c.Failure.At.After(end):
+	default:
+		c.Failure = &Failure{
+			At: end, Reason: conn.Reason, Fault: conn.Fault, Cause: conn.Cause, Remedy: conn.Remedy, Detail: conn.Detail,
+		}
+	}
+}
+
+// copy returns a copy that shares nothing with c that changes later.
+func (c *Client) copy() Client {
+	d := *c
+	d.Protocols = slices.Clone(c.Protocols)
+	d.Destinations = slices.Clone(c.Destinations)
+	d.Listeners = slices.Clone(c.Listeners)
+	d.Outcomes = maps.Clone(c.Outcomes)
+	if c.Failure != nil {
+		f := *c.Failure
+		d.Failure = &f
+	}
+	return d
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// toFront puts s in front of a list, which keeps at most max.
+func toFront(list []string, s string, max int) []string {
+	if s == "" || len(list) > 0 && list[0] == s {
+		return list
+	}
+	list = slices.DeleteFunc(list, func(other string) bool { return other == s })
+	return append([]string{s}, list[:min(len(list), max-1)]...)
+}
+
+// addSorted adds s to a list unless it has max already.
+func addSorted(list []string, s string, max int) []string {
+	at, found := slices.BinarySearch(list, s)
+	if found || len(list) >= max {
+		return list
+	}
+	return slices.Insert(list, at, s)
+}
