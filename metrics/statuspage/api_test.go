@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 func readJSON[T any](t *testing.T, h http.Handler, path string) T {
@@ -52,7 +53,7 @@ func TestAClientInJSON(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
 	c := readJSON[Client](t, h, "/api/v1/clients/copier-accounting")
-	if !c.Failing || !c.Legacy || c.Client.Failure == nil || c.Client.Failure.Remedy == "" || c.Address.String() != "192.0.2.32" {
+	if !c.Failing || !c.Legacy || c.Client.Failure == nil || c.Client.Failure.Remedy == "" || c.Client.Failure.Fault != record.FaultClient || c.Address.String() != "192.0.2.32" {
 		t.Errorf("got %+v", c)
 	}
 	for _, path := range []string{"/api/v1/clients/nobody", "/api/v1/", "/api/v2/clients"} {
@@ -72,7 +73,7 @@ func TestWrongQueriesAreRefused(t *testing.T) {
 		"/?page=0":                          "above zero",
 		"/api/v1/clients?sort=age":          "none of name",
 		"/api/v1/clients.csv?filter=x":      "none of all",
-		"/api/v1/connections?after=-1":      "last one that was seen",
+		"/api/v1/connections?after=-1":      "last one that you have",
 		"/api/v1/connections?limit=1001":    "0 to 1000",
 		"/api/v1/connections?wait=1h":       "0s to 30s",
 		"/api/v1/connections?wait=tomorrow": "0s to 30s",
@@ -172,7 +173,7 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(lines) != 4 || lines[0][0] != "client" || lines[2][0] != "copier-accounting" || lines[2][3] != "failing" {
+	if len(lines) != 4 || lines[0][0] != "client" || lines[2][0] != "copier-accounting" || lines[2][3] != "failing" || lines[0][19] != "fault" || lines[2][19] != "client" {
 		t.Errorf("got %q", lines)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // shownConnections is how many connections a client's page shows.
 const shownConnections = 20
 
-// A fact is one line of what is known.
+// A fact is one line of the details.
 type fact struct {
 	Name, Text string
 	At         moment // instead of Text, if it is a time
@@ -22,7 +22,7 @@ type fact struct {
 type clientView struct {
 	head
 	Row         row
-	Why         string
+	Rule        ruleText // the last one that decided
 	Facts       []fact
 	Failure     *failureView
 	Connections []connectionRow
@@ -34,7 +34,7 @@ type failureView struct {
 	reasonText
 	Detail string
 	At     moment
-	// Over says that a later connection went well.
+	// Over means that a later connection was successful.
 	Over bool
 }
 
@@ -45,19 +45,19 @@ type connectionRow struct {
 	ClientTLS, ClientSuite, SMTPReply string
 	UpstreamTLS, UpstreamSuite        string
 	Reason, Detail                    string
-	Took, Bytes                       string
+	Duration, Bytes                   string
 }
 
 func (s *site) serveClient(w http.ResponseWriter, r *http.Request) {
 	c, ok := s.Inventory.Client(r.PathValue("client"))
 	if !ok {
 		s.renderMessage(w, http.StatusNotFound, "No such client",
-			"No client of this name is known. Clients that were not seen for a long time are forgotten.")
+			"No client has this name. Clients that have not connected for a long time are removed.")
 		return
 	}
 	now := time.Now()
 	view := clientView{
-		head: s.head(shown(c.Client), ""), Row: rowOf(&c, now), Why: c.Rule.Meaning(),
+		head: s.head(shown(c.Client), ""), Row: rowOf(&c, now), Rule: ruleText{Rule: shown(string(c.Rule)), Meaning: c.Rule.Meaning()},
 		Facts: factsOf(&c, now), Failure: failureOf(&c, now),
 		JSON: "/api/v1" + clientLink(c.Client),
 	}
@@ -74,12 +74,12 @@ func failureOf(c *inventory.Client, now time.Time) *failureView {
 		return nil
 	}
 	return &failureView{
-		reasonText: reasonText{shown(string(f.Reason)), sentence(f.Cause), sentence(f.Remedy)},
+		reasonText: reasonTextOf(f.Reason, f.Fault, f.Cause, f.Remedy),
 		Detail:     sentence(f.Detail), At: momentOf(f.At, now), Over: !c.Failing(),
 	}
 }
 
-// factsOf leaves out what is not known.
+// factsOf returns the facts that are known.
 func factsOf(c *inventory.Client, now time.Time) []fact {
 	all := []fact{
 		{Name: "Name", Text: shown(c.Name)},
@@ -89,15 +89,15 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
 		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},
 		{Name: "Last connection without a problem", At: momentOf(c.LastGood, now)},
-		{Name: "Offers at most", Text: offeredText(c)},
-		{Name: "SSLv2-format hello", Text: yesNo(c, c.SSLv2Format)},
-		{Name: "Sends a server name", Text: yesNo(c, c.SendsSNI)},
+		{Name: "Newest version offered", Text: offeredText(c)},
+		{Name: "ClientHello in SSLv2 format", Text: yesNo(c, c.SSLv2Format)},
+		{Name: "Sends a server name (SNI)", Text: yesNo(c, c.SendsSNI)},
 		{Name: "JA3", Text: shown(c.JA3)},
 		{Name: "JA4", Text: shown(c.JA4)},
-		{Name: "Last agreed on", Text: shown(c.Version)},
+		{Name: "Last negotiated version", Text: shown(c.Version)},
 		{Name: "Cipher suite", Text: shown(c.CipherSuite)},
 		{Name: "Key exchange", Text: shown(c.KeyExchange)},
-		{Name: "Last SMTP refusal", Text: shown(c.SMTPReply)},
+		{Name: "Last negative SMTP reply", Text: shown(c.SMTPReply)},
 	}
 	if c.Version != "" {
 		all = append(all, fact{Name: "Session resumed", Text: yesNo(c, c.Resumed)})
@@ -128,7 +128,8 @@ func listed(name string, texts []string) []fact {
 	return all
 }
 
-// yesNo is empty for what only a ClientHello tells, when there was none.
+// yesNo returns the answer to a question about the ClientHello; empty when there was
+// none.
 func yesNo(c *inventory.Client, yes bool) string {
 	switch {
 	case c.Offered == "" || c.Offered == "none":
@@ -148,7 +149,7 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 		SMTPReply:   shown(c.SMTPReply),
 		Reason:      shown(string(c.Reason)),
 		Detail:      shown(c.Detail),
-		Took:        tookText(c.Duration()),
+		Duration:    durationText(c.Duration()),
 		Bytes:       size(uint64(max(0, c.FromClient)) + uint64(max(0, c.ToClient))),
 	}
 	r.ClientTLS, r.ClientSuite = versionAndRest(c.ClientTLS)
@@ -156,8 +157,8 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 	return r
 }
 
-// versionAndRest cuts what was agreed on, as in "TLS 1.2
-// TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", behind the version.
+// versionAndRest cuts a description of a handshake, as in "TLS 1.2
+// TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", after the version.
 func versionAndRest(s string) (version, rest string) {
 	words := strings.SplitN(shown(s), " ", 3)
 	if len(words) < 3 {
@@ -166,7 +167,7 @@ func versionAndRest(s string) (version, rest string) {
 	return words[0] + " " + words[1], words[2]
 }
 
-func tookText(d time.Duration) string {
+func durationText(d time.Duration) string {
 	if d < time.Second {
 		return d.Round(time.Millisecond).String()
 	}

@@ -16,7 +16,8 @@ import (
 const (
 	// maxWait is how long a request may wait for the next connection.
 	maxWait = 30 * time.Second
-	// maxWaiting is how many may wait at once; others are answered at once.
+	// maxWaiting is how many may wait at the same time; further ones are answered
+	// at once.
 	maxWaiting = 32
 	// slack is what an answer may take after the wait.
 	slack = 10 * time.Second
@@ -31,9 +32,9 @@ const (
 type connectionQuery struct {
 	client string
 	after  uint64
-	// following says that after was given.
+	// following means that after was given.
 	following bool
-	// started is the run of tlslift that after is of; empty is this one.
+	// started identifies the run of tlslift that after is from; empty is this one.
 	started string
 	limit   int
 	wait    time.Duration
@@ -44,7 +45,7 @@ func parseConnectionQuery(v url.Values) (connectionQuery, error) {
 	var err error
 	if q.following {
 		if q.after, err = strconv.ParseUint(v.Get("after"), 10, 64); err != nil {
-			return q, fmt.Errorf("after=%.20q is not a number; give the last one that was seen", v.Get("after"))
+			return q, fmt.Errorf("after=%.20q is not a number; give the last one that you have", v.Get("after"))
 		}
 	}
 	if text := v.Get("limit"); text != "" {
@@ -72,7 +73,7 @@ func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
 	}
 	started := s.started.UTC().Format(time.RFC3339Nano)
 	if q.started != "" && q.started != started {
-		q.after = 0 // numbers began anew
+		q.after = 0 // numbers began again
 	}
 	if q.following && q.wait > 0 {
 		s.await(w, r, q)
@@ -108,8 +109,8 @@ func (s *site) await(w http.ResponseWriter, r *http.Request, q connectionQuery) 
 	default:
 		return
 	}
-	// The server's own limits are for answers that take no time. One that
-	// cannot be told waits for less, which the reader does not notice.
+	// The limits of the server are for answers without a wait. If they cannot be
+	// changed, the wait is shorter.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(q.wait + slack))
 	_ = control.SetWriteDeadline(time.Now().Add(q.wait + slack))

@@ -11,7 +11,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// maxCell is far above what is in a cell, and below what spreadsheets take.
+// maxCell is far above the length of any cell, and below the limit of spreadsheets.
 const maxCell = 2000
 
 // A column is one of the CSV file.
@@ -52,13 +52,15 @@ func csvColumns() []column {
 		{"failed", count(record.OutcomeFailed)},
 		{"last_failure", failure(func(f *inventory.Failure) string { return timeCell(f.At) })},
 		{"reason", failure(func(f *inventory.Failure) string { return string(f.Reason) })},
+		{"fault", failure(func(f *inventory.Failure) string { return string(f.Fault) })},
 		{"cause", failure(func(f *inventory.Failure) string { return f.Cause })},
 		{"remedy", failure(func(f *inventory.Failure) string { return f.Remedy })},
 		{"smtp_reply", func(c inventory.Client) string { return c.SMTPReply }},
 	}
 }
 
-// serveCSV takes the same query as the status page, and has no pages.
+// serveCSV has the same query as the status page, and answers with all clients at
+// once.
 func (s *site) serveCSV(w http.ResponseWriter, r *http.Request) {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {
@@ -74,7 +76,7 @@ func (s *site) serveCSV(w http.ResponseWriter, r *http.Request) {
 	for i, c := range columns {
 		line[i] = c.name
 	}
-	_ = out.Write(line) // as below: the peer has gone
+	_ = out.Write(line) // an error means that the peer has closed the connection
 	for _, client := range q.selected(s.Inventory.Snapshot()) {
 		for i, c := range columns {
 			line[i] = cell(c.of(client))
@@ -91,8 +93,8 @@ func timeCell(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// cell keeps a spreadsheet from taking what a client has chosen for a formula.
-// The wide forms are those that East Asian versions take as well.
+// cell returns a text that no spreadsheet reads as a formula, whatever a client has
+// chosen. East Asian versions read the wide characters as formulas too.
 func cell(s string) string {
 	s = Printable(s, maxCell)
 	if trimmed := strings.TrimLeft(s, " "); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(trimmed)[0]) {

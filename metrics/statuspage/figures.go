@@ -2,7 +2,6 @@ package statuspage
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -12,11 +11,11 @@ import (
 const (
 	week  = 7 * day
 	month = 30 * day
-	// maxListed bounds the lists below the clients.
+	// maxListed bounds the lists under the clients.
 	maxListed = 50
 )
 
-// figures are the three answers on top.
+// figures are the three answers at the top.
 type figures struct {
 	Legacy, Failing int
 	// Lifted in the last days.
@@ -57,11 +56,11 @@ func figuresOf(all []inventory.Client, now time.Time) figures {
 func (f figures) answer(clients int) string {
 	switch {
 	case clients == 0:
-		return "Nothing is known yet"
+		return "No client has connected yet"
 	case f.Last.Date == "":
-		return "Nobody has needed it so far"
+		return "No client has needed it so far"
 	case f.InMonth == 0:
-		return "Nobody has needed it since " + f.Last.Date
+		return "No client has needed it since " + f.Last.Date
 	case f.InWeek == 0:
 		return "Not yet"
 	}
@@ -119,7 +118,7 @@ func reasonRows(all []inventory.Client, now time.Time) []reasonRow {
 		}
 		r := byReason[string(f.Reason)]
 		if r == nil {
-			r = &reasonRow{reasonText: reasonText{shown(string(f.Reason)), sentence(f.Cause), sentence(f.Remedy)}}
+			r = &reasonRow{reasonText: reasonTextOf(f.Reason, f.Fault, f.Cause, f.Remedy)}
 			byReason[string(f.Reason)] = r
 		}
 		r.Clients++
@@ -138,46 +137,4 @@ func reasonRows(all []inventory.Client, now time.Time) []reasonRow {
 		return cmp.Or(cmp.Compare(b.Failing, a.Failing), cmp.Compare(b.Clients, a.Clients), cmp.Compare(a.Reason, b.Reason))
 	})
 	return rows[:min(len(rows), maxListed)]
-}
-
-// An authorityView is the CA certificate on a page.
-type authorityView struct {
-	Subject, Fingerprint string
-	Expires              moment
-	Days                 int
-	// Soon is below 90 days: it takes a round to every client to replace it.
-	Soon bool
-}
-
-func (s *site) authorityView(now time.Time) authorityView {
-	c := s.Authority.Certificate
-	if c == nil {
-		return authorityView{}
-	}
-	left := c.NotAfter.Sub(now)
-	return authorityView{
-		Subject: shown(c.Subject.String()), Fingerprint: s.Authority.Fingerprint,
-		Expires: momentOf(c.NotAfter, now), Days: int(left / day), Soon: left < 90*day,
-	}
-}
-
-// An endpointsView is the list of hosts on a page.
-type endpointsView struct {
-	Instance, List string
-	Checked        moment
-	Refreshed      bool
-	Hint           string
-}
-
-func (s *site) endpointsView(now time.Time) endpointsView {
-	e := s.Endpoints()
-	v := endpointsView{Instance: e.Instance, List: shown(e.List), Checked: momentOf(e.Checked, now), Refreshed: e.Refreshed}
-	switch age := now.Sub(e.Checked); {
-	case e.Instance == "":
-	case !e.Refreshed:
-		v.Hint = "Nobody is asked for a newer one; TLSLIFT_M365_REFRESH=true keeps it current."
-	case !e.Checked.IsZero() && age > 2*day:
-		v.Hint = fmt.Sprintf("It could not be checked for %s: see the log.", plural(int(age/day), "day"))
-	}
-	return v
 }

@@ -54,16 +54,16 @@ type row struct {
 	SSLv2                          bool
 	Protocols                      []string
 	Destination                    string
-	More                           int // destinations beside it
+	More                           int // further destinations
 	Seen                           moment
 	Passed, Lifted, Refused, Broke uint64
 	Reason, Cause, Remedy          string // of the last failure, if it fails now
 }
 
-func (s *site) serveStatus(w http.ResponseWriter, r *http.Request) {
+func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 	q, err := parseQuery(r.URL.Query())
 	if err != nil {
-		s.renderMessage(w, http.StatusBadRequest, "No such view", err.Error())
+		s.renderMessage(w, http.StatusBadRequest, "This page does not exist", err.Error())
 		return
 	}
 	now := time.Now()
@@ -83,8 +83,8 @@ func (s *site) serveStatus(w http.ResponseWriter, r *http.Request) {
 		Matching:     matchingText(len(found), len(all), len(page)),
 		Destinations: destinationRows(all),
 		Reasons:      reasonRows(all, now),
-		Authority:    s.authorityView(now),
-		Endpoints:    s.endpointsView(now),
+		Authority:    s.Authority.view(now),
+		Endpoints:    s.Endpoints().view(now),
 	}
 	for _, l := range s.Listeners() {
 		data.Listeners = append(data.Listeners, shown(l.String()))
@@ -98,7 +98,7 @@ func (s *site) serveStatus(w http.ResponseWriter, r *http.Request) {
 	if q.page*pageSize < len(found) {
 		data.Next = q.link("page", strconv.Itoa(q.page+1))
 	}
-	s.render(w, http.StatusOK, "status.html", data)
+	s.render(w, http.StatusOK, "overview.html", data)
 }
 
 func matchingText(found, all, page int) string {
@@ -177,7 +177,7 @@ func rowOf(c *inventory.Client, now time.Time) row {
 	return r
 }
 
-// sentence is for our own sentences, which are longer than what clients choose.
+// sentence returns a sentence of ours, which may be longer than a client's texts.
 func sentence(s string) string { return Printable(s, 600) }
 
 func offeredText(c *inventory.Client) string {

@@ -5,37 +5,39 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/listener"
 )
 
-// proxyListeners are those that speak HTTP proxy.
-func (s *site) proxyListeners() []*url.URL {
-	var found []*url.URL
+// proxyListeners returns the listeners that are HTTP proxies.
+func (s *site) proxyListeners() []listener.URL {
+	var found []listener.URL
 	for _, l := range s.Listeners() {
-		if l.Scheme == "proxy" {
+		if l.Scheme == listener.SchemeProxy {
 			found = append(found, l)
 		}
 	}
 	return found
 }
 
-// servePAC answers with a proxy auto-configuration file that leads the hosts of
-// Microsoft 365 to tlslift and nothing else.
+// servePAC answers with a proxy auto-configuration file by which only requests for
+// hosts of Microsoft 365 use tlslift.
 func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 	listeners := s.proxyListeners()
 	if len(listeners) == 0 {
-		http.Error(w, "There is no proxy:// listener that it could lead to; add one to TLSLIFT_LISTEN, as in proxy://:3128.", http.StatusNotFound)
+		http.Error(w, "There is no proxy:// listener; add one to TLSLIFT_LISTEN, as in proxy://:3128.", http.StatusNotFound)
 		return
 	}
 	asked, ok := requestHost(r)
 	if !ok {
-		http.Error(w, "The request's Host is no host name.", http.StatusBadRequest)
+		http.Error(w, "The request's Host header has no host name.", http.StatusBadRequest)
 		return
 	}
 	address, ok := proxyAddress(listeners, asked)
 	if !ok {
-		http.Error(w, "The proxy:// listener is reached only from this machine itself; listen on another address, as in proxy://:3128.", http.StatusNotFound)
+		http.Error(w, "Only this machine can connect to the proxy:// listener; listen on another address, as in proxy://:3128.",
+			http.StatusNotFound)
 		return
 	}
 	text, err := pacText(s.Endpoints().Patterns, address)
@@ -44,15 +46,18 @@ func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ns-proxy-autoconfig")
-	_, _ = w.Write([]byte(text)) // an error means that the peer has gone
+	_, _ = w.Write([]byte(text)) // an error means that the peer has closed the connection
 }
 
-// proxyAddress returns host:port of the first listener that whoever reaches
-// this server by the name asked can reach as well.
-func proxyAddress(listeners []*url.URL, asked hostName) (string, bool) {
+// proxyAddress returns host:port of the first listener that a client can connect to
+// if it can connect to this server by the host name asked.
+func proxyAddress(listeners []listener.URL, asked hostName) (string, bool) {
 	for _, l := range listeners {
-		host, port := hostName(l.Hostname()), l.Port()
-		ip := net.ParseIP(string(host))
+		name, port, err := net.SplitHostPort(l.Address)
+		if err != nil {
+			continue
+		}
+		host, ip := hostName(name), net.ParseIP(name)
 		switch {
 		case host.loopback() && !asked.loopback():
 			continue
@@ -67,8 +72,8 @@ func proxyAddress(listeners []*url.URL, asked hostName) (string, bool) {
 	return "", false
 }
 
-// pacText writes the file. It is JavaScript of 1999, for the oldest clients, and
-// uses only the functions that every client has.
+// pacText returns the file. It is JavaScript of 1999, for the oldest clients, and uses
+// only the functions that every client has.
 func pacText(patterns []string, address string) (string, error) {
 	var exact, below, shaped []string
 	for _, p := range patterns {
@@ -95,9 +100,9 @@ func pacText(patterns []string, address string) (string, error) {
 	return fmt.Sprintf(pacForm, values...), nil
 }
 
-// The part before a * spans several labels in shExpMatch, but only one in our
-// patterns: then host and pattern have equally many dots.
-const pacForm = `// tlslift: the hosts of Microsoft 365 go through it, and nothing else does.
+// A * matches several labels in shExpMatch, but only one in our patterns: then host
+// and pattern have equally many dots.
+const pacForm = `// Requests for hosts of Microsoft 365 use tlslift, all others do not.
 function FindProxyForURL(url, host) {
   var tlslift = %s;
   var exact = %s;

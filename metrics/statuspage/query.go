@@ -23,7 +23,7 @@ const (
 	filterLegacy  = "legacy"
 )
 
-// A query selects clients, and puts them in order.
+// A query selects and sorts clients.
 type query struct {
 	filter     string
 	sort       string
@@ -32,8 +32,8 @@ type query struct {
 	page       int // from 1 on
 }
 
-// An order compares clients; backwards is how it is wanted unless the query
-// says otherwise.
+// An order compares clients; backwards means that the query has to say asc for the
+// order of compare.
 type order struct {
 	compare   func(a, b *inventory.Client) int
 	backwards bool
@@ -83,8 +83,7 @@ func parseQuery(v url.Values) (query, error) {
 	return q, nil
 }
 
-// selected returns the clients of a query in its order, without regard to
-// pages. Those that are equal are in the order of their names.
+// selected returns the clients of a query in its order, those of all pages. Those that are equal are in the order of their names.
 func (q query) selected(all []inventory.Client) []inventory.Client {
 	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c) })
 	by := orders()[q.sort].compare
@@ -136,8 +135,8 @@ func (q query) order() string {
 	return "asc"
 }
 
-// cut returns the clients of the query's page, which is the last one if there
-// are not so many.
+// cut returns the clients of the query's page, or those of the last page if there are
+// fewer.
 func (q *query) cut(found []inventory.Client) []inventory.Client {
 	q.page = max(1, min(q.page, (len(found)+pageSize-1)/pageSize))
 	first := (q.page - 1) * pageSize

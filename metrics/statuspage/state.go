@@ -5,8 +5,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A state is what an administrator wants to know first of a client; the worst
-// comes first.
+// A state is what an administrator wants to know first about a client. The worst is
+// the first.
 type state int
 
 const (
@@ -39,6 +39,6 @@ func (s state) meaning() string {
 		"its last connection had a problem",
 		"needs tlslift to reach Microsoft 365",
 		"can reach Microsoft 365 by itself",
-		"has not carried anything yet",
+		"was neither lifted nor passed yet",
 	}[s]
 }

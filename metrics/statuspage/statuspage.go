@@ -1,26 +1,23 @@
-// Package statuspage shows an administrator which clients need tlslift, why
-// one fails, and what to do: as pages, as JSON and CSV. It hands out the CA
-// certificate and a proxy configuration file as well.
+// Package statuspage shows an administrator which clients need tlslift, why a client
+// fails, and what to do: as pages, as JSON and as CSV. It also serves the CA
+// certificate and a proxy configuration file. Each page has a file of its own.
 //
-// It changes nothing, sets no cookie and loads nothing from elsewhere. Whatever
-// a client has chosen is shown as text, never as markup.
+// It changes nothing, sets no cookie, and its pages load nothing from other servers.
+// Whatever a client has chosen is shown as text, never as markup.
 package statuspage
 
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
-	"embed"
-	"fmt"
 	"html/template"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/listener"
 )
 
-// An Inventory knows the clients. Its methods are called from many goroutines
+// An Inventory has the clients and their last connections. Its methods are called from many goroutines
 // at once; what they return belongs to the caller.
 type Inventory interface {
 	// Snapshot returns all clients, in any order.
@@ -35,53 +32,26 @@ type Inventory interface {
 	Wait(ctx context.Context, client string, after uint64) error
 }
 
-// An Authority is the CA that lifted clients have to trust.
-type Authority struct {
-	// Certificate is the CA's own; nil if there is none, and nothing to fetch.
-	Certificate *x509.Certificate
-	// Fingerprint is its SHA-256 fingerprint, as openssl shows it.
-	Fingerprint string
-}
-
-// Endpoints tells which list of Microsoft 365's hosts is in force.
-type Endpoints struct {
-	// Instance is whose list it is, as in "worldwide".
-	Instance string
-	// List says which list it is, as in "built in, published 2026-08-14".
-	List string
-	// Checked is when it was last known to be the newest one; zero if that is
-	// not known.
-	Checked time.Time
-	// Refreshed says whether Microsoft is asked for a newer one.
-	Refreshed bool
-	// Patterns are the host patterns that clients may reach on port 443, as in
-	// "*.sharepoint.com".
-	Patterns []string
-}
-
 // Options are what the page shows. All functions are called for each request,
 // from many goroutines at once.
 type Options struct {
-	// Inventory is nil when nothing is known of clients.
+	// Inventory has the clients; nil shows none.
 	Inventory Inventory
-	// Listeners returns the URLs of the listeners; nil means none.
-	Listeners func() []*url.URL
+	// Listeners returns the open listeners; nil means none.
+	Listeners func() []listener.URL
 	Authority Authority
-	// Endpoints returns the list in force; nil means that nothing is known.
+	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
 	// Version is tlslift's; empty means "unknown".
 	Version string
 }
-
-//go:embed assets
-var assets embed.FS
 
 // A site answers all requests.
 type site struct {
 	Options
 	templates map[string]*template.Template
 	started   time.Time
-	// waiting has a place for each request that may wait for connections.
+	// waiting has an element for each request that waits for a connection.
 	waiting chan struct{}
 }
 
@@ -90,29 +60,30 @@ type site struct {
 func New(o Options) (http.Handler, error) {
 	o.Version = cmp.Or(o.Version, "unknown")
 	if o.Inventory == nil {
-		o.Inventory = nobody{}
+		o.Inventory = noClients{}
 	}
 	if o.Listeners == nil {
-		o.Listeners = func() []*url.URL { return nil }
+		o.Listeners = func() []listener.URL { return nil }
 	}
 	if o.Endpoints == nil {
 		o.Endpoints = func() Endpoints { return Endpoints{} }
 	}
-	s := &site{Options: o, started: time.Now(), waiting: make(chan struct{}, maxWaiting)}
-	if err := s.parseTemplates(); err != nil {
+	templates, err := parseTemplates()
+	if err != nil {
 		return nil, err
 	}
+	s := &site{Options: o, templates: templates, started: time.Now(), waiting: make(chan struct{}, maxWaiting)}
 	mux := http.NewServeMux()
 	s.routePages(mux)
 	s.routeAPI(mux)
-	if err := s.routeAuthority(mux); err != nil {
+	if err := s.routeCA(mux); err != nil {
 		return nil, err
 	}
 	return secured(mux), nil
 }
 
-// contentPolicy lets a page load what it came with, and nothing else. There is no
-// inline style or script.
+// contentPolicy lets a page load files of this site only. There is no inline style or
+// script.
 const contentPolicy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -127,29 +98,14 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// nobody is the inventory without clients.
-type nobody struct{}
+// noClients is the inventory without clients.
+type noClients struct{}
 
-func (nobody) Snapshot() []inventory.Client                      { return nil }
-func (nobody) Client(string) (inventory.Client, bool)            { return inventory.Client{}, false }
-func (nobody) Recent(string, uint64, int) []inventory.Connection { return nil }
+func (noClients) Snapshot() []inventory.Client                      { return nil }
+func (noClients) Client(string) (inventory.Client, bool)            { return inventory.Client{}, false }
+func (noClients) Recent(string, uint64, int) []inventory.Connection { return nil }
 
-func (nobody) Wait(ctx context.Context, _ string, _ uint64) error {
+func (noClients) Wait(ctx context.Context, _ string, _ uint64) error {
 	<-ctx.Done()
 	return ctx.Err()
-}
-
-// pages are the templates that stand inside layout.html.
-var pages = [...]string{"status.html", "client.html", "reasons.html", "ca.html", "message.html"}
-
-func (s *site) parseTemplates() error {
-	s.templates = make(map[string]*template.Template, len(pages))
-	for _, name := range pages {
-		t, err := template.ParseFS(assets, "assets/layout.html", "assets/"+name)
-		if err != nil {
-			return fmt.Errorf("reading the template %s: %w", name, err)
-		}
-		s.templates[name] = t
-	}
-	return nil
 }

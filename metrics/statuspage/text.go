@@ -13,9 +13,9 @@ import (
 const maxShown = 160
 
 // Printable returns s so that it can be shown anywhere, a terminal included:
-// what is not printable, such as control characters and those that turn the
-// direction of the text, becomes U+FFFD, and what is longer than limit
-// characters is cut.
+// characters that are not printable, such as control characters and those that
+// change the direction of the text, become U+FFFD, and it is cut after limit
+// characters.
 func Printable(s string, limit int) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -65,7 +65,7 @@ func momentOf(t, now time.Time) moment {
 
 const day = 24 * time.Hour
 
-// ageText says roughly how long ago, or how long until, something is.
+// ageText returns roughly how long ago a time is, or how long until then.
 func ageText(d time.Duration) string {
 	form := "%s ago"
 	if d < 0 {
@@ -94,7 +94,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// size says how many bytes n is.
+// size returns a number of bytes in words.
 func size(n uint64) string {
 	units := []string{"kB", "MB", "GB", "TB", "PB", "EB"}
 	if n < 1000 {

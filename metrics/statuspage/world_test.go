@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -220,17 +220,17 @@ func testCA(t testing.TB) Authority {
 	return Authority{Certificate: certificate, Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D"}
 }
 
-func listeners(t testing.TB, all ...string) func() []*url.URL {
+func listeners(t testing.TB, all ...string) func() []listener.URL {
 	t.Helper()
-	urls := make([]*url.URL, len(all))
+	urls := make([]listener.URL, len(all))
 	for i, s := range all {
-		u, err := url.Parse(s)
+		u, err := listener.Parse(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		urls[i] = u
 	}
-	return func() []*url.URL { return urls }
+	return func() []listener.URL { return urls }
 }
 
 // options are those of a small company's tlslift.
@@ -279,14 +279,14 @@ func page(t testing.TB, h http.Handler, path string) string {
 	return body
 }
 
-// wantInOrder fails unless the texts are in s one behind the other.
+// wantInOrder fails unless the texts are in s one after the other.
 func wantInOrder(t *testing.T, s string, texts ...string) {
 	t.Helper()
 	rest := s
 	for _, text := range texts {
 		i := strings.Index(rest, text)
 		if i < 0 {
-			t.Fatalf("%q is missing, or not behind those before it, of %q in:\n%s", text, texts, s)
+			t.Fatalf("%q is missing, or not after those before it, of %q in:\n%s", text, texts, s)
 		}
 		rest = rest[i+len(text):]
 	}

@@ -1,5 +1,5 @@
-// Keeps the parts of the page that are marked data-live current, without
-// touching the search, the scroll position or what somebody has selected.
+// Keeps the parts of the page that are marked data-live current, and leaves the
+// search, the scroll position and a selection as they are.
 (function () {
   "use strict";
   var parts = document.querySelectorAll("[data-live]");

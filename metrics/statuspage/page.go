@@ -2,17 +2,36 @@ package statuspage
 
 import (
 	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
 	"net/http"
-
-	"github.com/tlslift/tlslift/proxy/record"
 )
+
+//go:embed assets
+var assets embed.FS
+
+// pages are the templates that stand inside layout.html.
+var pages = [...]string{"overview.html", "client.html", "reasons.html", "ca.html", "message.html"}
+
+func parseTemplates() (map[string]*template.Template, error) {
+	all := make(map[string]*template.Template, len(pages))
+	for _, name := range pages {
+		t, err := template.ParseFS(assets, "assets/layout.html", "assets/"+name)
+		if err != nil {
+			return nil, fmt.Errorf("reading the template %s: %w", name, err)
+		}
+		all[name] = t
+	}
+	return all, nil
+}
 
 // A head is what every page has.
 type head struct {
 	Title   string
 	Here    string // path of the entry of the navigation
 	Version string
-	// HasProxy says whether there is a /proxy.pac.
+	// HasProxy means that there is a /proxy.pac.
 	HasProxy bool
 }
 
@@ -21,7 +40,7 @@ func (s *site) head(title, here string) head {
 }
 
 func (s *site) routePages(mux *http.ServeMux) {
-	mux.HandleFunc("/{$}", s.serveStatus)
+	mux.HandleFunc("/{$}", s.serveOverview)
 	mux.HandleFunc("/clients/{client}", s.serveClient)
 	mux.HandleFunc("/reasons", s.serveReasons)
 	mux.HandleFunc("/proxy.pac", s.servePAC)
@@ -37,24 +56,24 @@ func asset(name, contentType string) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(text) // an error means that the peer has gone
+		_, _ = w.Write(text) // an error means that the peer has closed the connection
 	}
 }
 
-// render writes a page. It is made as a whole before anything is sent, so that
-// a mistake is an error and not half a page.
+// render writes a page. The whole page is built before anything is sent, so that a
+// mistake in a template is an error and not half a page.
 func (s *site) render(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := s.templates[name].ExecuteTemplate(&b, "layout.html", data); err != nil {
-		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
+		http.Error(w, "the page cannot be built: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // an error means that the peer has gone
+	_, _ = w.Write(b.Bytes()) // an error means that the peer has closed the connection
 }
 
-// A message is a page that only says something.
+// A message is a page with a text only.
 type message struct {
 	head
 	Text string
@@ -62,18 +81,4 @@ type message struct {
 
 func (s *site) renderMessage(w http.ResponseWriter, status int, title, text string) {
 	s.render(w, status, "message.html", message{s.head(title, ""), text})
-}
-
-// A reasonText is a reason with its sentences.
-type reasonText struct{ Reason, Cause, Remedy string }
-
-func (s *site) serveReasons(w http.ResponseWriter, _ *http.Request) {
-	data := struct {
-		head
-		Reasons []reasonText
-	}{head: s.head("Reasons", "/reasons")}
-	for _, r := range record.Reasons() {
-		data.Reasons = append(data.Reasons, reasonText{string(r), r.Cause(), r.Remedy()})
-	}
-	s.render(w, http.StatusOK, "reasons.html", data)
 }

@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"html"
 	"net/http"
 	"regexp"
 	"strings"
@@ -34,7 +35,7 @@ func TestEveryAnswerIsLockedDown(t *testing.T) {
 			t.Errorf("%s: no content type, or something inline", path)
 		}
 		if external := regexp.MustCompile(`(src|href)="(https?:)?//`).FindString(body); external != "" {
-			t.Errorf("%s loads something from elsewhere: %s", path, external)
+			t.Errorf("%s loads something from another server: %s", path, external)
 		}
 		missing := path == "/nowhere" || path == "/clients/nobody"
 		if (resp.StatusCode == http.StatusNotFound) != missing || !missing && resp.StatusCode != http.StatusOK {
@@ -56,13 +57,13 @@ func TestWhenItCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	passing := inventory.Client{Client: "a", Rule: "capable", LastSeen: now, LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 1}}
-	for want, at := range map[string]time.Duration{"Not now": day, "Not yet": 10 * day, "Nobody has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day} {
+	for want, at := range map[string]time.Duration{"Not now": day, "Not yet": 10 * day, "No client has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day} {
 		old := lifted(1, "b", "TLS 1.0", "tls_version", at)
 		body := page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing, old}})), "/")
 		wantInOrder(t, body, "switch tlslift off", want)
 	}
-	wantInOrder(t, page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing}})), "/"), "Nobody has needed it so far")
-	wantInOrder(t, page(t, newSite(t, Options{}), "/"), "Nothing is known yet", "No client has connected yet")
+	wantInOrder(t, page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing}})), "/"), "No client has needed it so far")
+	wantInOrder(t, page(t, newSite(t, Options{}), "/"), "No client has connected yet", "No client has connected yet. A client appears")
 }
 
 func TestSortingAndFilteringWithoutJavaScript(t *testing.T) {
@@ -106,9 +107,9 @@ func TestManyClientsArePaged(t *testing.T) {
 func TestAClientsPage(t *testing.T) {
 	t.Parallel()
 	body := page(t, newSite(t, options(t, office())), "/clients/copier-accounting")
-	wantInOrder(t, body, "<h1><bdi>copier-accounting</bdi></h1>", "nothing newer than TLS 1.1", "What is wrong, and what to do",
-		"client_unknown_ca", "unknown certificate authority", "Last connections", "failed", "lifted", "TLS_RSA_WITH_AES_128_CBC_SHA",
-		"What is known", "192.0.2.32", "/api/v1/clients/copier-accounting")
+	wantInOrder(t, body, "<h1><bdi>copier-accounting</bdi></h1>", "/reasons#rule-tls_version", "nothing newer than TLS 1.1", "What is wrong, and what to do",
+		"Whose fault: client", "client_unknown_ca", "unknown certificate authority", "Last connections", "failed", "lifted", "TLS_RSA_WITH_AES_128_CBC_SHA",
+		"Details", "192.0.2.32", "/api/v1/clients/copier-accounting")
 }
 
 func TestNamesWithASlashHaveAPage(t *testing.T) {
@@ -122,11 +123,17 @@ func TestNamesWithASlashHaveAPage(t *testing.T) {
 	wantInOrder(t, page(t, h, link[1]), "2nd floor/left 100%?#")
 }
 
-func TestReasonsHaveAnchors(t *testing.T) {
+func TestReasonsAndRulesHaveAnchors(t *testing.T) {
 	t.Parallel()
 	body := page(t, newSite(t, Options{}), "/reasons")
 	for _, r := range record.Reasons() {
-		wantInOrder(t, body, `id="`+string(r)+`"`)
+		wantInOrder(t, body, `id="`+string(r)+`"`, "Whose fault: "+html.EscapeString(faultText(r.Fault())))
+		if faultText(r.Fault()) == "" {
+			t.Errorf("the fault of %s has no words", r)
+		}
+	}
+	for _, r := range record.Rules() {
+		wantInOrder(t, body, `id="rule-`+string(r)+`"`, html.EscapeString(r.Meaning()), html.EscapeString(r.Needs()))
 	}
 }
 

@@ -5,30 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 )
-
-// An authorityPage is /ca.
-type authorityPage struct {
-	head
-	Authority authorityView
-	Devices   []guide
-	Systems   []guide
-}
-
-func (s *site) authorityOn(r *http.Request) authorityPage {
-	pem := "http://ADDRESS/ca.pem"
-	if host, ok := requestHost(r); ok {
-		pem = "http://" + host.withPort(r) + "/ca.pem"
-	}
-	if r.TLS != nil {
-		pem = strings.Replace(pem, "http:", "https:", 1)
-	}
-	return authorityPage{
-		head: s.head("CA certificate", "/ca"), Authority: s.authorityView(time.Now()),
-		Devices: deviceGuides(), Systems: systemGuides(pem),
-	}
-}
 
 // A hostName is a host name or an IP address without brackets, of characters
 // that mean nothing to a shell or to JavaScript.
@@ -59,7 +36,7 @@ func parseHost(s string) (hostName, bool) {
 	return hostName(s), true
 }
 
-// withPort joins it with the port that the request has come to.
+// withPort returns host:port with the port of the request.
 func (h hostName) withPort(r *http.Request) string {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -80,7 +57,7 @@ func (h hostName) bracketed() string {
 	return string(h)
 }
 
-// loopback says whether only this machine reaches it.
+// loopback reports whether only this machine can connect to it.
 func (h hostName) loopback() bool {
 	a, err := netip.ParseAddr(string(h))
 	return err == nil && a.IsLoopback() || strings.EqualFold(string(h), "localhost")
