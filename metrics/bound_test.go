@@ -143,7 +143,8 @@ func TestInventedDestinationsLeaveRoomForReal(t *testing.T) {
 		Destination: "smtp.office365.com:587", Start: start, Outcome: record.OutcomeLifted,
 		UpstreamTLS: &record.Handshake{Version: "TLS 1.2", CipherSuite: "TLS_AES_128_GCM_SHA256"},
 	})
-	want := `tlslift_upstream_handshakes_total{cipher_suite="TLS_AES_128_GCM_SHA256",destination="smtp.office365.com:587",resumed="false",tls_version="TLS 1.2"}`
+	want := `tlslift_upstream_handshakes_total{cipher_suite="TLS_AES_128_GCM_SHA256",destination="smtp.office365.com:587",` +
+		`resumed="false",tls_version="TLS 1.2"}`
 	if got := series(t, m, want); got != "1" {
 		t.Errorf("a real destination after the invented is counted %s times, want 1", got)
 	}

@@ -32,7 +32,8 @@ func TestNamedClientsHaveTheirName(t *testing.T) {
 	m := New(Options{})
 	for _, addr := range []string{"10.0.0.1", "10.0.0.2"} {
 		observe(m, &record.Record{
-			Client: netip.MustParseAddr(addr), ClientName: "second floor", Protocol: "smtp", OfferedVersion: "TLS 1.0", Outcome: record.OutcomePassed,
+			Client: netip.MustParseAddr(addr), ClientName: "second floor", Protocol: "smtp", OfferedVersion: "TLS 1.0",
+			Outcome: record.OutcomePassed,
 		})
 	}
 	const want = `tlslift_client_connections_total{client="second floor",outcome="passed",protocol="smtp",tls_version="TLS 1.0"}`

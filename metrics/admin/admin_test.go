@@ -90,7 +90,9 @@ func TestAdminAnswers(t *testing.T) {
 func TestAdminServesPages(t *testing.T) {
 	t.Parallel()
 	admin := NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Pages: stub("page")})
-	for path, want := range map[string]string{"/": "page /", "/clients/a": "page /clients/a", "/metrics": "metrics /metrics", "/healthz": "ok\n"} {
+	for path, want := range map[string]string{
+		"/": "page /", "/clients/a": "page /clients/a", "/metrics": "metrics /metrics", "/healthz": "ok\n",
+	} {
 		if got := body(t, ask(admin, "GET", path)); got != want {
 			t.Errorf("%s: got %q", path, got)
 		}
@@ -106,7 +108,8 @@ func TestLoopbackAnswersToItsOwnNamesOnly(t *testing.T) {
 	server := httptest.NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Name: "Lift.example.com"}))
 	defer server.Close()
 	for host, status := range map[string]int{
-		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200, "lift.example.com:9465": 200,
+		"127.0.0.1:9465": 200, "[::1]:9465": 200, "localhost:9465": 200, "localhost": 200, "tlslift.localhost": 200, "gateway:9465": 200,
+		"lift.example.com:9465": 200,
 		"evil.example.com:9465": 421, "127.0.0.1.example.com": 421, "evil.example.com.": 421,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/metrics", nil)

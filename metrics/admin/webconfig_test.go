@@ -148,7 +148,9 @@ func TestAdminWithPasswordAlone(t *testing.T) {
 
 func TestBadWebConfigs(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"tls_server_config:\n  cert_file: absent.pem\n  key_file: key.pem\n", "unknown: 1\n", "basic_auth_users:\n  a: no hash\n"} {
+	for _, text := range []string{
+		"tls_server_config:\n  cert_file: absent.pem\n  key_file: key.pem\n", "unknown: 1\n", "basic_auth_users:\n  a: no hash\n",
+	} {
 		if err := CheckWebConfig(webConfig(t, text)); err == nil {
 			t.Errorf("%q is accepted", text)
 		}

@@ -95,7 +95,8 @@ func TestFailureOfAClient(t *testing.T) {
 	}
 	v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon.Add(time.Minute)))
 	c, _ := v.Client("192.0.2.7")
-	if f := c.Failure; !failing() || f == nil || f.Reason != record.ReasonSSL3Only || f.Fault != record.FaultClient || f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
+	if f := c.Failure; !failing() || f == nil || f.Reason != record.ReasonSSL3Only || f.Fault != record.FaultClient ||
+		f.Cause == "" || f.Remedy == "" || f.Detail != "the detail" {
 		t.Errorf("got %+v", c.Failure)
 	}
 	v.Closed(lifted("192.0.2.7", noon.Add(2*time.Minute)))

@@ -29,14 +29,15 @@ func TestClientsInJSON(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
 	for query, want := range map[string]string{
-		"filter=failing&sort=name":                       "192.0.2.90 copier-accounting fax-reception",
-		"filter=legacy&sort=version&order=desc&q=office": "erp-mailer fax-reception plotter copier-accounting lab-pc-xp scanner-2nd-floor scanner-warehouse",
-		"filter=failing&sort=failures":                   "192.0.2.90 copier-accounting fax-reception",
-		"q=SCANNER-2":                                    "scanner-2nd-floor",
-		"q=192.0.2.57":                                   "192.0.2.57",
-		"q=nobody":                                       "",
-		"sort=seen&q=scanner":                            "scanner-2nd-floor scanner-warehouse",
-		"sort=seen&order=asc&q=scanner":                  "scanner-warehouse scanner-2nd-floor",
+		"filter=failing&sort=name": "192.0.2.90 copier-accounting fax-reception",
+		"filter=legacy&sort=version&order=desc&q=office": "erp-mailer fax-reception plotter copier-accounting lab-pc-xp " +
+			"scanner-2nd-floor scanner-warehouse",
+		"filter=failing&sort=failures":  "192.0.2.90 copier-accounting fax-reception",
+		"q=SCANNER-2":                   "scanner-2nd-floor",
+		"q=192.0.2.57":                  "192.0.2.57",
+		"q=nobody":                      "",
+		"sort=seen&q=scanner":           "scanner-2nd-floor scanner-warehouse",
+		"sort=seen&order=asc&q=scanner": "scanner-warehouse scanner-2nd-floor",
 	} {
 		answer := readJSON[Clients](t, h, "/api/v1/clients?"+query)
 		var names []string
@@ -53,7 +54,8 @@ func TestAClientInJSON(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
 	c := readJSON[Client](t, h, "/api/v1/clients/copier-accounting")
-	if !c.Failing || !c.Legacy || c.Client.Failure == nil || c.Client.Failure.Remedy == "" || c.Client.Failure.Fault != record.FaultClient || c.Address.String() != "192.0.2.32" {
+	if f := c.Client.Failure; !c.Failing || !c.Legacy || f == nil || f.Remedy == "" || f.Fault != record.FaultClient ||
+		c.Address.String() != "192.0.2.32" {
 		t.Errorf("got %+v", c)
 	}
 	for _, path := range []string{"/api/v1/clients/nobody", "/api/v1/", "/api/v2/clients"} {
@@ -173,7 +175,8 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(lines) != 4 || lines[0][0] != "client" || lines[2][0] != "copier-accounting" || lines[2][3] != "failing" || lines[0][19] != "fault" || lines[2][19] != "client" {
+	if len(lines) != 4 || lines[0][0] != "client" || lines[2][0] != "copier-accounting" || lines[2][3] != "failing" ||
+		lines[0][19] != "fault" || lines[2][19] != "client" {
 		t.Errorf("got %q", lines)
 	}
 }
@@ -218,7 +221,8 @@ func FuzzQuery(f *testing.F) {
 				t.Fatalf("%s: status %d", path, resp.StatusCode)
 			}
 			inJSON := resp.Header.Get("Content-Type") == "application/json"
-			if inJSON && (!json.Valid([]byte(body)) || strings.ContainsFunc(strings.TrimSuffix(body, "\n"), func(r rune) bool { return r < ' ' || r > '~' })) {
+			notASCII := func(r rune) bool { return r < ' ' || r > '~' }
+			if inJSON && (!json.Valid([]byte(body)) || strings.ContainsFunc(strings.TrimSuffix(body, "\n"), notASCII)) {
 				t.Fatalf("%s: got %q", path, body)
 			}
 		}

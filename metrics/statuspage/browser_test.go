@@ -44,7 +44,10 @@ func browse(t *testing.T, k Inventory) *browser {
 		chromedp.ExecPath("chromium"), chromedp.UserDataDir(profile), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience),
 	}
-	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "hide-scrollbars"} {
+	for _, name := range []string{
+		"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage",
+		"hide-scrollbars",
+	} {
 		flags = append(flags, chromedp.Flag(name, true))
 	}
 	ctx, stop := context.WithTimeout(t.Context(), patience)

@@ -22,7 +22,8 @@ func TestCAInEveryForm(t *testing.T) {
 		"/ca.p7b": {"application/x-pkcs7-certificates", `attachment; filename="tlslift-ca.p7b"`},
 	} {
 		resp, _ := get(t, h, path)
-		if got := [2]string{resp.Header.Get("Content-Type"), resp.Header.Get("Content-Disposition")}; resp.StatusCode != http.StatusOK || got != want {
+		got := [2]string{resp.Header.Get("Content-Type"), resp.Header.Get("Content-Disposition")}
+		if resp.StatusCode != http.StatusOK || got != want {
 			t.Errorf("%s: got %d %v, want %v", path, resp.StatusCode, got, want)
 		}
 	}
@@ -71,7 +72,8 @@ func TestCommandsHaveNoOddHost(t *testing.T) {
 		r.Host = host
 		w := &recorder{header: http.Header{}}
 		h.ServeHTTP(w, r)
-		if body := w.body.String(); strings.Contains(body, "$(id)") || strings.Contains(body, ";id") || strings.Contains(body, "`id`") || strings.Contains(body, "<b>") {
+		body := w.body.String()
+		if strings.Contains(body, "$(id)") || strings.Contains(body, ";id") || strings.Contains(body, "`id`") || strings.Contains(body, "<b>") {
 			t.Errorf("host %q is on the page", host)
 		}
 	}

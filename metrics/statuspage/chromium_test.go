@@ -15,13 +15,15 @@ func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
 	t.Parallel()
 	b := browse(t, office())
 	b.open("/")
-	b.do(chromedp.Click(`//div[@id="filters"]//a[starts-with(., "Failing")]`), chromedp.WaitVisible(`//div[@id="filters"]//a[@aria-current and starts-with(., "Failing")]`))
+	b.do(chromedp.Click(`//div[@id="filters"]//a[starts-with(., "Failing")]`),
+		chromedp.WaitVisible(`//div[@id="filters"]//a[@aria-current and starts-with(., "Failing")]`))
 	b.wantClients("192.0.2.90", "copier-accounting", "fax-reception")
 	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="descending"]/a[.="Last seen"]`))
 	b.wantClients("copier-accounting", "fax-reception", "192.0.2.90")
 	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="ascending"]/a[.="Last seen"]`))
 	b.wantClients("192.0.2.90", "fax-reception", "copier-accounting")
-	if text := eval[string](b, `document.querySelector("#clients").innerText`); !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
+	text := eval[string](b, `document.querySelector("#clients").innerText`)
+	if !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
 		t.Errorf("the remedy is not visible in %s", text)
 	}
 	b.do(chromedp.Click(`//a[.="copier-accounting"]`), chromedp.WaitVisible(chromedp.CSS(`.alarm .remedy`)))
@@ -61,7 +63,8 @@ func TestChromiumWithoutJavaScript(t *testing.T) {
 		return err
 	})
 	b.open("/?sort=name")
-	b.do(chromedp.SetValue(chromedp.CSS("#q"), "scanner"), chromedp.Submit(chromedp.CSS("#q")), chromedp.WaitReady(chromedp.CSS(`#q[value=scanner]`)))
+	b.do(chromedp.SetValue(chromedp.CSS("#q"), "scanner"), chromedp.Submit(chromedp.CSS("#q")),
+		chromedp.WaitReady(chromedp.CSS(`#q[value=scanner]`)))
 	b.wantClients("scanner-2nd-floor", "scanner-warehouse")
 	b.do(chromedp.Click(`//th/a[.="Client"]`), chromedp.WaitReady(`//th[@aria-sort="descending"]/a[.="Client"]`))
 	b.wantClients("scanner-warehouse", "scanner-2nd-floor")
@@ -80,7 +83,8 @@ func TestChromiumOnAPhone(t *testing.T) {
 			b.open(path)
 			if width := eval[int](b, "document.scrollingElement.scrollWidth"); width > 360 {
 				t.Errorf("%s: %s is %d pixels wide: %s", name, path, width,
-					eval[string](b, `[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361).map(e => e.tagName + "." + e.className).slice(0, 9).join(" ")`))
+					eval[string](b, `[...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > 361)
+						.map(e => e.tagName + "." + e.className).slice(0, 9).join(" ")`))
 			}
 		}
 	}
@@ -89,9 +93,13 @@ func TestChromiumOnAPhone(t *testing.T) {
 func TestChromiumRunsNothingOfHostileNames(t *testing.T) {
 	t.Parallel()
 	b := browse(t, hostile())
-	for _, path := range []string{"/", "/?q=%3Cscript%3Ealert(1)%3C/script%3E", "/?sort=%3Cimg%20src=x%20onerror=alert(1)%3E", clientLink(hostileTexts()[0]), clientLink(hostileTexts()[1]), "/clients/%3Csvg%20onload=alert(1)%3E"} {
+	for _, path := range []string{
+		"/", "/?q=%3Cscript%3Ealert(1)%3C/script%3E", "/?sort=%3Cimg%20src=x%20onerror=alert(1)%3E",
+		clientLink(hostileTexts()[0]), clientLink(hostileTexts()[1]), "/clients/%3Csvg%20onload=alert(1)%3E",
+	} {
 		b.open(path)
-		found := eval[int](b, `document.querySelectorAll("main script, main img, main svg, main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
+		found := eval[int](b, `document.querySelectorAll(
+			"main script, main img, main svg, main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
 		if found != 1 {
 			t.Errorf("%s has %d scripts and foreign elements, want the one script", path, found)
 		}
@@ -131,7 +139,8 @@ const lowContrast = `(function () {
     }
     return "rgb(255, 255, 255)";
   }
-  return [...document.body.querySelectorAll("*")].filter(e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim())).map(function (e) {
+  var own = e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim());
+  return [...document.body.querySelectorAll("*")].filter(own).map(function (e) {
     var a = luminance(getComputedStyle(e).color), b = luminance(background(e));
     var contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     return contrast < 4.5 ? e.tagName + "." + e.className + " has a contrast of " + contrast.toFixed(2) : "";

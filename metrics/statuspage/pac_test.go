@@ -34,7 +34,9 @@ func ways(t *testing.T, pac string, urls []string) []string {
 		t.Fatal(err)
 	}
 	program := pacFunctions + pac + `
-console.log(JSON.stringify(` + string(list) + `.map(function (url) { return FindProxyForURL(url, new URL(url.replace(/^wss/, "https")).hostname) })));`
+console.log(JSON.stringify(` + string(list) + `.map(function (url) {
+  return FindProxyForURL(url, new URL(url.replace(/^wss/, "https")).hostname);
+})));`
 	cmd := exec.CommandContext(t.Context(), "node", "-")
 	cmd.Stdin = strings.NewReader(program)
 	out, err := cmd.Output()
@@ -60,9 +62,11 @@ func TestPACLeadsOnlyMicrosoft365ToTLSLift(t *testing.T) {
 		"http://outlook.office365.com/": false, "https://outlook.office365.com:8443/": false, "ftp://outlook.office365.com/": false,
 		"https://outlook.office365.com.example.net/": false, "https://xoutlook.office365.com/": false, "https://outlookxoffice365.com/": false,
 		"https://sharepoint.com/": false, "https://evilsharepoint.com/": false, "https://sharepoint.com.example.net/": false,
-		"https://autodiscover.a.b.onmicrosoft.com/": false, "https://autodiscover.onmicrosoft.com/": false, "https://xautodiscover.a.onmicrosoft.com/": false,
-		"https://a.x-files.example.com/": false, "https://files.example.com/": false, "https://x-files.example.com.net/": false,
-		"https://example.com/outlook.office365.com": false, "https://192.0.2.1/": false, "https://[2001:db8::1]/": false, "https://localhost/": false,
+		"https://autodiscover.a.b.onmicrosoft.com/": false, "https://autodiscover.onmicrosoft.com/": false,
+		"https://xautodiscover.a.onmicrosoft.com/": false,
+		"https://a.x-files.example.com/":           false, "https://files.example.com/": false, "https://x-files.example.com.net/": false,
+		"https://example.com/outlook.office365.com": false, "https://192.0.2.1/": false, "https://[2001:db8::1]/": false,
+		"https://localhost/": false,
 	}
 	urls := make([]string, 0, len(wants))
 	for u := range wants {

@@ -15,7 +15,8 @@ import (
 
 var allPaths = []string{
 	"/", "/?filter=failing", "/clients/copier-accounting", "/clients/nobody", "/reasons", "/ca", "/ca.pem", "/ca.der", "/ca.p7b",
-	"/proxy.pac", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/clients/192.0.2.57", "/api/v1/connections", "/assets/style.css", "/assets/live.js", "/nowhere",
+	"/proxy.pac", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/clients/192.0.2.57", "/api/v1/connections",
+	"/assets/style.css", "/assets/live.js", "/nowhere",
 }
 
 func TestEveryAnswerIsLockedDown(t *testing.T) {
@@ -24,8 +25,9 @@ func TestEveryAnswerIsLockedDown(t *testing.T) {
 	for _, path := range allPaths {
 		resp, body := get(t, h, path)
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Set-Cookie": "",
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; " +
+				"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Set-Cookie": "",
 		} {
 			if got := resp.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q", path, name, got)
@@ -56,8 +58,13 @@ func TestStatusPageAnswersTheThreeQuestions(t *testing.T) {
 func TestWhenItCanBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	passing := inventory.Client{Client: "a", Rule: "capable", LastSeen: now, LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 1}}
-	for want, at := range map[string]time.Duration{"Not now": day, "Not yet": 10 * day, "No client has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day} {
+	passing := inventory.Client{
+		Client: "a", Rule: "capable", LastSeen: now, LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 1},
+	}
+	for want, at := range map[string]time.Duration{
+		"Not now": day, "Not yet": 10 * day,
+		"No client has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day,
+	} {
 		old := lifted(1, "b", "TLS 1.0", "tls_version", at)
 		body := page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing, old}})), "/")
 		wantInOrder(t, body, "switch tlslift off", want)
@@ -71,8 +78,10 @@ func TestSortingAndFilteringWithoutJavaScript(t *testing.T) {
 	h := newSite(t, options(t, office()))
 	row := regexp.MustCompile(`<td class="who"><a href="/clients/[^"]*"><bdi>([^<]*)</bdi>`)
 	for query, want := range map[string]string{
-		"":                              "192.0.2.90 copier-accounting fax-reception erp-mailer lab-pc-xp plotter scanner-2nd-floor scanner-warehouse 192.0.2.57",
-		"sort=name":                     "192.0.2.57 192.0.2.90 copier-accounting erp-mailer fax-reception lab-pc-xp plotter scanner-2nd-floor scanner-warehouse",
+		"": "192.0.2.90 copier-accounting fax-reception erp-mailer lab-pc-xp plotter " +
+			"scanner-2nd-floor scanner-warehouse 192.0.2.57",
+		"sort=name": "192.0.2.57 192.0.2.90 copier-accounting erp-mailer fax-reception lab-pc-xp plotter " +
+			"scanner-2nd-floor scanner-warehouse",
 		"sort=seen&filter=failing":      "copier-accounting fax-reception 192.0.2.90",
 		"sort=version&q=scanner":        "scanner-2nd-floor scanner-warehouse",
 		"q=sharepoint&sort=failures":    "192.0.2.57",
@@ -107,8 +116,9 @@ func TestManyClientsArePaged(t *testing.T) {
 func TestAClientsPage(t *testing.T) {
 	t.Parallel()
 	body := page(t, newSite(t, options(t, office())), "/clients/copier-accounting")
-	wantInOrder(t, body, "<h1><bdi>copier-accounting</bdi></h1>", "/reasons#rule-tls_version", "nothing newer than TLS 1.1", "What is wrong, and what to do",
-		"Whose fault: client", "client_unknown_ca", "unknown certificate authority", "Last connections", "failed", "lifted", "TLS_RSA_WITH_AES_128_CBC_SHA",
+	wantInOrder(t, body, "<h1><bdi>copier-accounting</bdi></h1>", "/reasons#rule-tls_version", "nothing newer than TLS 1.1",
+		"What is wrong, and what to do", "Whose fault: client", "client_unknown_ca", "unknown certificate authority",
+		"Last connections", "failed", "lifted", "TLS_RSA_WITH_AES_128_CBC_SHA",
 		"Details", "192.0.2.32", "/api/v1/clients/copier-accounting")
 }
 
@@ -172,7 +182,8 @@ func FuzzPrintable(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string, limit int) {
 		got := Printable(s, limit%1000)
-		if strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) && r != '\ufffd' }) || len([]rune(got)) > max(0, limit%1000)+1 {
+		odd := func(r rune) bool { return !unicode.IsPrint(r) && r != '\ufffd' }
+		if strings.ContainsFunc(got, odd) || len([]rune(got)) > max(0, limit%1000)+1 {
 			t.Errorf("%q became %q", s, got)
 		}
 		if strings.ContainsAny(strings.TrimLeft(cell(s), " ")[:min(1, len(strings.TrimLeft(cell(s), " ")))], "=+-@") {

@@ -152,7 +152,8 @@ func office() *known {
 	desk := lifted(57, "", "TLS 1.3", "capable", 25*time.Second)
 	desk.LastLifted, desk.Version, desk.CipherSuite, desk.KeyExchange = time.Time{}, "", "", ""
 	desk.Outcomes = map[record.Outcome]uint64{record.OutcomePassed: 1204}
-	desk.Host, desk.Destinations, desk.Protocols = "desk-57.example.com", []string{"outlook.office365.com:443", "contoso.sharepoint.com:443"}, []string{"tls"}
+	desk.Host, desk.Protocols = "desk-57.example.com", []string{"tls"}
+	desk.Destinations = []string{"outlook.office365.com:443", "contoso.sharepoint.com:443"}
 	camera := lifted(90, "", "none", "", 6*time.Hour)
 	camera.LastLifted, camera.LastGood, camera.Rule, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
 	camera.Outcomes = map[record.Outcome]uint64{record.OutcomeRefused: 18}
@@ -178,7 +179,8 @@ func hostileTexts() []string {
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `'-alert(1)-'`, `</title><svg onload=alert(1)>`,
 		"evil\u202egnp.exe", "a\x1b[31mred\x1b]0;title\x07", "\u009b31mC1", "line\nbreak\r\ttab\x00nul\x7f", "bad\xff\xfeutf8",
 		`=HYPERLINK("http://192.0.2.1/","x")`, "+1+1", "-1+1", "@SUM(A1)", " =1+1", "＝1+1", "\t=1+1",
-		`*/ alert(1); /*`, `"+alert(1)+"`, "\u2028alert(1)\u2029", "javascript:alert(1)", "../../etc/passwd", "%2e%2e/%00", strings.Repeat("x", 100_000),
+		`*/ alert(1); /*`, `"+alert(1)+"`, "\u2028alert(1)\u2029", "javascript:alert(1)", "../../etc/passwd", "%2e%2e/%00",
+		strings.Repeat("x", 100_000),
 	}
 }
 
@@ -189,12 +191,15 @@ func hostile() *known {
 	for i, s := range hostileTexts() {
 		k.clients = append(k.clients, inventory.Client{
 			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, FirstSeen: now, LastSeen: now,
-			Offered: s, JA3: s, JA4: s, Rule: record.Rule(s), Version: s, CipherSuite: s, KeyExchange: s, Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
+			Offered: s, JA3: s, JA4: s, Rule: record.Rule(s), Version: s, CipherSuite: s, KeyExchange: s,
+			Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
 			LastLifted: now, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 1}, SMTPReply: s,
 			Failure: &inventory.Failure{At: now, Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s},
 		})
-		k.connect(inventory.Connection{Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Rule: record.Rule(s),
-			Outcome: record.Outcome(s), Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s})
+		k.connect(inventory.Connection{
+			Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Rule: record.Rule(s),
+			Outcome: record.Outcome(s), Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s,
+		})
 	}
 	return k
 }
@@ -217,7 +222,10 @@ func testCA(t testing.TB) Authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Authority{Certificate: certificate, Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D"}
+	return Authority{
+		Certificate: certificate,
+		Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D",
+	}
 }
 
 func listeners(t testing.TB, all ...string) func() []listener.URL {
@@ -240,8 +248,11 @@ func options(t testing.TB, k Inventory) Options {
 		Inventory: k, Authority: testCA(t), Version: "1.0.0",
 		Listeners: listeners(t, "proxy://:3128", "smtp://:587", "smtps://:465"),
 		Endpoints: func() Endpoints {
-			return Endpoints{Instance: "worldwide", List: "version 2026112400", Checked: time.Now().Add(-20*time.Minute - time.Second), Refreshed: true,
-				Patterns: []string{"outlook.office365.com", "*.sharepoint.com", "autodiscover.*.onmicrosoft.com", "*-files.example.com"}}
+			return Endpoints{
+				Instance: "worldwide", List: "version 2026112400",
+				Checked: time.Now().Add(-20*time.Minute - time.Second), Refreshed: true,
+				Patterns: []string{"outlook.office365.com", "*.sharepoint.com", "autodiscover.*.onmicrosoft.com", "*-files.example.com"},
+			}
 		},
 	}
 }
