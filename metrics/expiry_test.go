@@ -48,7 +48,7 @@ func TestClientsExpire(t *testing.T) {
 		if got := series(t, m, "tlslift_clients_tracked"); got != "1" {
 			t.Errorf("%s clients are tracked, want 1", got)
 		}
-		// There is room again, for untrusted clients too, and counting begins anew.
+		// There is room again, for untrusted clients too, and counts begin at zero again.
 		for i := range 10 {
 			observe(m, at(address(2000+i), ""))
 		}

@@ -21,7 +21,7 @@ type (
 	}
 )
 
-// certificatesOnly returns a SignedData that nobody has signed, which is how
+// certificatesOnly returns a SignedData without a signature, which is how
 // certificates travel in a .p7b file (RFC 5652 section 5.1).
 func certificatesOnly(certificate []byte) ([]byte, error) {
 	data := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}

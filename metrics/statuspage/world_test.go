@@ -43,7 +43,7 @@ type known struct {
 	mu          sync.Mutex
 	clients     []inventory.Client
 	connections []inventory.Connection
-	changed     chan struct{} // closed at the next connection; nil when nobody waits
+	changed     chan struct{} // closed at the next connection; nil without a waiter
 }
 
 func (k *known) Snapshot() []inventory.Client {
