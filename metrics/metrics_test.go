@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,5 +188,32 @@ func TestFailingOfEveryReason(t *testing.T) {
 		if got := series(t, m, name); got != "1" {
 			t.Errorf("%s is %s, want 1", name, got)
 		}
+	}
+}
+
+var failureSeries = regexp.MustCompile(`tlslift_client_failures_total\{.*reason="([^"]*)",failing="([^"]*)"`)
+
+// The promtool tests of the rules have the reasons as tlslift exports them.
+func TestFailingInTheTestsOfTheRules(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../deploy/prometheus/*_test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range failureSeries.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if r := record.Reason(m[1]); !slices.Contains(record.Reasons(), r) || strconv.FormatBool(r.Failing()) != m[2] {
+				t.Errorf("%s: reason %s has failing %s", file, m[1], m[2])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("found no reason: the test looks at the wrong thing")
 	}
 }
