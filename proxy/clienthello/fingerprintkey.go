@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Shape returns a digest of what a client's software decides about its hello:
+// FingerprintKey returns a digest of what a client's software decides about its hello:
 // format, versions, suites, extension types, groups, signature algorithms,
-// point formats and ALPN. Connections from one program have one shape, however
+// point formats and ALPN. Connections from one program have one key, however
 // often it connects and wherever to; it is no proof of who the client is.
 //
 // The order of extensions does not count, since browsers shuffle them. Types
