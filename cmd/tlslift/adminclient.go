@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
 const (
@@ -34,13 +36,13 @@ func (n notAnswering) Unwrap() error { return n.error }
 
 // askAdmin returns the answer of the tlslift that has its admin listener where
 // the settings say.
-func askAdmin(ctx context.Context, cfg *Config, q question) ([]byte, error) {
+func askAdmin(ctx context.Context, cfg *settings.Config, q question) ([]byte, error) {
 	if cfg.AdminListen == "" {
-		return nil, errors.New(prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, and restart tlslift with it")
+		return nil, errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, and restart tlslift with it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+q.wait)
 	defer cancel()
-	transport, scheme, err := cfg.adminTransport()
+	transport, scheme, err := adminTransport(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +53,7 @@ func askAdmin(ctx context.Context, cfg *Config, q question) ([]byte, error) {
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, notAnswering{fmt.Errorf("asking %s: %w; is tlslift running with the same %sADMIN_LISTEN?", where, systemError(err), prefix)}
+		return nil, notAnswering{fmt.Errorf("asking %s: %w; is tlslift running with the same %sADMIN_LISTEN?", where, settings.SystemError(err), settings.Prefix)}
 	}
 	defer response.Body.Close() // only read from
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -62,7 +64,7 @@ func askAdmin(ctx context.Context, cfg *Config, q question) ([]byte, error) {
 	case http.StatusOK:
 		return text, nil
 	case http.StatusUnauthorized:
-		return nil, fmt.Errorf("asking %s: it asks for a password, of which %sADMIN_WEB_CONFIG_FILE has only the hash; use curl -u with %s%s", where, prefix, where, q.path)
+		return nil, fmt.Errorf("asking %s: it asks for a password, of which %sADMIN_WEB_CONFIG_FILE has only the hash; use curl -u with %s%s", where, settings.Prefix, where, q.path)
 	default:
 		return nil, fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?", where, q.path, saidIn(response.Status, text))
 	}
@@ -80,7 +82,7 @@ func saidIn(status string, text []byte) string {
 }
 
 // askJSON is askAdmin for an answer in JSON.
-func askJSON(ctx context.Context, cfg *Config, q question, into any) error {
+func askJSON(ctx context.Context, cfg *settings.Config, q question, into any) error {
 	text, err := askAdmin(ctx, cfg, q)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -15,7 +16,7 @@ const trustHint = "The CA is new: clients that are lifted must trust its certifi
 // announce says what an administrator needs next: as lines for a person, or as
 // log records for a machine.
 func (p *program) announce(s *service) {
-	if s.cfg.LogFormat == logJSON {
+	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart(p.version)
 	} else {
 		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // there is nowhere to complain
@@ -70,8 +71,8 @@ func (s *service) adminURL() string {
 		return ""
 	}
 	// What is wrong with the file was found when the settings were checked.
-	_, scheme, _ := s.cfg.adminTransport()
-	return cmp.Or(scheme, "http") + "://" + reachable(address(s.adminListener.Addr().String()))
+	_, scheme, _ := adminTransport(s.cfg)
+	return cmp.Or(scheme, "http") + "://" + reachable(settings.Address(s.adminListener.Addr().String()))
 }
 
 // uncovered are the domains of a policy that an older CA, made for other

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
@@ -183,7 +184,7 @@ func TestWatch(t *testing.T) {
 		k.add(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
 	}
 	out, notes := make(lines, 10), &bytes.Buffer{}
-	w := &watch{cfg: &Config{AdminListen: address(runningAdmin(t, k))}, before: 2, out: out, notes: notes}
+	w := &watch{cfg: &settings.Config{AdminListen: settings.Address(runningAdmin(t, k))}, before: 2, out: out, notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)
@@ -222,14 +223,14 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 		case 2:
 			panic(http.ErrAbortHandler)
 		}
-		text, err := askAdmin(r.Context(), &Config{AdminListen: address(admin)}, question{path: r.URL.Path, query: r.URL.Query(), wait: watchWait})
+		text, err := askAdmin(r.Context(), &settings.Config{AdminListen: settings.Address(admin)}, question{path: r.URL.Path, query: r.URL.Query(), wait: watchWait})
 		if err == nil {
 			_, _ = rw.Write(text)
 		}
 	}))
 	t.Cleanup(server.Close)
 	out, notes := make(lines, 10), make(lines, 10)
-	w := &watch{cfg: &Config{AdminListen: address(server.Listener.Addr().String())}, before: 10, retry: time.Millisecond, out: out, notes: notes}
+	w := &watch{cfg: &settings.Config{AdminListen: settings.Address(server.Listener.Addr().String())}, before: 10, retry: time.Millisecond, out: out, notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -103,7 +104,7 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	} else {
 		got.Says = strings.Replace(got.Says, host+":1", host, 1)
 	}
-	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, prefix)
+	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, settings.Prefix)
 	switch {
 	case refusal.Kind == policy.IsAddress:
 		got.Remedy = "let the client ask for the host's name"
@@ -112,7 +113,7 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	case a.refresh:
 		got.Remedy = "if clients need it, " + add
 	default:
-		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s", prefix, add)
+		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s", settings.Prefix, add)
 	}
 	for _, left := range a.policy.List().Left() {
 		if left.Host == host {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -80,10 +81,10 @@ func (p *program) allowlist() (*allowlist, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cfg.allowlist()
+	return newAllowlist(cfg)
 }
 
-func (c *Config) allowlist() (*allowlist, error) {
+func newAllowlist(c *settings.Config) (*allowlist, error) {
 	a := &allowlist{refresh: bool(c.Refresh)}
 	var err error
 	if a.policy, err = policy.New(c.Instance, c.Destinations); err != nil {
@@ -96,8 +97,8 @@ func (c *Config) allowlist() (*allowlist, error) {
 }
 
 // useSaved does what serve does at its start with the list that was saved.
-func (a *allowlist) useSaved(cfg *Config) error {
-	saved, err := endpoints.Read(cfg.listFile(), cfg.listName())
+func (a *allowlist) useSaved(cfg *settings.Config) error {
+	saved, err := endpoints.Read(listFile(cfg), listName(cfg))
 	if err != nil || saved.Version == "" {
 		a.checked = saved.Current
 		return err
@@ -175,7 +176,7 @@ func (a *allowlist) heading() string {
 	case !a.checked.IsZero():
 		return text + ", checked " + a.checked.UTC().Format("2006-01-02 15:04 MST")
 	case !a.refresh:
-		return text + "; " + prefix + "M365_REFRESH is off, so nobody is asked for a newer one"
+		return text + "; " + settings.Prefix + "M365_REFRESH is off, so nobody is asked for a newer one"
 	}
 	return text + ", not checked yet"
 }

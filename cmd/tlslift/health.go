@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 )
 
@@ -36,14 +37,14 @@ func (p *program) runHealthcheck(cmd *cobra.Command, _ []string) error {
 }
 
 // healthcheck asks the tlslift that has its admin listener at the same address.
-func healthcheck(ctx context.Context, cfg *Config) (string, error) {
+func healthcheck(ctx context.Context, cfg *settings.Config) (string, error) {
 	a := cfg.AdminListen
 	if a == "" {
-		return "", errors.New(prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, or do without the health check")
+		return "", errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, or do without the health check")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	transport, scheme, err := cfg.adminTransport()
+	transport, scheme, err := adminTransport(cfg)
 	if err != nil {
 		return "", err
 	}
@@ -53,7 +54,7 @@ func healthcheck(ctx context.Context, cfg *Config) (string, error) {
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return "", fmt.Errorf("asking %s: %w; is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?", request.URL, systemError(err), prefix)
+		return "", fmt.Errorf("asking %s: %w; is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?", request.URL, settings.SystemError(err), settings.Prefix)
 	}
 	defer response.Body.Close() // only read from
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxHealthAnswer))
@@ -72,10 +73,10 @@ func healthcheck(ctx context.Context, cfg *Config) (string, error) {
 
 // adminTransport reaches the admin address by the scheme that it returns. It is
 // a transport of its own: the default one would go through $HTTP_PROXY.
-func (c *Config) adminTransport() (*http.Transport, string, error) {
+func adminTransport(c *settings.Config) (*http.Transport, string, error) {
 	secure, err := metrics.WebClientTLS(c.AdminWebConfig)
 	if err != nil {
-		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", prefix, err)
+		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", settings.Prefix, err)
 	}
 	scheme := "http"
 	if secure != nil {
@@ -86,7 +87,7 @@ func (c *Config) adminTransport() (*http.Transport, string, error) {
 
 // reachable turns an address to listen on into one to connect to: a listener
 // on all addresses of the machine is asked over loopback.
-func reachable(a address) string {
+func reachable(a settings.Address) string {
 	host, port, err := net.SplitHostPort(string(a))
 	if err != nil {
 		return string(a)

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
 func TestReachable(t *testing.T) {
 	t.Parallel()
-	for listen, want := range map[address]string{
+	for listen, want := range map[settings.Address]string{
 		"127.0.0.1:9465": "127.0.0.1:9465",
 		"0.0.0.0:9465":   "127.0.0.1:9465",
 		":9465":          "127.0.0.1:9465",

@@ -15,7 +15,7 @@ import (
 func (s *service) newInventory() *inventory.Inventory {
 	options := inventory.Options{
 		Expiry: time.Duration(s.cfg.ClientExpiry),
-		Store:  s.cfg.stateFile("clients.json"),
+		Store:  stateFileOf(s.cfg, "clients.json"),
 		Log:    s.log,
 	}
 	if s.cfg.ReverseDNS {

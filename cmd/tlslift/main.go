@@ -11,7 +11,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
 // version is the release, set at build time by -ldflags "-X main.version=…".
@@ -19,7 +19,7 @@ import (
 var version string
 
 func main() {
-	os.Exit(run(os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
 // run is the whole program; it returns the exit code.

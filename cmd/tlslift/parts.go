@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
@@ -23,12 +24,12 @@ import (
 )
 
 // newService builds the parts; it opens no listener.
-func (p *program) newService(cfg *Config) (*service, error) {
+func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s := &service{cfg: cfg, log: p.newLogger(cfg)}
 	s.enter(starting)
 	var err error
 	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
-		return nil, fmt.Errorf("%sDESTINATIONS: %w", prefix, err)
+		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
 	}
 	if s.upstream, err = s.wayOut(); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	if s.ca, err = openCA(cfg, s.policy); err != nil {
-		return nil, fmt.Errorf("%sSTATE_DIR: %w", prefix, err)
+		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
 	parts, err := s.proxyConfig()
 	if err != nil {
@@ -63,14 +64,14 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	s.admin = metrics.NewServer(metrics.NewAdminWith(metrics.AdminOptions{
-		Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.host(),
+		Gatherer: m.Gatherer(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.Host(),
 	}))
 	return s, nil
 }
 
-func (p *program) newLogger(cfg *Config) *slog.Logger {
+func (p *program) newLogger(cfg *settings.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
-	if cfg.LogFormat == logJSON {
+	if cfg.LogFormat == settings.LogJSON {
 		return slog.New(slog.NewJSONHandler(p.stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, options))
@@ -84,22 +85,19 @@ func isTerminal(f *os.File) bool {
 
 func (s *service) proxyConfig() (proxy.Config, error) {
 	cfg := s.cfg
-	table, wrong, err := cfg.clientTable()
-	if err == nil {
-		err = wrong.asError() // load has found them, unless the file has just changed
-	}
-	if err != nil {
+	table, err := cfg.ClientTable()
+	if err != nil { // load has found the mistakes, unless the file has just changed
 		return proxy.Config{}, err
 	}
 	return proxy.Config{
 		Clients:                 table,
 		DHBits:                  int(cfg.DHBits),
 		Listeners:               cfg.Listen,
-		ClientNets:              prefixes(cfg.ClientNets),
-		TrustedProxies:          prefixes(cfg.TrustedProxies),
+		ClientNets:              cfg.ClientNets,
+		TrustedProxies:          cfg.TrustedProxies,
 		Upstream:                s.upstream,
 		CA:                      s.ca,
-		Legacy:                  legacytls.LegacySuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
+		Legacy:                  legacytls.LegacySuites{RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4), DES: slices.Contains(cfg.Ciphers, settings.CipherDES)},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
@@ -111,7 +109,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 
 // wayOut is how every connection of ours goes, marked if it is to be.
 func (s *service) wayOut() (upstream.Config, error) {
-	out, err := s.cfg.upstream()
+	out, err := upstreamConfig(s.cfg)
 	if err != nil {
 		return upstream.Config{}, err
 	}
@@ -128,23 +126,23 @@ func (s *service) wayOut() (upstream.Config, error) {
 func (s *service) mark() (uint32, error) {
 	m := s.cfg.UpstreamMark
 	transparent := slices.ContainsFunc(s.cfg.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
-	if m.value == 0 || m.auto && !transparent {
+	if m.Value == 0 || m.Auto && !transparent {
 		return 0, nil
 	}
-	err := origdst.CanMark(m.value)
+	err := origdst.CanMark(m.Value)
 	switch {
 	case err == nil:
-		return m.value, nil
-	case m.auto:
-		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it", "error", systemError(err),
-			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+prefix+"UPSTREAM_MARK=0")
+		return m.Value, nil
+	case m.Auto:
+		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it", "error", settings.SystemError(err),
+			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+settings.Prefix+"UPSTREAM_MARK=0")
 		return 0, nil
 	}
-	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark", prefix, m.value, systemError(err))
+	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark", settings.Prefix, m.Value, settings.SystemError(err))
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.
-func openCA(cfg *Config, allowed *policy.Policy) (*localca.CA, error) {
+func openCA(cfg *settings.Config, allowed *policy.Policy) (*localca.CA, error) {
 	dir, err := prepareStateDir(cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)
@@ -164,22 +162,22 @@ func prepareStateDir(dir string) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("creating %s: %w", dir, systemError(err))
+		return "", fmt.Errorf("creating %s: %w", dir, settings.SystemError(err))
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", dir, systemError(err))
+		return "", fmt.Errorf("reading %s: %w", dir, settings.SystemError(err))
 	}
 	return dir, f.Close()
 }
 
 // upstream reads the files that the settings name.
-func (c *Config) upstream() (upstream.Config, error) {
-	roots, err := c.roots()
+func upstreamConfig(c *settings.Config) (upstream.Config, error) {
+	roots, err := roots(c)
 	if err != nil {
 		return upstream.Config{}, err
 	}
-	certificate, err := c.clientCertificate()
+	certificate, err := clientCertificate(c)
 	if err != nil {
 		return upstream.Config{}, err
 	}
@@ -192,7 +190,7 @@ func (c *Config) upstream() (upstream.Config, error) {
 }
 
 // roots returns nil for the system's.
-func (c *Config) roots() (*x509.CertPool, error) {
+func roots(c *settings.Config) (*x509.CertPool, error) {
 	if c.UpstreamCAFile == "" {
 		return nil, nil
 	}
@@ -202,13 +200,13 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der", prefix, c.UpstreamCAFile)
+		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der", settings.Prefix, c.UpstreamCAFile)
 	}
 	return pool, nil
 }
 
 // clientCertificate returns nil if there is none.
-func (c *Config) clientCertificate() (*tls.Certificate, error) {
+func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 	if c.UpstreamCert == "" {
 		return nil, nil
 	}
@@ -223,7 +221,7 @@ func (c *Config) clientCertificate() (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; give a certificate and its own key, both in PEM form",
-			prefix, c.UpstreamCert, c.UpstreamKey, err)
+			settings.Prefix, c.UpstreamCert, c.UpstreamKey, err)
 	}
 	return &pair, nil
 }
@@ -231,7 +229,7 @@ func (c *Config) clientCertificate() (*tls.Certificate, error) {
 func readSettingFile(setting, path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", prefix, setting, path, systemError(err))
+		return nil, fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", settings.Prefix, setting, path, settings.SystemError(err))
 	}
 	return text, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
 // A program is one run of tlslift, with what the system gave it.
@@ -55,7 +57,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
-	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(), p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand(), p.docsCommand())
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(), p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand())
 	return root
 }
 
@@ -71,7 +73,7 @@ func (p *program) noSuchCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if near := nearest(args[0], names); near != "" {
+	if near := settings.Nearest(args[0], names); near != "" {
 		return fmt.Errorf("%q is not a command; did you mean %s?", args[0], near)
 	}
 	return fmt.Errorf("%q is not a command; run `tlslift --help` for the list", args[0])
@@ -81,7 +83,7 @@ func exitCodeHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n")
 	for _, c := range exitCodes {
-		fmt.Fprintf(&b, "  %d  %s\n", c.code, plain(c.meaning))
+		fmt.Fprintf(&b, "  %d  %s\n", c.code, strings.ReplaceAll(c.meaning, "`", ""))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
 
@@ -170,7 +172,7 @@ func (o rulesOptions) kind(listeners []listener.URL) (listener.Scheme, error) {
 	}
 	switch {
 	case o.tproxy && !has(listener.SchemeTPROXY):
-		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, as in tproxy://:3130", prefix)
+		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, as in tproxy://:3130", settings.Prefix)
 	case has(listener.SchemeRedirect) && !o.tproxy && o.routes:
 		return "", errors.New("--routes: a redirect:// listener needs no routes; add --tproxy for those of the tproxy:// one, if there is one")
 	case has(listener.SchemeRedirect) && !o.tproxy:
@@ -180,5 +182,5 @@ func (o rulesOptions) kind(listeners []listener.URL) (listener.Scheme, error) {
 	case has(listener.SchemeTPROXY):
 		return listener.SchemeTPROXY, nil
 	}
-	return "", fmt.Errorf("%[1]sLISTEN has no listener that a firewall could lead to; add one, as in %[1]sLISTEN=redirect://:3129, or tproxy://:3130 for TPROXY", prefix)
+	return "", fmt.Errorf("%[1]sLISTEN has no listener that a firewall could lead to; add one, as in %[1]sLISTEN=redirect://:3129, or tproxy://:3130 for TPROXY", settings.Prefix)
 }

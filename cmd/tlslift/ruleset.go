@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -50,18 +51,18 @@ type addressSet struct {
 }
 
 // newRuleset leaves out Command.
-func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
+func newRuleset(cfg *settings.Config, o rulesOptions) (ruleset, error) {
 	kind, err := o.kind(cfg.Listen)
 	if err != nil {
 		return ruleset{}, err
 	}
-	allowed, err := cfg.allowlist()
+	allowed, err := newAllowlist(cfg)
 	if err != nil {
 		return ruleset{}, err // load has found it
 	}
 	if allowed.unusable != nil {
 		// Rules for other addresses than tlslift's own list has are wrong rules.
-		return ruleset{}, failed(fmt.Errorf("the list that tlslift has saved in %sSTATE_DIR cannot be used: %w; run this as a user who may read it", prefix, allowed.unusable))
+		return ruleset{}, failed(fmt.Errorf("the list that tlslift has saved in %sSTATE_DIR cannot be used: %w; run this as a user who may read it", settings.Prefix, allowed.unusable))
 	}
 	ranges, err := chosen(allowed.policy.Ranges(), o.services)
 	if err != nil {
@@ -70,18 +71,18 @@ func newRuleset(cfg *Config, o rulesOptions) (ruleset, error) {
 	r := ruleset{
 		Table: o.table, TPROXY: kind == listener.SchemeTPROXY, Local: o.local, Interfaces: o.interfaces,
 		Instance: cfg.Instance, List: listOrigin(allowed.policy.List()), Operator: operatorsOwn(cfg.Destinations),
-		Bypass: true, Mark: cfg.UpstreamMark.value, Caught: caughtMark(cfg.UpstreamMark.value),
+		Bypass: true, Mark: cfg.UpstreamMark.Value, Caught: caughtMark(cfg.UpstreamMark.Value),
 		IPv4: family{Name: "ip", Digit: "4"}, IPv6: family{Name: "ip6", Digit: "6"},
 	}
 	if r.Local && r.Mark == 0 {
-		return ruleset{}, fmt.Errorf("--local: without a mark tlslift's own connections would come back to it; leave %sUPSTREAM_MARK at auto", prefix)
+		return ruleset{}, fmt.Errorf("--local: without a mark tlslift's own connections would come back to it; leave %sUPSTREAM_MARK at auto", settings.Prefix)
 	}
 	for _, l := range cfg.Listen {
 		if l.Scheme != kind {
 			continue
 		}
-		if err := r.lead(l, prefixes(cfg.ClientNets), ranges); err != nil {
-			return ruleset{}, fmt.Errorf("%sLISTEN: %s: %w", prefix, l, err)
+		if err := r.lead(l, cfg.ClientNets, ranges); err != nil {
+			return ruleset{}, fmt.Errorf("%sLISTEN: %s: %w", settings.Prefix, l, err)
 		}
 	}
 	return r, nil
@@ -95,13 +96,13 @@ func listOrigin(l policy.List) string {
 	return "version " + l.Version() + " of Microsoft's list"
 }
 
-// caughtMark follows autoMark, and differs from the mark of tlslift's own
+// caughtMark follows settings.AutoMark, and differs from the mark of tlslift's own
 // connections.
 func caughtMark(own uint32) uint32 {
-	if own == autoMark+1 {
-		return autoMark + 2
+	if own == settings.AutoMark+1 {
+		return settings.AutoMark + 2
 	}
-	return autoMark + 1
+	return settings.AutoMark + 1
 }
 
 func operatorsOwn(endpoints []policy.Endpoint) []string {
@@ -124,7 +125,7 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 			continue
 		}
 		hint := "those with published addresses are " + strings.Join(known, ", ")
-		if near := nearest(strings.ToLower(area), known); near != "" {
+		if near := settings.Nearest(strings.ToLower(area), known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		return nil, fmt.Errorf("--service: %q is not a service area; %s", area, hint)

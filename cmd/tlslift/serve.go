@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
@@ -37,7 +38,7 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 }
 
 // serve runs until it breaks or a signal stops it.
-func (p *program) serve(ctx context.Context, cfg *Config) error {
+func (p *program) serve(ctx context.Context, cfg *settings.Config) error {
 	// Signals count from here on, so that one during the start is no crash.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -61,7 +62,7 @@ func (p *program) serve(ctx context.Context, cfg *Config) error {
 
 // A service is the parts, built and put together.
 type service struct {
-	cfg *Config
+	cfg *settings.Config
 	log *slog.Logger
 	// policy is the one in force. From the start on it belongs to refresher.
 	policy *policy.Policy
@@ -199,6 +200,18 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 	}
 }
 
+// reload reads the clients file again. With a mistake in it, what it said
+// before stays in force.
+func (s *service) reload() {
+	table, err := s.cfg.ClientTable()
+	if err != nil {
+		s.log.Error("reading the clients file again; what it said before stays in force", "error", err.Error())
+		return
+	}
+	s.proxy.SetClients(table)
+	s.log.Info("read the clients file again", "clients", table.Len())
+}
+
 // serveAdmin returns when the admin server is closed. If it breaks instead, it
 // calls broken: nobody would notice what goes wrong from then on.
 func (s *service) serveAdmin(broken func()) error {
@@ -210,7 +223,7 @@ func (s *service) serveAdmin(broken func()) error {
 		return nil
 	}
 	broken()
-	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", prefix, s.adminListener.Addr(), err)
+	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", settings.Prefix, s.adminListener.Addr(), err)
 }
 
 // listenError says which setting an address that cannot be listened on comes
@@ -229,7 +242,7 @@ func listenError(setting, where string, err error) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		remedy = "choose an address of this machine, or leave out the address for all of them"
 	}
-	return fmt.Errorf("%s%s: cannot listen on %s: %w; %s", prefix, setting, where, systemError(err), remedy)
+	return fmt.Errorf("%s%s: cannot listen on %s: %w; %s", settings.Prefix, setting, where, settings.SystemError(err), remedy)
 }
 
 func proxyListenError(err error) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -60,7 +61,7 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 
 // A watch follows connections.
 type watch struct {
-	cfg        *Config
+	cfg        *settings.Config
 	client     string
 	before     int // connections to begin with
 	retry      time.Duration

@@ -1,8 +1,8 @@
-package main
+package settings
 
-// nearest returns the candidate that a person most likely meant by name, or ""
+// Nearest returns the candidate that a person most likely meant by name, or ""
 // when none is near: more than a third of the letters would have to change.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
 		if d := editDistance(name, c); d < distance {

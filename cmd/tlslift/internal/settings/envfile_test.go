@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"slices"
@@ -68,7 +68,7 @@ func TestEnvFileTooLarge(t *testing.T) {
 func FuzzParseEnvFile(f *testing.F) {
 	for _, seed := range []string{
 		"A=b\n", "# c\nA='b c'\n", `A="b\"c\\" `, "A=b\\\n", "\ufeffA=\r\n;x", "A=1\nA=2", `A="`, "=", "A='x'y",
-		settingsEnv(),
+		ExampleEnvFile(),
 	} {
 		f.Add(seed)
 	}

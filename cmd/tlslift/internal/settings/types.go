@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"encoding"
@@ -67,25 +67,33 @@ func (n *network) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func prefixes(networks []network) []netip.Prefix {
-	all := make([]netip.Prefix, len(networks))
-	for i, n := range networks {
-		all[i] = netip.Prefix(n)
+// networks is a list of them.
+type networks []netip.Prefix
+
+func (n *networks) UnmarshalText(text []byte) error {
+	var parsed list[network, *network]
+	if err := parsed.UnmarshalText(text); err != nil {
+		return err
 	}
-	return all
+	*n = make(networks, len(parsed))
+	for i, p := range parsed {
+		(*n)[i] = netip.Prefix(p)
+	}
+	return nil
 }
 
 // A cipher is a group of legacy cipher suites.
 type cipher string
 
+// The groups that are off unless the operator names them.
 const (
-	cipherRC4 cipher = "rc4"
-	cipherDES cipher = "des"
+	CipherRC4 cipher = "rc4"
+	CipherDES cipher = "des"
 )
 
 func (c *cipher) UnmarshalText(text []byte) error {
 	named := cipher(strings.ToLower(string(text)))
-	if !slices.Contains([]cipher{"aes", "3des", cipherRC4, cipherDES}, named) {
+	if !slices.Contains([]cipher{"aes", "3des", CipherRC4, CipherDES}, named) {
 		return fmt.Errorf("unknown cipher %q", text)
 	}
 	*c = named
@@ -107,10 +115,10 @@ func (d *dhLength) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// An address is host:port to listen on.
-type address string
+// An Address is host:port to listen on.
+type Address string
 
-func (a *address) UnmarshalText(text []byte) error {
+func (a *Address) UnmarshalText(text []byte) error {
 	host, port, err := net.SplitHostPort(string(text))
 	if err != nil || strings.ContainsAny(host, "/ *") {
 		return fmt.Errorf("%q is not an address with a port", text)
@@ -118,12 +126,12 @@ func (a *address) UnmarshalText(text []byte) error {
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%q has no port from 0 to 65535", text)
 	}
-	*a = address(text)
+	*a = Address(text)
 	return nil
 }
 
-// host is empty for all addresses of the machine.
-func (a address) host() string {
+// Host returns the host; empty means all addresses of the machine.
+func (a Address) Host() string {
 	host, _, _ := net.SplitHostPort(string(a)) // UnmarshalText has looked at it
 	return host
 }
@@ -163,25 +171,25 @@ func parseProxyURL(s string) (any, error) {
 	return *u, nil
 }
 
-// A mark is what SO_MARK sets; see UPSTREAM_MARK.
-type mark struct {
-	auto  bool
-	value uint32
+// A Mark is what SO_MARK sets; see UPSTREAM_MARK.
+type Mark struct {
+	Auto  bool   // nobody has chosen a mark
+	Value uint32 // zero means none
 }
 
-// autoMark is the mark that nobody has chosen.
-const autoMark = 0x746c
+// AutoMark is the mark that nobody has chosen.
+const AutoMark = 0x746c
 
-func (m *mark) UnmarshalText(text []byte) error {
+func (m *Mark) UnmarshalText(text []byte) error {
 	if strings.EqualFold(string(text), "auto") {
-		*m = mark{auto: true, value: autoMark}
+		*m = Mark{Auto: true, Value: AutoMark}
 		return nil
 	}
 	n, err := strconv.ParseUint(string(text), 0, 32)
 	if err != nil {
 		return fmt.Errorf("%q is neither auto nor a number that fits", text)
 	}
-	*m = mark{value: uint32(n)}
+	*m = Mark{Value: uint32(n)}
 	return nil
 }
 
@@ -249,14 +257,15 @@ func (l *logLevel) UnmarshalText(text []byte) error {
 // A logFormat is how log lines are written.
 type logFormat string
 
+// The two formats.
 const (
-	logText logFormat = "text"
-	logJSON logFormat = "json"
+	LogText logFormat = "text"
+	LogJSON logFormat = "json"
 )
 
 func (f *logFormat) UnmarshalText(text []byte) error {
 	named := logFormat(strings.ToLower(string(text)))
-	if named != logText && named != logJSON {
+	if named != LogText && named != LogJSON {
 		return fmt.Errorf("unknown format %q", text)
 	}
 	*f = named

@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ type assignment struct {
 func readEnvFile(path string) ([]assignment, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, systemError(err)
+		return nil, SystemError(err)
 	}
 	defer f.Close() // only read from
 	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
 	if err != nil {
-		return nil, systemError(err)
+		return nil, SystemError(err)
 	}
 	if len(text) > maxEnvFile {
 		return nil, fmt.Errorf("more than %d bytes cannot be an env file", maxEnvFile)

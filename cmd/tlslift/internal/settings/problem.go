@@ -1,4 +1,4 @@
-package main
+package settings
 
 import (
 	"cmp"
@@ -34,10 +34,10 @@ func (ps problems) asError() error {
 		return nil
 	}
 	rank := func(p problem) int {
-		if i := slices.Index(settingNames(), p.setting); i >= 0 {
+		if i := slices.Index(names(), p.setting); i >= 0 {
 			return i
 		}
-		return len(settings)
+		return len(table)
 	}
 	slices.SortStableFunc(ps, func(a, b problem) int {
 		if a.setting == "" && b.setting == "" {
@@ -48,17 +48,17 @@ func (ps problems) asError() error {
 	return ps
 }
 
-// wrongSetting is the problem of a setting, without the prefix, whose value
+// wrongSetting returns the problem of a setting, without the prefix, whose value
 // cannot be used. The remedy is completed by the table.
 func wrongSetting(name string, err error) problem {
-	i := slices.IndexFunc(settings, func(s setting) bool { return s.name == name })
+	i := slices.IndexFunc(table, func(row setting) bool { return row.name == name })
 	why := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return problem{prefix + name, prefix + name + ": " + why + " (write " + settings[i].remedy + ")"}
+	return problem{Prefix + name, Prefix + name + ": " + why + " (write " + table[i].remedy + ")"}
 }
 
-// systemError is what the system said, for messages that name the file or
+// SystemError returns what the system said, for messages that name the file or
 // address already.
-func systemError(err error) error {
+func SystemError(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		err = path.Err

@@ -1,0 +1,18 @@
+package settings
+
+import "testing"
+
+func TestEditDistance(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0},
+		{"listn", "listen", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 2},
+	} {
+		if got := editDistance(test.a, test.b); got != test.want {
+			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
