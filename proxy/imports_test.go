@@ -46,6 +46,8 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/fwrules",
 		"cmd/tlslift/internal/settings",
 	},
+	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

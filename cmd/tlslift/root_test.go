@@ -15,6 +15,7 @@ func TestHelp(t *testing.T) {
 		"config":      {"config", "--help"},
 		"healthcheck": {"healthcheck", "--help"},
 		"endpoints":   {"endpoints", "--help"},
+		"rules":       {"rules", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

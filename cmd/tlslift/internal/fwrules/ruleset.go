@@ -1,4 +1,8 @@
-package main
+// Package fwrules writes the firewall rules, for nftables and iptables, that bring
+// connections to a redirect:// or tproxy:// listener.
+//
+// It loads no rule: that is up to the administrator who reads them.
+package fwrules
 
 import (
 	"errors"
@@ -14,8 +18,19 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-// A ruleset is everything that firewall rules are printed from.
-type ruleset struct {
+// An Input is what the settings say.
+type Input struct {
+	Listeners    []listener.URL
+	ClientNets   []netip.Prefix
+	Mark         uint32         // of tlslift's own connections; 0: none
+	Policy       *policy.Policy // has the published addresses
+	Destinations []policy.Endpoint
+}
+
+// A Ruleset is everything that firewall rules are printed from; the templates
+// read it.
+type Ruleset struct {
+	form       string // the template
 	Command    string // what prints it
 	Table      string
 	TPROXY     bool // else REDIRECT
@@ -50,39 +65,34 @@ type addressSet struct {
 	Prefixes []netip.Prefix
 }
 
-// newRuleset leaves out Command.
-func newRuleset(cfg *settings.Config, o rulesOptions) (ruleset, error) {
-	kind, err := o.kind(cfg.Listen)
+// New returns the rules that o asks for. Its errors are about o and about the
+// settings.
+func New(o Options, in Input) (*Ruleset, error) {
+	kind, err := o.kind(in.Listeners)
 	if err != nil {
-		return ruleset{}, err
+		return nil, err
 	}
-	allowed, err := newAllowlist(cfg)
+	ranges, err := chosen(in.Policy.Ranges(), o.Services)
 	if err != nil {
-		return ruleset{}, err // load has found it
+		return nil, err
 	}
-	if allowed.unusable != nil {
-		// Rules for other addresses than tlslift's own list has are wrong rules.
-		return ruleset{}, failed(fmt.Errorf("the list that tlslift has saved in %sSTATE_DIR cannot be used: %w; run this as a user who may read it", settings.Prefix, allowed.unusable))
-	}
-	ranges, err := chosen(allowed.policy.Ranges(), o.services)
-	if err != nil {
-		return ruleset{}, err
-	}
-	r := ruleset{
-		Table: o.table, TPROXY: kind == listener.SchemeTPROXY, Local: o.local, Interfaces: o.interfaces,
-		Instance: cfg.Instance, List: listOrigin(allowed.policy.List()), Operator: operatorsOwn(cfg.Destinations),
-		Bypass: true, Mark: cfg.UpstreamMark.Value, Caught: caughtMark(cfg.UpstreamMark.Value),
+	list := in.Policy.List()
+	r := &Ruleset{
+		form: o.form(), Command: o.command(),
+		Table: o.Table, TPROXY: kind == listener.SchemeTPROXY, Local: o.Local, Interfaces: o.Interfaces,
+		Instance: list.Instance(), List: listOrigin(list), Operator: operatorsOwn(in.Destinations),
+		Bypass: true, Mark: in.Mark, Caught: caughtMark(in.Mark),
 		IPv4: family{Name: "ip", Digit: "4"}, IPv6: family{Name: "ip6", Digit: "6"},
 	}
 	if r.Local && r.Mark == 0 {
-		return ruleset{}, fmt.Errorf("--local: without a mark tlslift's own connections would come back to it; leave %sUPSTREAM_MARK at auto", settings.Prefix)
+		return nil, fmt.Errorf("--local: without a mark tlslift's own connections would come back to it; leave %sUPSTREAM_MARK at auto", settings.Prefix)
 	}
-	for _, l := range cfg.Listen {
+	for _, l := range in.Listeners {
 		if l.Scheme != kind {
 			continue
 		}
-		if err := r.lead(l, cfg.ClientNets, ranges); err != nil {
-			return ruleset{}, fmt.Errorf("%sLISTEN: %s: %w", settings.Prefix, l, err)
+		if err := r.lead(l, in.ClientNets, ranges); err != nil {
+			return nil, fmt.Errorf("%sLISTEN: %s: %w", settings.Prefix, l, err)
 		}
 	}
 	return r, nil
@@ -137,7 +147,7 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 
 // lead lets those families lead to l that it takes and that lead to no earlier
 // one.
-func (r *ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.Range) error {
+func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.Range) error {
 	to, port, err := r.target(l)
 	if err != nil {
 		return err
@@ -161,7 +171,7 @@ func (r *ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.R
 
 // target is where a listener listens; the address is not valid if that is
 // everywhere.
-func (r *ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
+func (r *Ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 	host, portText, err := net.SplitHostPort(l.Address)
 	if err != nil {
 		return netip.Addr{}, 0, err

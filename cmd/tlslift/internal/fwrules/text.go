@@ -1,4 +1,4 @@
-package main
+package fwrules
 
 import (
 	"embed"
@@ -10,12 +10,12 @@ import (
 	"text/template"
 )
 
-//go:embed rulestext/*.tmpl
-var rulesTemplates embed.FS
+//go:embed templates/*.tmpl
+var templates embed.FS
 
-// text returns the rules in a form. It is the same for the same ruleset.
-func (r ruleset) text(form string) (string, error) {
-	t, err := template.New(form).Funcs(template.FuncMap{
+// Text returns the rules. They are the same for the same ruleset.
+func (r Ruleset) Text() (string, error) {
+	t, err := template.New(r.form).Funcs(template.FuncMap{
 		"list":    wrapped,
 		"ports":   joinPorts,
 		"chunks":  func(all []uint16) [][]uint16 { return slices.Collect(slices.Chunk(all, 15)) },
@@ -25,12 +25,12 @@ func (r ruleset) text(form string) (string, error) {
 		"hex":     func(n uint32) string { return fmt.Sprintf("%#x", n) },
 		"quoted":  quotedNames,
 		"inside":  inside,
-	}).ParseFS(rulesTemplates, "rulestext/*.tmpl")
+	}).ParseFS(templates, "templates/*.tmpl")
 	if err != nil {
 		return "", fmt.Errorf("reading the templates of the rules: %w", err)
 	}
 	var b strings.Builder
-	if err := t.ExecuteTemplate(&b, form+".tmpl", r); err != nil {
+	if err := t.ExecuteTemplate(&b, r.form+".tmpl", r); err != nil {
 		return "", fmt.Errorf("writing the rules: %w", err)
 	}
 	return b.String(), nil
@@ -38,20 +38,20 @@ func (r ruleset) text(form string) (string, error) {
 
 // A rulesetFamily is what the templates of one family see.
 type rulesetFamily struct {
-	ruleset
+	Ruleset
 	F family
 }
 
-func inside(r ruleset, f family) rulesetFamily { return rulesetFamily{r, f} }
+func inside(r Ruleset, f family) rulesetFamily { return rulesetFamily{r, f} }
 
 // Families are those that have rules.
-func (r ruleset) Families() []family {
+func (r Ruleset) Families() []family {
 	return slices.DeleteFunc([]family{r.IPv4, r.IPv6}, func(f family) bool { return f.Listener == "" })
 }
 
 // Unhooked are the jumps from built-in chains that a script for iptables takes
 // away: the program's variable, table, chain and ours of each.
-func (r ruleset) Unhooked() []string {
+func (r Ruleset) Unhooked() []string {
 	var all []string
 	for _, f := range []family{r.IPv4, r.IPv6} {
 		for _, j := range []struct {
@@ -71,7 +71,7 @@ func (r ruleset) Unhooked() []string {
 }
 
 // Listeners says which listener the rules lead to, by family.
-func (r ruleset) Listeners() string {
+func (r Ruleset) Listeners() string {
 	switch v4, v6 := r.IPv4.Listener, r.IPv6.Listener; {
 	case v4 == v6:
 		return v4 + ", for IPv4 and IPv6"

@@ -1,4 +1,4 @@
-package main
+package fwrules
 
 import (
 	"encoding/binary"
