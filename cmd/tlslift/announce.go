@@ -1,11 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -70,9 +70,9 @@ func (s *service) adminURL() string {
 	if s.adminListener == nil {
 		return ""
 	}
-	// What is wrong with the file was found when the settings were checked.
-	_, scheme, _ := adminTransport(s.cfg)
-	return cmp.Or(scheme, "http") + "://" + reachable(settings.Address(s.adminListener.Addr().String()))
+	admin := adminclient.Client{Address: settings.Address(s.adminListener.Addr().String()), WebConfigFile: s.cfg.AdminWebConfig}
+	url, _ := admin.URL() // what is wrong with the file was found when the settings were checked
+	return url
 }
 
 // uncovered are the domains of a policy that an older CA, made for other

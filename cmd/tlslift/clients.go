@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -51,17 +52,17 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 	if err != nil {
 		return err
 	}
-	q := question{path: "/api/v1/clients", query: url.Values{}}
+	q := adminclient.Question{Path: "/api/v1/clients", Query: url.Values{}}
 	switch {
 	case o.failing:
-		q.query.Set("filter", "failing")
+		q.Query.Set("filter", "failing")
 	case o.legacy:
-		q.query.Set("filter", "legacy")
+		q.Query.Set("filter", "legacy")
 	}
 	if o.csv {
-		q.path += ".csv"
+		q.Path += ".csv"
 	}
-	text, err := askAdmin(cmd.Context(), cfg, q)
+	text, err := adminclient.New(cfg).Ask(cmd.Context(), q)
 	if err != nil {
 		return failed(err)
 	}
@@ -71,14 +72,14 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 func (o clientsOptions) print(w io.Writer, text []byte) error {
 	switch {
 	case o.csv:
-		_, err := io.WriteString(w, harmless(text))
+		_, err := io.WriteString(w, adminclient.Harmless(text))
 		return err
 	case o.json:
 		var b bytes.Buffer
 		if err := json.Indent(&b, text, "", "  "); err != nil {
 			return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
 		}
-		_, err := io.WriteString(w, harmless(b.Bytes()))
+		_, err := io.WriteString(w, adminclient.Harmless(b.Bytes()))
 		return err
 	}
 	var answer statuspage.Clients

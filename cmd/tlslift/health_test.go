@@ -10,26 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
-
-func TestReachable(t *testing.T) {
-	t.Parallel()
-	for listen, want := range map[settings.Address]string{
-		"127.0.0.1:9465": "127.0.0.1:9465",
-		"0.0.0.0:9465":   "127.0.0.1:9465",
-		":9465":          "127.0.0.1:9465",
-		"[::]:9465":      "[::1]:9465",
-		"[::1]:9465":     "[::1]:9465",
-		"10.0.0.1:1":     "10.0.0.1:1",
-		"localhost:1":    "localhost:1",
-	} {
-		if got := reachable(listen); got != want {
-			t.Errorf("%s: got %s, want %s", listen, got, want)
-		}
-	}
-}
 
 func TestHealthcheckFails(t *testing.T) {
 	t.Parallel()

@@ -87,38 +87,3 @@ func exitCodeHelp() string {
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
-
-func (p *program) serveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "serve",
-		Short: "Carry connections until a signal (the default)",
-		Long: `Opens the listeners, says where they are and where the CA certificate is, and
-carries connections. SIGTERM or SIGINT stops it: no new connections are
-accepted, open ones may go on for TLSLIFT_DRAIN_TIMEOUT. A second signal ends
-it at once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
-		Args: cobra.NoArgs,
-		RunE: p.runServe,
-	}
-}
-
-func (p *program) healthCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "healthcheck",
-		Short: "Ask a running tlslift whether it is ready",
-		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN; the exit code tells. It reads the same
-settings as serve, and is meant for a container's health check.`,
-		Args: cobra.NoArgs,
-		RunE: p.runHealthcheck,
-	}
-}
-
-func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, the Go version and the platform",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return failed(p.printVersion(cmd.OutOrStdout()))
-		},
-	}
-}

@@ -28,6 +28,19 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Carry connections until a signal (the default)",
+		Long: `Opens the listeners, says where they are and where the CA certificate is, and
+carries connections. SIGTERM or SIGINT stops it: no new connections are
+accepted, open ones may go on for TLSLIFT_DRAIN_TIMEOUT. A second signal ends
+it at once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
+		Args: cobra.NoArgs,
+		RunE: p.runServe,
+	}
+}
+
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	cfg, err := p.load()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -48,7 +48,7 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			w := &watch{
-				cfg: cfg, client: client, before: before, retry: watchRetry,
+				admin: adminclient.New(cfg), client: client, before: before, retry: watchRetry,
 				out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
 			}
 			return failed(w.run(ctx))
@@ -61,7 +61,7 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 
 // A watch follows connections.
 type watch struct {
-	cfg        *settings.Config
+	admin      *adminclient.Client
 	client     string
 	before     int // connections to begin with
 	retry      time.Duration
@@ -74,7 +74,7 @@ type watch struct {
 func (w *watch) run(ctx context.Context) error {
 	seen, err := w.next(ctx, statuspage.Connections{})
 	for ctx.Err() == nil {
-		var gone notAnswering
+		var gone adminclient.UnreachableError
 		switch {
 		case err == nil:
 			seen, err = w.next(ctx, seen)
@@ -108,16 +108,16 @@ func (w *watch) pause(ctx context.Context) bool {
 // next asks for what came behind seen, and prints it. On an error, seen stays as
 // it is. The zero value asks for the last connections.
 func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspage.Connections, error) {
-	q := question{path: "/api/v1/connections", query: url.Values{"client": {w.client}}, wait: watchWait}
+	q := adminclient.Question{Path: "/api/v1/connections", Query: url.Values{"client": {w.client}}, Wait: watchWait}
 	if seen.Started == "" {
-		q.query.Set("limit", strconv.Itoa(w.before))
+		q.Query.Set("limit", strconv.Itoa(w.before))
 	} else {
-		q.query.Set("after", strconv.FormatUint(seen.Last, 10))
-		q.query.Set("started", seen.Started)
-		q.query.Set("wait", watchWait.String())
+		q.Query.Set("after", strconv.FormatUint(seen.Last, 10))
+		q.Query.Set("started", seen.Started)
+		q.Query.Set("wait", watchWait.String())
 	}
 	var answer statuspage.Connections
-	if err := askJSON(ctx, w.cfg, q, &answer); err != nil {
+	if err := w.admin.AskJSON(ctx, q, &answer); err != nil {
 		return seen, err
 	}
 	for i := range answer.Connections {

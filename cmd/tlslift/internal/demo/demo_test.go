@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	if err := runDemo(t.Context(), &out, false); err != nil {
+	if err := Run(t.Context(), &out, false); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	for _, want := range []string{
@@ -65,7 +65,7 @@ func TestDemoKeep(t *testing.T) {
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runDemo(ctx, w, true)
+		ended <- Run(ctx, w, true)
 		_ = w.Close()
 	}()
 	var told bytes.Buffer
