@@ -5,23 +5,66 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 )
 
-// Write writes the values in force. Load has reported what is wrong with them.
+// textWidth is how wide the texts for people are, where words permit.
+const textWidth = 100
+
+// Write writes the values in force, where they come from and what they mean. Load
+// has reported what is wrong with them.
 func (s Source) Write(w io.Writer) error {
 	all, _ := s.values()
-	lines := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(lines, "SETTING\tVALUE\tFROM\tMEANING")
+	column := 0 // of the values
+	for _, name := range names() {
+		column = max(column, len(name)+2)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-*s%s\n", column, "SETTING", "VALUE [WHERE IT COMES FROM], MEANING")
 	for _, row := range table {
 		v := all[Prefix+row.name]
 		text := row.shown(v.text)
 		if text == "" {
 			text = "(" + cmp.Or(plain(row.defText), "none") + ")"
 		}
-		fmt.Fprintf(lines, "%s%s\t%s\t%s\t%s\n", Prefix, row.name, text, v.origin, plain(row.meaning))
+		name := Prefix + row.name
+		for _, paragraph := range []string{text + " [" + v.origin + "]", plain(row.meaning)} {
+			for _, line := range wrap(paragraph, textWidth-column) {
+				fmt.Fprintf(&b, "%-*s%s\n", column, name, line)
+				name = ""
+			}
+		}
 	}
-	return lines.Flush()
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// wrap breaks a text into lines of at most so many characters: between words, and
+// after the commas of a word that is longer than a line. What has neither stays
+// whole.
+func wrap(text string, width int) []string {
+	var lines []string
+	line := ""
+	length := utf8.RuneCountInString
+	for word := range strings.SplitSeq(text, " ") {
+		blank := " "
+		pieces := []string{word}
+		if length(word) > width {
+			pieces = strings.SplitAfter(word, ",")
+		}
+		for _, piece := range pieces {
+			switch {
+			case line == "":
+				line = piece
+			case length(line+blank+piece) <= width:
+				line += blank + piece
+			default:
+				lines, line = append(lines, line), piece
+			}
+			blank = ""
+		}
+	}
+	return append(lines, line)
 }
 
 // plain takes the Markdown out of a text.
@@ -47,9 +90,15 @@ func ExampleEnvFile() string {
 	var b strings.Builder
 	b.WriteString("# Settings of tlslift. What is commented out has its default.\n")
 	for _, row := range table {
-		fmt.Fprintf(&b, "\n# %s\n", plain(row.meaning))
+		b.WriteString("\n")
+		comments := []string{plain(row.meaning)}
 		if row.defText != "" {
-			fmt.Fprintf(&b, "# default: %s\n", plain(row.defText))
+			comments = append(comments, "default: "+plain(row.defText))
+		}
+		for _, comment := range comments {
+			for _, line := range wrap(comment, textWidth-len("# ")) {
+				fmt.Fprintf(&b, "# %s\n", line)
+			}
 		}
 		fmt.Fprintf(&b, "#%s%s=%s\n", Prefix, row.name, row.def)
 	}
