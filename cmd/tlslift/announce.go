@@ -11,15 +11,16 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-const trustHint = "The CA is new: clients that are lifted must trust its certificate. Keep its directory; another CA would mean another round to every client."
+const trustHint = "The CA is new: clients that are lifted must trust its certificate. " +
+	"Keep its directory: the certificate of another CA would have to be installed on every client again."
 
-// announce says what an administrator needs next: as lines for a person, or as
+// announce prints what an administrator needs next: as lines for a person, or as
 // log records for a machine.
 func (p *program) announce(s *service) {
 	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart(p.version)
 	} else {
-		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // there is nowhere to complain
+		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // nobody reads what would be said about it
 	}
 	s.warnUncovered(uncovered(s.policy, s.ca))
 }
@@ -65,7 +66,7 @@ func (s *service) logStart(version string) {
 	s.log.Info("started", "version", version)
 }
 
-// adminURL is empty if there is no admin address.
+// adminURL returns "" if there is no admin address.
 func (s *service) adminURL() string {
 	if s.adminListener == nil {
 		return ""
@@ -75,7 +76,7 @@ func (s *service) adminURL() string {
 	return url
 }
 
-// uncovered are the domains of a policy that an older CA, made for other
+// uncovered returns the domains of a policy that an older CA, made for other
 // destinations, may not sign for.
 func uncovered(p *policy.Policy, ca *localca.CA) []string {
 	return slices.DeleteFunc(p.Domains(), ca.Covers)

@@ -27,9 +27,9 @@ func (p *program) clientsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clients",
 		Short: "List the clients of a running tlslift",
-		Long: `Asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN for its clients, those that
-fail first: what each offers, whether it needs to be lifted, and what its last
-problem was. It reads the same settings as serve.`,
+		Long: `Asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN for its clients, and lists the
+failing ones first: what each offers, whether it needs to be lifted, and what its
+last problem was. It reads the same settings as serve.`,
 		Example: `  tlslift clients --failing
   tlslift clients --csv >clients.csv`,
 		Args: cobra.NoArgs,
@@ -40,11 +40,27 @@ problem was. It reads the same settings as serve.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	flags.BoolVar(&o.csv, "csv", false, "print CSV, for a spreadsheet")
-	flags.BoolVar(&o.failing, "failing", false, "only those whose last connection had a problem")
-	flags.BoolVar(&o.legacy, "legacy", false, "only those that need to be lifted")
-	cmd.MarkFlagsMutuallyExclusive("json", "csv")
-	cmd.MarkFlagsMutuallyExclusive("failing", "legacy")
+	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection had a problem")
+	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
+	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
 	return cmd
+}
+
+// exclusive makes cmd refuse both flags of a pair. cobra, which leaves the second
+// one out of completion, would refuse them later and in words that are hard to
+// understand.
+func exclusive(cmd *cobra.Command, pairs [][2]string) {
+	for _, pair := range pairs {
+		cmd.MarkFlagsMutuallyExclusive(pair[0], pair[1])
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, pair := range pairs {
+			if cmd.Flags().Changed(pair[0]) && cmd.Flags().Changed(pair[1]) {
+				return fmt.Errorf("--%s and --%s cannot be used together", pair[0], pair[1])
+			}
+		}
+		return nil
+	}
 }
 
 func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
@@ -89,7 +105,7 @@ func (o clientsOptions) print(w io.Writer, text []byte) error {
 	return printClients(w, answer.Clients, time.Now())
 }
 
-// oneLine is what may be printed of a text in a line.
+// oneLine returns what may be printed of a text in a line.
 func oneLine(s string, limit int) string { return statuspage.Printable(s, limit) }
 
 // maxCell keeps one client from making the table wide for all.
@@ -123,13 +139,13 @@ func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
 // printRemedies writes, once for each reason, what to do about it.
 func printRemedies(w io.Writer, all []statuspage.Client) error {
 	var b strings.Builder
-	said := map[record.Reason]bool{}
+	printed := map[record.Reason]bool{}
 	for i := range all {
 		f := all[i].Failure
-		if !all[i].Failing || f == nil || said[f.Reason] {
+		if !all[i].Failing || f == nil || printed[f.Reason] {
 			continue
 		}
-		said[f.Reason] = true
+		printed[f.Reason] = true
 		fmt.Fprintf(&b, "\n%s: %s\n  %s\n", oneLine(string(f.Reason), maxCell), oneLine(f.Cause, maxSentence), oneLine(f.Remedy, maxSentence))
 	}
 	_, err := io.WriteString(w, b.String())
@@ -150,7 +166,7 @@ func stateText(c *statuspage.Client) string {
 	return "idle"
 }
 
-// ageOf is short: a table has little room.
+// ageOf returns a short text: a table has little room.
 func ageOf(t, now time.Time) string {
 	const day = 24 * time.Hour
 	switch age := now.Sub(t); {

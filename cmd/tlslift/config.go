@@ -23,8 +23,8 @@ func (p *program) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Check and print all settings",
 		Long: `Prints every setting with its value, where the value comes from, and what it
-means; or everything that is wrong with them. The formats markdown and env
-document the defaults instead: env is a file for --env-file, ready to be edited.`,
+means; or else every mistake in them. The formats markdown and env print the
+defaults instead: env is a file for --env-file, ready to be edited.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.printConfig(cmd.OutOrStdout(), format)

@@ -14,11 +14,11 @@ func (p *program) demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show on this machine alone what tlslift does",
-		Long: `Starts a stand-in for Microsoft 365 and tlslift in front of it, both on loopback
-addresses, and lets clients of several ages try them. It needs no network and
-no privileges, changes nothing on this machine, ends by itself, and fails if
-anything is not as it tells. Settings do not matter to it.`,
+		Short: "Show on this machine what tlslift does",
+		Long: `Starts a fake Microsoft 365 and tlslift in front of it, both on loopback addresses,
+and connects with clients of several ages. It needs no network and no privileges,
+changes nothing on this machine and ends by itself. It fails if anything differs
+from what it prints. It reads no settings.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

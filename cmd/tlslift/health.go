@@ -12,8 +12,8 @@ func (p *program) healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a running tlslift whether it is ready",
-		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN; the exit code tells. It reads the same
-settings as serve, and is meant for a container's health check.`,
+		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN. The exit code is 0 if tlslift is ready. It
+reads the same settings as serve, and is meant for a container's health check.`,
 		Args: cobra.NoArgs,
 		RunE: p.runHealthcheck,
 	}

@@ -21,9 +21,10 @@ func TestHealthcheckFails(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	tests := map[string]struct{ admin, want string }{
-		"not ready":   {server.Listener.Addr().String(), "not ready: stopping: wait"},
-		"not running": {gone.Listener.Addr().String(), "is tlslift running with the same TLSLIFT_ADMIN_LISTEN and TLSLIFT_ADMIN_WEB_CONFIG_FILE?"},
-		"off":         {"", "TLSLIFT_ADMIN_LISTEN is empty"},
+		"not ready": {server.Listener.Addr().String(), "not ready: stopping: wait"},
+		"not running": {gone.Listener.Addr().String(),
+			"is tlslift running with the same TLSLIFT_ADMIN_LISTEN and TLSLIFT_ADMIN_WEB_CONFIG_FILE?"},
+		"off": {"", "TLSLIFT_ADMIN_LISTEN is empty"},
 	}
 	for name, test := range tests {
 		got := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": test.admin}, "healthcheck")

@@ -80,6 +80,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "extra"}, "extra"},
 		{[]string{"--no-such-flag"}, "--no-such-flag"},
 		{[]string{"config", "--format", "yaml"}, `"yaml" is not a format; use text, markdown or env`},
+		{[]string{"clients", "--json", "--csv"}, "tlslift: --json and --csv cannot be used together\n"},
+		{[]string{"clients", "--legacy", "--failing"}, "tlslift: --failing and --legacy cannot be used together\n"},
 		{[]string{"serve", "--env-file", "/no/such.env"}, "/no/such.env: no such file"},
 	}
 	for _, test := range tests {

@@ -31,7 +31,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
 		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
 	}
-	if s.upstream, err = s.wayOut(); err != nil {
+	if s.upstream, err = s.egress(); err != nil {
 		return nil, err
 	}
 	m := metrics.New(metrics.Options{
@@ -53,7 +53,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s.inventory = s.newInventory()
 	parts.Observer = observers{m, s.inventory}
 	// The listeners are checked against the built-in list, as load has done:
-	// a host that Microsoft takes off its list must not keep us from starting.
+	// a host that Microsoft removes from its list must not prevent the start.
 	parts.Policy = builtIn
 	if s.proxy, err = proxy.New(parts); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (p *program) newLogger(cfg *settings.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.stderr, options))
 }
 
-// isTerminal says whether a person sees what is written to f.
+// isTerminal reports whether a person sees what is written to f.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -90,14 +90,17 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		return proxy.Config{}, err
 	}
 	return proxy.Config{
-		Clients:                 table,
-		DHBits:                  int(cfg.DHBits),
-		Listeners:               cfg.Listen,
-		ClientNets:              cfg.ClientNets,
-		TrustedProxies:          cfg.TrustedProxies,
-		Upstream:                s.upstream,
-		CA:                      s.ca,
-		Legacy:                  legacytls.LegacySuites{RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4), DES: slices.Contains(cfg.Ciphers, settings.CipherDES)},
+		Clients:        table,
+		DHBits:         int(cfg.DHBits),
+		Listeners:      cfg.Listen,
+		ClientNets:     cfg.ClientNets,
+		TrustedProxies: cfg.TrustedProxies,
+		Upstream:       s.upstream,
+		CA:             s.ca,
+		Legacy: legacytls.LegacySuites{
+			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
+			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
+		},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
@@ -107,8 +110,8 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	}, nil
 }
 
-// wayOut is how every connection of ours goes, marked if it is to be.
-func (s *service) wayOut() (upstream.Config, error) {
+// egress returns how connections leave this machine, with their firewall mark.
+func (s *service) egress() (upstream.Config, error) {
 	out, err := upstreamConfig(s.cfg)
 	if err != nil {
 		return upstream.Config{}, err
@@ -121,8 +124,8 @@ func (s *service) wayOut() (upstream.Config, error) {
 	return out, nil
 }
 
-// mark is the firewall mark of our own connections. Without the right to set the
-// one that nobody has asked for, tlslift works, but a rule cannot exempt it.
+// mark returns the firewall mark of our own connections. Without the right to set
+// the automatic one, tlslift works, but a rule cannot exempt it.
 func (s *service) mark() (uint32, error) {
 	m := s.cfg.UpstreamMark
 	transparent := slices.ContainsFunc(s.cfg.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
@@ -134,11 +137,14 @@ func (s *service) mark() (uint32, error) {
 	case err == nil:
 		return m.Value, nil
 	case m.Auto:
-		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it", "error", settings.SystemError(err),
-			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+settings.Prefix+"UPSTREAM_MARK=0")
+		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it",
+			"error", settings.SystemError(err),
+			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+
+				settings.Prefix+"UPSTREAM_MARK=0")
 		return 0, nil
 	}
-	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark", settings.Prefix, m.Value, settings.SystemError(err))
+	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark",
+		settings.Prefix, m.Value, settings.SystemError(err))
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.
@@ -200,7 +206,8 @@ func roots(c *settings.Config) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der", settings.Prefix, c.UpstreamCAFile)
+		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der",
+			settings.Prefix, c.UpstreamCAFile)
 	}
 	return pool, nil
 }
@@ -220,7 +227,8 @@ func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; give a certificate and its own key, both in PEM form",
+		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; "+
+			"give a certificate and its own key, both in PEM form",
 			settings.Prefix, c.UpstreamCert, c.UpstreamKey, err)
 	}
 	return &pair, nil
@@ -229,7 +237,7 @@ func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 func readSettingFile(setting, path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", settings.Prefix, setting, path, settings.SystemError(err))
+		return nil, settings.CannotRead(setting, path, err)
 	}
 	return text, nil
 }

@@ -42,9 +42,8 @@ func listFile(c *settings.Config) stateFile {
 	return stateFileOf(c, "endpoints-"+c.Instance.String()+".json")
 }
 
-// loadList puts the saved list into force and prepares to ask for others,
-// unless the settings say that nobody is asked. The policy is the built-in one
-// before.
+// loadList puts the saved list into force and prepares to ask for newer ones, if
+// M365_REFRESH is on. Before it, the policy is the built-in one.
 func (s *service) loadList(m *metrics.Metrics) error {
 	published := s.policy.List().Published()
 	checked := func(at time.Time) {

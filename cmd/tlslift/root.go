@@ -20,10 +20,10 @@ type program struct {
 
 const rootHelp = `tlslift lets clients that only speak TLS 1.0 or 1.1 keep using Microsoft 365.
 
-Clients connect to tlslift. What can reach Microsoft 365 by itself is passed
-through untouched; the rest is lifted: tlslift ends the client's TLS with a
-certificate of its own CA and opens verified TLS 1.2 or newer on the other side.
-Without a command it serves, with settings that suit a first try.
+Clients connect to tlslift. A client that can reach Microsoft 365 by itself is
+passed through untouched. The others are lifted: tlslift ends the client's TLS
+with a certificate of its own CA, and opens verified TLS 1.2 or newer to Microsoft
+365. Without a command it serves; the default settings suit a first try.
 
 Settings come from environment variables that begin with TLSLIFT_, and from a
 file given with --env-file; the environment wins. An empty value is the same as
@@ -31,8 +31,8 @@ none, except for TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
 "tlslift config" lists all settings with their values.
 
 The file has NAME=value lines. Lines that begin with # or ; are comments. A
-value may stand in single quotes, or in double quotes, where a backslash
-protects " \ $ and a backquote. Nothing is expanded.
+value may be in single quotes, or in double quotes, where a backslash escapes
+" \ $ and a backquote. Variables are not expanded.
 `
 
 const rootExamples = `  tlslift
@@ -40,7 +40,7 @@ const rootExamples = `  tlslift
   TLSLIFT_LISTEN=tls://:8443?to=outlook.office365.com:443 tlslift serve
   tlslift config --env-file /etc/tlslift/tlslift.env`
 
-// rootCommand is the command line. What a command returns is wrong usage
+// rootCommand returns the command line. What a command returns is wrong usage
 // unless it is marked as failed.
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -57,7 +57,8 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
-	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(), p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand())
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(),
+		p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand())
 	return root
 }
 
@@ -83,7 +84,8 @@ func exitCodeHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n")
 	for _, c := range exitCodes {
-		fmt.Fprintf(&b, "  %d  %s\n", c.code, strings.ReplaceAll(c.meaning, "`", ""))
+		lines := settings.Wrap(strings.ReplaceAll(c.meaning, "`", ""), 75)
+		fmt.Fprintf(&b, "  %d  %s\n", c.code, strings.Join(lines, "\n     "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -17,12 +17,12 @@ reads the same settings as serve, prints, and changes nothing.
 
 The output is a script for nft that replaces what an earlier one has loaded, or
 with --iptables one for sh. Its comments say what each part is for, how to keep
-it over reboots and how to remove it. It works from nftables 0.9.3 and Linux
-4.19 on. Print and load it again when a setting or Microsoft's list has changed.
+it over reboots and how to remove it. It needs nftables 0.9.3 and Linux 4.19, or
+newer. Print and load it again when a setting or Microsoft's list has changed.
 
 With both kinds of listeners the rules lead to the redirect:// one, unless
 --tproxy is given. TPROXY also needs routes: --routes prints them. For each of
-IPv4 and IPv6 the first listener that takes it counts.`
+IPv4 and IPv6, the rules lead to the first listener that accepts it.`
 
 const rulesExamples = `  TLSLIFT_LISTEN=redirect://:3129 tlslift rules
   tlslift rules --env-file /etc/tlslift/tlslift.env --interface eth1 | nft -f -
@@ -43,12 +43,14 @@ func (p *program) rulesCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.IPTables, "iptables", false, "print a shell script with iptables-restore and ip6tables-restore")
-	flags.StringSliceVar(&o.Interfaces, "interface", nil, "only what comes in through this `NAME`; may be repeated (default all but lo)")
+	flags.StringSliceVar(&o.Interfaces, "interface", nil,
+		"only connections that come in through the interface `NAME`; may be repeated (default all but lo)")
 	flags.StringSliceVar(&o.Services, "service", nil, "only these service `AREAS`, comma-separated, as in exchange,common (default all)")
-	flags.BoolVar(&o.Local, "local", false, "also for programs on this machine itself (redirect:// only)")
+	flags.BoolVar(&o.Local, "local", false, "also for programs on this machine (redirect:// only)")
 	flags.StringVar(&o.Table, "table", fwrules.DefaultTable, "`NAME` of the nftables tables, or in upper case of the iptables chains")
 	flags.BoolVar(&o.TPROXY, "tproxy", false, "lead to the tproxy:// listener although there is a redirect:// one")
-	flags.BoolVar(&o.Routes, "routes", false, "print a shell script with the routes that TPROXY needs, instead of the rules; they are the same with --iptables")
+	flags.BoolVar(&o.Routes, "routes", false,
+		"print a shell script with the routes that TPROXY needs, instead of the rules; they are the same with --iptables")
 	return cmd
 }
 

@@ -48,7 +48,8 @@ func TestWatch(t *testing.T) {
 	k.add(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: record.OutcomeFailed, Offered: "TLS 1.0",
 		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()})
 	got := <-out
-	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") || strings.TrimSpace(parts[2]) != record.ReasonClientUnknownCA.Remedy() || controls(got) {
+	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") ||
+		strings.TrimSpace(parts[2]) != record.ReasonClientUnknownCA.Remedy() || controls(got) {
 		t.Errorf("got %q", got)
 	}
 	cancel()

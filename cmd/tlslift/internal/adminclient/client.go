@@ -58,7 +58,7 @@ func (e UnreachableError) Unwrap() error { return e.error }
 // Ask returns the answer to q.
 func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if c.Address == "" {
-		return nil, errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, and restart tlslift with it")
+		return nil, errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is no address to ask; set it, and restart tlslift with it")
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+q.Wait)
 	defer cancel()
@@ -75,7 +75,7 @@ func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	case http.StatusOK:
 		return text, nil
 	case http.StatusUnauthorized:
-		return nil, fmt.Errorf("asking %s: it asks for a password, of which %sADMIN_WEB_CONFIG_FILE has only the hash; use curl -u with %s%s",
+		return nil, fmt.Errorf("asking %s: it asks for a password, and %sADMIN_WEB_CONFIG_FILE has only its hash; use curl -u NAME %s%s",
 			where, settings.Prefix, where, q.Path)
 	default:
 		return nil, fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?", where, q.Path, errorIn(response.Status, text))
@@ -95,13 +95,14 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, string, 
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, "", UnreachableError{fmt.Errorf("asking %s: %w; is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?",
+		return nil, "", UnreachableError{fmt.Errorf("asking %s: %w; "+
+			"is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?",
 			where, settings.SystemError(err), settings.Prefix)}
 	}
 	return response, where, nil
 }
 
-// errorIn returns the words of an error answer.
+// errorIn returns the text of an error answer.
 func errorIn(status string, text []byte) string {
 	var answer struct {
 		Error string `json:"error"`

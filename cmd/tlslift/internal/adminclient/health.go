@@ -18,7 +18,7 @@ const healthTimeout = 5 * time.Second
 // or cannot be reached.
 func (c *Client) Health(ctx context.Context) (string, error) {
 	if c.Address == "" {
-		return "", errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, or do without the health check")
+		return "", errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is no address to ask; set it, or do without the health check")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()

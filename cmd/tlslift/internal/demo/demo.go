@@ -252,8 +252,10 @@ func (d *demo) keep(ctx context.Context) error {
 		fmt.Sprintf("curl --cacert %s -x http://%s %s", rootFile, d.proxy, demoURL),
 		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
-		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN --auth-user %[3]s --auth-password '%[4]s'", d.smtp, rootFile, demoMailbox, demoPassword),
-		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.smtp, demoMailHost),
+		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
+			"--auth-user %[3]s --auth-password '%[4]s'", d.smtp, rootFile, demoMailbox, demoPassword),
+		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0",
+			rootFile, d.smtp, demoMailHost),
 		fmt.Sprintf("curl -s http://%s/metrics | grep ^tlslift_client", d.admin),
 	} {
 		d.say("  %s", command)

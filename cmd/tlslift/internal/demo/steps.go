@@ -103,7 +103,8 @@ func (d *demo) vintageLifted(ctx context.Context) (string, error) {
 	if !strings.Contains(body, demoHost) {
 		return "", fmt.Errorf("expected an answer of %s, got %q", demoHost, answer)
 	}
-	return "Answered: " + strings.TrimSpace(body) + "\nIts hello named no host, and could not be rewritten: tlslift speaks that format itself.", nil
+	return "Answered: " + strings.TrimSpace(body) +
+		"\nIts hello named no host, and could not be rewritten: tlslift speaks that format itself.", nil
 }
 
 // scan sends a mail as a printer of TLS 1.0 does.

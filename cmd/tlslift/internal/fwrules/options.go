@@ -26,7 +26,7 @@ type Options struct {
 // DefaultTable is the usual Table.
 const DefaultTable = "tlslift"
 
-// What is printed into a script must mean nothing else there.
+// What is printed into a script must have no other meaning there.
 var (
 	tableName     = regexp.MustCompile(`^[a-z][a-z0-9_]{0,15}$`)
 	interfaceName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@:-]{0,14}$`)
@@ -35,7 +35,7 @@ var (
 // Check returns what is wrong with the names in o.
 func (o Options) Check() error {
 	if !tableName.MatchString(o.Table) {
-		return fmt.Errorf("--table: %q is not up to 16 of a-z, 0-9 and _, beginning with a letter", o.Table)
+		return fmt.Errorf("--table: %q is not a name of up to 16 characters of a-z, 0-9 and _ that begins with a letter", o.Table)
 	}
 	for _, name := range o.Interfaces {
 		if !interfaceName.MatchString(name) {
@@ -113,7 +113,7 @@ func (o Options) kind(listeners []listener.URL) (listener.Scheme, error) {
 	case o.TPROXY && !has(listener.SchemeTPROXY):
 		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, as in tproxy://:3130", settings.Prefix)
 	case has(listener.SchemeRedirect) && !o.TPROXY && o.Routes:
-		return "", errors.New("--routes: a redirect:// listener needs no routes; add --tproxy for those of the tproxy:// one, if there is one")
+		return "", errors.New("--routes: a redirect:// listener needs no routes; if there is a tproxy:// listener, add --tproxy")
 	case has(listener.SchemeRedirect) && !o.TPROXY:
 		return listener.SchemeRedirect, nil
 	case has(listener.SchemeTPROXY) && o.Local:
@@ -121,5 +121,6 @@ func (o Options) kind(listeners []listener.URL) (listener.Scheme, error) {
 	case has(listener.SchemeTPROXY):
 		return listener.SchemeTPROXY, nil
 	}
-	return "", fmt.Errorf("%[1]sLISTEN has no listener that a firewall could lead to; add one, as in %[1]sLISTEN=redirect://:3129, or tproxy://:3130 for TPROXY", settings.Prefix)
+	return "", fmt.Errorf("%[1]sLISTEN has no listener for redirected connections; add one, as in %[1]sLISTEN=redirect://:3129, "+
+		"or tproxy://:3130 for TPROXY", settings.Prefix)
 }

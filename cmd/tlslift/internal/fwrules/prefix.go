@@ -25,7 +25,7 @@ func comparePrefixes(a, b netip.Prefix) int {
 }
 
 // joinHalves replaces the last two prefixes by the one that they are the halves
-// of, if they are, and goes on with that.
+// of, if they are, and repeats that.
 func joinHalves(all []netip.Prefix) []netip.Prefix {
 	for n := len(all); n >= 2; n-- {
 		a, b := all[n-2], all[n-1]
@@ -41,7 +41,7 @@ func joinHalves(all []netip.Prefix) []netip.Prefix {
 	return all
 }
 
-// isLoopback says whether all of a prefix is.
+// isLoopback reports whether all of a prefix is.
 func isLoopback(p netip.Prefix) bool {
 	return p.Addr().IsLoopback() && (p.Addr().Is4() && p.Bits() >= 8 || p.IsSingleIP())
 }

@@ -85,7 +85,9 @@ func New(o Options, in Input) (*Ruleset, error) {
 		IPv4: family{Name: "ip", Digit: "4"}, IPv6: family{Name: "ip6", Digit: "6"},
 	}
 	if r.Local && r.Mark == 0 {
-		return nil, fmt.Errorf("--local: without a mark tlslift's own connections would come back to it; leave %sUPSTREAM_MARK at auto", settings.Prefix)
+		return nil, fmt.Errorf("--local: without a mark the rules would redirect tlslift's own connections to itself; "+
+			"leave %sUPSTREAM_MARK at auto",
+			settings.Prefix)
 	}
 	for _, l := range in.Listeners {
 		if l.Scheme != kind {
@@ -123,7 +125,7 @@ func operatorsOwn(endpoints []policy.Endpoint) []string {
 	return all
 }
 
-// chosen are the ranges of the areas that are named; none means all.
+// chosen returns the ranges of the named areas; no name means all.
 func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 	var known []string
 	for _, r := range ranges {
@@ -145,8 +147,8 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 	}), nil
 }
 
-// lead lets those families lead to l that it takes and that lead to no earlier
-// one.
+// lead makes l the listener of the families that it accepts and that have none
+// yet.
 func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.Range) error {
 	to, port, err := r.target(l)
 	if err != nil {
@@ -169,8 +171,8 @@ func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.R
 	return nil
 }
 
-// target is where a listener listens; the address is not valid if that is
-// everywhere.
+// target returns the address and port of a listener; the address is not valid if it
+// listens on all of them.
 func (r *Ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 	host, portText, err := net.SplitHostPort(l.Address)
 	if err != nil {
@@ -178,7 +180,7 @@ func (r *Ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil || port == 0 {
-		return netip.Addr{}, 0, errors.New("rules need to know the port; write one that is not 0")
+		return netip.Addr{}, 0, errors.New("rules need a fixed port; write one that is not 0")
 	}
 	if host == "" {
 		return netip.Addr{}, uint16(port), nil
@@ -188,12 +190,13 @@ func (r *Ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 	case err != nil:
 		return netip.Addr{}, 0, errors.New("rules need an address, not a name; write one, or leave it out for every address")
 	case to.IsLoopback() && !r.TPROXY:
-		return netip.Addr{}, 0, fmt.Errorf("a firewall cannot redirect to loopback, only to the address of the interface that a connection comes in by; write redirect://:%d for every address", port)
+		return netip.Addr{}, 0, fmt.Errorf("a firewall redirects to the address of the interface where a connection comes in, "+
+			"never to loopback; write redirect://:%d for every address", port)
 	}
 	return to.Unmap(), uint16(port), nil
 }
 
-// takes says whether a listener gets connections of a family: an IPv6 wildcard
+// takes reports whether a listener gets connections of a family: an IPv6 wildcard
 // gets both.
 func takes(to netip.Addr, is4 bool) bool {
 	return !to.IsValid() || to == netip.IPv6Unspecified() || to.Is4() == is4
@@ -209,7 +212,7 @@ func filter(in []netip.Prefix, keep func(netip.Prefix) bool) []netip.Prefix {
 	return out
 }
 
-// portsOf are the ports at which clients of l are caught: what tlslift speaks,
+// portsOf returns the ports at which clients of l are caught: what tlslift speaks,
 // and what the listener adds. Port 80 is never among them, since its clients
 // begin with plain HTTP.
 func portsOf(l listener.URL) []uint16 {

@@ -44,12 +44,12 @@ type rulesetFamily struct {
 
 func inside(r Ruleset, f family) rulesetFamily { return rulesetFamily{r, f} }
 
-// Families are those that have rules.
+// Families returns those that have rules.
 func (r Ruleset) Families() []family {
 	return slices.DeleteFunc([]family{r.IPv4, r.IPv6}, func(f family) bool { return f.Listener == "" })
 }
 
-// Unhooked are the jumps from built-in chains that a script for iptables takes
+// Unhooked returns the jumps from built-in chains that a script for iptables takes
 // away: the program's variable, table, chain and ours of each.
 func (r Ruleset) Unhooked() []string {
 	var all []string
@@ -70,21 +70,21 @@ func (r Ruleset) Unhooked() []string {
 	return all
 }
 
-// Listeners says which listener the rules lead to, by family.
+// Listeners returns which listener the rules lead to, by family.
 func (r Ruleset) Listeners() string {
 	switch v4, v6 := r.IPv4.Listener, r.IPv6.Listener; {
 	case v4 == v6:
 		return v4 + ", for IPv4 and IPv6"
 	case v6 == "":
-		return v4 + ", for IPv4; IPv6 goes its way"
+		return v4 + ", for IPv4; IPv6 is not caught"
 	case v4 == "":
-		return v6 + ", for IPv6; IPv4 goes its way"
+		return v6 + ", for IPv6; IPv4 is not caught"
 	default:
 		return v4 + ", and for IPv6 " + v6
 	}
 }
 
-// Sample is an address of the family for documentation (RFC 5737, RFC 3849).
+// Sample returns an address of the family for documentation (RFC 5737, RFC 3849).
 func (f family) Sample() string {
 	if f.Digit == "4" {
 		return "192.0.2.10"
@@ -92,7 +92,7 @@ func (f family) Sample() string {
 	return "2001:db8::10"
 }
 
-// Tables is the variable of the shell script that names the program.
+// Tables returns the variable of the shell script that names the program.
 func (f family) Tables() string {
 	if f.Digit == "4" {
 		return "IPTABLES"
@@ -100,7 +100,7 @@ func (f family) Tables() string {
 	return "IP6TABLES"
 }
 
-// Target is the address and port of the listener, as nft and iptables have it.
+// Target returns the address and port of the listener, as nft and iptables have it.
 func (f family) Target() string {
 	port := strconv.Itoa(int(f.Port))
 	switch {
@@ -112,7 +112,7 @@ func (f family) Target() string {
 	return f.To.String() + ":" + port
 }
 
-// Name is the name of the set, without its family.
+// Name returns the name of the set, without its family.
 func (s addressSet) Name(digit string) string {
 	word := strings.Map(func(r rune) rune {
 		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
@@ -126,7 +126,7 @@ func (s addressSet) Name(digit string) string {
 	return word + digit + "_" + strings.ReplaceAll(joinPorts(s.Ports, ","), ",", "_")
 }
 
-// Title is what the set has, and where it comes from.
+// Title returns what the set has, and where that comes from.
 func (s addressSet) Title() string {
 	rows := make([]string, len(s.Sources))
 	for i, source := range s.Sources {
@@ -135,7 +135,7 @@ func (s addressSet) Title() string {
 	return fmt.Sprintf("%s, TCP %s: %s of Microsoft's list", s.Area, joinPorts(s.Ports, ", "), strings.Join(rows, ", "))
 }
 
-// Match is the set's ports in an nft rule.
+// Match returns the set's ports in an nft rule.
 func (s addressSet) Match() string {
 	if len(s.Ports) == 1 {
 		return joinPorts(s.Ports, "")
@@ -162,7 +162,7 @@ func quotedNames(names []string) string {
 	return "{ " + strings.Join(all, ", ") + " }"
 }
 
-// wrapped lists prefixes with commas, some in each line.
+// wrapped returns prefixes with commas, some in each line.
 func wrapped(indent string, all []netip.Prefix) string {
 	const width = 90
 	var b strings.Builder

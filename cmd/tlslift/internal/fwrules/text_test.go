@@ -21,7 +21,8 @@ var rulesCases = []struct {
 }{
 	{"redirect.nft", "redirect://:3129", Options{}},
 	{"tproxy.nft", "tproxy://:3130", Options{Services: []string{"sharepoint"}}},
-	{"tproxy-address.nft", "redirect://:3129,tproxy://127.0.0.1:3130,tproxy://[::1]:3131", Options{TPROXY: true, Services: []string{"sharepoint"}}},
+	{"tproxy-address.nft", "redirect://:3129,tproxy://127.0.0.1:3130,tproxy://[::1]:3131",
+		Options{TPROXY: true, Services: []string{"sharepoint"}}},
 	{"address.nft", "redirect://192.168.20.1:3129", Options{Services: []string{"exchange"}, Interfaces: []string{"eth1", "wlan0"}}},
 	{"local.nft", "redirect://0.0.0.0:3129?unmatched=bypass&ports=2525:smtp",
 		Options{Services: []string{"sharepoint", "common"}, Local: true, Interfaces: []string{"eth1"}}},

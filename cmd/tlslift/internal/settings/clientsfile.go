@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -27,7 +26,7 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	}
 	text, err := readClientsFile(c.ClientsFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%sCLIENTS_FILE: cannot read %s: %w; correct the path, or let tlslift's user read the file", Prefix, c.ClientsFile, SystemError(err))
+		return nil, nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
 	}
 	table, err := clientfile.Parse(text)
 	if err == nil {

@@ -31,7 +31,7 @@ func readEnvFile(path string) ([]assignment, error) {
 		return nil, SystemError(err)
 	}
 	if len(text) > maxEnvFile {
-		return nil, fmt.Errorf("more than %d bytes cannot be an env file", maxEnvFile)
+		return nil, fmt.Errorf("it has more than %d bytes, which is too long for an env file", maxEnvFile)
 	}
 	return parseEnvFile(string(text))
 }
@@ -108,7 +108,7 @@ func unquote(s string) (string, error) {
 		value, rest, closed := cutDoubleQuoted(s[1:])
 		return value, checkEnd(rest, closed)
 	case strings.HasSuffix(s, `\`):
-		return "", errors.New(`a value cannot go on in the next line; to end it in a backslash, quote it`)
+		return "", errors.New(`a value cannot continue on the next line; quote a value that ends with a backslash`)
 	}
 	return s, nil
 }

@@ -42,7 +42,7 @@ func TestParseEnvFileErrors(t *testing.T) {
 		"open single":    {"A='hunter2", "line 1: A: the quote is not closed on the same line"},
 		"open double":    {`A="hunter2\"`, "line 1: A: the quote is not closed on the same line"},
 		"after quote":    {`A="hunter2" hunter2`, "line 1: A: something follows the closing quote"},
-		"continued":      {`A=hunter2\`, "line 1: A: a value cannot go on in the next line"},
+		"continued":      {`A=hunter2\`, "line 1: A: a value cannot continue on the next line; quote a value that ends with a backslash"},
 		"twice":          {"A=hunter2\n\nA=hunter2", "line 3: A is already set in line 1"},
 		"several":        {"hunter2\nA=b\n'=hunter2", "line 1: there is no =; write NAME=value\nline 3: "},
 		"not text":       {"A=\xff", "not UTF-8"},

@@ -56,14 +56,14 @@ func parseProblems(err error) problems {
 func (c *Config) check() problems {
 	var wrong problems
 	if c.StateDir == "" {
-		wrong = append(wrong, wrongSetting("STATE_DIR", errors.New("the environment does not tell a default, for lack of a home directory")))
+		wrong = append(wrong, wrongSetting("STATE_DIR", errors.New("it has no default here, because the environment has no home directory")))
 	}
 	if (c.UpstreamCert == "") != (c.UpstreamKey == "") {
-		missing, given := "UPSTREAM_KEY_FILE", c.UpstreamCert
+		missing, given, file := "UPSTREAM_KEY_FILE", "UPSTREAM_CERT_FILE", c.UpstreamCert
 		if c.UpstreamCert == "" {
-			missing, given = "UPSTREAM_CERT_FILE", c.UpstreamKey
+			missing, given, file = given, missing, c.UpstreamKey
 		}
-		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, and %q is of no use alone", given)))
+		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, but %s%s is %q", Prefix, given, file)))
 	}
 	if err := metrics.CheckWebConfig(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))

@@ -133,7 +133,8 @@ func TestGoodValues(t *testing.T) {
 
 // badValues has at least one for each setting that can be wrong by itself.
 var badValues = map[string][]string{
-	"LISTEN":                     {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x", "tls://:8443?to=www.example.com:443", "redirect://:3129?sni=www.example.com", ","},
+	"LISTEN": {"3128", "ftp://:25", "smtp://:25?plaintext=maybe", "proxy://127.0.0.1", "tls://:1?too=x",
+		"tls://:8443?to=www.example.com:443", "redirect://:3129?sni=www.example.com", ","},
 	"ADMIN_LISTEN":               {"9465", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "http://127.0.0.1:1", "*:9465"},
 	"M365_INSTANCE":              {"mars"},
 	"M365_REFRESH":               {"hourly"},
@@ -151,9 +152,15 @@ var badValues = map[string][]string{
 	"HANDSHAKE_TIMEOUT":          {"30", "0s", "-1s", "soon"},
 	"IDLE_TIMEOUT":               {"0"},
 	"DRAIN_TIMEOUT":              {"10"},
+	"CLIENT_EXPIRY":              {"30", "-1h", "never"},
+	"REVERSE_DNS":                {"2"},
+	"METRICS_MAX_CLIENTS":        {"0"},
 	"LOG_LEVEL":                  {"info+2", "trace"},
 	"LOG_FORMAT":                 {"xml"},
 }
+
+// remediedValues are those of badValues whose error says itself what to write.
+var remediedValues = []string{"512", "1024bit", "-2048", "30", "10"}
 
 func TestBadValues(t *testing.T) {
 	t.Parallel()
@@ -167,9 +174,32 @@ func TestBadValues(t *testing.T) {
 			line := err.Error()
 			value := strings.FieldsFunc(bad, func(r rune) bool { return strings.ContainsRune(",=?", r) })
 			if !strings.HasPrefix(line, Prefix+s.name+": ") || strings.Contains(line, "\n") ||
-				!strings.HasSuffix(line, " (write "+s.remedy+")") || len(value) > 0 && !strings.Contains(line, value[0]) {
+				!strings.HasSuffix(line, " (write "+s.remedy+")") && !slices.Contains(remediedValues, bad) ||
+				len(value) > 0 && !strings.Contains(line, value[0]) {
 				t.Errorf("%s=%s: got %q", s.name, bad, line)
 			}
+		}
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ setting, value, want string }{
+		{"HANDSHAKE_TIMEOUT", "30", `"30" has no unit; write 30s`},
+		{"HANDSHAKE_TIMEOUT", "0", `"0" is not above zero (write a time with its unit, as in 30s)`},
+		{"IDLE_TIMEOUT", "-1s", `"-1s" is not above zero (write a time with its unit, as in 10m)`},
+		{"IDLE_TIMEOUT", "soon", `"soon" is not a time (write a time with its unit, as in 10m)`},
+		{"CLIENT_EXPIRY", "30", `"30" has no unit; write 30s`},
+		{"CLIENT_EXPIRY", "-1h", `"-1h" is below zero (write a time with its unit, as in 720h, or 0 to never forget a client)`},
+		{"DH_BITS", "512", `"512" is not supported; use 1024 or 2048`},
+		{"MAX_CONNECTIONS", "0", `"0" is not a whole number from 1 to 2147483647 (write a whole number above zero)`},
+		{"UPSTREAM_MARK", "own", `"own" is neither auto nor a number from 0 to 0xffffffff (write auto, 0, or a number up to 0xffffffff)`},
+		{"CLIENT_NETS", "::ffff:10.0.0.0/104", `"::ffff:10.0.0.0/104" is an IPv4 network in IPv6 form (write ` +
+			`networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8)`},
+	} {
+		_, err := loadWith(map[string]string{Prefix + test.setting: test.value}, "")
+		if want := Prefix + test.setting + ": " + test.want; err == nil || err.Error() != want {
+			t.Errorf("%s=%s: got %v, want %s", test.setting, test.value, err, want)
 		}
 	}
 }
@@ -192,9 +222,9 @@ func TestEveryErrorAtOnce(t *testing.T) {
 	}
 	want := []string{
 		`TLSLIFT_LISTEN: "x" is not a listener URL`,
-		"TLSLIFT_STATE_DIR: the environment does not tell a default",
+		"TLSLIFT_STATE_DIR: it has no default here, because the environment has no home directory (write ",
 		`TLSLIFT_CLIENT_NETS: "a" is not a network; "b" is not a network (write `,
-		`TLSLIFT_UPSTREAM_CERT_FILE: it is missing, and "key.pem" is of no use alone (write `,
+		`TLSLIFT_UPSTREAM_CERT_FILE: it is missing, but TLSLIFT_UPSTREAM_KEY_FILE is "key.pem" (write `,
 		`TLSLIFT_IDLE_TIMEOUT: "x" is not a time`,
 		`TLSLIFT_LOG_LEVEL: unknown level "x"`,
 		file + ": line 2: LISTEN is not a setting; did you mean TLSLIFT_LISTEN?",
@@ -216,7 +246,8 @@ func TestEveryErrorAtOnce(t *testing.T) {
 func TestMissingCertificate(t *testing.T) {
 	t.Parallel()
 	_, err := loadWith(map[string]string{"TLSLIFT_UPSTREAM_CERT_FILE": "cert.pem"}, "")
-	if err == nil || !strings.HasPrefix(err.Error(), `TLSLIFT_UPSTREAM_KEY_FILE: it is missing, and "cert.pem"`) {
+	want := `TLSLIFT_UPSTREAM_KEY_FILE: it is missing, but TLSLIFT_UPSTREAM_CERT_FILE is "cert.pem" (write `
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }

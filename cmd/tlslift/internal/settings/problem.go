@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // A problem is one thing that is wrong with the settings.
 type problem struct {
-	setting string // full name; empty if it is none of the settings
+	setting string // full name; empty if it is not about a known setting
 	text    string // one line, which names it, the value and the remedy
 }
 
@@ -48,12 +49,24 @@ func (ps problems) asError() error {
 	return ps
 }
 
+// A remedied error says itself what to write instead.
+type remedied struct{ error }
+
 // wrongSetting returns the problem of a setting, without the prefix, whose value
-// cannot be used. The remedy is completed by the table.
+// cannot be used. The table has the remedy, unless the error has one.
 func wrongSetting(name string, err error) problem {
 	i := slices.IndexFunc(table, func(row setting) bool { return row.name == name })
 	why := strings.ReplaceAll(err.Error(), "\n", "; ")
-	return problem{Prefix + name, Prefix + name + ": " + why + " (write " + table[i].remedy + ")"}
+	if !errors.As(err, new(remedied)) {
+		why += " (write " + table[i].remedy + ")"
+	}
+	return problem{Prefix + name, Prefix + name + ": " + why}
+}
+
+// CannotRead returns the error of a setting, without the prefix, whose file cannot
+// be read.
+func CannotRead(name, path string, err error) error {
+	return fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", Prefix, name, path, SystemError(err))
 }
 
 // SystemError returns what the system said, for messages that name the file or

@@ -20,7 +20,7 @@ const Prefix = "TLSLIFT_"
 // This is the one place where a setting is added: a field here, with its name in
 // the tag, and a row of that name in table below, in the same position.
 // TestFieldsMatchRows fails while one of the two is missing. A kind of value that
-// has no type yet gets one in types.go.
+// has no type yet gets one in values.go.
 type Config struct {
 	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
@@ -71,43 +71,44 @@ var table = []setting{
 	{
 		name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587",
 		meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS " +
-			"or TLS at once, `smtps://`, `imaps://` and `pop3s://` only TLS at once; `tls://` expects TLS at once and goes " +
-			"by `?to=host:port` or the client's server name; `redirect://` and `tproxy://` (Linux) take what a firewall " +
-			"redirects",
+			"or implicit TLS, `smtps://`, `imaps://` and `pop3s://` only implicit TLS; `tls://` takes implicit TLS for " +
+			"`?to=host:port`, or else for the client's server name; `redirect://` and `tproxy://` (Linux) take connections " +
+			"that a firewall redirects",
 		remedy: "listener URLs, comma-separated, as in " +
 			"proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443",
 	},
 	{
 		name: "ADMIN_LISTEN", def: "127.0.0.1:9465", emptyCounts: true,
-		meaning: "address of the status page, the CA certificate, /proxy.pac, the API, /metrics, /healthz and /readyz; empty " +
-			"turns it off",
+		meaning: "address of the status page, the CA certificate, /proxy.pac, the API, /metrics, /healthz and /readyz; an empty " +
+			"value turns it off",
 		remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off",
 	},
 	{
 		name: "ADMIN_WEB_CONFIG_FILE",
-		meaning: "web configuration file of Prometheus (exporter-toolkit) with TLS and passwords for that address; empty is plain " +
-			"HTTP for everyone who reaches it",
+		meaning: "file with TLS and passwords for that address, in the web configuration format of Prometheus (exporter-toolkit); " +
+			"without it the address serves plain HTTP to everyone who can reach it",
 		remedy: "the path of a readable file with tls_server_config, basic_auth_users or both",
 	},
 	{
 		name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,
-		meaning: "directory of the CA and of what is known of clients; it is created, and only its owner may read it",
-		remedy:  "a directory that only tlslift may read, as in /var/lib/tlslift",
+		meaning: "directory of the CA and of the saved state, such as the clients; it is created if it is missing, and only its " +
+			"owner may read it",
+		remedy: "a directory that only tlslift may read, as in /var/lib/tlslift",
 	},
 	{
 		name: "M365_INSTANCE", def: "worldwide",
-		meaning: "whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`",
+		meaning: "instance of Microsoft 365 whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`",
 		remedy:  "worldwide, gcchigh, dod or china",
 	},
 	{
 		name: "M365_REFRESH", def: "false",
-		meaning: "`true` asks Microsoft's endpoints web service, at most hourly, which hosts and ports have changed; `false` uses " +
-			"the list that tlslift was built with",
+		meaning: "`true` asks Microsoft's endpoints web service, at most once an hour, for changed hosts and ports; `false` uses " +
+			"the list that is built into tlslift",
 		remedy: "true or false",
 	},
 	{
 		name: "CLIENT_NETS", def: "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10",
-		meaning: "networks that may connect",
+		meaning: "networks that clients may connect from",
 		remedy:  "networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8",
 	},
 	{
@@ -117,13 +118,14 @@ var table = []setting{
 	},
 	{
 		name:    "DESTINATIONS",
-		meaning: "host patterns with port that clients may reach besides Microsoft 365, as in `*.example.com:443`",
+		meaning: "host patterns with ports that clients may reach besides Microsoft 365, as in `*.example.com:443`",
 		remedy:  "host:port pairs, comma-separated, as in mail.example.com:587,*.example.com:443",
 	},
 	{
-		name:    "CONNECT_TO",
-		meaning: "`host:port=addr:port` pairs: where a destination is dialled instead; its certificate is still checked for host",
-		remedy:  "pairs, comma-separated, as in outlook.office365.com:443=10.1.2.3:8443",
+		name: "CONNECT_TO",
+		meaning: "`host:port=addr:port` pairs: for the destination host:port, tlslift connects to addr:port; the certificate is still " +
+			"checked for host",
+		remedy: "pairs, comma-separated, as in outlook.office365.com:443=10.1.2.3:8443",
 	},
 	{
 		name: "UPSTREAM_CA_FILE", defText: "the system's",
@@ -132,81 +134,80 @@ var table = []setting{
 	},
 	{
 		name:    "UPSTREAM_CERT_FILE",
-		meaning: "PEM file of the client certificate shown to destinations that ask for one",
-		remedy:  "the path of a readable PEM file, and the key's in " + Prefix + "UPSTREAM_KEY_FILE",
+		meaning: "PEM file of the client certificate that tlslift shows to destinations that ask for one",
+		remedy:  "the path of a readable PEM file, and that of its key in " + Prefix + "UPSTREAM_KEY_FILE",
 	},
 	{
 		name:    "UPSTREAM_KEY_FILE",
 		meaning: "PEM file of that certificate's private key",
-		remedy:  "the path of a readable PEM file, and the certificate's in " + Prefix + "UPSTREAM_CERT_FILE",
+		remedy:  "the path of a readable PEM file, and that of its certificate in " + Prefix + "UPSTREAM_CERT_FILE",
 	},
 	{
 		name: "UPSTREAM_PROXY", secret: true,
-		meaning: "`http://` or `https://` URL of the proxy through which destinations are reached",
+		meaning: "`http://` or `https://` URL of the proxy through which tlslift reaches destinations",
 		remedy:  "a URL, as in http://user:password@proxy.example.com:3128", //nolint:gosec // the password of an example
 	},
 	{
 		name: "UPSTREAM_MARK", def: "auto",
-		meaning: "firewall mark (`SO_MARK`, Linux) on tlslift's own connections, so that redirecting rules can leave them alone; " +
-			"`auto` is `0x746c` where a `redirect://` or `tproxy://` listener is configured and the system permits it, `0` " +
-			"none",
+		meaning: "firewall mark (`SO_MARK`, Linux) of tlslift's own connections, so that redirecting rules can exempt them; `auto` " +
+			"is `0x746c` if there is a `redirect://` or `tproxy://` listener and the system permits it; `0` means no mark",
 		remedy: "auto, 0, or a number up to 0xffffffff",
 	},
 	{
 		name: "CIPHERS", def: "aes,3des",
-		meaning: "legacy cipher suites offered to clients: `aes` and `3des` are always on, `rc4` adds RC4, and `des` single DES",
+		meaning: "legacy cipher suites that clients may use: `aes` and `3des` are always on, `rc4` adds RC4, `des` adds single DES",
 		remedy:  "aes, 3des, rc4 and des, comma-separated",
 	},
 	{
 		name: "DH_BITS", def: "1024",
-		meaning: "length of the group for clients that know only DHE key exchange: `1024` or `2048`, on which Java 6 and 7 break",
-		remedy:  "1024 or 2048",
+		meaning: "size in bits of the group for clients that have only DHE key exchange: `1024` or `2048`; Java 6 and 7 cannot use " +
+			"`2048`",
+		remedy: "1024 or 2048",
 	},
 	{
 		name:    "CLIENTS_FILE",
-		meaning: "YAML file of what is different for single clients: name, plaintext, ciphers, leaf; read again on SIGHUP",
+		meaning: "YAML file with options for single clients: name, plaintext, ciphers, leaf; SIGHUP reads it again",
 		remedy:  "the path of a readable YAML file",
 	},
 	{
 		name: "CA_CRITICAL_CONSTRAINTS", def: "false",
-		meaning: "marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
+		meaning: "`true` marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
 		remedy:  "true or false",
 	},
 	{
 		name: "MAX_CONNECTIONS", def: "10000",
-		meaning: "connections at the same time",
+		meaning: "how many connections may be open at the same time",
 		remedy:  "a whole number above zero",
 	},
 	{
 		name: "MAX_CONNECTIONS_PER_CLIENT", def: "200",
-		meaning: "connections at the same time from one client",
+		meaning: "how many of them may be from one client",
 		remedy:  "a whole number above zero",
 	},
 	{
 		name: "HANDSHAKE_TIMEOUT", def: "30s",
-		meaning: "how long each step may take until bytes are relayed",
+		meaning: "how long each step of a connection may take before bytes are relayed",
 		remedy:  "a time with its unit, as in 30s",
 	},
 	{
 		name: "IDLE_TIMEOUT", def: "10m",
-		meaning: "how long a connection may move no bytes",
+		meaning: "how long a connection may be idle before it is closed",
 		remedy:  "a time with its unit, as in 10m",
 	},
 	{
 		name: "DRAIN_TIMEOUT", def: "30s",
-		meaning: "how long open connections may go on after a stop",
+		meaning: "how long open connections may continue after a stop signal",
 		remedy:  "a time with its unit, as in 30s",
 	},
 	{
 		name: "METRICS_MAX_CLIENTS", def: "2000",
-		meaning: "clients with metrics of their own; the rest share `client=\"other\"`",
+		meaning: "how many clients have metrics of their own; the others share `client=\"other\"`",
 		remedy:  "a whole number above zero",
 	},
 	{
 		name: "CLIENT_EXPIRY", def: "720h",
-		meaning: "how long a client is kept, in the metrics and in what is known of clients, that does not connect; `0` is for " +
-			"good",
-		remedy: "a time with its unit, as in 720h, or 0 for good",
+		meaning: "how long an inactive client is kept, in the metrics and on the status page; `0` means never forgotten",
+		remedy:  "a time with its unit, as in 720h, or 0 to never forget a client",
 	},
 	{
 		name: "REVERSE_DNS", def: "false",
@@ -215,12 +216,12 @@ var table = []setting{
 	},
 	{
 		name: "LOG_LEVEL", def: "info",
-		meaning: "`debug`, `info`, `warn` or `error`",
+		meaning: "lowest level of log lines that are written: `debug`, `info`, `warn` or `error`",
 		remedy:  "debug, info, warn or error",
 	},
 	{
 		name: "LOG_FORMAT", defText: "`text` on a terminal, else `json`", defOf: logFormatDefault,
-		meaning: "`text` or `json`, on standard error",
+		meaning: "format of the log lines on standard error: `text` or `json`",
 		remedy:  "text or json",
 	},
 }

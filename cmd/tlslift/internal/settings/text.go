@@ -29,7 +29,7 @@ func (s Source) Write(w io.Writer) error {
 		}
 		name := Prefix + row.name
 		for _, paragraph := range []string{text + " [" + v.origin + "]", plain(row.meaning)} {
-			for _, line := range wrap(paragraph, textWidth-column) {
+			for _, line := range Wrap(paragraph, textWidth-column) {
 				fmt.Fprintf(&b, "%-*s%s\n", column, name, line)
 				name = ""
 			}
@@ -39,10 +39,10 @@ func (s Source) Write(w io.Writer) error {
 	return err
 }
 
-// wrap breaks a text into lines of at most so many characters: between words, and
+// Wrap breaks a text into lines of at most so many characters: between words, and
 // after the commas of a word that is longer than a line. What has neither stays
 // whole.
-func wrap(text string, width int) []string {
+func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	length := utf8.RuneCountInString
@@ -96,7 +96,7 @@ func ExampleEnvFile() string {
 			comments = append(comments, "default: "+plain(row.defText))
 		}
 		for _, comment := range comments {
-			for _, line := range wrap(comment, textWidth-len("# ")) {
+			for _, line := range Wrap(comment, textWidth-len("# ")) {
 				fmt.Fprintf(&b, "# %s\n", line)
 			}
 		}

@@ -79,7 +79,7 @@ func TestWrap(t *testing.T) {
 		{"unbreakable x", "unbreakable|x"},
 		{"äöü äöü ß", "äöü äöü|ß"},
 	} {
-		if got := strings.Join(wrap(test.text, 8), "|"); got != test.want {
+		if got := strings.Join(Wrap(test.text, 8), "|"); got != test.want {
 			t.Errorf("%q: got %q, want %q", test.text, got, test.want)
 		}
 	}

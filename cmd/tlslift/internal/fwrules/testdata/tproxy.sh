@@ -7,12 +7,12 @@
 #   clients    TLSLIFT_CLIENT_NETS
 #   addresses  those of Microsoft 365 (worldwide): the list built into tlslift
 # Print and load them again when a setting or Microsoft's list has changed.
-# Some of the addresses are those of other hosts too: tlslift refuses connections to
-# these, unless the listener has ?unmatched=bypass.
+# Some of the addresses are shared with other hosts. tlslift refuses connections to
+# those hosts, unless the listener has ?unmatched=bypass.
 #
 # Load     tlslift rules --iptables --service sharepoint | sh
-#          It replaces the chains TLSLIFT-* that were loaded before, and touches no
-#          other chain but for a jump to them. IPTABLES=iptables-legacy and
+#          It replaces the chains TLSLIFT-* that were loaded before, and changes no
+#          other chain except for a jump to them. IPTABLES=iptables-legacy and
 #          IP6TABLES=ip6tables-legacy in the environment choose other programs.
 # Keep     tlslift rules --iptables --service sharepoint >/etc/tlslift-rules.sh
 #          and run that at boot, before or after the other rules.
@@ -32,9 +32,9 @@
 # When tlslift does not run, what would be caught is dropped.
 #
 # Not caught:
-# - UDP port 443 (QUIC), which no client speaks that needs tlslift, and TCP port 80.
-# - Programs on this machine itself.
-# - Hosts without published addresses, such as those in content networks.
+# - UDP port 443 (QUIC), which legacy clients do not speak, and TCP port 80.
+# - Programs on this machine.
+# - Hosts without published addresses, such as those of content delivery networks.
 #   To catch them, add rules to chains that this script creates and never empties:
 #     iptables -t mangle -A TLSLIFT-EXTRA -d 192.0.2.10 -p tcp --dport 587 -j TPROXY --on-port 3130 --tproxy-mark 0x746d
 #     ip6tables -t mangle -A TLSLIFT-EXTRA -d 2001:db8::10 -p tcp --dport 587 -j TPROXY --on-port 3130 --tproxy-mark 0x746d
@@ -47,7 +47,7 @@ hook() {
 	"$1" -w -t "$2" -C "$3" -p tcp -j "$4" 2>/dev/null || "$1" -w -t "$2" -I "$3" -p tcp -j "$4"
 }
 
-# unhook takes it away, if it is there.
+# unhook removes the jump, if it is there.
 unhook() {
 	while "$1" -w -t "$2" -D "$3" -p tcp -j "$4" 2>/dev/null; do :; done
 }
@@ -76,13 +76,13 @@ fi
 :TLSLIFT-FROM - [0:0]
 :TLSLIFT-TO - [0:0]
 :TLSLIFT-HELD - [0:0]
-# IN: connections that come in from the network. tlslift's own have the mark; what
-# is for this machine itself stays as it is.
+# IN: connections that come in from the network. tlslift's own have the mark.
+# Connections to this machine itself are not caught.
 -A TLSLIFT-IN -m mark --mark 0x746c -j RETURN
 -A TLSLIFT-IN -m addrtype --dst-type LOCAL -j RETURN
 -A TLSLIFT-IN ! -i lo -j TLSLIFT-FROM
-# FROM: whose connections are caught: TLSLIFT_CLIENT_NETS without loopback. The
-# others would be refused by tlslift; so they go their way.
+# FROM: clients whose connections are caught: TLSLIFT_CLIENT_NETS without loopback.
+# tlslift would refuse the others; so they connect directly.
 -A TLSLIFT-FROM -s 10.0.0.0/8 -j TLSLIFT-TO
 -A TLSLIFT-FROM -s 172.16.0.0/12 -j TLSLIFT-TO
 -A TLSLIFT-FROM -s 192.168.0.0/16 -j TLSLIFT-TO
@@ -109,13 +109,13 @@ hook "$IPTABLES" mangle PREROUTING TLSLIFT-IN
 :TLSLIFT-FROM - [0:0]
 :TLSLIFT-TO - [0:0]
 :TLSLIFT-HELD - [0:0]
-# IN: connections that come in from the network. tlslift's own have the mark; what
-# is for this machine itself stays as it is.
+# IN: connections that come in from the network. tlslift's own have the mark.
+# Connections to this machine itself are not caught.
 -A TLSLIFT-IN -m mark --mark 0x746c -j RETURN
 -A TLSLIFT-IN -m addrtype --dst-type LOCAL -j RETURN
 -A TLSLIFT-IN ! -i lo -j TLSLIFT-FROM
-# FROM: whose connections are caught: TLSLIFT_CLIENT_NETS without loopback. The
-# others would be refused by tlslift; so they go their way.
+# FROM: clients whose connections are caught: TLSLIFT_CLIENT_NETS without loopback.
+# tlslift would refuse the others; so they connect directly.
 -A TLSLIFT-FROM -s fc00::/7 -j TLSLIFT-TO
 -A TLSLIFT-FROM -s fe80::/10 -j TLSLIFT-TO
 # HELD: connections that tlslift already has.

@@ -61,7 +61,7 @@ func (n *network) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is not a network", text)
 	case prefix.Addr().Is4In6():
 		// Addresses of clients are compared in their IPv4 form.
-		return fmt.Errorf("%q must have its IPv4 form", text)
+		return fmt.Errorf("%q is an IPv4 network in IPv6 form", text)
 	}
 	*n = network(prefix.Masked())
 	return nil
@@ -110,7 +110,7 @@ func (d *dhLength) UnmarshalText(text []byte) error {
 	case "2048":
 		*d = 2048
 	default:
-		return fmt.Errorf("%q is no length that there is a group of", text)
+		return remedied{fmt.Errorf("%q is not supported; use 1024 or 2048", text)}
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (m *Mark) UnmarshalText(text []byte) error {
 	}
 	n, err := strconv.ParseUint(string(text), 0, 32)
 	if err != nil {
-		return fmt.Errorf("%q is neither auto nor a number that fits", text)
+		return fmt.Errorf("%q is neither auto nor a number from 0 to 0xffffffff", text)
 	}
 	*m = Mark{Value: uint32(n)}
 	return nil
@@ -199,7 +199,7 @@ type count int
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n <= 0 {
-		return fmt.Errorf("%q is not a number above zero that fits", text)
+		return fmt.Errorf("%q is not a whole number from 1 to 2147483647", text)
 	}
 	*c = count(n)
 	return nil
@@ -209,24 +209,43 @@ func (c *count) UnmarshalText(text []byte) error {
 type timeout time.Duration
 
 func (t *timeout) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is not a time above zero", text)
+	d, err := parseDuration(text)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%q is not above zero", text)
+	}
+	if err != nil {
+		return err
 	}
 	*t = timeout(d)
 	return nil
 }
 
-// An expiry is a time; zero is never.
+// An expiry is zero, which means never, or above.
 type expiry time.Duration
 
 func (e *expiry) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
-	if err != nil || d < 0 {
-		return fmt.Errorf("%q is neither a time above zero nor 0", text)
+	d, err := parseDuration(text)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%q is below zero", text)
+	}
+	if err != nil {
+		return err
 	}
 	*e = expiry(d)
 	return nil
+}
+
+// parseDuration reads a time with its unit. A number alone is most likely one of
+// seconds.
+func parseDuration(text []byte) (time.Duration, error) {
+	d, err := time.ParseDuration(string(text))
+	if err == nil {
+		return d, nil
+	}
+	if n, err := strconv.ParseUint(string(text), 10, 32); err == nil {
+		return 0, remedied{fmt.Errorf("%q has no unit; write %ds", text, n)}
+	}
+	return 0, fmt.Errorf("%q is not a time", text)
 }
 
 // A truth is what strconv.ParseBool takes.
