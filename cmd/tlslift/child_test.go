@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what should happen at once.
+// patience is how long a test waits for what should happen without delay.
 const patience = 30 * time.Second
 
 // A child is tlslift in a process of its own.

@@ -12,7 +12,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-// An answer says whether clients may reach a destination.
+// An answer reports whether clients may reach a destination.
 type answer struct {
 	Asked   string `json:"asked"`
 	Allowed bool   `json:"allowed"`
@@ -143,14 +143,14 @@ func (a *allowlist) address(addr netip.Addr, port uint16) answer {
 	})
 	got := answer{Endpoints: a.shown(published)}
 	says := fmt.Sprintf("%s is published in %s", where, strings.Join(sources, " and "))
-	name, known := a.policy.NameAt(netip.AddrPortFrom(addr, port))
+	name, found := a.policy.NameAt(netip.AddrPortFrom(addr, port))
 	switch {
 	case len(sources) == 0:
 		got.Says = where + " is not an address that Microsoft publishes for a host and port that are allowed"
 		got.Remedy = "let the client ask for the host's name, and ask here whether that is allowed"
 	case port == 0:
 		got.Says, got.Remedy = says, "ask again with the port, as in "+netip.AddrPortFrom(addr, 443).String()
-	case !known:
+	case !found:
 		got.Says = says + ", where each tenant has a name of its own"
 		got.Remedy = "a client without a server name cannot be served there; let the client send the server name"
 	default:

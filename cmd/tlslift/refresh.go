@@ -125,7 +125,7 @@ func (s *service) warnLeft(list policy.List) {
 			s.log.Warn("more hosts of the list of Microsoft 365 endpoints are left out", "version", list.Version())
 			return
 		}
-		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "why", left.Why,
+		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "cause", left.Why,
 			"remedy", "if clients need it and you know who runs it, add it with its port to "+settings.Prefix+"DESTINATIONS")
 	}
 }

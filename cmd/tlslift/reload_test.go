@@ -42,13 +42,13 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	}
 	change("clients:\n- {name: one, address: 192.0.2.1}\n- {name: two, address: 192.0.2.2}\n")
 	if got := c.record("read the clients file again")["clients"]; got != 2.0 {
-		t.Errorf("knows %v clients, want 2", got)
+		t.Errorf("got %v clients, want 2", got)
 	}
 	change("clients: [\n")
 	if got, _ := c.record("reading the clients file again")["error"].(string); !strings.Contains(got, "line ") {
 		t.Errorf("got %q, want the line of the mistake", got)
 	}
-	// However often it is told to read, it hears when it is told to stop.
+	// However often it reads the file again, it stops at a signal.
 	for range 20 {
 		c.signal(syscall.SIGHUP)
 	}

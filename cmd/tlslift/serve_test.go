@@ -183,7 +183,7 @@ func TestDrain(t *testing.T) {
 	if code, body := c.get("/readyz"); code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "stopping") {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	ask(t, conn) // open connections go on
+	ask(t, conn) // open connections continue
 	_ = conn.Close()
 	if r := c.record("connection"); r["outcome"] != "passed" || r["reason"] != nil {
 		t.Errorf("got %v", r)

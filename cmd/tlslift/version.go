@@ -21,7 +21,7 @@ func buildVersion() string {
 	return "(devel)"
 }
 
-// buildRevision returns the commit that was built, or empty if it is not known.
+// buildRevision returns the commit that was built, or "" if it was not recorded.
 func buildRevision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

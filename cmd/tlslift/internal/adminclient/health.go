@@ -32,7 +32,7 @@ func (c *Client) Health(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("asking %s: %w", where, err)
 	}
 	if response.StatusCode == http.StatusUnauthorized {
-		return "running; it asks for a password, so whether it is ready is not known", nil
+		return "running; it asks for a password, so this cannot check whether it is ready", nil
 	}
 	answer := strings.Join(strings.Fields(string(text)), " ")
 	if response.StatusCode != http.StatusOK {

@@ -136,11 +136,11 @@ func (d *demo) config(allowed *policy.Policy) proxy.Config {
 	}
 }
 
-// Opened and Closed implement proxy.Observer: they are the metrics', and tell
-// the story when a connection is in them.
+// Opened and Closed implement proxy.Observer: they count connections in the metrics,
+// and let the story continue when a connection is counted.
 func (d *demo) Opened(listener string) { d.metrics.Opened(listener) }
 
-// Closed counts the connection and tells.
+// Closed counts the connection.
 func (d *demo) Closed(r *record.Record) {
 	d.metrics.Closed(r)
 	select {
@@ -198,7 +198,7 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 	return ended, nil
 }
 
-// play tells the story; it stops at the first thing that is not as told.
+// play runs the steps of the story, and stops at the first one that differs from it.
 func (d *demo) play(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
@@ -230,7 +230,7 @@ func (d *demo) play(ctx context.Context) error {
 		}
 		d.say("   %s\n", strings.ReplaceAll(what, "\n", "\n   "))
 	}
-	d.say("What tlslift's metrics tell about its clients:\n")
+	d.say("What tlslift's metrics show about its clients:\n")
 	return metrics.WriteClientTable(d.out, d.metrics.Gatherer())
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The demo happens as told, and shows the clients from the real metrics.
+// The demo ends without an error, and shows the clients from the real metrics.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -34,7 +34,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// A step that does not happen as told fails the demo.
+// A step that differs from the story fails the demo.
 func TestDemoFailsWhenAStepDoes(t *testing.T) {
 	t.Parallel()
 	d, err := newDemo(t.TempDir(), io.Discard)
@@ -68,13 +68,13 @@ func TestDemoKeep(t *testing.T) {
 		ended <- Run(ctx, w, true)
 		_ = w.Close()
 	}()
-	var told bytes.Buffer
-	for buf := make([]byte, 4096); !strings.Contains(told.String(), "/metrics"); {
+	var printed bytes.Buffer
+	for buf := make([]byte, 4096); !strings.Contains(printed.String(), "/metrics"); {
 		n, err := r.Read(buf)
 		if err != nil {
-			t.Fatalf("%v after:\n%s", err, told.String())
+			t.Fatalf("%v after:\n%s", err, printed.String())
 		}
-		told.Write(buf[:n])
+		printed.Write(buf[:n])
 	}
 	stop()
 	go func() { _, _ = io.Copy(io.Discard, r) }()
@@ -82,8 +82,8 @@ func TestDemoKeep(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{"curl --cacert", "openssl s_client"} {
-		if !strings.Contains(told.String(), want) {
-			t.Errorf("no %s to try:\n%s", want, told.String())
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("no %s to try:\n%s", want, printed.String())
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // Package settings has the settings of tlslift: their names, defaults and
 // meaning, where they come from, and their values, parsed and checked.
 //
-// It refuses what it does not know or cannot read: nothing that an operator
+// It refuses unknown names and values that it cannot read: nothing that an operator
 // wrote is silently without effect.
 package settings
 
@@ -19,8 +19,10 @@ const Prefix = "TLSLIFT_"
 //
 // This is the one place where a setting is added: a field here, with its name in
 // the tag, and a row of that name in table below, in the same position.
-// TestFieldsMatchRows fails while one of the two is missing. A kind of value that
-// has no type yet gets one in values.go.
+// TestFieldsMatchRows fails while one of the two is missing. Then
+// `go test ./cmd/tlslift -update` writes the setting into the documents and the
+// example of an env file. A kind of value that has no type yet gets one in
+// values.go.
 type Config struct {
 	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
@@ -142,10 +144,10 @@ var table = []setting{
 		meaning: "PEM file of that certificate's private key",
 		remedy:  "the path of a readable PEM file, and that of its certificate in " + Prefix + "UPSTREAM_CERT_FILE",
 	},
-	{
+	{ //nolint:gosec // the password of an example
 		name: "UPSTREAM_PROXY", secret: true,
 		meaning: "`http://` or `https://` URL of the proxy through which tlslift reaches destinations",
-		remedy:  "a URL, as in http://user:password@proxy.example.com:3128", //nolint:gosec // the password of an example
+		remedy:  "a URL, as in http://user:password@proxy.example.com:3128",
 	},
 	{
 		name: "UPSTREAM_MARK", def: "auto",

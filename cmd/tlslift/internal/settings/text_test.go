@@ -34,7 +34,7 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// wantRow looks for a row of what Write writes that goes on with want, when blanks
+// wantRow looks for a row of what Write writes that continues with want, when blanks
 // and line ends are one blank.
 func wantRow(t *testing.T, written, name, want string) {
 	t.Helper()
