@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/spelling"
 )
 
 // A program is one run of tlslift, with what the system gave it.
@@ -74,7 +75,7 @@ func (p *program) noSuchCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if near := settings.Nearest(args[0], names); near != "" {
+	if near := spelling.Nearest(args[0], names); near != "" {
 		return fmt.Errorf("%q is not a command; did you mean %s?", args[0], near)
 	}
 	return fmt.Errorf("%q is not a command; run `tlslift --help` for the list", args[0])

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/spelling"
 )
 
 // An Input is what the settings say.
@@ -137,7 +138,7 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 			continue
 		}
 		hint := "those with published addresses are " + strings.Join(known, ", ")
-		if near := settings.Nearest(strings.ToLower(area), known); near != "" {
+		if near := spelling.Nearest(strings.ToLower(area), known); near != "" {
 			hint = "did you mean " + near + "?"
 		}
 		return nil, fmt.Errorf("--service: %q is not a service area; %s", area, hint)

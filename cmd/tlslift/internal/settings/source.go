@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/tlslift/tlslift/proxy/spelling"
 )
 
 // A Source is where settings come from.
@@ -95,7 +96,7 @@ func unknown(name, where string) problem {
 	hint := "run `tlslift config` for the list"
 	// What differs in the prefix, as in LISTEN, is near as well.
 	long := Prefix + strings.TrimPrefix(strings.ToUpper(name), Prefix)
-	if near := Nearest(long, names()); near != "" {
+	if near := spelling.Nearest(long, names()); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return problem{text: where + name + " is not a setting; " + hint}

@@ -1,4 +1,6 @@
-package settings
+// Package spelling finds the name that a misspelt one was meant to be, for errors
+// that suggest it. It never corrects a name by itself.
+package spelling
 
 // Nearest returns the candidate that a person most likely meant by name, or ""
 // when none is near: more than a third of the letters would have to change.
@@ -12,7 +14,7 @@ func Nearest(name string, candidates []string) string {
 	return best
 }
 
-// editDistance is the Levenshtein distance in bytes: how many must be
+// editDistance returns the Levenshtein distance in bytes: how many must be
 // inserted, removed or replaced to turn a into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
