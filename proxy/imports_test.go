@@ -19,7 +19,7 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile"}},
+	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling"}},
 	{"parsers and keepers", []string{
 		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
 		"proxy/origdst", "proxy/policy", "proxy/upstream", "proxy/endpoints",
@@ -45,6 +45,8 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/fwrules",
 		"cmd/tlslift/internal/settings",
 	},
+	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

@@ -1,24 +1,26 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-const trustHint = "The CA is new: clients that are lifted must trust its certificate. Keep its directory; another CA would mean another round to every client."
+const trustHint = "The CA is new: clients that are lifted must trust its certificate. " +
+	"Keep its directory: the certificate of another CA would have to be installed on every client again."
 
-// announce says what an administrator needs next: as lines for a person, or as
+// announce prints what an administrator needs next: as lines for a person, or as
 // log records for a machine.
 func (p *program) announce(s *service) {
-	if s.cfg.LogFormat == logJSON {
+	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart(p.version)
 	} else {
-		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // there is nowhere to complain
+		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // nobody reads what would be said about it
 	}
 	s.warnUncovered(uncovered(s.policy, s.ca))
 }
@@ -64,17 +66,17 @@ func (s *service) logStart(version string) {
 	s.log.Info("started", "version", version)
 }
 
-// adminURL is empty if there is no admin address.
+// adminURL returns "" if there is no admin address.
 func (s *service) adminURL() string {
 	if s.adminListener == nil {
 		return ""
 	}
-	// What is wrong with the file was found when the settings were checked.
-	_, scheme, _ := s.cfg.adminTransport()
-	return cmp.Or(scheme, "http") + "://" + reachable(address(s.adminListener.Addr().String()))
+	admin := adminclient.Client{Address: settings.Address(s.adminListener.Addr().String()), WebConfigFile: s.cfg.AdminWebConfig}
+	url, _ := admin.URL() // what is wrong with the file was found when the settings were checked
+	return url
 }
 
-// uncovered are the domains of a policy that an older CA, made for other
+// uncovered returns the domains of a policy that an older CA, made for other
 // destinations, may not sign for.
 func uncovered(p *policy.Policy, ca *localca.CA) []string {
 	return slices.DeleteFunc(p.Domains(), ca.Covers)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -26,9 +27,9 @@ func (p *program) clientsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clients",
 		Short: "List the clients of a running tlslift",
-		Long: `Asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN for its clients, those that
-fail first: what each offers, whether it needs to be lifted, and what its last
-problem was. It reads the same settings as serve.`,
+		Long: `Asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN for its clients, and lists the
+failing ones first: what each offers, whether it needs to be lifted, and what its
+last problem was. It reads the same settings as serve.`,
 		Example: `  tlslift clients --failing
   tlslift clients --csv >clients.csv`,
 		Args: cobra.NoArgs,
@@ -39,11 +40,27 @@ problem was. It reads the same settings as serve.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	flags.BoolVar(&o.csv, "csv", false, "print CSV, for a spreadsheet")
-	flags.BoolVar(&o.failing, "failing", false, "only those whose last connection had a problem")
-	flags.BoolVar(&o.legacy, "legacy", false, "only those that need to be lifted")
-	cmd.MarkFlagsMutuallyExclusive("json", "csv")
-	cmd.MarkFlagsMutuallyExclusive("failing", "legacy")
+	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection had a problem")
+	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
+	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
 	return cmd
+}
+
+// exclusive makes cmd refuse both flags of a pair. cobra, which leaves the second
+// one out of completion, would refuse them later and in words that are hard to
+// understand.
+func exclusive(cmd *cobra.Command, pairs [][2]string) {
+	for _, pair := range pairs {
+		cmd.MarkFlagsMutuallyExclusive(pair[0], pair[1])
+	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, pair := range pairs {
+			if cmd.Flags().Changed(pair[0]) && cmd.Flags().Changed(pair[1]) {
+				return fmt.Errorf("--%s and --%s cannot be used together", pair[0], pair[1])
+			}
+		}
+		return nil
+	}
 }
 
 func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
@@ -51,17 +68,17 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 	if err != nil {
 		return err
 	}
-	q := question{path: "/api/v1/clients", query: url.Values{}}
+	q := adminclient.Question{Path: "/api/v1/clients", Query: url.Values{}}
 	switch {
 	case o.failing:
-		q.query.Set("filter", "failing")
+		q.Query.Set("filter", "failing")
 	case o.legacy:
-		q.query.Set("filter", "legacy")
+		q.Query.Set("filter", "legacy")
 	}
 	if o.csv {
-		q.path += ".csv"
+		q.Path += ".csv"
 	}
-	text, err := askAdmin(cmd.Context(), cfg, q)
+	text, err := adminclient.New(cfg).Ask(cmd.Context(), q)
 	if err != nil {
 		return failed(err)
 	}
@@ -71,14 +88,14 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 func (o clientsOptions) print(w io.Writer, text []byte) error {
 	switch {
 	case o.csv:
-		_, err := io.WriteString(w, harmless(text))
+		_, err := io.WriteString(w, adminclient.Harmless(text))
 		return err
 	case o.json:
 		var b bytes.Buffer
 		if err := json.Indent(&b, text, "", "  "); err != nil {
 			return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
 		}
-		_, err := io.WriteString(w, harmless(b.Bytes()))
+		_, err := io.WriteString(w, adminclient.Harmless(b.Bytes()))
 		return err
 	}
 	var answer statuspage.Clients
@@ -88,7 +105,7 @@ func (o clientsOptions) print(w io.Writer, text []byte) error {
 	return printClients(w, answer.Clients, time.Now())
 }
 
-// oneLine is what may be printed of a text in a line.
+// oneLine returns what may be printed of a text in a line.
 func oneLine(s string, limit int) string { return statuspage.Printable(s, limit) }
 
 // maxCell keeps one client from making the table wide for all.
@@ -122,13 +139,13 @@ func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
 // printRemedies writes, once for each reason, what to do about it.
 func printRemedies(w io.Writer, all []statuspage.Client) error {
 	var b strings.Builder
-	said := map[record.Reason]bool{}
+	printed := map[record.Reason]bool{}
 	for i := range all {
 		f := all[i].Failure
-		if !all[i].Failing || f == nil || said[f.Reason] {
+		if !all[i].Failing || f == nil || printed[f.Reason] {
 			continue
 		}
-		said[f.Reason] = true
+		printed[f.Reason] = true
 		fmt.Fprintf(&b, "\n%s: %s\n  %s\n", oneLine(string(f.Reason), maxCell), oneLine(f.Cause, maxSentence), oneLine(f.Remedy, maxSentence))
 	}
 	_, err := io.WriteString(w, b.String())
@@ -149,7 +166,7 @@ func stateText(c *statuspage.Client) string {
 	return "idle"
 }
 
-// ageOf is short: a table has little room.
+// ageOf returns a short text: a table has little room.
 func ageOf(t, now time.Time) string {
 	const day = 24 * time.Hour
 	switch age := now.Sub(t); {

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -88,13 +83,16 @@ const hostileName = "evil\x1b[31m\u202e\u009b2J\x07\nnext"
 // someClients are one of each kind.
 func someClients() *kept {
 	now := time.Now()
-	unknownCA := &inventory.Failure{At: now, Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()}
+	reason := record.ReasonClientUnknownCA
+	unknownCA := &inventory.Failure{At: now, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy()}
 	address := netip.MustParseAddr("192.0.2.31")
 	return &kept{clients: []inventory.Client{
 		{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version", LastLifted: now, LastSeen: now, LastGood: now,
 			Destinations: []string{"smtp.office365.com:587"}, Outcomes: map[record.Outcome]uint64{record.OutcomeLifted: 12}},
-		{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 4}},
-		{Client: "desk", Address: address, Offered: "TLS 1.3", Rule: "capable", LastGood: now, Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 9}},
+		{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA,
+			Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 4}},
+		{Client: "desk", Address: address, Offered: "TLS 1.3", Rule: "capable", LastGood: now,
+			Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 9}},
 		{Client: hostileName, Address: address, Offered: hostileName, Destinations: []string{hostileName}},
 	}}
 }
@@ -124,7 +122,10 @@ func TestClients(t *testing.T) {
 	if all.code != exitOK || all.stderr != "" || controls(all.stdout) {
 		t.Fatalf("got %+v", all)
 	}
-	for _, want := range []string{"CLIENT ", "scanner-2nd-floor    192.0.2.31  lifted   TLS 1.0", "smtp.office365.com:587", "3h ago", "client_unknown_ca: The client", record.ReasonClientUnknownCA.Remedy()} {
+	for _, want := range []string{
+		"CLIENT ", "scanner-2nd-floor    192.0.2.31  lifted   TLS 1.0", "smtp.office365.com:587", "3h ago",
+		"client_unknown_ca: The client", record.ReasonClientUnknownCA.Remedy(),
+	} {
 		if !strings.Contains(all.stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, all.stdout)
 		}
@@ -157,7 +158,7 @@ func TestAskingNobody(t *testing.T) {
 	t.Cleanup(other.Close)
 	for _, command := range []string{"clients", "watch"} {
 		for admin, want := range map[string]string{
-			gone.Listener.Addr().String():  "is tlslift running with the same TLSLIFT_ADMIN_LISTEN?",
+			gone.Listener.Addr().String():  "is tlslift running with the same TLSLIFT_ADMIN_LISTEN and TLSLIFT_ADMIN_WEB_CONFIG_FILE?",
 			other.Listener.Addr().String(): "404 Not Found; is it a tlslift of the same version?",
 			"":                             "TLSLIFT_ADMIN_LISTEN is empty",
 		} {
@@ -167,133 +168,4 @@ func TestAskingNobody(t *testing.T) {
 			}
 		}
 	}
-	if got := runWith(t, nil, "clients", "--json", "--csv"); got.code != exitUsage {
-		t.Errorf("--json --csv: %+v", got)
-	}
-}
-
-// lines is a writer that hands over what is written.
-type lines chan string
-
-func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
-
-func TestWatch(t *testing.T) {
-	t.Parallel()
-	k := &kept{}
-	for _, name := range []string{"first", "second", "third"} {
-		k.add(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
-	}
-	out, notes := make(lines, 10), &bytes.Buffer{}
-	w := &watch{cfg: &Config{AdminListen: address(runningAdmin(t, k))}, before: 2, out: out, notes: notes}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- w.run(ctx) }()
-	for _, want := range []string{"second", "third"} {
-		if got := <-out; !strings.Contains(got, want) {
-			t.Errorf("got %q, want %s", got, want)
-		}
-	}
-	k.add(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: record.OutcomeFailed, Offered: "TLS 1.0",
-		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()})
-	got := <-out
-	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") || strings.TrimSpace(parts[2]) != record.ReasonClientUnknownCA.Remedy() || controls(got) {
-		t.Errorf("got %q", got)
-	}
-	cancel()
-	if err := <-done; err != nil || notes.Len() != 0 {
-		t.Errorf("got %v and %s", err, notes)
-	}
-}
-
-// A restarted tlslift counts from 1 again; nothing of it is missed.
-func TestWatchGoesOnAfterARestart(t *testing.T) {
-	t.Parallel()
-	before, after := &kept{}, &kept{}
-	before.add(inventory.Connection{Client: "before"})
-	after.add(inventory.Connection{Client: "after"})
-	current, next := runningAdmin(t, before), runningAdmin(t, after)
-	var questions atomic.Int32
-	// One question is answered, one finds nobody, and others the new one.
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		admin := next
-		switch questions.Add(1) {
-		case 1:
-			admin = current
-		case 2:
-			panic(http.ErrAbortHandler)
-		}
-		text, err := askAdmin(r.Context(), &Config{AdminListen: address(admin)}, question{path: r.URL.Path, query: r.URL.Query(), wait: watchWait})
-		if err == nil {
-			_, _ = rw.Write(text)
-		}
-	}))
-	t.Cleanup(server.Close)
-	out, notes := make(lines, 10), make(lines, 10)
-	w := &watch{cfg: &Config{AdminListen: address(server.Listener.Addr().String())}, before: 10, retry: time.Millisecond, out: out, notes: notes}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- w.run(ctx) }()
-	if got := <-out; !strings.Contains(got, "before") {
-		t.Errorf("got %q", got)
-	}
-	if got := <-notes; !strings.Contains(got, "waiting for it") {
-		t.Errorf("got %q", got)
-	}
-	if got := <-out; !strings.Contains(got, "after") {
-		t.Errorf("got %q", got)
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestWatchColoursOutcomesOnly(t *testing.T) {
-	t.Parallel()
-	c := &inventory.Connection{Client: "a", Outcome: record.OutcomeLifted, Seconds: 1.5, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
-	plain, coloured := (&watch{}).text(c), (&watch{colours: true}).text(c)
-	if !strings.Contains(plain, "  lifted   a ") || !strings.Contains(plain, "TLS 1.0 -> TLS 1.3") || !strings.Contains(plain, "  1.5s\n") || strings.Contains(plain, "\x1b") {
-		t.Errorf("got %q", plain)
-	}
-	if strings.Count(coloured, "\x1b[") != 2 || !strings.Contains(coloured, "\x1b[33mlifted \x1b[0m") {
-		t.Errorf("got %q", coloured)
-	}
-}
-
-func TestCtrlCEndsWatch(t *testing.T) {
-	t.Parallel()
-	needSignals(t)
-	k := &kept{}
-	k.add(inventory.Connection{Client: "first", Outcome: record.OutcomePassed})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "watch")
-	cmd.Env = []string{asProgram + "=1", "HOME=" + t.TempDir(), "TLSLIFT_ADMIN_LISTEN=" + runningAdmin(t, k)}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stdout.Read(make([]byte, 1)); err != nil {
-		t.Error(err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Error(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("watch ended with %v", err)
-	}
-}
-
-func FuzzHarmless(f *testing.F) {
-	f.Add([]byte(hostileName))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		if got := harmless(text); controls(strings.ReplaceAll(got, "\t", "")) {
-			t.Errorf("%q became %q", text, got)
-		}
-	})
 }

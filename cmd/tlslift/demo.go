@@ -1,282 +1,31 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/metrics/admin"
-	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/listener"
-	"github.com/tlslift/tlslift/proxy/localca"
-	"github.com/tlslift/tlslift/proxy/policy"
-	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
-	"github.com/tlslift/tlslift/proxy/upstream"
-)
-
-const (
-	demoHost = "outlook.office365.com"
-	demoURL  = "https://" + demoHost + "/"
-
-	demoMailHost = "smtp.office365.com"
-	demoMailbox  = "scanner@contoso.com"
-	demoPassword = "of the stand-in alone"
-	// demoTimeout is above all that the story can take.
-	demoTimeout = 9 * time.Second
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/demo"
 )
 
 func (p *program) demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show on this machine alone what tlslift does",
-		Long: `Starts a stand-in for Microsoft 365 and tlslift in front of it, both on loopback
-addresses, and lets clients of several ages try them. It needs no network and
-no privileges, changes nothing on this machine, ends by itself, and fails if
-anything is not as it tells. Settings do not matter to it.`,
+		Short: "Show on this machine what tlslift does",
+		Long: `Starts a fake Microsoft 365 and tlslift in front of it, both on loopback addresses,
+and connects with clients of several ages. It needs no network and no privileges,
+changes nothing on this machine and ends by itself. It fails if anything differs
+from what it prints. It reads no settings.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return failed(runDemo(ctx, cmd.OutOrStdout(), keep))
+			return failed(demo.Run(ctx, cmd.OutOrStdout(), keep))
 		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave it running and print commands to try, until Ctrl-C")
 	return cmd
-}
-
-// runDemo sets the stage, plays the story, and takes all down again.
-func runDemo(ctx context.Context, out io.Writer, keep bool) error {
-	dir, err := os.MkdirTemp("", "tlslift-demo-")
-	if err != nil {
-		return fmt.Errorf("making a directory for the demo: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	d, err := newDemo(dir, out)
-	if err != nil {
-		return err
-	}
-	defer d.cloud.Close()
-	ctx, stop := context.WithCancel(ctx)
-	ended, err := d.start(ctx)
-	if err != nil {
-		stop()
-		return err
-	}
-	err = d.play(ctx)
-	if keep && err == nil {
-		err = d.keep(ctx)
-	}
-	stop()
-	return errors.Join(err, <-ended)
-}
-
-// A demo is the stage: a stand-in for Microsoft 365 and tlslift in front.
-type demo struct {
-	out     io.Writer
-	dir     string
-	cloud   *standin.Cloud
-	web     *standin.Server
-	mail    *standin.MailServer
-	ca      *localca.CA
-	metrics *metrics.Metrics
-	server  *proxy.Server
-	closed  chan struct{} // one for each connection that tlslift has recorded
-	proxy   string        // host:port of tlslift as an HTTP proxy
-	fixed   string        // host:port of tlslift's listener for demoHost alone
-	smtp    string        // host:port of tlslift's listener for mail
-	admin   string        // host:port of /metrics
-}
-
-func newDemo(dir string, out io.Writer) (*demo, error) {
-	d := &demo{out: out, dir: dir, metrics: metrics.New(metrics.Options{}), closed: make(chan struct{}, 1000)}
-	allowed, err := policy.New(policy.Worldwide, nil)
-	if err != nil {
-		return nil, err
-	}
-	if d.ca, err = localca.Open(localca.Options{Dir: filepath.Join(dir, "ca"), Permitted: allowed.Domains()}); err != nil {
-		return nil, err
-	}
-	if d.cloud, err = standin.New(); err != nil {
-		return nil, err
-	}
-	if err := d.stage(allowed); err != nil {
-		d.cloud.Close()
-		return nil, err
-	}
-	return d, nil
-}
-
-// stage makes the servers.
-func (d *demo) stage(allowed *policy.Policy) (err error) {
-	if d.web, err = d.cloud.ServeHTTPS(standin.TLSOptions{}); err != nil {
-		return err
-	}
-	account := standin.Account{Address: demoMailbox, Password: demoPassword}
-	if d.mail, err = d.cloud.ServeSMTP(standin.MailOptions{Accounts: []standin.Account{account}}); err != nil {
-		return err
-	}
-	d.server, err = proxy.New(d.config(allowed))
-	return err
-}
-
-func (d *demo) config(allowed *policy.Policy) proxy.Config {
-	const anyPort = "127.0.0.1:0"
-	return proxy.Config{
-		Listeners: []listener.URL{
-			{Scheme: listener.SchemeProxy, Address: anyPort},
-			{Scheme: listener.SchemeTLS, Address: anyPort, To: policy.Destination{Host: demoHost, Port: 443}},
-			{Scheme: listener.SchemeSMTP, Address: anyPort},
-		},
-		ClientNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Policy:     allowed,
-		Upstream: upstream.Config{
-			Roots:     d.cloud.Roots(),
-			ConnectTo: map[string]string{demoHost + ":443": d.web.Addr(), demoMailHost + ":587": d.mail.Addr()},
-		},
-		CA:             d.ca,
-		MaxConnections: 100, MaxConnectionsPerClient: 100,
-		HandshakeTimeout: 5 * time.Second, IdleTimeout: time.Minute, DrainTimeout: time.Second,
-		Observer: d,
-	}
-}
-
-// Opened and Closed implement proxy.Observer: they are the metrics', and tell
-// the story when a connection is in them.
-func (d *demo) Opened(listener string) { d.metrics.Opened(listener) }
-
-// Closed counts the connection and tells.
-func (d *demo) Closed(r *record.Record) {
-	d.metrics.Closed(r)
-	select {
-	case d.closed <- struct{}{}:
-	default: // nobody waits any more: it was left running
-	}
-}
-
-// through asks through tlslift's proxy, and waits until that is recorded.
-func (d *demo) through(ctx context.Context, c *standin.Client, url string) (*standin.Answer, error) {
-	c.Proxy = d.proxy
-	answer, err := c.Get(ctx, url)
-	if late := d.recorded(ctx); late != nil {
-		return nil, late
-	}
-	return answer, err
-}
-
-// recorded waits until tlslift has recorded a connection.
-func (d *demo) recorded(ctx context.Context) error {
-	select {
-	case <-d.closed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// start opens the listeners and serves until ctx is done; then the channel
-// yields the end of it.
-func (d *demo) start(ctx context.Context) (<-chan error, error) {
-	if err := d.server.Listen(ctx); err != nil {
-		return nil, err
-	}
-	listeners := d.server.Listeners()
-	d.proxy, d.fixed, d.smtp = listeners[0].Address, listeners[1].Address, listeners[2].Address
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listening for /metrics: %w", err)
-	}
-	d.admin = ln.Addr().String()
-	server := admin.NewServer(admin.NewHandler(admin.Options{Metrics: d.metrics.Handler(), Ready: func() error { return nil }}))
-	adminEnded := make(chan error, 1)
-	go func() { adminEnded <- server.Serve(ln) }()
-	ended := make(chan error, 1)
-	go func() {
-		err := d.server.Serve(ctx)
-		_ = server.Close()
-		if adminErr := <-adminEnded; !errors.Is(adminErr, http.ErrServerClosed) {
-			err = errors.Join(err, adminErr)
-		}
-		ended <- err
-	}()
-	return ended, nil
-}
-
-// play tells the story; it stops at the first thing that is not as told.
-func (d *demo) play(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
-	defer cancel()
-	d.say("Nothing leaves this machine: all addresses are loopback ones.\n")
-	d.say("  %-22s a stand-in for Microsoft 365: TLS 1.2 or newer, ECDHE only", d.web.Addr())
-	d.say("  %-22s the same for mail: %s", d.mail.Addr(), demoMailHost)
-	d.say("  %-22s tlslift as an HTTP proxy", d.proxy)
-	d.say("  %-22s tlslift for %s alone", d.fixed, demoHost)
-	d.say("  %-22s tlslift as the mail server of devices\n", d.smtp)
-	for i, step := range []struct {
-		title string
-		run   func(context.Context) (string, error)
-	}{
-		{"A TLS 1.0 client asks Microsoft 365 directly.", d.oldDirect},
-		{"The same client asks through tlslift.", d.oldLifted},
-		{"A TLS 1.2 client asks through tlslift.", d.modernPassed},
-		{"A TLS 1.2 client that knows only RSA key exchange asks directly.", d.rsaDirect},
-		{"The same client asks through tlslift.", d.rsaLifted},
-		{"A device of about 2005, whose ClientHello is in SSLv2 format, asks directly.", d.vintageDirect},
-		{"The same device asks through tlslift.", d.vintageLifted},
-		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", d.scanDirect},
-		{"The same printer sends it to tlslift.", d.scanLifted},
-		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", d.notAllowed},
-	} {
-		d.say("%d. %s", i+1, step.title)
-		what, err := step.run(ctx)
-		if err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
-		d.say("   %s\n", strings.ReplaceAll(what, "\n", "\n   "))
-	}
-	d.say("What tlslift's metrics tell about its clients:\n")
-	return metrics.WriteClientTable(d.out, d.metrics.Gatherer())
-}
-
-func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
-
-// keep prints commands to try and waits until ctx is done.
-func (d *demo) keep(ctx context.Context) error {
-	rootFile := filepath.Join(d.dir, "both.pem")
-	ca, err := os.ReadFile(d.ca.CertificateFile())
-	if err == nil {
-		err = os.WriteFile(rootFile, append(ca, d.cloud.RootPEM()...), 0o600)
-	}
-	if err != nil {
-		return fmt.Errorf("writing the certificates to trust: %w", err)
-	}
-	d.say("\nIt goes on until Ctrl-C. Try, from another terminal:\n")
-	for _, command := range []string{
-		fmt.Sprintf("curl --cacert %s --tls-max 1.0 --tlsv1.0 --ciphers DEFAULT@SECLEVEL=0 -x http://%s %s", rootFile, d.proxy, demoURL),
-		fmt.Sprintf("curl --cacert %s -x http://%s %s", rootFile, d.proxy, demoURL),
-		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
-		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
-		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN --auth-user %[3]s --auth-password '%[4]s'", d.smtp, rootFile, demoMailbox, demoPassword),
-		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.smtp, demoMailHost),
-		fmt.Sprintf("curl -s http://%s/metrics | grep ^tlslift_client", d.admin),
-	} {
-		d.say("  %s", command)
-	}
-	<-ctx.Done()
-	return nil
 }

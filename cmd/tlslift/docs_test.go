@@ -2,47 +2,120 @@ package main
 
 import (
 	"flag"
-	"maps"
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-var update = flag.Bool("update", false, "rewrite README.md and the files in testdata")
+var update = flag.Bool("update", false, "rewrite the generated blocks of the documents, and the files in testdata")
 
-// block is a generated part of README.md.
-var block = regexp.MustCompile(`(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)`)
+// docFiles are the documents that may have generated blocks; they are patterns,
+// and those that match no file do not matter.
+var docFiles = []string{
+	filepath.Join("..", "..", "README.md"),
+	filepath.Join("..", "..", "deploy", "docs", "*.md"),
+}
 
-// regenerate returns text with its generated parts as they should be, and
+// docBlocks returns the generated blocks, by name.
+func docBlocks() map[string]string {
+	return map[string]string{
+		"settings":   settings.Markdown(),
+		"metrics":    metrics.Documentation(),
+		"reasons":    metrics.ReasonsDocumentation(),
+		"log-fields": logFieldsMarkdown(),
+		"exit-codes": exitCodesMarkdown(),
+	}
+}
+
+// generated matches a generated block of a document.
+var generated = regexp.MustCompile(`(?s)(<!-- generated: ([a-z-]+) -->\n).*?(<!-- /generated -->)`)
+
+// regenerate returns text with its generated blocks as they should be, and
 // their names.
-func regenerate(text string) (string, []string) {
+func regenerate(text string, blocks map[string]string) (string, []string) {
 	var names []string
-	blocks := docBlocks()
-	text = block.ReplaceAllStringFunc(text, func(old string) string {
-		part := block.FindStringSubmatch(old)
+	text = generated.ReplaceAllStringFunc(text, func(old string) string {
+		part := generated.FindStringSubmatch(old)
 		names = append(names, part[2])
 		return part[1] + blocks[part[2]] + part[3]
 	})
 	return text, names
 }
 
-func TestREADMETables(t *testing.T) {
+// TestDocs: every generated block stands in one of the documents, and is up to
+// date. With -update it writes them.
+func TestDocs(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("..", "..", "README.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	blocks := docBlocks()
+	var found []string
+	for _, pattern := range docFiles {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, names := regenerate(string(text), blocks)
+			for _, name := range names {
+				if blocks[name] == "" {
+					t.Fatalf("%s has the block %q, which nothing generates", path, name)
+				}
+			}
+			found = append(found, names...)
+			wantFile(t, path, want)
+		}
 	}
-	want, names := regenerate(string(text))
-	slices.Sort(names)
-	if all := slices.Sorted(maps.Keys(docBlocks())); !slices.Equal(names, all) {
-		t.Errorf("README.md has the blocks %v, want each of %v once", names, all)
+	for name := range blocks {
+		if !slices.Contains(found, name) {
+			t.Errorf("no document has the block <!-- generated: %s --> … <!-- /generated -->", name)
+		}
 	}
-	wantFile(t, path, want)
+}
+
+// Each block is a table, whose rows have as many cells as its head.
+func TestDocBlocksAreTables(t *testing.T) {
+	t.Parallel()
+	for name, block := range docBlocks() {
+		rows := strings.Split(strings.TrimSuffix(block, "\n"), "\n")
+		for _, row := range rows {
+			if !strings.HasPrefix(row, "| ") && row != rows[1] || cells(row) != cells(rows[0]) {
+				t.Errorf("%s: the row %q has another number of cells", name, row)
+			}
+		}
+	}
+}
+
+func cells(row string) int {
+	return strings.Count(strings.ReplaceAll(row, `\|`, ""), "|")
+}
+
+func logFieldsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| field | meaning |\n|---|---|\n")
+	for _, f := range record.LogFields() {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Meaning)
+	}
+	return b.String()
+}
+
+func exitCodesMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| exit code | meaning |\n|---|---|\n")
+	for _, c := range exitCodes {
+		fmt.Fprintf(&b, "| %d | %s |\n", c.code, c.meaning)
+	}
+	return b.String()
 }
 
 // wantFile compares a file with what it should be, or makes it so.
@@ -59,85 +132,5 @@ func wantFile(t *testing.T, path, want string) {
 	}
 	if string(got) != want {
 		t.Errorf("%s is not up to date; run: go test ./cmd/tlslift -update", path)
-	}
-}
-
-func TestExampleEnvFile(t *testing.T) {
-	t.Parallel()
-	got := runWith(t, nil, "config", "--format", "env")
-	wantFile(t, filepath.Join("..", "..", "deploy", "systemd", "tlslift.env"), got.stdout)
-	assignments, err := parseEnvFile(strings.ReplaceAll(got.stdout, "#TLSLIFT_", "TLSLIFT_"))
-	if err != nil || len(assignments) != len(settings) {
-		t.Fatalf("uncommented: %d assignments, %v", len(assignments), err)
-	}
-	for i, a := range assignments {
-		if a.name != prefix+settings[i].name || a.value != settings[i].def {
-			t.Errorf("got %+v, want %+v", a, settings[i])
-		}
-	}
-}
-
-func TestDocs(t *testing.T) {
-	t.Parallel()
-	for name, want := range docBlocks() {
-		got := runWith(t, nil, "docs", name)
-		if got.code != exitOK || got.stdout != want || !strings.HasPrefix(want, "| ") {
-			t.Errorf("%s: got %+v", name, got)
-		}
-		rows := strings.Split(strings.TrimSuffix(want, "\n"), "\n")
-		for _, row := range rows {
-			if cells(row) != cells(rows[0]) {
-				t.Errorf("%s: the row %q has another number of cells", name, row)
-			}
-		}
-	}
-	settings := runWith(t, nil, "docs", "settings").stdout
-	if markdown := runWith(t, map[string]string{"TLSLIFT_LISTEN": "wrong"}, "config", "--format", "markdown"); markdown.stdout != settings {
-		t.Errorf("config --format markdown differs: %+v", markdown)
-	}
-}
-
-func cells(row string) int {
-	return strings.Count(strings.ReplaceAll(row, `\|`, ""), "|")
-}
-
-func TestHelp(t *testing.T) {
-	t.Parallel()
-	for name, args := range map[string][]string{
-		"help":        {"--help"},
-		"serve":       {"serve", "--help"},
-		"config":      {"config", "--help"},
-		"healthcheck": {"healthcheck", "--help"},
-		"endpoints":   {"endpoints", "--help"},
-	} {
-		got := runWith(t, nil, args...)
-		if got.code != exitOK || got.stderr != "" {
-			t.Errorf("%s: got %+v", name, got)
-		}
-		wantFile(t, filepath.Join("testdata", name+".txt"), got.stdout)
-	}
-}
-
-func TestCompletion(t *testing.T) {
-	t.Parallel()
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		got := runWith(t, nil, "completion", shell)
-		if got.code != exitOK || !strings.Contains(got.stdout, "__complete") || got.stderr != "" {
-			t.Errorf("%s: exit code %d, stderr %q", shell, got.code, got.stderr)
-		}
-		if path, err := exec.LookPath(shell); err == nil && shell != "powershell" {
-			if out, err := exec.Command(path, "-n", writeFile(t, got.stdout)).CombinedOutput(); err != nil {
-				t.Errorf("%s does not take its script: %v: %s", shell, err, out)
-			}
-		}
-	}
-	if got := runWith(t, nil, "__complete", "config", "--format", ""); !strings.HasPrefix(got.stdout, "text\nmarkdown\nenv\n") {
-		t.Errorf("completing --format: got %+v", got)
-	}
-	if got := runWith(t, nil, "__complete", "endpoints", "smtp"); !strings.Contains(got.stdout, "smtp.office365.com\n") {
-		t.Errorf("completing a host: got %+v", got)
-	}
-	if got := runWith(t, nil, "__complete", "he"); !strings.Contains(got.stdout, "healthcheck") {
-		t.Errorf("completing a command: got %+v", got)
 	}
 }

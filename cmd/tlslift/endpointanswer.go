@@ -8,10 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
-// An answer says whether clients may reach a destination.
+// An answer reports whether clients may reach a destination.
 type answer struct {
 	Asked   string `json:"asked"`
 	Allowed bool   `json:"allowed"`
@@ -19,13 +20,14 @@ type answer struct {
 	Says string `json:"says"`
 	// Remedy is what to do if it is not allowed; empty otherwise.
 	Remedy string `json:"remedy,omitempty"`
-	// Name is what a client means that goes to the address that was asked for.
+	// Name is the host that a client without a server name reaches at the address
+	// that was asked for.
 	Name      string          `json:"name,omitempty"`
 	Endpoints []shownEndpoint `json:"endpoints,omitempty"` // that allow it
 }
 
-// answer prints what is asked for. Its error says that it is not allowed, or
-// is wrong usage if it is neither a host nor an address.
+// answer prints whether what is asked for is allowed. Its error says that it is not,
+// or is wrong usage if it is neither a host nor an address.
 func (a *allowlist) answer(w io.Writer, asked string, asJSON bool) error {
 	var got answer
 	var err error
@@ -89,8 +91,8 @@ func (a *allowlist) host(asked string) (answer, error) {
 	return answer{Allowed: true, Says: d.String() + " is allowed.", Endpoints: a.shown(matches)}, nil
 }
 
-// refused explains why the policy says no. What is no destination at all is
-// wrong usage.
+// refused returns why the policy refuses a destination. What is no destination at
+// all is wrong usage.
 func (a *allowlist) refused(host string, port uint16, err error) (answer, error) {
 	var refusal *policy.Error
 	if !errors.As(err, &refusal) || refusal.Kind == policy.Invalid {
@@ -103,7 +105,7 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	} else {
 		got.Says = strings.Replace(got.Says, host+":1", host, 1)
 	}
-	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, prefix)
+	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, settings.Prefix)
 	switch {
 	case refusal.Kind == policy.IsAddress:
 		got.Remedy = "let the client ask for the host's name"
@@ -112,7 +114,8 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	case a.refresh:
 		got.Remedy = "if clients need it, " + add
 	default:
-		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s", prefix, add)
+		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s",
+			settings.Prefix, add)
 	}
 	for _, left := range a.policy.List().Left() {
 		if left.Host == host {
@@ -122,8 +125,8 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	return got, nil
 }
 
-// address answers for an address: what a client means that goes there without
-// telling a name.
+// address answers for an address: which host a client without a server name reaches
+// there.
 func (a *allowlist) address(addr netip.Addr, port uint16) answer {
 	var sources []string
 	for _, r := range a.policy.Ranges() {
@@ -140,19 +143,19 @@ func (a *allowlist) address(addr netip.Addr, port uint16) answer {
 	})
 	got := answer{Endpoints: a.shown(published)}
 	says := fmt.Sprintf("%s is published in %s", where, strings.Join(sources, " and "))
-	name, known := a.policy.NameAt(netip.AddrPortFrom(addr, port))
+	name, found := a.policy.NameAt(netip.AddrPortFrom(addr, port))
 	switch {
 	case len(sources) == 0:
 		got.Says = where + " is not an address that Microsoft publishes for a host and port that are allowed"
 		got.Remedy = "let the client ask for the host's name, and ask here whether that is allowed"
 	case port == 0:
 		got.Says, got.Remedy = says, "ask again with the port, as in "+netip.AddrPortFrom(addr, 443).String()
-	case !known:
+	case !found:
 		got.Says = says + ", where each tenant has a name of its own"
-		got.Remedy = "a client without a server name cannot be served there; let it tell the name"
+		got.Remedy = "a client without a server name cannot be served there; let the client send the server name"
 	default:
 		got.Allowed, got.Name = true, name.String()
-		got.Says = fmt.Sprintf("%s; a client that tells no name means %s.", says, name)
+		got.Says = fmt.Sprintf("%s; a client without a server name reaches %s there.", says, name)
 	}
 	return got
 }

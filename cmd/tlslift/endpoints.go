@@ -10,18 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 const endpointsHelp = `Without an argument, prints every host pattern that clients may reach, with its
-ports, where it comes from, and how many address ranges Microsoft publishes for
-it. With one, says whether clients may reach it, by which pattern, or what to do
-about it; the exit code tells. It reads the same settings as serve, and the list
-that a tlslift with TLSLIFT_M365_REFRESH has saved. It opens no connection.
+ports, its source, and how many address ranges Microsoft publishes for it. With
+an argument, prints whether clients may reach it, and by which pattern or what to
+do; the exit code is 0 if they may. It reads the same settings as serve, and the
+list that a tlslift with TLSLIFT_M365_REFRESH has saved. It opens no connection.
 
-A host without a port is answered with its ports. An address with a port is
-answered with the name that a client means that goes there and tells no name.`
+For a host without a port it prints the allowed ports. For an address with a port
+it prints which host a client without a server name reaches there.`
 
 const endpointsExamples = `  tlslift endpoints
   tlslift endpoints smtp.office365.com:587
@@ -32,7 +33,7 @@ func (p *program) endpointsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "endpoints [HOST[:PORT] | ADDRESS:PORT]",
-		Short:             "Say which hosts clients may reach, or whether one is among them",
+		Short:             "List the hosts that clients may reach, or check one",
 		Long:              endpointsHelp,
 		Example:           endpointsExamples,
 		Args:              cobra.MaximumNArgs(1),
@@ -52,7 +53,7 @@ func (p *program) endpointsCommand() *cobra.Command {
 	return cmd
 }
 
-// completeHost offers the hosts that have a name in full.
+// completeHost returns the hosts that have a whole name.
 func (p *program) completeHost(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	a, err := p.allowlist()
 	if err != nil {
@@ -70,7 +71,7 @@ func (p *program) completeHost(*cobra.Command, []string, string) ([]string, cobr
 type allowlist struct {
 	policy  *policy.Policy
 	refresh bool
-	checked time.Time // zero if nobody was asked
+	checked time.Time // zero if the web service was not asked
 	// unusable is why a saved list does not count; nil if it does.
 	unusable error
 }
@@ -80,10 +81,10 @@ func (p *program) allowlist() (*allowlist, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cfg.allowlist()
+	return newAllowlist(cfg)
 }
 
-func (c *Config) allowlist() (*allowlist, error) {
+func newAllowlist(c *settings.Config) (*allowlist, error) {
 	a := &allowlist{refresh: bool(c.Refresh)}
 	var err error
 	if a.policy, err = policy.New(c.Instance, c.Destinations); err != nil {
@@ -96,8 +97,8 @@ func (c *Config) allowlist() (*allowlist, error) {
 }
 
 // useSaved does what serve does at its start with the list that was saved.
-func (a *allowlist) useSaved(cfg *Config) error {
-	saved, err := endpoints.Read(cfg.listFile(), cfg.listName())
+func (a *allowlist) useSaved(cfg *settings.Config) error {
+	saved, err := endpoints.Read(listFile(cfg), listName(cfg))
 	if err != nil || saved.Version == "" {
 		a.checked = saved.Current
 		return err
@@ -117,7 +118,7 @@ func (a *allowlist) useSaved(cfg *Config) error {
 	return nil
 }
 
-// A shownList says in JSON which list is in force.
+// A shownList is the list in force, in JSON.
 type shownList struct {
 	Instance  string          `json:"instance"`
 	List      string          `json:"list"`
@@ -165,7 +166,7 @@ func (a *allowlist) print(w io.Writer, asJSON bool) error {
 	return printEndpoints(w, all)
 }
 
-// heading says which list is in force.
+// heading returns which list is in force.
 func (a *allowlist) heading() string {
 	list := a.policy.List()
 	text := fmt.Sprintf("Microsoft 365 (%s): %s", list.Instance(), list)
@@ -175,7 +176,7 @@ func (a *allowlist) heading() string {
 	case !a.checked.IsZero():
 		return text + ", checked " + a.checked.UTC().Format("2006-01-02 15:04 MST")
 	case !a.refresh:
-		return text + "; " + prefix + "M365_REFRESH is off, so nobody is asked for a newer one"
+		return text + "; " + settings.Prefix + "M365_REFRESH is off, so tlslift does not ask for a newer one"
 	}
 	return text + ", not checked yet"
 }

@@ -68,12 +68,14 @@ func TestEndpointsAnswers(t *testing.T) {
 		{"contoso.sharepoint.com:443", exitOK, []string{"*.sharepoint.com", "row 31, SharePoint"}},
 		{"a.example.com:443", exitOK, []string{"*.example.com", "operator"}},
 		{"smtp.office365.com", exitOK, []string{"on ports 25,80,143,443,587,993,995.", "supplement, Exchange", "*.office365.com"}},
-		{"smtp.office365.com:26", exitFailure, []string{"the host's allowed ports are 25,80,", "add smtp.office365.com:26 to TLSLIFT_DESTINATIONS"}},
-		{"evil.example:443", exitFailure, []string{"evil.example:443", "TLSLIFT_M365_REFRESH=true", "add evil.example:443 to TLSLIFT_DESTINATIONS"}},
+		{"smtp.office365.com:26", exitFailure, []string{"the host's allowed ports are 25,80,",
+			"add smtp.office365.com:26 to TLSLIFT_DESTINATIONS"}},
+		{"evil.example:443", exitFailure, []string{"evil.example:443", "TLSLIFT_M365_REFRESH=true",
+			"add evil.example:443 to TLSLIFT_DESTINATIONS"}},
 		{"evil.example", exitFailure, []string{`destination "evil.example" is not allowed`, "add evil.example:PORT to TLSLIFT_DESTINATIONS"}},
-		{"52.96.1.2:993", exitOK, []string{"row 2, Exchange", "means outlook.office365.com:993."}},
-		{"[::ffff:52.96.1.2]:587", exitOK, []string{"means smtp.office365.com:587."}},
-		{"[2603:1026::1]:587", exitOK, []string{"means smtp.office365.com:587."}},
+		{"52.96.1.2:993", exitOK, []string{"row 2, Exchange", "reaches outlook.office365.com:993 there."}},
+		{"[::ffff:52.96.1.2]:587", exitOK, []string{"reaches smtp.office365.com:587 there."}},
+		{"[2603:1026::1]:587", exitOK, []string{"reaches smtp.office365.com:587 there."}},
 		{"52.96.1.2", exitFailure, []string{"row 1, Exchange and row 2, Exchange", "ask again with the port"}},
 		{"2603:1026::1", exitFailure, []string{"ask again with the port, as in [2603:1026::1]:443"}},
 		{"40.92.0.1:25", exitFailure, []string{"row 10, Exchange", "each tenant"}},
@@ -123,7 +125,7 @@ func TestEndpointsList(t *testing.T) {
 		heading string
 		fresh   bool // the saved list counts
 	}{
-		"off":      {savedList(t, version, good), "false", "(worldwide): built in, published 2026-08-14; TLSLIFT_M365_REFRESH is off", false},
+		"off":      {savedList(t, version, good), "false", "(worldwide): built in, published 2026-08-14; TLSLIFT_M365_REFRESH is off,", false},
 		"saved":    {savedList(t, version, good), "true", "(worldwide): version 2026112400, checked 2026-11-24 17:00 UTC\n", true},
 		"none":     {t.TempDir(), "true", "(worldwide): built in, published 2026-08-14, not checked yet\n", false},
 		"torn":     {savedList(t, version, good[:100]), "true", "built in, published 2026-08-14\nThe saved list cannot be used: ", false},
@@ -146,8 +148,10 @@ func TestEndpointsList(t *testing.T) {
 			t.Errorf("%s: want %q in %+v", name, want, asked)
 		}
 	}
-	left := runWith(t, map[string]string{"TLSLIFT_STATE_DIR": savedList(t, version, good), "TLSLIFT_M365_REFRESH": "true"}, "endpoints", "evil.example:443")
-	if want := "publishes it in row 900; it is left out because Microsoft is not known to run it"; left.code != exitFailure || !strings.Contains(left.stderr, want) {
+	environ := map[string]string{"TLSLIFT_STATE_DIR": savedList(t, version, good), "TLSLIFT_M365_REFRESH": "true"}
+	left := runWith(t, environ, "endpoints", "evil.example:443")
+	want := "publishes it in row 900; it is left out because Microsoft is not known to run it"
+	if left.code != exitFailure || !strings.Contains(left.stderr, want) {
 		t.Errorf("a host that is left out: %+v", left)
 	}
 }

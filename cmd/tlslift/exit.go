@@ -14,13 +14,15 @@ var exitCodes = []struct {
 	code    int
 	meaning string
 }{
-	{exitOK, "all went well; `serve` and `watch` were told to stop and have stopped, `healthcheck` found it ready, `endpoints` found the destination allowed"},
-	{exitFailure, "it did not work: a port in use, an unreadable file, not ready, a destination that is not allowed; trying again later may help"},
-	{exitUsage, "the command line or a setting is wrong; trying again without changing it will not help"},
+	{exitOK, "success; `serve` and `watch` were stopped by a signal, " +
+		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed"},
+	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
+		"a destination that is not allowed; trying again later may help"},
+	{exitUsage, "the command line or a setting is wrong; trying again without changing it does not help"},
 }
 
-// A failure is an error of doing something, as opposed to one of the command
-// line or the settings: it decides the exit code.
+// A failure is an error that trying again later may solve, as opposed to one of
+// the command line or the settings: it decides the exit code.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
@@ -33,7 +35,7 @@ func failed(err error) error {
 	return failure{err}
 }
 
-// exitCode maps an error to an exit code. What is not marked comes from
+// exitCode returns the exit code of an error. What is not marked comes from
 // reading the command line or the settings.
 func exitCode(err error) int {
 	var f failure

@@ -1,102 +1,33 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 )
 
-const (
-	healthTimeout = 5 * time.Second
-	// maxHealthAnswer bounds what is repeated of an answer.
-	maxHealthAnswer = 500
-)
+func (p *program) healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask a running tlslift whether it is ready",
+		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN. The exit code is 0 if tlslift is ready. It
+reads the same settings as serve, and is meant for a container's health check.`,
+		Args: cobra.NoArgs,
+		RunE: p.runHealthcheck,
+	}
+}
 
 func (p *program) runHealthcheck(cmd *cobra.Command, _ []string) error {
 	cfg, err := p.load()
 	if err != nil {
 		return err
 	}
-	answer, err := healthcheck(cmd.Context(), cfg)
+	answer, err := adminclient.New(cfg).Health(cmd.Context())
 	if err != nil {
 		return failed(err)
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
 	return failed(err)
-}
-
-// healthcheck asks the tlslift that has its admin listener at the same address.
-func healthcheck(ctx context.Context, cfg *Config) (string, error) {
-	a := cfg.AdminListen
-	if a == "" {
-		return "", errors.New(prefix + "ADMIN_LISTEN is empty, so there is nobody to ask; give it an address, or do without the health check")
-	}
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
-	defer cancel()
-	transport, scheme, err := cfg.adminTransport()
-	if err != nil {
-		return "", err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+reachable(a)+"/readyz", nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return "", fmt.Errorf("asking %s: %w; is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?", request.URL, systemError(err), prefix)
-	}
-	defer response.Body.Close() // only read from
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxHealthAnswer))
-	if err != nil {
-		return "", fmt.Errorf("asking %s: %w", request.URL, err)
-	}
-	if response.StatusCode == http.StatusUnauthorized {
-		return "running; it asks for a password, so whether it is ready is not known", nil
-	}
-	answer := strings.Join(strings.Fields(string(text)), " ")
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("not ready: %s", answer)
-	}
-	return answer, nil
-}
-
-// adminTransport reaches the admin address by the scheme that it returns. It is
-// a transport of its own: the default one would go through $HTTP_PROXY.
-func (c *Config) adminTransport() (*http.Transport, string, error) {
-	secure, err := admin.ClientTLS(c.AdminWebConfig)
-	if err != nil {
-		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", prefix, err)
-	}
-	scheme := "http"
-	if secure != nil {
-		scheme = "https"
-	}
-	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: secure}, scheme, nil
-}
-
-// reachable turns an address to listen on into one to connect to: a listener
-// on all addresses of the machine is asked over loopback.
-func reachable(a address) string {
-	host, port, err := net.SplitHostPort(string(a))
-	if err != nil {
-		return string(a)
-	}
-	ip, err := netip.ParseAddr(host)
-	switch {
-	case host == "", err == nil && ip == netip.IPv4Unspecified():
-		host = "127.0.0.1"
-	case err == nil && ip == netip.IPv6Unspecified():
-		host = "::1"
-	}
-	return net.JoinHostPort(host, port)
 }

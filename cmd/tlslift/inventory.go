@@ -11,11 +11,11 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// newInventory reads what earlier runs knew of the clients.
+// newInventory returns the inventory with what earlier runs have saved.
 func (s *service) newInventory() *inventory.Inventory {
 	options := inventory.Options{
 		Expiry: time.Duration(s.cfg.ClientExpiry),
-		Store:  s.cfg.stateFile("clients.json"),
+		Store:  stateFileOf(s.cfg, "clients.json"),
 		Log:    s.log,
 	}
 	if s.cfg.ReverseDNS {
@@ -24,12 +24,12 @@ func (s *service) newInventory() *inventory.Inventory {
 	return inventory.New(options)
 }
 
-// hostsOf asks the name servers of the machine.
+// hostsOf returns the names of an address, from the name servers of the machine.
 func hostsOf(ctx context.Context, addr netip.Addr) ([]string, error) {
 	return net.DefaultResolver.LookupAddr(ctx, addr.String())
 }
 
-// observers are told one after the other.
+// observers are called one after the other.
 type observers []proxy.Observer
 
 // Opened implements proxy.Observer.

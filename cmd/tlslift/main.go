@@ -2,8 +2,8 @@
 // Microsoft 365: it reads its settings, builds the parts and runs them until a
 // signal.
 //
-// It refuses to start with a setting that it does not know or cannot read:
-// nothing that an operator wrote is silently without effect.
+// It refuses to start with an unknown setting or one that it cannot read: nothing
+// that an operator wrote is silently without effect.
 package main
 
 import (
@@ -11,15 +11,15 @@ import (
 	"os"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
 // version is the release, set at build time by -ldflags "-X main.version=…".
-// It is empty in other builds, which know only what the Go tool recorded.
+// It is empty in other builds, which have only what the Go tool recorded.
 var version string
 
 func main() {
-	os.Exit(run(os.Args[1:], env.ToMap(os.Environ()), os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
 // run is the whole program; it returns the exit code.

@@ -28,12 +28,17 @@ type result struct {
 // given environment.
 func runWith(t *testing.T, environ map[string]string, args ...string) result {
 	t.Helper()
-	all := map[string]string{"HOME": "/home/user", "LOCALAPPDATA": `C:\user`}
+	all := homeEnviron()
 	maps.Copy(all, environ)
 	dir := t.TempDir()
 	stdout, stderr := create(t, filepath.Join(dir, "stdout")), create(t, filepath.Join(dir, "stderr"))
 	code := run(args, all, stdout, stderr)
 	return result{code, content(t, stdout), content(t, stderr)}
+}
+
+// homeEnviron returns an environment that has a home directory alone.
+func homeEnviron() map[string]string {
+	return map[string]string{"HOME": "/home/user", "LOCALAPPDATA": `C:\user`}
 }
 
 func create(t *testing.T, path string) *os.File {
@@ -75,7 +80,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"serve", "extra"}, "extra"},
 		{[]string{"--no-such-flag"}, "--no-such-flag"},
 		{[]string{"config", "--format", "yaml"}, `"yaml" is not a format; use text, markdown or env`},
-		{[]string{"docs", "nothing"}, "nothing"},
+		{[]string{"clients", "--json", "--csv"}, "tlslift: --json and --csv cannot be used together\n"},
+		{[]string{"clients", "--legacy", "--failing"}, "tlslift: --failing and --legacy cannot be used together\n"},
 		{[]string{"serve", "--env-file", "/no/such.env"}, "/no/such.env: no such file"},
 	}
 	for _, test := range tests {
@@ -112,21 +118,6 @@ func TestSuggestions(t *testing.T) {
 		got := runWith(t, map[string]string{name: "hunter2"}, "config")
 		if line := "tlslift: " + name + " is not a setting; " + want + "\n"; got.code != exitUsage || got.stderr != line {
 			t.Errorf("%s: got %+v, want %q", name, got, line)
-		}
-	}
-}
-
-func TestEditDistance(t *testing.T) {
-	t.Parallel()
-	for _, test := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0},
-		{"listn", "listen", 1}, {"kitten", "sitting", 3}, {"ab", "ba", 2},
-	} {
-		if got := editDistance(test.a, test.b); got != test.want {
-			t.Errorf("%q, %q: got %d, want %d", test.a, test.b, got, test.want)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/statuspage"
@@ -24,14 +25,14 @@ import (
 )
 
 // newService builds the parts; it opens no listener.
-func (p *program) newService(cfg *Config) (*service, error) {
+func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s := &service{cfg: cfg, log: p.newLogger(cfg)}
 	s.enter(starting)
 	var err error
 	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
-		return nil, fmt.Errorf("%sDESTINATIONS: %w", prefix, err)
+		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
 	}
-	if s.upstream, err = s.wayOut(); err != nil {
+	if s.upstream, err = s.egress(); err != nil {
 		return nil, err
 	}
 	m := metrics.New(metrics.Options{
@@ -43,7 +44,7 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	if s.ca, err = openCA(cfg, s.policy); err != nil {
-		return nil, fmt.Errorf("%sSTATE_DIR: %w", prefix, err)
+		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
 	parts, err := s.proxyConfig()
 	if err != nil {
@@ -53,7 +54,7 @@ func (p *program) newService(cfg *Config) (*service, error) {
 	s.inventory = s.newInventory()
 	parts.Observer = observers{m, s.inventory}
 	// The listeners are checked against the built-in list, as load has done:
-	// a host that Microsoft takes off its list must not keep us from starting.
+	// a host that Microsoft removes from its list must not prevent the start.
 	parts.Policy = builtIn
 	if s.proxy, err = proxy.New(parts); err != nil {
 		return nil, err
@@ -64,20 +65,20 @@ func (p *program) newService(cfg *Config) (*service, error) {
 		return nil, err
 	}
 	s.admin = admin.NewServer(admin.NewHandler(admin.Options{
-		Metrics: m.Handler(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.host(),
+		Metrics: m.Handler(), Ready: s.ready, Pages: pages, Name: cfg.AdminListen.Host(),
 	}))
 	return s, nil
 }
 
-func (p *program) newLogger(cfg *Config) *slog.Logger {
+func (p *program) newLogger(cfg *settings.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
-	if cfg.LogFormat == logJSON {
+	if cfg.LogFormat == settings.LogJSON {
 		return slog.New(slog.NewJSONHandler(p.stderr, options))
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, options))
 }
 
-// isTerminal says whether a person sees what is written to f.
+// isTerminal reports whether a person sees what is written to f.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -85,22 +86,22 @@ func isTerminal(f *os.File) bool {
 
 func (s *service) proxyConfig() (proxy.Config, error) {
 	cfg := s.cfg
-	table, wrong, err := cfg.clientTable()
-	if err == nil {
-		err = wrong.asError() // load has found them, unless the file has just changed
-	}
-	if err != nil {
+	table, err := cfg.ClientTable()
+	if err != nil { // load has found the mistakes, unless the file has just changed
 		return proxy.Config{}, err
 	}
 	return proxy.Config{
-		Clients:                 table,
-		DHBits:                  int(cfg.DHBits),
-		Listeners:               cfg.Listen,
-		ClientNets:              prefixes(cfg.ClientNets),
-		TrustedProxies:          prefixes(cfg.TrustedProxies),
-		Upstream:                s.upstream,
-		CA:                      s.ca,
-		Legacy:                  legacytls.LegacySuites{RC4: slices.Contains(cfg.Ciphers, cipherRC4), DES: slices.Contains(cfg.Ciphers, cipherDES)},
+		Clients:        table,
+		DHBits:         int(cfg.DHBits),
+		Listeners:      cfg.Listen,
+		ClientNets:     cfg.ClientNets,
+		TrustedProxies: cfg.TrustedProxies,
+		Upstream:       s.upstream,
+		CA:             s.ca,
+		Legacy: legacytls.LegacySuites{
+			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
+			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
+		},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
@@ -110,9 +111,9 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	}, nil
 }
 
-// wayOut is how every connection of ours goes, marked if it is to be.
-func (s *service) wayOut() (upstream.Config, error) {
-	out, err := s.cfg.upstream()
+// egress returns how connections leave this machine, with their firewall mark.
+func (s *service) egress() (upstream.Config, error) {
+	out, err := upstreamConfig(s.cfg)
 	if err != nil {
 		return upstream.Config{}, err
 	}
@@ -124,28 +125,31 @@ func (s *service) wayOut() (upstream.Config, error) {
 	return out, nil
 }
 
-// mark is the firewall mark of our own connections. Without the right to set the
-// one that nobody has asked for, tlslift works, but a rule cannot exempt it.
+// mark returns the firewall mark of our own connections. Without the right to set
+// the automatic one, tlslift works, but a rule cannot exempt it.
 func (s *service) mark() (uint32, error) {
 	m := s.cfg.UpstreamMark
 	transparent := slices.ContainsFunc(s.cfg.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
-	if m.value == 0 || m.auto && !transparent {
+	if m.Value == 0 || m.Auto && !transparent {
 		return 0, nil
 	}
-	err := origdst.CanMark(m.value)
+	err := origdst.CanMark(m.Value)
 	switch {
 	case err == nil:
-		return m.value, nil
-	case m.auto:
-		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it", "error", systemError(err),
-			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+prefix+"UPSTREAM_MARK=0")
+		return m.Value, nil
+	case m.Auto:
+		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it",
+			"error", settings.SystemError(err),
+			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+
+				settings.Prefix+"UPSTREAM_MARK=0")
 		return 0, nil
 	}
-	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark", prefix, m.value, systemError(err))
+	return 0, fmt.Errorf("%sUPSTREAM_MARK: cannot mark connections with %#x: %w; give tlslift CAP_NET_ADMIN, or write 0 for no mark",
+		settings.Prefix, m.Value, settings.SystemError(err))
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.
-func openCA(cfg *Config, allowed *policy.Policy) (*localca.CA, error) {
+func openCA(cfg *settings.Config, allowed *policy.Policy) (*localca.CA, error) {
 	dir, err := prepareStateDir(cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)
@@ -165,22 +169,22 @@ func prepareStateDir(dir string) (string, error) {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("creating %s: %w", dir, systemError(err))
+		return "", fmt.Errorf("creating %s: %w", dir, settings.SystemError(err))
 	}
 	f, err := os.Open(dir)
 	if err != nil {
-		return "", fmt.Errorf("reading %s: %w", dir, systemError(err))
+		return "", fmt.Errorf("reading %s: %w", dir, settings.SystemError(err))
 	}
 	return dir, f.Close()
 }
 
 // upstream reads the files that the settings name.
-func (c *Config) upstream() (upstream.Config, error) {
-	roots, err := c.roots()
+func upstreamConfig(c *settings.Config) (upstream.Config, error) {
+	roots, err := roots(c)
 	if err != nil {
 		return upstream.Config{}, err
 	}
-	certificate, err := c.clientCertificate()
+	certificate, err := clientCertificate(c)
 	if err != nil {
 		return upstream.Config{}, err
 	}
@@ -193,7 +197,7 @@ func (c *Config) upstream() (upstream.Config, error) {
 }
 
 // roots returns nil for the system's.
-func (c *Config) roots() (*x509.CertPool, error) {
+func roots(c *settings.Config) (*x509.CertPool, error) {
 	if c.UpstreamCAFile == "" {
 		return nil, nil
 	}
@@ -203,13 +207,14 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der", prefix, c.UpstreamCAFile)
+		return nil, fmt.Errorf("%sUPSTREAM_CA_FILE: %s has no certificate in PEM form; convert it, as with openssl x509 -inform der",
+			settings.Prefix, c.UpstreamCAFile)
 	}
 	return pool, nil
 }
 
 // clientCertificate returns nil if there is none.
-func (c *Config) clientCertificate() (*tls.Certificate, error) {
+func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 	if c.UpstreamCert == "" {
 		return nil, nil
 	}
@@ -223,8 +228,9 @@ func (c *Config) clientCertificate() (*tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; give a certificate and its own key, both in PEM form",
-			prefix, c.UpstreamCert, c.UpstreamKey, err)
+		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; "+
+			"give a certificate and its own key, both in PEM form",
+			settings.Prefix, c.UpstreamCert, c.UpstreamKey, err)
 	}
 	return &pair, nil
 }
@@ -232,7 +238,7 @@ func (c *Config) clientCertificate() (*tls.Certificate, error) {
 func readSettingFile(setting, path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s%s: cannot read %s: %w; correct the path, or let tlslift's user read the file", prefix, setting, path, systemError(err))
+		return nil, settings.CannotRead(setting, path, err)
 	}
 	return text, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -23,7 +24,7 @@ const (
 )
 
 // listName is the web service's name of the instance.
-func (c *Config) listName() string {
+func listName(c *settings.Config) string {
 	switch c.Instance {
 	case policy.GCCHigh:
 		return "USGovGCCHigh"
@@ -37,13 +38,12 @@ func (c *Config) listName() string {
 }
 
 // listFile keeps the list between runs.
-func (c *Config) listFile() stateFile {
-	return c.stateFile("endpoints-" + c.Instance.String() + ".json")
+func listFile(c *settings.Config) stateFile {
+	return stateFileOf(c, "endpoints-"+c.Instance.String()+".json")
 }
 
-// loadList puts the saved list into force and prepares to ask for others,
-// unless the settings say that nobody is asked. The policy is the built-in one
-// before.
+// loadList puts the saved list into force and prepares to ask for newer ones, if
+// M365_REFRESH is on. Before it, the policy is the built-in one.
 func (s *service) loadList(m *metrics.Metrics) error {
 	published := s.policy.List().Published()
 	checked := func(at time.Time) {
@@ -59,10 +59,10 @@ func (s *service) loadList(m *metrics.Metrics) error {
 		return err
 	}
 	s.refresher, err = endpoints.New(endpoints.Config{
-		Instance: s.cfg.listName(),
+		Instance: listName(s.cfg),
 		BuiltIn:  versionOf(published),
 		Client:   client,
-		Store:    s.cfg.listFile(),
+		Store:    listFile(s.cfg),
 		Accept:   s.takeList,
 		Report: func(r endpoints.Result) {
 			m.CountRefresh(string(r.Outcome))
@@ -125,8 +125,8 @@ func (s *service) warnLeft(list policy.List) {
 			s.log.Warn("more hosts of the list of Microsoft 365 endpoints are left out", "version", list.Version())
 			return
 		}
-		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "why", left.Why,
-			"remedy", "if clients need it and you know who runs it, add it with its port to "+prefix+"DESTINATIONS")
+		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "cause", left.Why,
+			"remedy", "if clients need it and you know who runs it, add it with its port to "+settings.Prefix+"DESTINATIONS")
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/spelling"
 )
 
 // A program is one run of tlslift, with what the system gave it.
@@ -18,10 +21,10 @@ type program struct {
 
 const rootHelp = `tlslift lets clients that only speak TLS 1.0 or 1.1 keep using Microsoft 365.
 
-Clients connect to tlslift. What can reach Microsoft 365 by itself is passed
-through untouched; the rest is lifted: tlslift ends the client's TLS with a
-certificate of its own CA and opens verified TLS 1.2 or newer on the other side.
-Without a command it serves, with settings that suit a first try.
+Clients connect to tlslift. A client that can reach Microsoft 365 by itself is
+passed through untouched. The others are lifted: tlslift ends the client's TLS
+with a certificate of its own CA, and opens verified TLS 1.2 or newer to Microsoft
+365. Without a command it serves; the default settings suit a first try.
 
 Settings come from environment variables that begin with TLSLIFT_, and from a
 file given with --env-file; the environment wins. An empty value is the same as
@@ -29,8 +32,8 @@ none, except for TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
 "tlslift config" lists all settings with their values.
 
 The file has NAME=value lines. Lines that begin with # or ; are comments. A
-value may stand in single quotes, or in double quotes, where a backslash
-protects " \ $ and a backquote. Nothing is expanded.
+value may be in single quotes, or in double quotes, where a backslash escapes
+" \ $ and a backquote. Variables are not expanded.
 `
 
 const rootExamples = `  tlslift
@@ -38,7 +41,7 @@ const rootExamples = `  tlslift
   TLSLIFT_LISTEN=tls://:8443?to=outlook.office365.com:443 tlslift serve
   tlslift config --env-file /etc/tlslift/tlslift.env`
 
-// rootCommand is the command line. What a command returns is wrong usage
+// rootCommand returns the command line. What a command returns is wrong usage
 // unless it is marked as failed.
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -55,7 +58,8 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
-	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(), p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand(), p.docsCommand())
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(),
+		p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand())
 	return root
 }
 
@@ -71,7 +75,7 @@ func (p *program) noSuchCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	if near := nearest(args[0], names); near != "" {
+	if near := spelling.Nearest(args[0], names); near != "" {
 		return fmt.Errorf("%q is not a command; did you mean %s?", args[0], near)
 	}
 	return fmt.Errorf("%q is not a command; run `tlslift --help` for the list", args[0])
@@ -81,42 +85,8 @@ func exitCodeHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n")
 	for _, c := range exitCodes {
-		fmt.Fprintf(&b, "  %d  %s\n", c.code, plain(c.meaning))
+		lines := settings.Wrap(strings.ReplaceAll(c.meaning, "`", ""), 75)
+		fmt.Fprintf(&b, "  %d  %s\n", c.code, strings.Join(lines, "\n     "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func (p *program) serveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "serve",
-		Short: "Carry connections until a signal (the default)",
-		Long: `Opens the listeners, says where they are and where the CA certificate is, and
-carries connections. SIGTERM or SIGINT stops it: no new connections are
-accepted, open ones may go on for TLSLIFT_DRAIN_TIMEOUT. A second signal ends
-it at once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
-		Args: cobra.NoArgs,
-		RunE: p.runServe,
-	}
-}
-
-func (p *program) healthCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "healthcheck",
-		Short: "Ask a running tlslift whether it is ready",
-		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN; the exit code tells. It reads the same
-settings as serve, and is meant for a container's health check.`,
-		Args: cobra.NoArgs,
-		RunE: p.runHealthcheck,
-	}
-}
-
-func (p *program) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version, the Go version and the platform",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return failed(p.printVersion(cmd.OutOrStdout()))
-		},
-	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
@@ -27,6 +28,19 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
+func (p *program) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run until a signal stops it (the default)",
+		Long: `Opens the listeners, prints their addresses and the file of the CA certificate,
+and serves clients. SIGTERM or SIGINT stops it: no new connections are accepted,
+and open ones may continue for TLSLIFT_DRAIN_TIMEOUT. A second signal ends it at
+once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
+		Args: cobra.NoArgs,
+		RunE: p.runServe,
+	}
+}
+
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	cfg, err := p.load()
 	if err != nil {
@@ -36,9 +50,9 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	return failed(p.serve(cmd.Context(), cfg))
 }
 
-// serve runs until it breaks or a signal stops it.
-func (p *program) serve(ctx context.Context, cfg *Config) error {
-	// Signals count from here on, so that one during the start is no crash.
+// serve runs until it fails or a signal stops it.
+func (p *program) serve(ctx context.Context, cfg *settings.Config) error {
+	// A signal during the start must not end the process halfway.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -61,16 +75,16 @@ func (p *program) serve(ctx context.Context, cfg *Config) error {
 
 // A service is the parts, built and put together.
 type service struct {
-	cfg *Config
+	cfg *settings.Config
 	log *slog.Logger
-	// policy is the one in force. From the start on it belongs to refresher.
+	// policy is the one in force. Once the service runs, only refresher uses it.
 	policy *policy.Policy
-	// upstream is how connections go out, of clients and our own.
+	// upstream is for connections to destinations, and to the web service of lists.
 	upstream upstream.Config
 	ca       *localca.CA
 	proxy    *proxy.Server
 	admin    *http.Server
-	// refresher is nil when nobody is asked for another list of endpoints.
+	// refresher is nil when M365_REFRESH is off.
 	refresher *endpoints.Refresher
 	inventory *inventory.Inventory
 	// list is what the status page says of the list in force.
@@ -80,7 +94,7 @@ type service struct {
 	phase         atomic.Pointer[phase]
 }
 
-// A phase is why a service is not ready; ready is none.
+// A phase says why a service is not ready; ready is empty.
 type phase string
 
 const (
@@ -91,7 +105,7 @@ const (
 
 func (s *service) enter(p phase) { s.phase.Store(&p) }
 
-// ready is the answer of /readyz. The CA is there before there is a service.
+// ready returns what /readyz answers. The CA exists before there is a service.
 func (s *service) ready() error {
 	if p := *s.phase.Load(); p != ready {
 		return errors.New(string(p))
@@ -125,9 +139,9 @@ func (s *service) listenAdmin(ctx context.Context) error {
 	return nil
 }
 
-// runUntil carries connections until the first signal, and then lets them
-// end. The second signal gives up waiting for that: what still runs ends with
-// the process.
+// runUntil serves until the first signal, and then waits for the open
+// connections. The second signal ends the waiting: what still runs ends with the
+// process.
 func (s *service) runUntil(ctx context.Context, signals, hangups <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -144,15 +158,15 @@ func (s *service) runUntil(ctx context.Context, signals, hangups <-chan os.Signa
 	sig, err = s.untilStopped(done, signals, hangups)
 	switch {
 	case sig != nil:
-		return errors.New("a second signal has ended it before all connections had ended")
+		return errors.New("a second signal ended tlslift before all connections had ended")
 	case err == nil:
 		s.log.Info("stopped")
 	}
 	return err
 }
 
-// untilStopped waits until the service is done, or told to stop by the signal
-// that it returns, and reads files again meanwhile when it is told to.
+// untilStopped waits until the service is done, or until the signal to stop that it
+// returns. Meanwhile a hang-up makes it read files again.
 func (s *service) untilStopped(done <-chan error, signals, hangups <-chan os.Signal) (os.Signal, error) {
 	for {
 		select {
@@ -199,9 +213,21 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 	}
 }
 
-// serveAdmin returns when the admin server is closed. If it breaks instead, it
-// calls broken: nobody would notice what goes wrong from then on.
-func (s *service) serveAdmin(broken func()) error {
+// reload reads the clients file again. With a mistake in it, the clients read
+// before stay in force.
+func (s *service) reload() {
+	table, err := s.cfg.ClientTable()
+	if err != nil {
+		s.log.Error("reading the clients file again; the clients read before stay in force", "error", err.Error())
+		return
+	}
+	s.proxy.SetClients(table)
+	s.log.Info("read the clients file again", "clients", table.Len())
+}
+
+// serveAdmin returns when the admin server is closed. If the server fails instead,
+// it calls failed: without the admin address nobody would notice later failures.
+func (s *service) serveAdmin(failed func()) error {
 	if s.adminListener == nil {
 		return nil
 	}
@@ -209,12 +235,12 @@ func (s *service) serveAdmin(broken func()) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	broken()
-	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", prefix, s.adminListener.Addr(), err)
+	failed()
+	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", settings.Prefix, s.adminListener.Addr(), err)
 }
 
-// listenError says which setting an address that cannot be listened on comes
-// from, and what to do.
+// listenError returns an error that names the setting of an address that cannot be
+// listened on, and what to do.
 func listenError(setting, where string, err error) error {
 	remedy := "choose another address"
 	switch {
@@ -223,13 +249,13 @@ func listenError(setting, where string, err error) error {
 	case errors.Is(err, origdst.ErrUnsupported):
 		remedy = "remove the listener; others, such as smtp:// and proxy://, work on every system"
 	case errors.Is(err, syscall.EPERM):
-		remedy = "tproxy:// needs CAP_NET_ADMIN: give it to tlslift, or use redirect://, which needs nothing"
+		remedy = "tproxy:// needs CAP_NET_ADMIN: give it to tlslift, or use redirect://, which needs no capability"
 	case errors.Is(err, os.ErrPermission):
 		remedy = "choose a port above 1023, or give tlslift the right to lower ones (CAP_NET_BIND_SERVICE)"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		remedy = "choose an address of this machine, or leave out the address for all of them"
 	}
-	return fmt.Errorf("%s%s: cannot listen on %s: %w; %s", prefix, setting, where, systemError(err), remedy)
+	return fmt.Errorf("%s%s: cannot listen on %s: %w; %s", settings.Prefix, setting, where, settings.SystemError(err), remedy)
 }
 
 func proxyListenError(err error) error {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,135 +11,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
-	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/standin"
 )
-
-// patience is how long a test waits for what should happen at once.
-const patience = 30 * time.Second
-
-// A child is tlslift in a process of its own.
-type child struct {
-	t       *testing.T
-	cmd     *exec.Cmd
-	lines   chan string // of standard error; closed at its end
-	read    []string
-	listens string // the address of its first listener
-	admin   string // the URL of its admin address
-}
-
-// newChild prepares a child with a home directory of its own, and with any
-// free ports.
-func newChild(t *testing.T, environ ...string) *child {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	c := &child{t: t, cmd: exec.CommandContext(ctx, os.Args[0], "serve"), lines: make(chan string, 100)}
-	home := t.TempDir()
-	c.cmd.Env = append([]string{
-		asProgram + "=1", "HOME=" + home, "LOCALAPPDATA=" + home, "SystemRoot=" + os.Getenv("SystemRoot"),
-		"TLSLIFT_LISTEN=proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN=127.0.0.1:0",
-	}, environ...)
-	return c
-}
-
-func (c *child) start() {
-	c.t.Helper()
-	stderr, err := c.cmd.StderrPipe()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if err := c.cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	go func() {
-		defer close(c.lines)
-		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
-			c.lines <- scanner.Text()
-		}
-	}()
-	c.t.Cleanup(func() {
-		_ = c.cmd.Process.Kill() // most have ended long before
-		for range c.lines {
-		}
-		_ = c.cmd.Wait()
-	})
-}
-
-// await reads lines until one contains text.
-func (c *child) await(text string) string {
-	c.t.Helper()
-	for line := range c.lines {
-		c.read = append(c.read, line)
-		if strings.Contains(line, text) {
-			return line
-		}
-	}
-	c.t.Fatalf("no line with %q in:\n%s", text, strings.Join(c.read, "\n"))
-	return ""
-}
-
-// record reads log records up to the one with a message.
-func (c *child) record(message string) map[string]any {
-	c.t.Helper()
-	var record map[string]any
-	if err := json.Unmarshal([]byte(c.await(`"msg":"`+message)), &record); err != nil {
-		c.t.Fatal(err)
-	}
-	return record
-}
-
-func (c *child) signal(s os.Signal) {
-	c.t.Helper()
-	if err := c.cmd.Process.Signal(s); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// wait returns the exit code and what was left to read.
-func (c *child) wait() (int, string) {
-	var rest []string
-	for line := range c.lines {
-		rest = append(rest, line)
-	}
-	err := c.cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		c.t.Fatal(err)
-	}
-	return c.cmd.ProcessState.ExitCode(), strings.Join(rest, "\n")
-}
-
-// started reads the start message.
-func (c *child) started() {
-	c.t.Helper()
-	c.listens = strings.TrimPrefix(c.record("listening")["listener"].(string), "proxy://")
-	c.admin = c.record("admin")["url"].(string)
-}
-
-// get returns what the admin address answers.
-func (c *child) get(path string) (int, string) {
-	c.t.Helper()
-	response, err := http.Get(c.admin + path)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
 
 func needSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -174,7 +53,9 @@ func TestServe(t *testing.T) {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
 	_, body := c.get("/metrics")
-	for _, want := range []string{"tlslift_build_info{", "tlslift_ca_not_after_timestamp_seconds ", "tlslift_certificates_issued_total 0", "go_goroutines "} {
+	for _, want := range []string{
+		"tlslift_build_info{", "tlslift_ca_not_after_timestamp_seconds ", "tlslift_certificates_issued_total 0", "go_goroutines ",
+	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics has no %s", want)
 		}
@@ -208,7 +89,9 @@ func wantCA(t *testing.T, ca map[string]any, created bool) {
 	if ca["sha256"] != sum || ca["created"] != created {
 		t.Errorf("got %v, want fingerprint %s, created %v", ca, sum, created)
 	}
-	for path, want := range map[string]os.FileMode{filepath.Join(filepath.Dir(file), "ca.key"): 0o600, filepath.Dir(file): 0o700, filepath.Dir(filepath.Dir(file)): 0o700} {
+	for path, want := range map[string]os.FileMode{
+		filepath.Join(filepath.Dir(file), "ca.key"): 0o600, filepath.Dir(file): 0o700, filepath.Dir(filepath.Dir(file)): 0o700,
+	} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: got %v, %v, want mode %o", path, info, err, want)
 		}
@@ -300,7 +183,7 @@ func TestDrain(t *testing.T) {
 	if code, body := c.get("/readyz"); code != http.StatusServiceUnavailable || !strings.HasPrefix(body, "stopping") {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	ask(t, conn) // open connections go on
+	ask(t, conn) // open connections continue
 	_ = conn.Close()
 	if r := c.record("connection"); r["outcome"] != "passed" || r["reason"] != nil {
 		t.Errorf("got %v", r)
@@ -340,16 +223,25 @@ func TestServeFails(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		"port in use":       {[]string{"TLSLIFT_LISTEN=proxy://" + taken.Addr().String()}, []string{"TLSLIFT_LISTEN: cannot listen on proxy://" + taken.Addr().String(), "stop the program that has the port"}},
-		"admin port in use": {[]string{"TLSLIFT_ADMIN_LISTEN=" + taken.Addr().String()}, []string{"TLSLIFT_ADMIN_LISTEN: cannot listen on " + taken.Addr().String(), "stop the program that has the port"}},
-		"not our address":   {[]string{"TLSLIFT_LISTEN=proxy://192.0.2.1:3128"}, []string{"TLSLIFT_LISTEN: cannot listen on proxy://192.0.2.1:3128", "an address of this machine"}},
-		"listens twice":     {[]string{"TLSLIFT_LISTEN=proxy://127.0.0.1:0,proxy://" + taken.Addr().String()}, []string{"TLSLIFT_LISTEN: cannot listen"}},
-		"state in a file":   {[]string{"TLSLIFT_STATE_DIR=" + filepath.Join(file, "state")}, []string{"TLSLIFT_STATE_DIR: creating ", "choose another one"}},
-		"broken CA":         {[]string{"TLSLIFT_STATE_DIR=" + filepath.Dir(broken)}, []string{"TLSLIFT_STATE_DIR: ", broken}},
-		"no root file":      {[]string{"TLSLIFT_UPSTREAM_CA_FILE=/no/roots.pem"}, []string{"TLSLIFT_UPSTREAM_CA_FILE: cannot read /no/roots.pem", "correct the path"}},
-		"bad root file":     {[]string{"TLSLIFT_UPSTREAM_CA_FILE=" + file}, []string{"TLSLIFT_UPSTREAM_CA_FILE: " + file + " has no certificate in PEM form"}},
-		"no key file":       {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=/no/key.pem"}, []string{"TLSLIFT_UPSTREAM_KEY_FILE: cannot read /no/key.pem"}},
-		"bad certificate":   {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=" + file}, []string{"TLSLIFT_UPSTREAM_CERT_FILE: " + file, "both in PEM form"}},
+		"port in use": {[]string{"TLSLIFT_LISTEN=proxy://" + taken.Addr().String()},
+			[]string{"TLSLIFT_LISTEN: cannot listen on proxy://" + taken.Addr().String(), "stop the program that has the port"}},
+		"admin port in use": {[]string{"TLSLIFT_ADMIN_LISTEN=" + taken.Addr().String()},
+			[]string{"TLSLIFT_ADMIN_LISTEN: cannot listen on " + taken.Addr().String(), "stop the program that has the port"}},
+		"not our address": {[]string{"TLSLIFT_LISTEN=proxy://192.0.2.1:3128"},
+			[]string{"TLSLIFT_LISTEN: cannot listen on proxy://192.0.2.1:3128", "an address of this machine"}},
+		"listens twice": {[]string{"TLSLIFT_LISTEN=proxy://127.0.0.1:0,proxy://" + taken.Addr().String()},
+			[]string{"TLSLIFT_LISTEN: cannot listen"}},
+		"state in a file": {[]string{"TLSLIFT_STATE_DIR=" + filepath.Join(file, "state")},
+			[]string{"TLSLIFT_STATE_DIR: creating ", "choose another one"}},
+		"broken CA": {[]string{"TLSLIFT_STATE_DIR=" + filepath.Dir(broken)}, []string{"TLSLIFT_STATE_DIR: ", broken}},
+		"no root file": {[]string{"TLSLIFT_UPSTREAM_CA_FILE=/no/roots.pem"},
+			[]string{"TLSLIFT_UPSTREAM_CA_FILE: cannot read /no/roots.pem", "correct the path"}},
+		"bad root file": {[]string{"TLSLIFT_UPSTREAM_CA_FILE=" + file},
+			[]string{"TLSLIFT_UPSTREAM_CA_FILE: " + file + " has no certificate in PEM form"}},
+		"no key file": {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=/no/key.pem"},
+			[]string{"TLSLIFT_UPSTREAM_KEY_FILE: cannot read /no/key.pem"}},
+		"bad certificate": {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=" + file},
+			[]string{"TLSLIFT_UPSTREAM_CERT_FILE: " + file, "both in PEM form"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -405,15 +297,6 @@ func TestListenErrorRemedies(t *testing.T) {
 	}
 }
 
-// configOf is what a service makes of its settings.
-func configOf(s *service) (proxy.Config, error) {
-	var err error
-	if s.upstream, err = s.wayOut(); err != nil {
-		return proxy.Config{}, err
-	}
-	return s.proxyConfig()
-}
-
 // TestAdminBreaks: without its admin address nobody would see how it is.
 func TestAdminBreaks(t *testing.T) {
 	t.Parallel()
@@ -436,48 +319,5 @@ func TestAdminBreaks(t *testing.T) {
 	defer cancel()
 	if err := s.run(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
 		t.Errorf("got %v; %v", err, ctx.Err())
-	}
-}
-
-// TestProxyConfig: what is set reaches the proxy.
-func TestProxyConfig(t *testing.T) {
-	t.Parallel()
-	cloud, err := standin.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cloud.Close)
-	s := &service{cfg: mustLoad(t, map[string]string{
-		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
-		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
-		"TLSLIFT_CIPHERS":                    "aes,rc4",
-		"TLSLIFT_DH_BITS":                    "2048",
-		"TLSLIFT_MAX_CONNECTIONS":            "7",
-		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
-		"TLSLIFT_HANDSHAKE_TIMEOUT":          "1s",
-		"TLSLIFT_IDLE_TIMEOUT":               "2s",
-		"TLSLIFT_DRAIN_TIMEOUT":              "3s",
-		"TLSLIFT_CONNECT_TO":                 "a.example:1=b.example:2",
-		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
-		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(cloud.RootPEM())),
-	})}
-	got, err := configOf(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Legacy.RC4 || got.Legacy.DES || got.DHBits != 2048 ||
-		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
-		t.Errorf("got %+v", got)
-	}
-	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.DrainTimeout != 3*time.Second {
-		t.Errorf("got timeouts %v, %v, %v", got.HandshakeTimeout, got.IdleTimeout, got.DrainTimeout)
-	}
-	if got.Upstream.ConnectTo["a.example:1"] != "b.example:2" || got.Upstream.Proxy.Host != "proxy:3128" ||
-		!got.Upstream.Roots.Equal(cloud.Roots()) || got.Upstream.Certificate != nil {
-		t.Errorf("got %+v", got.Upstream)
-	}
-	s.cfg = mustLoad(t, nil)
-	if got, err := configOf(s); err != nil || got.Legacy.RC4 || len(got.TrustedProxies) != 0 || got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
-		t.Errorf("without settings: got %+v, %v", got, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/atomicfile"
 )
 
@@ -18,8 +19,8 @@ const maxStateFile = 8 << 20
 // was there before or what was saved.
 type stateFile struct{ path string }
 
-// stateFile returns the state file of a name.
-func (c *Config) stateFile(name string) stateFile {
+// stateFileOf returns the state file of a name.
+func stateFileOf(c *settings.Config, name string) stateFile {
 	return stateFile{filepath.Join(c.StateDir, name)}
 }
 

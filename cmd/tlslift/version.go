@@ -5,9 +5,11 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
 
-// buildVersion is the release, or else what the Go tool recorded, which is
+// buildVersion returns the release, or else what the Go tool recorded, which is
 // "(devel)" for a build of a changed checkout.
 func buildVersion() string {
 	if version != "" {
@@ -19,7 +21,7 @@ func buildVersion() string {
 	return "(devel)"
 }
 
-// buildRevision is the commit that was built, or empty if it is not known.
+// buildRevision returns the commit that was built, or "" if it was not recorded.
 func buildRevision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -31,6 +33,17 @@ func buildRevision() string {
 		}
 	}
 	return ""
+}
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the Go version and the platform",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return failed(p.printVersion(cmd.OutOrStdout()))
+		},
+	}
 }
 
 func (p *program) printVersion(w io.Writer) error {

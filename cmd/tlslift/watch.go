@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -23,7 +24,7 @@ import (
 const (
 	// watchWait is how long one question may wait for a connection.
 	watchWait = 25 * time.Second
-	// watchRetry is the time between questions to a tlslift that has gone.
+	// watchRetry is the time between questions to a tlslift that does not answer.
 	watchRetry = time.Second
 )
 
@@ -33,9 +34,10 @@ func (p *program) watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow the connections of a running tlslift",
-		Long: `Prints a line for each connection when it ends, and the remedy below one with a
-problem, until Ctrl-C. It asks the tlslift that listens on TLSLIFT_ADMIN_LISTEN
-and reads the same settings as serve. NO_COLOR turns colours off.`,
+		Long: `Prints a line for each connection when it ends, until Ctrl-C; below a connection
+that had a problem, also the cause and the remedy. It asks the tlslift that
+listens on TLSLIFT_ADMIN_LISTEN and reads the same settings as serve. NO_COLOR in
+the environment turns colours off.`,
 		Example: `  tlslift watch
   tlslift watch --client scanner-2nd-floor`,
 		Args: cobra.NoArgs,
@@ -47,20 +49,20 @@ and reads the same settings as serve. NO_COLOR turns colours off.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			w := &watch{
-				cfg: cfg, client: client, before: before, retry: watchRetry,
+				admin: adminclient.New(cfg), client: client, before: before, retry: watchRetry,
 				out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
 			}
 			return failed(w.run(ctx))
 		},
 	}
-	cmd.Flags().StringVar(&client, "client", "", "only those of the client with this `NAME` or address")
-	cmd.Flags().IntVar(&before, "last", 10, "how many earlier connections to begin with; `N` up to 1000")
+	cmd.Flags().StringVar(&client, "client", "", "print only connections of the client with this `NAME` or address")
+	cmd.Flags().IntVar(&before, "last", 10, "begin with the last `N` connections, up to 1000")
 	return cmd
 }
 
 // A watch follows connections.
 type watch struct {
-	cfg        *Config
+	admin      *adminclient.Client
 	client     string
 	before     int // connections to begin with
 	retry      time.Duration
@@ -73,7 +75,7 @@ type watch struct {
 func (w *watch) run(ctx context.Context) error {
 	seen, err := w.next(ctx, statuspage.Connections{})
 	for ctx.Err() == nil {
-		var gone notAnswering
+		var gone adminclient.UnreachableError
 		switch {
 		case err == nil:
 			seen, err = w.next(ctx, seen)
@@ -92,7 +94,7 @@ func (w *watch) run(ctx context.Context) error {
 	return nil
 }
 
-// pause says whether to go on.
+// pause waits before the next question; it reports whether to ask it.
 func (w *watch) pause(ctx context.Context) bool {
 	timer := time.NewTimer(w.retry)
 	defer timer.Stop()
@@ -104,19 +106,19 @@ func (w *watch) pause(ctx context.Context) bool {
 	}
 }
 
-// next asks for the connections after seen, and prints them. On an error, it
-// returns seen. The zero value asks for the last connections.
+// next asks for the connections after seen, and prints them. On an error, seen stays as
+// it is. The zero value asks for the last connections.
 func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspage.Connections, error) {
-	q := question{path: "/api/v1/connections", query: url.Values{"client": {w.client}}, wait: watchWait}
+	q := adminclient.Question{Path: "/api/v1/connections", Query: url.Values{"client": {w.client}}, Wait: watchWait}
 	if seen.Started == "" {
-		q.query.Set("limit", strconv.Itoa(w.before))
+		q.Query.Set("limit", strconv.Itoa(w.before))
 	} else {
-		q.query.Set("after", strconv.FormatUint(seen.Last, 10))
-		q.query.Set("started", seen.Started)
-		q.query.Set("wait", watchWait.String())
+		q.Query.Set("after", strconv.FormatUint(seen.Last, 10))
+		q.Query.Set("started", seen.Started)
+		q.Query.Set("wait", watchWait.String())
 	}
 	var answer statuspage.Connections
-	if err := askJSON(ctx, w.cfg, q, &answer); err != nil {
+	if err := w.admin.AskJSON(ctx, q, &answer); err != nil {
 		return seen, err
 	}
 	for i := range answer.Connections {
@@ -127,7 +129,7 @@ func (w *watch) next(ctx context.Context, seen statuspage.Connections) (statuspa
 	return answer, nil
 }
 
-// text is what is printed of a connection; it ends its line.
+// text returns the lines that are printed of a connection.
 func (w *watch) text(c *inventory.Connection) string {
 	var b strings.Builder
 	clean := func(s string) string { return oneLine(s, maxCell) }
@@ -140,12 +142,13 @@ func (w *watch) text(c *inventory.Connection) string {
 	}
 	fmt.Fprintf(&b, "  %s\n", c.Duration().Round(time.Millisecond))
 	if c.Reason != "" {
-		fmt.Fprintf(&b, "          %s: %s\n          %s\n", clean(string(c.Reason)), oneLine(c.Cause, maxSentence), oneLine(c.Remedy, maxSentence))
+		fmt.Fprintf(&b, "          %s: %s\n          %s\n", clean(string(c.Reason)),
+			oneLine(c.Cause, maxSentence), oneLine(c.Remedy, maxSentence))
 	}
 	return b.String()
 }
 
-// agreed says what TLS was used, or else offered.
+// agreed returns which TLS was used, or else offered.
 func agreed(c *inventory.Connection) string {
 	switch {
 	case c.ClientTLS != "" && c.UpstreamTLS != "":
@@ -163,7 +166,7 @@ func versionPart(s string) string {
 	return strings.Join(words[:min(2, len(words))], " ")
 }
 
-// coloured pads an outcome, and colours it on a terminal.
+// coloured returns an outcome, padded and on a terminal coloured.
 func (w *watch) coloured(o record.Outcome) string {
 	text := fmt.Sprintf("%-7s", oneLine(string(o), maxCell))
 	if !w.colours {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/proxy/spelling"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -50,30 +51,18 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) map[string]b
 func (r *reader) unknown(key *yaml.Node, fields []field) string {
 	var known []string
 	for _, f := range fields {
-		if near(strings.ToLower(key.Value), f.key, 2) {
-			r.wrong(key, "unknown key %.60q; did you mean %s?", key.Value, f.key)
-			return f.key
-		}
 		known = append(known, f.key)
 	}
-	if len(known) == 1 {
+	near := spelling.Nearest(strings.ToLower(key.Value), known)
+	switch {
+	case near != "":
+		r.wrong(key, "unknown key %.60q; did you mean %s?", key.Value, near)
+	case len(known) == 1:
 		r.wrong(key, "unknown key %.60q; the only key here is %s", key.Value, known[0])
-	} else {
+	default:
 		r.wrong(key, "unknown key %.60q; known keys are %s", key.Value, enumerate(known, "and"))
 	}
-	return ""
-}
-
-// near reports whether at most so many letters must be inserted, removed or
-// replaced to turn a into b.
-func near(a, b string, edits int) bool {
-	for a != "" && b != "" && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
-	if a == "" || b == "" {
-		return len(a)+len(b) <= edits
-	}
-	return edits > 0 && (near(a[1:], b, edits-1) || near(a, b[1:], edits-1) || near(a[1:], b[1:], edits-1))
+	return near
 }
 
 // word reads one of the given words, in upper or lower case, and returns it in

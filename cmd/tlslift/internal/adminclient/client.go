@@ -1,0 +1,179 @@
+// Package adminclient asks the admin address of a running tlslift.
+//
+// It never follows HTTP_PROXY, and trusts the certificate of the web
+// configuration file alone.
+package adminclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/statuspage"
+)
+
+const (
+	// maxAnswer is above the answer about the most clients that are kept.
+	maxAnswer     = 256 << 20
+	answerTimeout = time.Minute
+	// maxErrorText bounds what an error repeats of an answer.
+	maxErrorText = 500
+)
+
+// A Client asks the tlslift that has its admin listener where the settings say.
+type Client struct {
+	// Address is the one of ADMIN_LISTEN; empty means that there is none to ask.
+	Address settings.Address
+	// WebConfigFile is the one of ADMIN_WEB_CONFIG_FILE; empty means plain HTTP.
+	WebConfigFile string
+}
+
+// New returns a client for the admin address of cfg.
+func New(cfg *settings.Config) *Client { return &Client{cfg.AdminListen, cfg.AdminWebConfig} }
+
+// A Question is one to the admin address.
+type Question struct {
+	Path  string
+	Query url.Values
+	// Wait is how long the answer may take beyond what it usually takes.
+	Wait time.Duration
+}
+
+// An UnreachableError is an error of not reaching a tlslift, as opposed to what it
+// answers.
+type UnreachableError struct{ error }
+
+func (e UnreachableError) Unwrap() error { return e.error }
+
+// Ask returns the answer to q.
+func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
+	if c.Address == "" {
+		return nil, errors.New(settings.Prefix + "ADMIN_LISTEN is empty, so there is no address to ask; set it, and restart tlslift with it")
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+q.Wait)
+	defer cancel()
+	response, where, err := c.get(ctx, q.Path+"?"+q.Query.Encode())
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close() // only read from
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return nil, UnreachableError{fmt.Errorf("reading the answer of %s: %w", where, err)}
+	}
+	switch response.StatusCode {
+	case http.StatusOK:
+		return text, nil
+	case http.StatusUnauthorized:
+		return nil, fmt.Errorf("asking %s: it asks for a password, and %sADMIN_WEB_CONFIG_FILE has only its hash; use curl -u NAME %s%s",
+			where, settings.Prefix, where, q.Path)
+	default:
+		return nil, fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?", where, q.Path, errorIn(response.Status, text))
+	}
+}
+
+// get asks for a path with its query. It also returns the URL of the address.
+func (c *Client) get(ctx context.Context, path string) (*http.Response, string, error) {
+	transport, scheme, err := c.transport()
+	if err != nil {
+		return nil, "", err
+	}
+	where := scheme + "://" + reachable(c.Address)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where+path, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return nil, "", UnreachableError{fmt.Errorf("asking %s: %w; "+
+			"is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?",
+			where, settings.SystemError(err), settings.Prefix)}
+	}
+	return response, where, nil
+}
+
+// errorIn returns the text of an error answer.
+func errorIn(status string, text []byte) string {
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(text, &answer) == nil && answer.Error != "" {
+		return statuspage.Printable(answer.Error, maxErrorText)
+	}
+	return statuspage.Printable(status, maxErrorText)
+}
+
+// AskJSON stores the answer to q, which is JSON, in into.
+func (c *Client) AskJSON(ctx context.Context, q Question, into any) error {
+	text, err := c.Ask(ctx, q)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("reading the answer about %s: %w; is it a tlslift of the same version?", q.Path, err)
+	}
+	return nil
+}
+
+// URL returns the URL of the admin address.
+func (c *Client) URL() (string, error) {
+	_, scheme, err := c.transport()
+	if err != nil {
+		return "", err
+	}
+	return scheme + "://" + reachable(c.Address), nil
+}
+
+// transport returns what reaches the admin address, and by which scheme. It is a
+// transport of its own: the default one would go through $HTTP_PROXY.
+func (c *Client) transport() (*http.Transport, string, error) {
+	secure, err := admin.ClientTLS(c.WebConfigFile)
+	if err != nil {
+		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", settings.Prefix, err)
+	}
+	scheme := "http"
+	if secure != nil {
+		scheme = "https"
+	}
+	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: secure}, scheme, nil
+}
+
+// reachable turns an address to listen on into one to connect to: a listener
+// on all addresses of the machine is asked over loopback.
+func reachable(a settings.Address) string {
+	host, port, err := net.SplitHostPort(string(a))
+	if err != nil {
+		return string(a)
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "", err == nil && ip == netip.IPv4Unspecified():
+		host = "127.0.0.1"
+	case err == nil && ip == netip.IPv6Unspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// Harmless returns a whole text without what a terminal would act on.
+func Harmless(text []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' || r == '\t' {
+			return r
+		}
+		if printable := statuspage.Printable(string(r), 1); printable != string(r) {
+			return '\ufffd'
+		}
+		return r
+	}, string(text))
+}

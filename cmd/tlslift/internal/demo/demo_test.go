@@ -1,0 +1,89 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+)
+
+// The demo ends without an error, and shows the clients from the real metrics.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	if err := Run(t.Context(), &out, false); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	for _, want := range []string{
+		"Refused: protocol version not supported.",
+		"Refused: handshake failure.",
+		"tlslift speaks that format itself",
+		"Refused: 421 4.7.66 ",
+		"The printer spoke TLS 1.0 to tlslift, and the mail arrived over TLS 1.3.",
+		"The client spoke TLS 1.0",
+		"The client spoke TLS 1.2, TLS_RSA_WITH_AES_128_CBC_SHA",
+		"tlslift decrypted nothing",
+		"Reason: destination_not_allowed",
+		"TLSLIFT_DESTINATIONS",
+		"passed", "lifted", "refused",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the story lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// A step that differs from the story fails the demo.
+func TestDemoFailsWhenAStepDoes(t *testing.T) {
+	t.Parallel()
+	d, err := newDemo(t.TempDir(), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.cloud.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	ended, err := d.start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.web.Close() // nobody is there to refuse or answer
+	if err := d.play(ctx); err == nil || !strings.Contains(err.Error(), "step 1") {
+		t.Errorf("got %v, want step 1 to fail", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// --keep goes on, with commands to try, until it is stopped.
+func TestDemoKeep(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(ctx, w, true)
+		_ = w.Close()
+	}()
+	var printed bytes.Buffer
+	for buf := make([]byte, 4096); !strings.Contains(printed.String(), "/metrics"); {
+		n, err := r.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after:\n%s", err, printed.String())
+		}
+		printed.Write(buf[:n])
+	}
+	stop()
+	go func() { _, _ = io.Copy(io.Discard, r) }()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"curl --cacert", "openssl s_client"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("no %s to try:\n%s", want, printed.String())
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxEnvFile bounds an env file; a real one has some kilobytes.
+const maxEnvFile = 1 << 20
+
+// An assignment is one NAME=value line of an env file.
+type assignment struct {
+	name, value string
+	line        int
+}
+
+// readEnvFile reads and parses an env file; the error does not repeat path.
+func readEnvFile(path string) ([]assignment, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, SystemError(err)
+	}
+	defer f.Close() // only read from
+	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
+	if err != nil {
+		return nil, SystemError(err)
+	}
+	if len(text) > maxEnvFile {
+		return nil, fmt.Errorf("it has more than %d bytes, which is too long for an env file", maxEnvFile)
+	}
+	return parseEnvFile(string(text))
+}
+
+// parseEnvFile understands the part of systemd's EnvironmentFile format that
+// fits on one line:
+//
+//	file    = { line "\n" }
+//	line    = [ comment | NAME "=" value ]     blanks around each are ignored
+//	comment = ( "#" | ";" ) anything
+//	value   = plain | "'" anything but ' "'" | '"' text '"'
+//
+// A plain value goes to the end of the line: # and backslashes in it are
+// ordinary. Between double quotes, a backslash takes the meaning from a
+// following double quote, backslash, dollar sign or backquote, and is ordinary
+// otherwise. Nothing is expanded. Its error has a line for each wrong line, and
+// never shows a value, which may be a secret.
+func parseEnvFile(text string) ([]assignment, error) {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return nil, errors.New("the file is not UTF-8 text")
+	}
+	var all []assignment
+	var errs []error
+	lineOf := map[string]int{}
+	number := 0
+	// Some editors on Windows begin a file with a byte order mark.
+	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
+		number++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		name, value, err := parseAssignment(line)
+		if err == nil && lineOf[name] != 0 {
+			err = fmt.Errorf("%s is already set in line %d; remove one of the two", name, lineOf[name])
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w", number, err))
+			continue
+		}
+		lineOf[name] = number
+		all = append(all, assignment{name, value, number})
+	}
+	return all, errors.Join(errs...)
+}
+
+// envName is what POSIX calls a name.
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func parseAssignment(line string) (name, value string, err error) {
+	name, value, found := strings.Cut(line, "=")
+	if !found {
+		return "", "", errors.New("there is no =; write NAME=value")
+	}
+	name = strings.TrimSpace(name)
+	if !envName.MatchString(name) {
+		return "", "", fmt.Errorf("%.60q is not a name; write NAME=value, without export", name)
+	}
+	value, err = unquote(strings.TrimSpace(value))
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", name, err)
+	}
+	return name, value, nil
+}
+
+func unquote(s string) (string, error) {
+	switch {
+	case s == "":
+		return "", nil
+	case s[0] == '\'':
+		value, rest, closed := strings.Cut(s[1:], "'")
+		return value, checkEnd(rest, closed)
+	case s[0] == '"':
+		value, rest, closed := cutDoubleQuoted(s[1:])
+		return value, checkEnd(rest, closed)
+	case strings.HasSuffix(s, `\`):
+		return "", errors.New(`a value cannot continue on the next line; quote a value that ends with a backslash`)
+	}
+	return s, nil
+}
+
+func checkEnd(rest string, closed bool) error {
+	switch {
+	case !closed:
+		return errors.New("the quote is not closed on the same line")
+	case strings.TrimSpace(rest) != "":
+		return errors.New("something follows the closing quote")
+	}
+	return nil
+}
+
+// cutDoubleQuoted returns what is before and after the closing quote.
+func cutDoubleQuoted(s string) (value, rest string, closed bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			return b.String(), s[i+1:], true
+		case s[i] == '\\' && i+1 < len(s) && strings.IndexByte("\"\\$`", s[i+1]) >= 0:
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return "", "", false
+}

@@ -1,0 +1,89 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"reflect"
+
+	"github.com/caarlos0/env/v11"
+
+	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// Load returns all settings. Its error has a line for everything that is wrong.
+func (s Source) Load() (*Config, error) {
+	all, wrong := s.values()
+	texts := make(map[string]string, len(all))
+	for name, v := range all {
+		texts[name] = v.text
+	}
+	cfg := &Config{}
+	err := env.ParseWithOptions(cfg, env.Options{
+		Environment: texts,
+		Prefix:      Prefix,
+		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[url.URL](): parseProxyURL},
+	})
+	unparsed := parseProblems(err)
+	wrong = append(append(wrong, unparsed...), cfg.check()...)
+	if len(unparsed) == 0 {
+		wrong = append(wrong, cfg.checkListeners()...)
+	}
+	return cfg, wrong.asError()
+}
+
+// parseProblems turns the errors about fields into problems of settings.
+func parseProblems(err error) problems {
+	var all env.AggregateError
+	if err != nil && !errors.As(err, &all) {
+		return problems{{text: err.Error()}}
+	}
+	var wrong problems
+	for _, err := range all.Errors {
+		var parse env.ParseError
+		if !errors.As(err, &parse) {
+			wrong = append(wrong, problem{text: err.Error()})
+			continue
+		}
+		field, _ := reflect.TypeFor[Config]().FieldByName(parse.Name)
+		wrong = append(wrong, wrongSetting(field.Tag.Get("env"), parse.Err))
+	}
+	return wrong
+}
+
+// check finds what is missing.
+func (c *Config) check() problems {
+	var wrong problems
+	if c.StateDir == "" {
+		wrong = append(wrong, wrongSetting("STATE_DIR", errors.New("it has no default here, because the environment has no home directory")))
+	}
+	if (c.UpstreamCert == "") != (c.UpstreamKey == "") {
+		missing, given, file := "UPSTREAM_KEY_FILE", "UPSTREAM_CERT_FILE", c.UpstreamCert
+		if c.UpstreamCert == "" {
+			missing, given, file = given, missing, c.UpstreamKey
+		}
+		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, but %s%s is %q", Prefix, given, file)))
+	}
+	if err := admin.CheckWebConfig(c.AdminWebConfig); err != nil {
+		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
+	}
+	_, mistakes, _ := c.clientTable() // what cannot be read is no wrong setting
+	return append(wrong, mistakes...)
+}
+
+// checkListeners finds listeners that lead to a destination that is not allowed. It needs
+// all of the settings.
+func (c *Config) checkListeners() problems {
+	allowed, err := policy.New(c.Instance, c.Destinations)
+	if err != nil {
+		return problems{wrongSetting("DESTINATIONS", err)}
+	}
+	var wrong problems
+	for _, l := range c.Listen {
+		if err := l.Check(allowed); err != nil {
+			wrong = append(wrong, wrongSetting("LISTEN", fmt.Errorf("%s: %w; add it to %sDESTINATIONS", l, err, Prefix)))
+		}
+	}
+	return wrong
+}

@@ -1,0 +1,238 @@
+// Package settings has the settings of tlslift: their names, defaults and
+// meaning, where they come from, and their values, parsed and checked.
+//
+// It refuses unknown names and values that it cannot read: nothing that an operator
+// wrote is silently without effect.
+package settings
+
+import (
+	"net/url"
+
+	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/policy"
+)
+
+// Prefix begins the name of every setting.
+const Prefix = "TLSLIFT_"
+
+// A Config has every setting, parsed and checked.
+//
+// This is the one place where a setting is added: a field here, with its name in
+// the tag, and a row of that name in table below, in the same position.
+// TestFieldsMatchRows fails while one of the two is missing. Then
+// `go test ./cmd/tlslift -update` writes the setting into the documents and the
+// example of an env file. A kind of value that has no type yet gets one in
+// values.go.
+type Config struct {
+	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
+	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
+	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
+	StateDir         string                                  `env:"STATE_DIR"`
+	Instance         policy.Instance                         `env:"M365_INSTANCE"`
+	Refresh          truth                                   `env:"M365_REFRESH"`
+	ClientNets       networks                                `env:"CLIENT_NETS"`
+	TrustedProxies   networks                                `env:"TRUSTED_PROXIES"`
+	Destinations     list[policy.Endpoint, *policy.Endpoint] `env:"DESTINATIONS"`
+	ConnectTo        connections                             `env:"CONNECT_TO"`
+	UpstreamCAFile   string                                  `env:"UPSTREAM_CA_FILE"`   // empty: the system's roots
+	UpstreamCert     string                                  `env:"UPSTREAM_CERT_FILE"` // empty: none
+	UpstreamKey      string                                  `env:"UPSTREAM_KEY_FILE"`
+	UpstreamProxy    *url.URL                                `env:"UPSTREAM_PROXY"` // nil: none
+	UpstreamMark     Mark                                    `env:"UPSTREAM_MARK"`
+	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
+	DHBits           dhLength                                `env:"DH_BITS"`
+	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
+	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
+	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
+	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
+	HandshakeTimeout timeout                                 `env:"HANDSHAKE_TIMEOUT"`
+	IdleTimeout      timeout                                 `env:"IDLE_TIMEOUT"`
+	DrainTimeout     timeout                                 `env:"DRAIN_TIMEOUT"`
+	MetricsClients   count                                   `env:"METRICS_MAX_CLIENTS"`
+	ClientExpiry     expiry                                  `env:"CLIENT_EXPIRY"` // 0: never forgotten
+	ReverseDNS       truth                                   `env:"REVERSE_DNS"`
+	LogLevel         logLevel                                `env:"LOG_LEVEL"`
+	LogFormat        logFormat                               `env:"LOG_FORMAT"`
+}
+
+// A setting is one row of the documentation of Config.
+type setting struct {
+	name    string              // without the prefix, as in the tag of the field
+	def     string              // the default; empty if there is none or it depends on the machine
+	defText string              // what the documentation says of a default that is not def
+	defOf   func(Source) string // returns a default that depends on the machine; nil if def is the default
+	meaning string              // one paragraph; code stands between backquotes
+	remedy  string              // completes "write …"
+
+	emptyCounts bool // an empty value is a value, and not the same as none
+	secret      bool // a URL whose user and password are never shown
+}
+
+// table has all settings, in the order of Config and of the documentation.
+var table = []setting{
+	{
+		name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587",
+		meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS " +
+			"or implicit TLS, `smtps://`, `imaps://` and `pop3s://` only implicit TLS; `tls://` takes implicit TLS for " +
+			"`?to=host:port`, or else for the client's server name; `redirect://` and `tproxy://` (Linux) take connections " +
+			"that a firewall redirects",
+		remedy: "listener URLs, comma-separated, as in " +
+			"proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443",
+	},
+	{
+		name: "ADMIN_LISTEN", def: "127.0.0.1:9465", emptyCounts: true,
+		meaning: "address of the status page, the CA certificate, /proxy.pac, the API, /metrics, /healthz and /readyz; an empty " +
+			"value turns it off",
+		remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off",
+	},
+	{
+		name: "ADMIN_WEB_CONFIG_FILE",
+		meaning: "file with TLS and passwords for that address, in the web configuration format of Prometheus (exporter-toolkit); " +
+			"without it the address serves plain HTTP to everyone who can reach it",
+		remedy: "the path of a readable file with tls_server_config, basic_auth_users or both",
+	},
+	{
+		name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,
+		meaning: "directory of the CA and of the saved state, such as the clients; it is created if it is missing, and only its " +
+			"owner may read it",
+		remedy: "a directory that only tlslift may read, as in /var/lib/tlslift",
+	},
+	{
+		name: "M365_INSTANCE", def: "worldwide",
+		meaning: "instance of Microsoft 365 whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`",
+		remedy:  "worldwide, gcchigh, dod or china",
+	},
+	{
+		name: "M365_REFRESH", def: "false",
+		meaning: "`true` asks Microsoft's endpoints web service, at most once an hour, for changed hosts and ports; `false` uses " +
+			"the list that is built into tlslift",
+		remedy: "true or false",
+	},
+	{
+		name: "CLIENT_NETS", def: "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10",
+		meaning: "networks that clients may connect from",
+		remedy:  "networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8",
+	},
+	{
+		name:    "TRUSTED_PROXIES",
+		meaning: "networks of load balancers, whose connections begin with a PROXY protocol header (v1 or v2)",
+		remedy:  "networks or addresses, comma-separated, as in 10.0.0.5,10.0.1.0/24",
+	},
+	{
+		name:    "DESTINATIONS",
+		meaning: "host patterns with ports that clients may reach besides Microsoft 365, as in `*.example.com:443`",
+		remedy:  "host:port pairs, comma-separated, as in mail.example.com:587,*.example.com:443",
+	},
+	{
+		name: "CONNECT_TO",
+		meaning: "`host:port=addr:port` pairs: for the destination host:port, tlslift connects to addr:port; the certificate is still " +
+			"checked for host",
+		remedy: "pairs, comma-separated, as in outlook.office365.com:443=10.1.2.3:8443",
+	},
+	{
+		name: "UPSTREAM_CA_FILE", defText: "the system's",
+		meaning: "PEM file of the root certificates that destinations are verified with",
+		remedy:  "the path of a readable PEM file",
+	},
+	{
+		name:    "UPSTREAM_CERT_FILE",
+		meaning: "PEM file of the client certificate that tlslift shows to destinations that ask for one",
+		remedy:  "the path of a readable PEM file, and that of its key in " + Prefix + "UPSTREAM_KEY_FILE",
+	},
+	{
+		name:    "UPSTREAM_KEY_FILE",
+		meaning: "PEM file of that certificate's private key",
+		remedy:  "the path of a readable PEM file, and that of its certificate in " + Prefix + "UPSTREAM_CERT_FILE",
+	},
+	{ //nolint:gosec // the password of an example
+		name: "UPSTREAM_PROXY", secret: true,
+		meaning: "`http://` or `https://` URL of the proxy through which tlslift reaches destinations",
+		remedy:  "a URL, as in http://user:password@proxy.example.com:3128",
+	},
+	{
+		name: "UPSTREAM_MARK", def: "auto",
+		meaning: "firewall mark (`SO_MARK`, Linux) of tlslift's own connections, so that redirecting rules can exempt them; `auto` " +
+			"is `0x746c` if there is a `redirect://` or `tproxy://` listener and the system permits it; `0` means no mark",
+		remedy: "auto, 0, or a number up to 0xffffffff",
+	},
+	{
+		name: "CIPHERS", def: "aes,3des",
+		meaning: "legacy cipher suites that clients may use: `aes` and `3des` are always on, `rc4` adds RC4, `des` adds single DES",
+		remedy:  "aes, 3des, rc4 and des, comma-separated",
+	},
+	{
+		name: "DH_BITS", def: "1024",
+		meaning: "size in bits of the group for clients that have only DHE key exchange: `1024` or `2048`; Java 6 and 7 cannot use " +
+			"`2048`",
+		remedy: "1024 or 2048",
+	},
+	{
+		name:    "CLIENTS_FILE",
+		meaning: "YAML file with options for single clients: name, plaintext, ciphers, leaf; SIGHUP reads it again",
+		remedy:  "the path of a readable YAML file",
+	},
+	{
+		name: "CA_CRITICAL_CONSTRAINTS", def: "false",
+		meaning: "`true` marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
+		remedy:  "true or false",
+	},
+	{
+		name: "MAX_CONNECTIONS", def: "10000",
+		meaning: "how many connections may be open at the same time",
+		remedy:  "a whole number above zero",
+	},
+	{
+		name: "MAX_CONNECTIONS_PER_CLIENT", def: "200",
+		meaning: "how many of them may be from one client",
+		remedy:  "a whole number above zero",
+	},
+	{
+		name: "HANDSHAKE_TIMEOUT", def: "30s",
+		meaning: "how long each step of a connection may take before bytes are relayed",
+		remedy:  "a time with its unit, as in 30s",
+	},
+	{
+		name: "IDLE_TIMEOUT", def: "10m",
+		meaning: "how long a connection may be idle before it is closed",
+		remedy:  "a time with its unit, as in 10m",
+	},
+	{
+		name: "DRAIN_TIMEOUT", def: "30s",
+		meaning: "how long open connections may continue after a stop signal",
+		remedy:  "a time with its unit, as in 30s",
+	},
+	{
+		name: "METRICS_MAX_CLIENTS", def: "2000",
+		meaning: "how many clients have metrics of their own; the others share `client=\"other\"`",
+		remedy:  "a whole number above zero",
+	},
+	{
+		name: "CLIENT_EXPIRY", def: "720h",
+		meaning: "how long an inactive client is kept, in the metrics and on the status page; `0` means never forgotten",
+		remedy:  "a time with its unit, as in 720h, or 0 to never forget a client",
+	},
+	{
+		name: "REVERSE_DNS", def: "false",
+		meaning: "`true` asks the machine's name servers for the names of clients, each at most once a day",
+		remedy:  "true or false",
+	},
+	{
+		name: "LOG_LEVEL", def: "info",
+		meaning: "lowest level of log lines that are written: `debug`, `info`, `warn` or `error`",
+		remedy:  "debug, info, warn or error",
+	},
+	{
+		name: "LOG_FORMAT", defText: "`text` on a terminal, else `json`", defOf: logFormatDefault,
+		meaning: "format of the log lines on standard error: `text` or `json`",
+		remedy:  "text or json",
+	},
+}
+
+// names returns the full names, in the order of table.
+func names() []string {
+	all := make([]string, len(table))
+	for i, row := range table {
+		all[i] = Prefix + row.name
+	}
+	return all
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/standin"
+)
+
+// configOf is what a service makes of its settings.
+func configOf(s *service) (proxy.Config, error) {
+	var err error
+	if s.upstream, err = s.egress(); err != nil {
+		return proxy.Config{}, err
+	}
+	return s.proxyConfig()
+}
+
+// TestProxyConfig: what is set reaches the proxy.
+func TestProxyConfig(t *testing.T) {
+	t.Parallel()
+	cloud, err := standin.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cloud.Close)
+	s := &service{cfg: mustLoad(t, map[string]string{
+		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
+		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
+		"TLSLIFT_CIPHERS":                    "aes,rc4",
+		"TLSLIFT_DH_BITS":                    "2048",
+		"TLSLIFT_MAX_CONNECTIONS":            "7",
+		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
+		"TLSLIFT_HANDSHAKE_TIMEOUT":          "1s",
+		"TLSLIFT_IDLE_TIMEOUT":               "2s",
+		"TLSLIFT_DRAIN_TIMEOUT":              "3s",
+		"TLSLIFT_CONNECT_TO":                 "a.example:1=b.example:2",
+		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
+		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(cloud.RootPEM())),
+	})}
+	got, err := configOf(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Legacy.RC4 || got.Legacy.DES ||
+		got.DHBits != 2048 ||
+		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
+		t.Errorf("got %+v", got)
+	}
+	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.DrainTimeout != 3*time.Second {
+		t.Errorf("got timeouts %v, %v, %v", got.HandshakeTimeout, got.IdleTimeout, got.DrainTimeout)
+	}
+	if got.Upstream.ConnectTo["a.example:1"] != "b.example:2" || got.Upstream.Proxy.Host != "proxy:3128" ||
+		!got.Upstream.Roots.Equal(cloud.Roots()) || got.Upstream.Certificate != nil {
+		t.Errorf("got %+v", got.Upstream)
+	}
+	s.cfg = mustLoad(t, nil)
+	if got, err := configOf(s); err != nil || got.Legacy.RC4 || len(got.TrustedProxies) != 0 ||
+		got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
+		t.Errorf("without settings: got %+v, %v", got, err)
+	}
+}
