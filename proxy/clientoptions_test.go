@@ -9,7 +9,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/clientfile"
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // table parses a clients file.
@@ -26,7 +26,7 @@ func table(t *testing.T, text string) *clientfile.Table {
 // and a new table holds for the next connection.
 func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{MX: true}, func(c *proxy.Config) {
+	w := newMailWorld(t, fakem365.MailOptions{MX: true}, func(c *proxy.Config) {
 		c.Clients = table(t, "clients:\n- {name: old scanner, network: 127.0.0.0/8, plaintext: allow}\n")
 	})
 	for _, tt := range []struct {
@@ -45,8 +45,8 @@ func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
 		}
 		client := w.client(tls.VersionTLS10)
 		client.Proxy, client.Address = "", w.at[tt.via]
-		_, err := client.SendMail(t.Context(), standin.Mail{Security: standin.NoTLS, From: mailbox, To: []string{mailbox}})
-		var refusal *standin.ReplyError
+		_, err := client.SendMail(t.Context(), fakem365.Mail{Security: fakem365.NoTLS, From: mailbox, To: []string{mailbox}})
+		var refusal *fakem365.ReplyError
 		switch {
 		case tt.allowed && err != nil:
 			t.Errorf("%s: %v", tt.name, err)
@@ -62,8 +62,8 @@ func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
 // A client gets the kind of certificate and the suites that the file says.
 func TestClientOptionsDecideAboutTLS(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, https(t, cloud, standin.TLSOptions{}).Addr(), func(c *proxy.Config) {
+	fake := newFake(t)
+	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), func(c *proxy.Config) {
 		c.Clients = table(t, "clients:\n- {name: xp, address: 127.0.0.1, ciphers: [rc4], leaf: {hash: sha1, bits: 1024, chain: leaf+ca}}\n")
 	})
 	cfg := w.oldConfig()

@@ -14,10 +14,10 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 // redirectedTo opens a connection as a balancer does that says where the client
@@ -42,10 +42,10 @@ const operatorHost = "mail.office.com" // which the CA may sign for
 
 // newRedirectWorld has clients behind a balancer. Every destination leads to
 // the echoing server; the operator's name is at 203.0.113.7.
-func newRedirectWorld(t *testing.T, l listener.URL, server *standin.Server, cloud *standin.Cloud, mail ...*standin.MailServer) *world {
+func newRedirectWorld(t *testing.T, l listener.URL, server *fakem365.Server, fake *fakem365.Service, mail ...*fakem365.MailServer) *world {
 	t.Helper()
 	l.Scheme, l.Address = listener.SchemeRedirect, "127.0.0.1:0"
-	return newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+	return newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 		own, err := policy.ParseEndpoint(operatorHost + ":443")
 		if err != nil {
 			t.Fatal(err)
@@ -73,8 +73,8 @@ func noNameServer(context.Context, string, string) (net.Conn, error) {
 
 func TestRedirectedDestination(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := echo(t, cloud)
+	fake := newFake(t)
+	server := echo(t, fake)
 	for name, tt := range map[string]struct {
 		listener   listener.URL
 		original   string
@@ -106,7 +106,7 @@ func TestRedirectedDestination(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newRedirectWorld(t, tt.listener, server, cloud)
+			w := newRedirectWorld(t, tt.listener, server, fake)
 			cfg := w.oldConfig()
 			// To crypto/tls an address is no server name to send. Without one it
 			// cannot be content with the certificate, but gets one.
@@ -127,9 +127,9 @@ func TestRedirectedDestination(t *testing.T) {
 
 func TestNotRedirected(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := echo(t, cloud)
-	w := newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+	fake := newFake(t)
+	server := echo(t, fake)
+	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 		c.Listeners = []listener.URL{{Scheme: listener.SchemeRedirect, Address: "127.0.0.1:0", Bypass: true}}
 	})
 	err := tls.Client(dial(t, w.tls), w.oldConfig()).Handshake()
@@ -144,8 +144,8 @@ func TestNotRedirected(t *testing.T) {
 // A balancer that says the listener's own address says nothing.
 func TestRedirectedToOurselves(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newRedirectWorld(t, listener.URL{Bypass: true}, echo(t, cloud), cloud)
+	fake := newFake(t)
+	w := newRedirectWorld(t, listener.URL{Bypass: true}, echo(t, fake), fake)
 	conn := w.redirectedTo(w.tls)
 	if _, err := conn.Read(make([]byte, 7)); err != nil && !errors.Is(err, io.EOF) {
 		t.Error(err)
@@ -168,23 +168,23 @@ func TestRedirectedServerNameBehindStartTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cloud := newCloud(t)
-			first, err := cloud.ServeSMTP(standin.MailOptions{Accounts: accounts})
+			fake := newFake(t)
+			first, err := fake.ServeSMTP(fakem365.MailOptions{Accounts: accounts})
 			if err != nil {
 				t.Fatal(err)
 			}
-			second, err := cloud.ServeSMTP(standin.MailOptions{Accounts: accounts})
+			second, err := fake.ServeSMTP(fakem365.MailOptions{Accounts: accounts})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newRedirectWorld(t, listener.URL{}, echo(t, cloud), cloud, first, second)
+			w := newRedirectWorld(t, listener.URL{}, echo(t, fake), fake, first, second)
 			raw := w.redirectedTo("52.96.1.2:587")
 			r := bufio.NewReader(raw)
 			talk(t, raw, r, "", "220 ")
 			talk(t, raw, r, "EHLO printer", "250 ")
 			talk(t, raw, r, "STARTTLS", "220 ")
 			cfg := w.oldConfig()
-			cfg.RootCAs = cloud.Roots().Clone()
+			cfg.RootCAs = fake.Roots().Clone()
 			cfg.RootCAs.AddCert(w.ca.Certificate())
 			cfg.ServerName, cfg.MaxVersion = tt.serverName, tt.version
 			conn := tls.Client(raw, cfg)

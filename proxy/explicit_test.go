@@ -31,8 +31,8 @@ func plainWorld(t *testing.T) *world {
 			r.Header.Get("Proxy-Connection")+r.Header.Get("Proxy-Authorization")+r.Header.Get("Upgrade"), body)
 	}))
 	t.Cleanup(web.Close)
-	cloud := newCloud(t)
-	return newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
+	fake := newFake(t)
+	return newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.Upstream.ConnectTo[crlHost+":80"] = web.Listener.Addr().String()
 		c.Upstream.ConnectTo["crl4.digicert.com:80"] = "127.0.0.1:1" // nobody listens there
 		c.Upstream.ConnectTo["late.office365.example:80"] = web.Listener.Addr().String()
@@ -152,8 +152,8 @@ func TestPlainHTTPWithoutNameServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
+	fake := newFake(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.HandshakeTimeout = 100 * time.Millisecond
 		c.Upstream.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
@@ -195,10 +195,10 @@ func TestPlainHTTPNeverSwitchesProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cloud := newCloud(t)
+			fake := newFake(t)
 			got := make(chan string, 1)
 			web := answering(t, answer, got)
-			w := newWorld(t, cloud, "", func(c *proxy.Config) {
+			w := newWorld(t, fake, "", func(c *proxy.Config) {
 				c.Upstream.ConnectTo = map[string]string{crlHost + ":80": web}
 				c.MaxConnectionsPerClient = 1
 			})
@@ -259,10 +259,10 @@ func TestPlainHTTPNeverWhereTLSIsDue(t *testing.T) {
 	t.Parallel()
 	after := make(chan string, 1)
 	server := answering(t, "220 mx\r\n", after)
-	cloud := newCloud(t)
+	fake := newFake(t)
 	const mx = "contoso-com.mail.protection.outlook.com"
 	targets := []string{mx + ":25", "smtp.office365.com:587", host + ":443", host + ":993", host + ":995", host + ":143"}
-	w := newWorld(t, cloud, "", func(c *proxy.Config) {
+	w := newWorld(t, fake, "", func(c *proxy.Config) {
 		c.Upstream.ConnectTo = map[string]string{}
 		for _, target := range targets {
 			c.Upstream.ConnectTo[target] = server

@@ -27,7 +27,7 @@ var layers = []struct {
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
 	{"metrics", []string{"metrics", "metrics/..."}},
-	{"fake servers", []string{"proxy/standin", "proxy/fakem365", "proxy/fakem365/mailbox"}},
+	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/mailbox"}},
 	{"cmd", []string{"cmd/..."}},
 	{"test set-up", []string{"proxy/testenv"}},
 }
@@ -58,7 +58,7 @@ var never = map[string][]string{
 }
 
 // testModules are modules that only tests import.
-var testModules = []string{"github.com/chromedp"}
+var testModules = []string{"github.com/chromedp", "github.com/emersion/go-imap", "github.com/emersion/go-message"}
 
 type goPackage struct {
 	ImportPath string

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 const (
@@ -27,7 +27,7 @@ const (
 	password   = "not for the log"
 )
 
-var accounts = []standin.Account{
+var accounts = fakem365.Accounts{
 	{Address: mailbox, Password: password},
 	{Address: "off@contoso.com", Password: password, SMTPDisabled: true},
 }
@@ -35,7 +35,7 @@ var accounts = []standin.Account{
 // A mailWorld is a tlslift with mail listeners in front of a mail server.
 type mailWorld struct {
 	*world
-	server *standin.MailServer
+	server *fakem365.MailServer
 	at     map[string]string // host:port by what the listener is for
 }
 
@@ -50,16 +50,16 @@ const (
 
 // newMailWorld starts them. Where o says implicit TLS, port 465 of the
 // destination leads there, else port 587.
-func newMailWorld(t *testing.T, o standin.MailOptions, change func(*proxy.Config)) *mailWorld {
+func newMailWorld(t *testing.T, o fakem365.MailOptions, change func(*proxy.Config)) *mailWorld {
 	t.Helper()
-	cloud := newCloud(t)
+	fake := newFake(t)
 	o.Accounts = accounts
-	server, err := cloud.ServeSMTP(o)
+	server, err := fake.ServeSMTP(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &mailWorld{server: server, at: map[string]string{}}
-	w.world = newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+	w.world = newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 		mailListeners(t, c, server.Addr())
 		if change != nil {
 			change(c)
@@ -92,7 +92,7 @@ func mailListeners(t *testing.T, c *proxy.Config, upstream string) {
 }
 
 // send sends a mail through one of the listeners.
-func (w *mailWorld) send(via string, c *standin.Client, m standin.Mail) (standin.Sent, error) {
+func (w *mailWorld) send(via string, c *fakem365.Client, m fakem365.Mail) (fakem365.Sent, error) {
 	w.t.Helper()
 	c.Proxy, c.Address = "", w.at[via]
 	if via == viaConnect {
@@ -112,7 +112,7 @@ func (w *mailWorld) send(via string, c *standin.Client, m standin.Mail) (standin
 }
 
 // rsaOnly is a client of TLS 1.2 that knows only RSA key exchange.
-func (w *mailWorld) rsaOnly() *standin.Client {
+func (w *mailWorld) rsaOnly() *fakem365.Client {
 	c := w.client(tls.VersionTLS12)
 	c.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 	return c
@@ -122,26 +122,26 @@ func (w *mailWorld) rsaOnly() *standin.Client {
 // sides begin TLS alike, those who can are passed.
 func TestMailArrives(t *testing.T) {
 	t.Parallel()
-	starttls := newMailWorld(t, standin.MailOptions{}, nil)
-	atOnce := newMailWorld(t, standin.MailOptions{Implicit: true}, nil)
+	starttls := newMailWorld(t, fakem365.MailOptions{}, nil)
+	atOnce := newMailWorld(t, fakem365.MailOptions{Implicit: true}, nil)
 	for _, tt := range []struct {
 		w        *mailWorld
 		via      string
-		security standin.MailSecurity
+		security fakem365.MailSecurity
 		modern   string // why a modern client is lifted; empty: it is passed
 	}{
-		{starttls, viaSMTP, standin.StartTLS, ""},
-		{starttls, viaSMTP, standin.ImplicitTLS, "tls_mode_mismatch"},
-		{starttls, viaSMTPS, standin.ImplicitTLS, "tls_mode_mismatch"},
-		{starttls, viaPlain, standin.StartTLS, ""},
-		{starttls, viaPlain, standin.ImplicitTLS, "tls_mode_mismatch"},
-		{starttls, viaConnect, standin.StartTLS, ""},
-		{atOnce, viaTo465, standin.StartTLS, "tls_mode_mismatch"},
-		{atOnce, viaTo465, standin.ImplicitTLS, ""},
+		{starttls, viaSMTP, fakem365.StartTLS, ""},
+		{starttls, viaSMTP, fakem365.ImplicitTLS, "tls_mode_mismatch"},
+		{starttls, viaSMTPS, fakem365.ImplicitTLS, "tls_mode_mismatch"},
+		{starttls, viaPlain, fakem365.StartTLS, ""},
+		{starttls, viaPlain, fakem365.ImplicitTLS, "tls_mode_mismatch"},
+		{starttls, viaConnect, fakem365.StartTLS, ""},
+		{atOnce, viaTo465, fakem365.StartTLS, "tls_mode_mismatch"},
+		{atOnce, viaTo465, fakem365.ImplicitTLS, ""},
 	} {
 		for _, age := range []struct {
 			name   string
-			client *standin.Client
+			client *fakem365.Client
 			why    string
 		}{
 			{"TLS 1.0", tt.w.client(tls.VersionTLS10), "tls_version"},
@@ -150,7 +150,7 @@ func TestMailArrives(t *testing.T) {
 			{"TLS 1.3", tt.w.client(tls.VersionTLS13), tt.modern},
 		} {
 			t.Run(fmt.Sprintf("%s/%d/%s", tt.via, tt.security, age.name), func(t *testing.T) {
-				sent, err := tt.w.send(tt.via, age.client, standin.Mail{Security: tt.security})
+				sent, err := tt.w.send(tt.via, age.client, fakem365.Mail{Security: tt.security})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -188,11 +188,11 @@ func (w *mailWorld) arrived() {
 // allowed.
 func TestMailWithoutTLS(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, nil)
-	var refusal *standin.ReplyError
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
+	var refusal *fakem365.ReplyError
 	client := w.client(tls.VersionTLS10)
 	client.Proxy, client.Address = "", w.at[viaSMTP]
-	_, err := client.SendMail(t.Context(), standin.Mail{Security: standin.NoTLS, From: mailbox, To: []string{mailbox}})
+	_, err := client.SendMail(t.Context(), fakem365.Mail{Security: fakem365.NoTLS, From: mailbox, To: []string{mailbox}})
 	if !errors.As(err, &refusal) || refusal.Code != 530 || !strings.HasPrefix(refusal.Text, "5.7.0 ") {
 		t.Fatalf("got %v, want 530 5.7.0", err)
 	}
@@ -201,7 +201,7 @@ func TestMailWithoutTLS(t *testing.T) {
 		t.Errorf("record %+v", rec)
 	}
 	for _, helo := range []bool{false, true} {
-		if _, err := w.send(viaPlain, w.client(tls.VersionTLS10), standin.Mail{Security: standin.NoTLS, HELO: helo}); err != nil {
+		if _, err := w.send(viaPlain, w.client(tls.VersionTLS10), fakem365.Mail{Security: fakem365.NoTLS, HELO: helo}); err != nil {
 			t.Fatal(err)
 		}
 		rec = w.expect(record.OutcomeLifted, "")
@@ -215,8 +215,8 @@ func TestMailWithoutTLS(t *testing.T) {
 // Devices err in ways that keep mail from no other server.
 func TestMailQuirks(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, nil)
-	for name, m := range map[string]standin.Mail{
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
+	for name, m := range map[string]fakem365.Mail{
 		"HELO instead of EHLO": {HELO: true},
 		"odd name":             {Name: "2nd floor <HP>"},
 		"bracketed name":       {Name: "[192.168.1.9]"},
@@ -236,7 +236,7 @@ func TestMailQuirks(t *testing.T) {
 // destination gets one on its behalf.
 func TestMailNoSecondEHLO(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, nil)
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
 	raw := dial(t, w.at[viaSMTP])
 	r := bufio.NewReader(raw)
 	talk(t, raw, r, "", "220 ")
@@ -280,9 +280,9 @@ func talk(t *testing.T, conn io.Writer, r *bufio.Reader, command, want string) {
 // lifted in the same connection; the destination hears a second opening.
 func TestMailPassElseLift(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{TLS: standin.TLSOptions{MinVersion: tls.VersionTLS13}}, nil)
+	w := newMailWorld(t, fakem365.MailOptions{TLS: fakem365.TLSOptions{MinVersion: tls.VersionTLS13}}, nil)
 	for i := range 2 {
-		sent, err := w.send(viaSMTP, w.client(tls.VersionTLS12), standin.Mail{})
+		sent, err := w.send(viaSMTP, w.client(tls.VersionTLS12), fakem365.Mail{})
 		if err != nil || !w.lifted(sent.TLS) {
 			t.Fatal(err)
 		}
@@ -299,23 +299,23 @@ func TestMailPassElseLift(t *testing.T) {
 // What Microsoft 365 answers is counted, and explained where it is known.
 func TestMailReplies(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{MaxMessage: 1000}, nil)
+	w := newMailWorld(t, fakem365.MailOptions{MaxMessage: 1000}, nil)
 	for name, tt := range map[string]struct {
-		mail   standin.Mail
+		mail   fakem365.Mail
 		reply  string
 		reason record.Reason
 	}{
-		"taken":            {standin.Mail{}, "", ""},
-		"wrong password":   {standin.Mail{User: "nobody@contoso.com"}, "535 5.7.3", record.ReasonSMTPAuthFailed},
-		"SMTP AUTH is off": {standin.Mail{User: "off@contoso.com"}, "535 5.7.139", record.ReasonSMTPAuthDisabled},
-		"another sender":   {standin.Mail{From: "ceo@contoso.com"}, "550 5.7.60", record.ReasonSMTPSendAsDenied},
-		"too large":        {standin.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", record.ReasonSMTPMessageTooLarge},
+		"taken":            {fakem365.Mail{}, "", ""},
+		"wrong password":   {fakem365.Mail{User: "nobody@contoso.com"}, "535 5.7.3", record.ReasonSMTPAuthFailed},
+		"SMTP AUTH is off": {fakem365.Mail{User: "off@contoso.com"}, "535 5.7.139", record.ReasonSMTPAuthDisabled},
+		"another sender":   {fakem365.Mail{From: "ceo@contoso.com"}, "550 5.7.60", record.ReasonSMTPSendAsDenied},
+		"too large":        {fakem365.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", record.ReasonSMTPMessageTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, via := range []string{viaSMTP, viaPlain} {
 				m := tt.mail
 				if via == viaPlain {
-					m.Security = standin.NoTLS
+					m.Security = fakem365.NoTLS
 				}
 				_, err := w.send(via, w.client(tls.VersionTLS10), m)
 				if (err == nil) != (tt.reason == "") {
@@ -337,27 +337,27 @@ func TestMailReplies(t *testing.T) {
 // its own protocol, in plaintext or inside its TLS.
 func TestMailUpstreamTrouble(t *testing.T) {
 	t.Parallel()
-	down := newMailWorld(t, standin.MailOptions{}, nil)
+	down := newMailWorld(t, fakem365.MailOptions{}, nil)
 	down.server.Close()
-	wrong := newMailWorld(t, standin.MailOptions{TLS: standin.TLSOptions{Names: []string{"evil.example"}}}, nil)
+	wrong := newMailWorld(t, fakem365.MailOptions{TLS: fakem365.TLSOptions{Names: []string{"evil.example"}}}, nil)
 	for _, tt := range []struct {
 		w        *mailWorld
 		via      string
-		security standin.MailSecurity
+		security fakem365.MailSecurity
 		reason   record.Reason
 	}{
-		{down, viaSMTP, standin.StartTLS, record.ReasonUpstreamRefused},
-		{down, viaSMTP, standin.ImplicitTLS, record.ReasonUpstreamRefused},
-		{down, viaSMTPS, standin.ImplicitTLS, record.ReasonUpstreamRefused},
-		{down, viaPlain, standin.NoTLS, record.ReasonUpstreamRefused},
-		{wrong, viaSMTP, standin.StartTLS, record.ReasonUpstreamCertName},
-		{wrong, viaSMTPS, standin.ImplicitTLS, record.ReasonUpstreamCertName},
-		{wrong, viaPlain, standin.NoTLS, record.ReasonUpstreamCertName},
-		{wrong, viaConnect, standin.StartTLS, record.ReasonUpstreamCertName},
+		{down, viaSMTP, fakem365.StartTLS, record.ReasonUpstreamRefused},
+		{down, viaSMTP, fakem365.ImplicitTLS, record.ReasonUpstreamRefused},
+		{down, viaSMTPS, fakem365.ImplicitTLS, record.ReasonUpstreamRefused},
+		{down, viaPlain, fakem365.NoTLS, record.ReasonUpstreamRefused},
+		{wrong, viaSMTP, fakem365.StartTLS, record.ReasonUpstreamCertName},
+		{wrong, viaSMTPS, fakem365.ImplicitTLS, record.ReasonUpstreamCertName},
+		{wrong, viaPlain, fakem365.NoTLS, record.ReasonUpstreamCertName},
+		{wrong, viaConnect, fakem365.StartTLS, record.ReasonUpstreamCertName},
 	} {
 		t.Run(fmt.Sprintf("%s/%d/%s", tt.via, tt.security, tt.reason), func(t *testing.T) {
-			var refusal *standin.ReplyError
-			_, err := tt.w.send(tt.via, tt.w.client(tls.VersionTLS10), standin.Mail{Security: tt.security})
+			var refusal *fakem365.ReplyError
+			_, err := tt.w.send(tt.via, tt.w.client(tls.VersionTLS10), fakem365.Mail{Security: tt.security})
 			if !errors.As(err, &refusal) || refusal.Code != 421 || !strings.HasPrefix(refusal.Text, "4.4.1 ") ||
 				!strings.Contains(refusal.Text, string(tt.reason)) || !strings.Contains(refusal.Text, tt.reason.Cause()) {
 				t.Errorf("got %v, want 421 4.4.1 with the reason", err)
@@ -373,26 +373,26 @@ func TestMailUpstreamTrouble(t *testing.T) {
 // A connector that goes by certificate sees ours.
 func TestMailClientCertificate(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	certificate, err := cloud.Certificate(standin.CertOptions{Names: []string{"contoso.com"}})
+	fake := newFake(t)
+	certificate, err := fake.Certificate(fakem365.CertOptions{Names: []string{"contoso.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := cloud.ServeSMTP(standin.MailOptions{MX: true, TLS: standin.TLSOptions{
-		Names: []string{"*.mail.protection.outlook.com"}, ClientCAs: cloud.Roots(),
+	server, err := fake.ServeSMTP(fakem365.MailOptions{MX: true, TLS: fakem365.TLSOptions{
+		Names: []string{"*.mail.protection.outlook.com"}, ClientCAs: fake.Roots(),
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const mx = "contoso-com.mail.protection.outlook.com"
-	w := newWorld(t, cloud, "", func(c *proxy.Config) {
+	w := newWorld(t, fake, "", func(c *proxy.Config) {
 		c.Listeners = []listener.URL{{Scheme: listener.SchemeSMTP, Address: "127.0.0.1:0", To: policy.Destination{Host: mx, Port: 25}}}
 		c.Upstream.ConnectTo = map[string]string{mx + ":25": server.Addr()}
 		c.Upstream.Certificate = &certificate
 	})
 	client := w.client(tls.VersionTLS10)
 	client.Proxy, client.Address = "", w.server.Listeners()[0].Address
-	if _, err := client.SendMail(t.Context(), standin.Mail{Server: mx + ":25", From: mailbox, To: []string{mailbox}}); err != nil {
+	if _, err := client.SendMail(t.Context(), fakem365.Mail{Server: mx + ":25", From: mailbox, To: []string{mailbox}}); err != nil {
 		t.Fatal(err)
 	}
 	w.expect(record.OutcomeLifted, "")
@@ -405,7 +405,7 @@ func TestMailClientCertificate(t *testing.T) {
 // A full house says so before anything else.
 func TestMailLimits(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.MaxConnectionsPerClient = 1 })
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.MaxConnectionsPerClient = 1 })
 	first := dial(t, w.at[viaSMTP])
 	r := bufio.NewReader(first)
 	talk(t, first, r, "", "220 ")
@@ -419,7 +419,7 @@ func TestMailLimits(t *testing.T) {
 // A client on the wrong port is told what it can read.
 func TestMailWrongPort(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Listeners[0].Wait = time.Millisecond })
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.Listeners[0].Wait = time.Millisecond })
 	plain := dial(t, w.at[viaSMTPS])
 	talk(t, plain, bufio.NewReader(plain), "EHLO printer", "530 5.7.0 ")
 	w.expect(record.OutcomeRefused, record.ReasonNotTLS)
@@ -437,7 +437,7 @@ func TestMailWrongPort(t *testing.T) {
 // the reply.
 func TestMailInjection(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, nil)
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
 	for name, late := range map[string]bool{"in one segment": false, "after the reply": true} {
 		t.Run(name, func(t *testing.T) {
 			conn := dial(t, w.at[viaSMTP])
@@ -514,9 +514,9 @@ func TestMailHostileUpstream(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			addr := scripted(t, tt.lines...)
-			w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
-			_, err := w.send(viaSMTP, w.client(tls.VersionTLS10), standin.Mail{})
-			var refusal *standin.ReplyError
+			w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+			_, err := w.send(viaSMTP, w.client(tls.VersionTLS10), fakem365.Mail{})
+			var refusal *fakem365.ReplyError
 			if !errors.As(err, &refusal) || !strings.HasPrefix(fmt.Sprintf("%d %s", refusal.Code, refusal.Text), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -559,7 +559,7 @@ func gate(t *testing.T, address string, open <-chan struct{}) string {
 func TestMailLateTLSFirst(t *testing.T) {
 	t.Parallel()
 	open := make(chan struct{})
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) {
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) {
 		c.Listeners[0].Wait = time.Millisecond
 		c.Upstream.ConnectTo[submission] = gate(t, c.Upstream.ConnectTo[submission], open)
 	})
@@ -590,7 +590,7 @@ func (c *writeThenOpen) Write(p []byte) (int, error) {
 // A client that was told to begin TLS reads alerts and no text.
 func TestMailBrokenHellos(t *testing.T) {
 	t.Parallel()
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.HandshakeTimeout = time.Second })
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.HandshakeTimeout = time.Second })
 	for name, tt := range map[string]struct {
 		hello  string
 		reason record.Reason
@@ -626,8 +626,8 @@ func TestMailBrokenHellos(t *testing.T) {
 func TestMailNoServerHello(t *testing.T) {
 	t.Parallel()
 	addr := scripted(t, "220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n", "250 INJECTED\r\n")
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
-	_, err := w.send(viaSMTP, w.client(tls.VersionTLS13), standin.Mail{})
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+	_, err := w.send(viaSMTP, w.client(tls.VersionTLS13), fakem365.Mail{})
 	if err == nil || strings.Contains(err.Error(), "INJECTED") {
 		t.Errorf("got %v", err)
 	}
@@ -639,9 +639,9 @@ func TestMailNoServerHello(t *testing.T) {
 func TestMailPlainWordsStayOutsideTLS(t *testing.T) {
 	t.Parallel()
 	addr := scripted(t, "554 5.7.1 INJECTED\r\n")
-	w := newMailWorld(t, standin.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
-	_, err := w.send(viaSMTPS, w.client(tls.VersionTLS10), standin.Mail{Security: standin.ImplicitTLS})
-	var refusal *standin.ReplyError
+	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.Upstream.ConnectTo[submission] = addr })
+	_, err := w.send(viaSMTPS, w.client(tls.VersionTLS10), fakem365.Mail{Security: fakem365.ImplicitTLS})
+	var refusal *fakem365.ReplyError
 	if !errors.As(err, &refusal) || refusal.Code != 421 || strings.Contains(refusal.Text, "INJECTED") {
 		t.Errorf("got %v, want 421 in our own words", err)
 	}

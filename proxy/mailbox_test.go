@@ -10,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
+	fakemailbox "github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 // A dialogue is how a client of a mailbox protocol begins TLS and signs in.
@@ -41,9 +42,9 @@ var dialogues = map[string]dialogue{
 // newMailboxWorld starts a tlslift with four listeners: in plaintext and with
 // TLS at once, to a destination of the one kind and of the other. Whether the
 // destination really begins so is up to serve.
-func newMailboxWorld(t *testing.T, d dialogue, cloud *standin.Cloud, plain, atOnce string) *world {
+func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, atOnce string) *world {
 	t.Helper()
-	return newWorld(t, cloud, plain, func(c *proxy.Config) {
+	return newWorld(t, fake, plain, func(c *proxy.Config) {
 		extra, err := policy.ParseEndpoint(host + ":110")
 		if err != nil {
 			t.Fatal(err)
@@ -67,13 +68,13 @@ func newMailboxWorld(t *testing.T, d dialogue, cloud *standin.Cloud, plain, atOn
 }
 
 // serveMailbox starts a server of a protocol.
-func serveMailbox(t *testing.T, cloud *standin.Cloud, protocol string, implicit bool) string {
+func serveMailbox(t *testing.T, fake *fakem365.Service, protocol string, implicit bool) string {
 	t.Helper()
-	serve := cloud.ServeIMAP
+	serve := fakemailbox.ServeIMAP
 	if protocol == "pop3" {
-		serve = cloud.ServePOP3
+		serve = fakemailbox.ServePOP3
 	}
-	s, err := serve(standin.MailOptions{Accounts: accounts, Implicit: implicit})
+	s, err := serve(fake, fakemailbox.Options{Accounts: accounts, Implicit: implicit})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +85,8 @@ func serveMailbox(t *testing.T, cloud *standin.Cloud, protocol string, implicit 
 func TestMailboxes(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		cloud := newCloud(t)
-		w := newMailboxWorld(t, d, cloud, serveMailbox(t, cloud, protocol, false), serveMailbox(t, cloud, protocol, true))
+		fake := newFake(t)
+		w := newMailboxWorld(t, d, fake, serveMailbox(t, fake, protocol, false), serveMailbox(t, fake, protocol, true))
 		for listener, passed := range []bool{0: true, 1: false, 2: false, 3: true, 4: false} {
 			for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
 				t.Run(fmt.Sprintf("%s/%d/%x", protocol, listener, version), func(t *testing.T) {
@@ -173,8 +174,8 @@ func hear(t *testing.T, r *bufio.Reader, want string) string {
 func TestMailboxesWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		cloud := newCloud(t)
-		w := newMailboxWorld(t, d, cloud, serveMailbox(t, cloud, protocol, false), serveMailbox(t, cloud, protocol, true))
+		fake := newFake(t)
+		w := newMailboxWorld(t, d, fake, serveMailbox(t, fake, protocol, false), serveMailbox(t, fake, protocol, true))
 		for listener, reason := range []record.Reason{0: record.ReasonPlaintextNotAllowed, 1: record.ReasonPlaintextNotAllowed, 4: ""} {
 			if listener == 2 || listener == 3 {
 				continue // they expect TLS at once
@@ -201,10 +202,10 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 func TestMailboxesUpstreamDown(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		cloud := newCloud(t)
-		gone := serveMailbox(t, cloud, protocol, false)
-		w := newMailboxWorld(t, d, cloud, gone, gone)
-		cloud.Close()
+		fake := newFake(t)
+		gone := serveMailbox(t, fake, protocol, false)
+		w := newMailboxWorld(t, d, fake, gone, gone)
+		fake.Close()
 		for listener, l := range w.server.Listeners() {
 			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {
 				d.greeting = d.trouble

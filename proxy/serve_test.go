@@ -16,15 +16,15 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 func TestOldIsLiftedModernIsPassed(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{})
-	w := newWorld(t, cloud, server.Addr(), nil)
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{})
+	w := newWorld(t, fake, server.Addr(), nil)
 	for _, tt := range []struct {
 		max     uint16
 		suites  []uint16
@@ -62,14 +62,14 @@ func TestOldIsLiftedModernIsPassed(t *testing.T) {
 }
 
 // A device with an SSLv2-format hello, which the destination refuses, is lifted.
-func TestVintageIsLifted(t *testing.T) {
+func TestLegacyClientIsLifted(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{})
-	w := newWorld(t, cloud, server.Addr(), nil)
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{})
+	w := newWorld(t, fake, server.Addr(), nil)
 	client := w.client(tls.VersionTLS10)
 	client.Proxy, client.Address = "", server.Addr()
-	if _, err := client.GetVintage(t.Context(), "https://"+host+"/"); !errors.Is(err, tls.AlertError(70)) {
+	if _, err := client.GetLegacy(t.Context(), "https://"+host+"/"); !errors.Is(err, tls.AlertError(70)) {
 		t.Errorf("directly: got %v, want the alert protocol_version", err)
 	}
 	for _, way := range []func(){
@@ -77,7 +77,7 @@ func TestVintageIsLifted(t *testing.T) {
 		func() { client.Proxy, client.Address = "", w.tls },
 	} {
 		way()
-		answer, err := client.GetVintage(t.Context(), "https://"+host+"/")
+		answer, err := client.GetLegacy(t.Context(), "https://"+host+"/")
 		if err != nil || !strings.Contains(answer, host) {
 			t.Fatalf("got %q, %v", answer, err)
 		}
@@ -95,9 +95,9 @@ func TestVintageIsLifted(t *testing.T) {
 // the whole chain verifies; a name outside would spoil it.
 func TestLeafMirrorsUpstreamNames(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{Names: []string{host, "*.office365.com", "www.unrelated.example"}})
-	w := newWorld(t, cloud, server.Addr(), nil)
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{Names: []string{host, "*.office365.com", "www.unrelated.example"}})
+	w := newWorld(t, fake, server.Addr(), nil)
 	answer, err := w.client(tls.VersionTLS10).Get(t.Context(), "https://"+host+"/")
 	if err != nil {
 		t.Fatal(err)
@@ -111,10 +111,10 @@ func TestLeafMirrorsUpstreamNames(t *testing.T) {
 
 func TestResumption(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{})
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{})
 	const other = "smtp.office365.com"
-	w := newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 		c.Upstream.ConnectTo[other+":587"] = server.Addr()
 		c.Upstream.ConnectTo["login.microsoftonline.com:443"] = server.Addr()
 	})
@@ -149,9 +149,9 @@ func (a anyName) Get(string) (*tls.ClientSessionState, bool) { return a.ClientSe
 
 func TestALPNIsMirrored(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{ALPN: []string{"h2", "http/1.1"}})
-	w := newWorld(t, cloud, server.Addr(), nil)
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{ALPN: []string{"h2", "http/1.1"}})
+	w := newWorld(t, fake, server.Addr(), nil)
 	for _, tt := range []struct {
 		offer []string
 		want  string
@@ -176,8 +176,8 @@ func TestALPNIsMirrored(t *testing.T) {
 // Half-close goes through both ways, passed and lifted.
 func TestHalfClose(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, echo(t, cloud).Addr(), nil)
+	fake := newFake(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
 		conn, err := w.client(version).Dial(t.Context(), target)
 		if err != nil {
@@ -202,9 +202,9 @@ func TestHalfClose(t *testing.T) {
 // connection. The next one of its shape is not tried again, another one is.
 func TestPassElseLiftIsRemembered(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := https(t, cloud, standin.TLSOptions{MinVersion: tls.VersionTLS13})
-	w := newWorld(t, cloud, server.Addr(), nil)
+	fake := newFake(t)
+	server := https(t, fake, fakem365.TLSOptions{MinVersion: tls.VersionTLS13})
+	w := newWorld(t, fake, server.Addr(), nil)
 	client := w.client(tls.VersionTLS12)
 	for _, tt := range []struct {
 		alpn    []string
@@ -228,8 +228,8 @@ func TestPassElseLiftIsRemembered(t *testing.T) {
 // gets a FIN after the close_notify: old clients read until that.
 func TestEndOfStreamReachesOldClients(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server, err := cloud.ServeTLS(standin.TLSOptions{}, func(c *tls.Conn) {
+	fake := newFake(t)
+	server, err := fake.ServeTLS(fakem365.TLSOptions{}, func(c *tls.Conn) {
 		_, _ = io.WriteString(c, "bye")
 		_ = c.CloseWrite()
 		_, _ = io.Copy(io.Discard, c) // until the client has closed
@@ -237,7 +237,7 @@ func TestEndOfStreamReachesOldClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWorld(t, cloud, server.Addr(), nil)
+	w := newWorld(t, fake, server.Addr(), nil)
 	raw := dial(t, w.tls)
 	conn := tls.Client(raw, w.oldConfig())
 	if got, err := io.ReadAll(conn); err != nil || string(got) != "bye" {
@@ -254,8 +254,8 @@ func TestEndOfStreamReachesOldClients(t *testing.T) {
 // on its way to them arrives as well.
 func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, echo(t, cloud).Addr(), nil)
+	fake := newFake(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	raw := dial(t, w.tls)
 	conn := tls.Client(raw, w.oldConfig())
 	if _, err := io.WriteString(conn, "to be echoed"); err != nil {
@@ -274,8 +274,8 @@ func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
 // A client may send its hello in the same segment as the CONNECT request.
 func TestEarlyBytesAfterConnect(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, echo(t, cloud).Addr(), nil)
+	fake := newFake(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
 		raw := dial(t, w.proxy)
 		eager := &eagerConn{TCPConn: raw, first: []byte("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n")}
@@ -333,10 +333,10 @@ func (c *eagerConn) Read(p []byte) (int, error) {
 
 func TestClientNetworksAndLimits(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	addr := echo(t, cloud).Addr()
+	fake := newFake(t)
+	addr := echo(t, fake).Addr()
 
-	strict := newWorld(t, cloud, addr, func(c *proxy.Config) {
+	strict := newWorld(t, fake, addr, func(c *proxy.Config) {
 		c.ClientNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	})
 	if got, err := io.ReadAll(dial(t, strict.proxy)); err != nil || len(got) != 0 {
@@ -348,7 +348,7 @@ func TestClientNetworksAndLimits(t *testing.T) {
 		max, perClient int
 		reason         record.Reason
 	}{{1, 100, record.ReasonTooManyConnections}, {100, 1, record.ReasonTooManyFromClient}} {
-		w := newWorld(t, cloud, addr, func(c *proxy.Config) {
+		w := newWorld(t, fake, addr, func(c *proxy.Config) {
 			c.MaxConnections, c.MaxConnectionsPerClient = tt.max, tt.perClient
 		})
 		first, err := w.client(tls.VersionTLS10).Dial(t.Context(), target)
@@ -356,7 +356,7 @@ func TestClientNetworksAndLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = w.client(tls.VersionTLS10).Dial(t.Context(), target)
-		var refusal *standin.ProxyError
+		var refusal *fakem365.ProxyError
 		if !errors.As(err, &refusal) || refusal.Status != http.StatusServiceUnavailable {
 			t.Errorf("one too many got %v, want 503", err)
 		}
@@ -376,8 +376,8 @@ const proxyV2 = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x0a\x01\x02\x03\x0a\x00\
 
 func TestPROXYProtocol(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, echo(t, cloud).Addr(), func(c *proxy.Config) {
+	fake := newFake(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.TrustedProxies = loopback
 		c.ClientNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
 	})
@@ -417,18 +417,18 @@ func TestPROXYProtocol(t *testing.T) {
 // query.
 func TestNameThatResolvesToAForbiddenAddress(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := echo(t, cloud)
+	fake := newFake(t)
+	server := echo(t, fake)
 	for answer, want := range map[string]record.Reason{
 		"127.0.0.1": record.ReasonAddressForbidden, "10.0.0.1": record.ReasonAddressForbidden,
 		"169.254.169.254": record.ReasonAddressForbidden, "": record.ReasonNameNotFound,
 	} {
-		w := newWorld(t, cloud, server.Addr(), func(c *proxy.Config) {
+		w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 			c.Upstream.ConnectTo = nil
 			c.Upstream.Resolver = &net.Resolver{PreferGo: true, Dial: dnsServer(t, answer)}
 		})
 		_, err := w.client(tls.VersionTLS10).Dial(t.Context(), target)
-		var refusal *standin.ProxyError
+		var refusal *fakem365.ProxyError
 		if !errors.As(err, &refusal) || !strings.Contains(refusal.Body, string(want)) {
 			t.Errorf("%q: got %v, want a refusal that names %s", answer, err, want)
 		}
@@ -492,11 +492,11 @@ func dnsReply(query []byte, address string) ([]byte, bool) {
 // not in time.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	addr := echo(t, cloud).Addr()
+	fake := newFake(t)
+	addr := echo(t, fake).Addr()
 	for _, drain := range []time.Duration{patience, 0} {
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
-			w := newWorld(t, cloud, addr, func(c *proxy.Config) { c.DrainTimeout = drain })
+			w := newWorld(t, fake, addr, func(c *proxy.Config) { c.DrainTimeout = drain })
 			conn, err := w.client(version).Dial(t.Context(), target)
 			if err != nil {
 				t.Fatal(err)

@@ -6,16 +6,16 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 // Many devices close without an alert when they do not trust a certificate:
 // that shows, with either engine, before and after a session was made.
 func TestClientThatClosesAfterTheCertificate(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, https(t, cloud, standin.TLSOptions{}).Addr(), nil)
+	fake := newFake(t)
+	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), nil)
 	roots := x509.NewCertPool()
 	roots.AddCert(w.ca.Certificate())
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS12} {
@@ -41,8 +41,8 @@ func TestClientThatClosesAfterTheCertificate(t *testing.T) {
 // may look the same, but one that has not sent its hello does not.
 func TestClientThatClosesBeforeItsHello(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	w := newWorld(t, cloud, https(t, cloud, standin.TLSOptions{}).Addr(), nil)
+	fake := newFake(t)
+	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), nil)
 	_ = dial(t, w.tls).Close()
 	w.expect(record.OutcomeFailed, record.ReasonClosedBeforeHello)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -13,11 +14,11 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -51,10 +52,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A world is a stand-in for Microsoft 365 and a tlslift in front of it.
+// A world is a fake Microsoft 365 and a tlslift in front of it.
 type world struct {
 	t       *testing.T
-	cloud   *standin.Cloud
+	fake    *fakem365.Service
 	server  *proxy.Server
 	ca      *localca.CA
 	proxy   string // host:port of the proxy:// listener
@@ -72,7 +73,7 @@ func (w *world) Opened(string) {}
 
 // newWorld starts a tlslift for which addr is where target leads; change
 // alters its configuration.
-func newWorld(t *testing.T, cloud *standin.Cloud, addr string, change func(*proxy.Config)) *world {
+func newWorld(t *testing.T, fake *fakem365.Service, addr string, change func(*proxy.Config)) *world {
 	t.Helper()
 	ca, err := shared()
 	if err != nil {
@@ -82,14 +83,14 @@ func newWorld(t *testing.T, cloud *standin.Cloud, addr string, change func(*prox
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, cloud: cloud, ca: ca, records: make(chan record.Record, 1000), ended: make(chan error, 1)}
+	w := &world{t: t, fake: fake, ca: ca, records: make(chan record.Record, 1000), ended: make(chan error, 1)}
 	cfg := proxy.Config{
 		Listeners: []listener.URL{
 			{Scheme: listener.SchemeProxy, Address: "127.0.0.1:0"},
 			{Scheme: listener.SchemeTLS, Address: "127.0.0.1:0", To: policy.Destination{Host: host, Port: 443}},
 		},
 		ClientNets: loopback, Policy: allowed, CA: ca,
-		Upstream:       upstream.Config{Roots: cloud.Roots(), ConnectTo: map[string]string{target: addr}},
+		Upstream:       upstream.Config{Roots: fake.Roots(), ConnectTo: map[string]string{target: addr}},
 		MaxConnections: 100, MaxConnectionsPerClient: 100,
 		HandshakeTimeout: patience, IdleTimeout: patience, DrainTimeout: patience,
 		Observer: w,
@@ -127,21 +128,21 @@ func (w *world) serve() {
 	})
 }
 
-// newCloud starts a stand-in that ends with the test.
-func newCloud(t *testing.T) *standin.Cloud {
+// newFake returns a fake Microsoft 365 that ends with the test.
+func newFake(t *testing.T) *fakem365.Service {
 	t.Helper()
-	cloud, err := standin.New()
+	fake, err := fakem365.New(fakem365.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cloud.Close)
-	return cloud
+	t.Cleanup(fake.Close)
+	return fake
 }
 
-// https starts the stand-in's web server.
-func https(t *testing.T, cloud *standin.Cloud, o standin.TLSOptions) *standin.Server {
+// https starts the fake's web server.
+func https(t *testing.T, fake *fakem365.Service, o fakem365.TLSOptions) *fakem365.Server {
 	t.Helper()
-	s, err := cloud.ServeHTTPS(o)
+	s, err := fake.ServeHTTPS(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,9 +150,9 @@ func https(t *testing.T, cloud *standin.Cloud, o standin.TLSOptions) *standin.Se
 }
 
 // echo starts a server that sends back what it gets.
-func echo(t *testing.T, cloud *standin.Cloud) *standin.Server {
+func echo(t *testing.T, fake *fakem365.Service) *fakem365.Server {
 	t.Helper()
-	s, err := cloud.ServeTLS(standin.TLSOptions{}, standin.Echo)
+	s, err := fake.ServeTLS(fakem365.TLSOptions{}, func(c *tls.Conn) { _, _ = io.Copy(c, c) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +181,11 @@ func (w *world) expect(o record.Outcome, r record.Reason) record.Record {
 	return got
 }
 
-// client trusts tlslift's CA and the stand-in's root, and speaks up to max.
-func (w *world) client(max uint16) *standin.Client {
-	roots := w.cloud.Roots().Clone()
+// client trusts tlslift's CA and the fake's root, and speaks up to max.
+func (w *world) client(max uint16) *fakem365.Client {
+	roots := w.fake.Roots().Clone()
 	roots.AddCert(w.ca.Certificate())
-	c := &standin.Client{Proxy: w.proxy, Roots: roots, MaxVersion: max, Timeout: patience}
+	c := &fakem365.Client{Proxy: w.proxy, Roots: roots, MaxVersion: max, Timeout: patience}
 	if max < tls.VersionTLS12 {
 		c.MinVersion = tls.VersionTLS10
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // configOf is what a service makes of its settings.
@@ -21,11 +21,11 @@ func configOf(s *service) (proxy.Config, error) {
 // TestProxyConfig: what is set reaches the proxy.
 func TestProxyConfig(t *testing.T) {
 	t.Parallel()
-	cloud, err := standin.New()
+	fake, err := fakem365.New(fakem365.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cloud.Close)
+	t.Cleanup(fake.Close)
 	s := &service{cfg: mustLoad(t, map[string]string{
 		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
 		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
@@ -38,7 +38,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_DRAIN_TIMEOUT":              "3s",
 		"TLSLIFT_CONNECT_TO":                 "a.example:1=b.example:2",
 		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
-		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(cloud.RootPEM())),
+		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(fake.RootPEM())),
 	})}
 	got, err := configOf(s)
 	if err != nil {
@@ -53,7 +53,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Errorf("got timeouts %v, %v, %v", got.HandshakeTimeout, got.IdleTimeout, got.DrainTimeout)
 	}
 	if got.Upstream.ConnectTo["a.example:1"] != "b.example:2" || got.Upstream.Proxy.Host != "proxy:3128" ||
-		!got.Upstream.Roots.Equal(cloud.Roots()) || got.Upstream.Certificate != nil {
+		!got.Upstream.Roots.Equal(fake.Roots()) || got.Upstream.Certificate != nil {
 		t.Errorf("got %+v", got.Upstream)
 	}
 	s.cfg = mustLoad(t, nil)

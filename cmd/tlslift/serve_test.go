@@ -17,8 +17,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/origdst"
-	"github.com/tlslift/tlslift/proxy/standin"
 )
 
 func needSignals(t *testing.T) {
@@ -133,23 +133,23 @@ func TestRestart(t *testing.T) {
 func connected(t *testing.T) (*child, net.Conn) {
 	t.Helper()
 	needSignals(t)
-	cloud, err := standin.New()
+	fake, err := fakem365.New(fakem365.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(cloud.Close)
-	server, err := cloud.ServeHTTPS(standin.TLSOptions{})
+	t.Cleanup(fake.Close)
+	server, err := fake.ServeHTTPS(fakem365.TLSOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newChild(t,
 		"TLSLIFT_CONNECT_TO=outlook.office365.com:443="+server.Addr(),
-		"TLSLIFT_UPSTREAM_CA_FILE="+writeFile(t, string(cloud.RootPEM())),
+		"TLSLIFT_UPSTREAM_CA_FILE="+writeFile(t, string(fake.RootPEM())),
 		"TLSLIFT_DRAIN_TIMEOUT=10m")
 	c.start()
 	c.started()
 	c.record("started")
-	client := standin.Client{Proxy: c.listens, Roots: cloud.Roots()}
+	client := fakem365.Client{Proxy: c.listens, Roots: fake.Roots()}
 	conn, err := client.Dial(t.Context(), "outlook.office365.com:443")
 	if err != nil {
 		t.Fatal(err)

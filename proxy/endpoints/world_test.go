@@ -45,7 +45,7 @@ func (m *memory) Save(text []byte) error {
 	return m.err
 }
 
-// A service is a stand-in for the web service.
+// A service is a fake of the web service.
 type service struct {
 	mu      sync.Mutex
 	version string

@@ -21,11 +21,11 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/standin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -35,7 +35,7 @@ const (
 
 	demoMailHost = "smtp.office365.com"
 	demoMailbox  = "scanner@contoso.com"
-	demoPassword = "of the stand-in alone"
+	demoPassword = "for the fake server only"
 	// demoTimeout is above all that the story can take.
 	demoTimeout = 9 * time.Second
 )
@@ -52,7 +52,7 @@ func Run(ctx context.Context, out io.Writer, keep bool) error {
 	if err != nil {
 		return err
 	}
-	defer d.cloud.Close()
+	defer d.fake.Close()
 	ctx, stop := context.WithCancel(ctx)
 	ended, err := d.start(ctx)
 	if err != nil {
@@ -67,13 +67,13 @@ func Run(ctx context.Context, out io.Writer, keep bool) error {
 	return errors.Join(err, <-ended)
 }
 
-// A demo is the stage: a stand-in for Microsoft 365 and tlslift in front.
+// A demo is the stage: a fake Microsoft 365 and tlslift in front.
 type demo struct {
 	out     io.Writer
 	dir     string
-	cloud   *standin.Cloud
-	web     *standin.Server
-	mail    *standin.MailServer
+	fake    *fakem365.Service
+	web     *fakem365.Server
+	mail    *fakem365.MailServer
 	ca      *localca.CA
 	metrics *metrics.Metrics
 	server  *proxy.Server
@@ -93,11 +93,11 @@ func newDemo(dir string, out io.Writer) (*demo, error) {
 	if d.ca, err = localca.Open(localca.Options{Dir: filepath.Join(dir, "ca"), Permitted: allowed.Domains()}); err != nil {
 		return nil, err
 	}
-	if d.cloud, err = standin.New(); err != nil {
+	if d.fake, err = fakem365.New(fakem365.Options{}); err != nil {
 		return nil, err
 	}
 	if err := d.stage(allowed); err != nil {
-		d.cloud.Close()
+		d.fake.Close()
 		return nil, err
 	}
 	return d, nil
@@ -105,11 +105,11 @@ func newDemo(dir string, out io.Writer) (*demo, error) {
 
 // stage makes the servers.
 func (d *demo) stage(allowed *policy.Policy) (err error) {
-	if d.web, err = d.cloud.ServeHTTPS(standin.TLSOptions{}); err != nil {
+	if d.web, err = d.fake.ServeHTTPS(fakem365.TLSOptions{}); err != nil {
 		return err
 	}
-	account := standin.Account{Address: demoMailbox, Password: demoPassword}
-	if d.mail, err = d.cloud.ServeSMTP(standin.MailOptions{Accounts: []standin.Account{account}}); err != nil {
+	account := fakem365.Account{Address: demoMailbox, Password: demoPassword}
+	if d.mail, err = d.fake.ServeSMTP(fakem365.MailOptions{Accounts: fakem365.Accounts{account}}); err != nil {
 		return err
 	}
 	d.server, err = proxy.New(d.config(allowed))
@@ -127,7 +127,7 @@ func (d *demo) config(allowed *policy.Policy) proxy.Config {
 		ClientNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Policy:     allowed,
 		Upstream: upstream.Config{
-			Roots:     d.cloud.Roots(),
+			Roots:     d.fake.Roots(),
 			ConnectTo: map[string]string{demoHost + ":443": d.web.Addr(), demoMailHost + ":587": d.mail.Addr()},
 		},
 		CA:             d.ca,
@@ -151,7 +151,7 @@ func (d *demo) Closed(r *record.Record) {
 }
 
 // through asks through tlslift's proxy, and waits until that is recorded.
-func (d *demo) through(ctx context.Context, c *standin.Client, url string) (*standin.Answer, error) {
+func (d *demo) through(ctx context.Context, c *fakem365.Client, url string) (*fakem365.Answer, error) {
 	c.Proxy = d.proxy
 	answer, err := c.Get(ctx, url)
 	if late := d.recorded(ctx); late != nil {
@@ -204,7 +204,7 @@ func (d *demo) play(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	d.say("Nothing leaves this machine: all addresses are loopback ones.\n")
-	d.say("  %-22s a stand-in for Microsoft 365: TLS 1.2 or newer, ECDHE only", d.web.Addr())
+	d.say("  %-22s a fake Microsoft 365: TLS 1.2 or newer, ECDHE only", d.web.Addr())
 	d.say("  %-22s the same for mail: %s", d.mail.Addr(), demoMailHost)
 	d.say("  %-22s tlslift as an HTTP proxy", d.proxy)
 	d.say("  %-22s tlslift for %s alone", d.fixed, demoHost)
@@ -218,8 +218,8 @@ func (d *demo) play(ctx context.Context) error {
 		{"A TLS 1.2 client asks through tlslift.", d.modernPassed},
 		{"A TLS 1.2 client that knows only RSA key exchange asks directly.", d.rsaDirect},
 		{"The same client asks through tlslift.", d.rsaLifted},
-		{"A device of about 2005, whose ClientHello is in SSLv2 format, asks directly.", d.vintageDirect},
-		{"The same device asks through tlslift.", d.vintageLifted},
+		{"A device of about 2005, whose ClientHello is in SSLv2 format, asks directly.", d.sslv2Direct},
+		{"The same device asks through tlslift.", d.sslv2Lifted},
 		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", d.scanDirect},
 		{"The same printer sends it to tlslift.", d.scanLifted},
 		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", d.notAllowed},
@@ -242,7 +242,7 @@ func (d *demo) keep(ctx context.Context) error {
 	rootFile := filepath.Join(d.dir, "both.pem")
 	ca, err := os.ReadFile(d.ca.CertificateFile())
 	if err == nil {
-		err = os.WriteFile(rootFile, append(ca, d.cloud.RootPEM()...), 0o600)
+		err = os.WriteFile(rootFile, append(ca, d.fake.RootPEM()...), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the certificates to trust: %w", err)

@@ -41,7 +41,7 @@ func TestDemoFailsWhenAStepDoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.cloud.Close()
+	defer d.fake.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	ended, err := d.start(ctx)
 	if err != nil {

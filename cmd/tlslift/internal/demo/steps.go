@@ -8,15 +8,15 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
-// client trusts the stand-in's root and tlslift's CA, like a device on which
+// client trusts the fake server's root and tlslift's CA, like a device on which
 // that was imported, and speaks TLS up to max.
-func (d *demo) client(max uint16, suites ...uint16) *standin.Client {
-	roots := d.cloud.Roots().Clone()
+func (d *demo) client(max uint16, suites ...uint16) *fakem365.Client {
+	roots := d.fake.Roots().Clone()
 	roots.AddCert(d.ca.Certificate())
-	return &standin.Client{Roots: roots, MinVersion: tls.VersionTLS10, MaxVersion: max, CipherSuites: suites}
+	return &fakem365.Client{Roots: roots, MinVersion: tls.VersionTLS10, MaxVersion: max, CipherSuites: suites}
 }
 
 func (d *demo) oldDirect(ctx context.Context) (string, error) {
@@ -27,12 +27,12 @@ func (d *demo) rsaDirect(ctx context.Context) (string, error) {
 	return d.refusedDirectly(ctx, d.client(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA))
 }
 
-func (d *demo) refusedDirectly(ctx context.Context, c *standin.Client) (string, error) {
+func (d *demo) refusedDirectly(ctx context.Context, c *fakem365.Client) (string, error) {
 	c.Address = d.web.Addr()
 	_, err := c.Get(ctx, demoURL)
-	alert := standin.Alert(err)
+	alert := fakem365.Alert(err)
 	if alert == "" {
-		return "", fmt.Errorf("expected the stand-in to refuse with an alert, got %w", errOr(err))
+		return "", fmt.Errorf("expected the fake server to refuse with an alert, got %w", errOr(err))
 	}
 	return "Refused: " + alert + ".", nil
 }
@@ -45,7 +45,7 @@ func (d *demo) rsaLifted(ctx context.Context) (string, error) {
 	return d.liftedThrough(ctx, d.client(tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA))
 }
 
-func (d *demo) liftedThrough(ctx context.Context, c *standin.Client) (string, error) {
+func (d *demo) liftedThrough(ctx context.Context, c *fakem365.Client) (string, error) {
 	answer, err := d.through(ctx, c, demoURL)
 	if err != nil {
 		return "", err
@@ -66,33 +66,33 @@ func (d *demo) modernPassed(ctx context.Context) (string, error) {
 		return "", errors.New("expected the server's own certificate")
 	}
 	return fmt.Sprintf("Answered: %s\nIt saw the server's own certificate (SHA-256 %.16s…): tlslift decrypted nothing.",
-		strings.TrimSpace(answer.Body), standin.Fingerprint(answer.TLS.PeerCertificates[0])), nil
+		strings.TrimSpace(answer.Body), fakem365.Fingerprint(answer.TLS.PeerCertificates[0])), nil
 }
 
 func (d *demo) notAllowed(ctx context.Context) (string, error) {
 	_, err := d.through(ctx, d.client(tls.VersionTLS10), "https://www.example.com/")
-	var refusal *standin.ProxyError
+	var refusal *fakem365.ProxyError
 	if !errors.As(err, &refusal) || refusal.Status != http.StatusForbidden {
 		return "", fmt.Errorf("expected 403 from tlslift, got %w", errOr(err))
 	}
 	return fmt.Sprintf("Refused with status %d. tlslift says:\n%s", refusal.Status, strings.TrimSpace(refusal.Body)), nil
 }
 
-func (d *demo) vintageDirect(ctx context.Context) (string, error) {
+func (d *demo) sslv2Direct(ctx context.Context) (string, error) {
 	c := d.client(tls.VersionTLS10)
 	c.Address = d.web.Addr()
-	_, err := c.GetVintage(ctx, demoURL)
+	_, err := c.GetLegacy(ctx, demoURL)
 	var alert tls.AlertError
 	if !errors.As(err, &alert) {
-		return "", fmt.Errorf("expected the stand-in to refuse with an alert, got %w", errOr(err))
+		return "", fmt.Errorf("expected the fake server to refuse with an alert, got %w", errOr(err))
 	}
 	return "Refused: " + strings.TrimPrefix(alert.Error(), "tls: ") + ".", nil
 }
 
-func (d *demo) vintageLifted(ctx context.Context) (string, error) {
+func (d *demo) sslv2Lifted(ctx context.Context) (string, error) {
 	c := d.client(tls.VersionTLS10)
 	c.Proxy = d.proxy
-	answer, err := c.GetVintage(ctx, demoURL)
+	answer, err := c.GetLegacy(ctx, demoURL)
 	if late := d.recorded(ctx); late != nil {
 		return "", late
 	}
@@ -108,10 +108,10 @@ func (d *demo) vintageLifted(ctx context.Context) (string, error) {
 }
 
 // scan sends a mail as a printer of TLS 1.0 does.
-func (d *demo) scan(ctx context.Context, address string) (standin.Sent, error) {
+func (d *demo) scan(ctx context.Context, address string) (fakem365.Sent, error) {
 	c := d.client(tls.VersionTLS10)
 	c.Address = address
-	return c.SendMail(ctx, standin.Mail{
+	return c.SendMail(ctx, fakem365.Mail{
 		User: demoMailbox, Password: demoPassword, From: demoMailbox, To: []string{"archive@contoso.com"},
 		Data: []byte("Subject: Scan of page 1\n\nIt would be here.\n"),
 	})
@@ -119,9 +119,9 @@ func (d *demo) scan(ctx context.Context, address string) (standin.Sent, error) {
 
 func (d *demo) scanDirect(ctx context.Context) (string, error) {
 	_, err := d.scan(ctx, d.mail.Addr())
-	var refusal *standin.ReplyError
+	var refusal *fakem365.ReplyError
 	if !errors.As(err, &refusal) || refusal.Code != 421 {
-		return "", fmt.Errorf("expected 421 from the stand-in, got %w", errOr(err))
+		return "", fmt.Errorf("expected 421 from the fake server, got %w", errOr(err))
 	}
 	return fmt.Sprintf("Refused: %d %s", refusal.Code, refusal.Text), nil
 }

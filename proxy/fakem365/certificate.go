@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"crypto/rand"
@@ -16,7 +16,7 @@ import (
 const (
 	rootLifetime = 365 * 24 * time.Hour
 	leafLifetime = 90 * 24 * time.Hour
-	backdate     = 24 * time.Hour // for clients whose clock is behind
+	backdate     = 24 * time.Hour // for clients whose clock is slow
 )
 
 // defaultNames are some of the names that Microsoft's own certificates carry.
@@ -52,20 +52,20 @@ type CertOptions struct {
 
 // Certificate makes a certificate with its key, for a server or for a client.
 // It may well be a bad one: see CertOptions.
-func (c *Cloud) Certificate(o CertOptions) (tls.Certificate, error) {
+func (f *Service) Certificate(o CertOptions) (tls.Certificate, error) {
 	template := leafTemplate(o)
-	parent, signer := c.root, c.rootKey
+	parent, signer := f.root, f.rootKey
 	if o.SelfSigned {
-		parent, signer = template, c.leafKey
+		parent, signer = template, f.leafKey
 	}
-	leaf, err := sign(template, parent, c.leafKey, signer)
+	leaf, err := sign(template, parent, f.leafKey, signer)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("making a certificate for %s: %w", template.Subject.CommonName, err)
 	}
-	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: c.leafKey, Leaf: leaf}, nil
+	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: f.leafKey, Leaf: leaf}, nil
 }
 
-// Fingerprint is the SHA-256 of a certificate in hexadecimal.
+// Fingerprint returns the SHA-256 of a certificate in hexadecimal.
 func Fingerprint(certificate *x509.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	return hex.EncodeToString(sum[:])
@@ -102,7 +102,7 @@ func leafTemplate(o CertOptions) *x509.Certificate {
 func newRoot(key *rsa.PrivateKey) (*x509.Certificate, error) {
 	now := time.Now()
 	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Stand-in test root, trust it nowhere"},
+		Subject:               pkix.Name{CommonName: "Fake Microsoft 365 test root, trust it nowhere"},
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(rootLifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,

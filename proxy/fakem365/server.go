@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"context"
@@ -13,15 +13,18 @@ import (
 )
 
 const (
-	maxConnections    = 1024 // at a time; the next one waits in the kernel's queue
-	handshakeTimeout  = 10 * time.Second
-	connectionTimeout = 15 * time.Minute // nothing here is meant to last longer
-	acceptPause       = 50 * time.Millisecond
-	lingerTimeout     = time.Second
-	lingerLimit       = 64 << 10
+	maxConnections   = 1024 // at a time; the next one waits in the kernel's queue
+	handshakeTimeout = 10 * time.Second
+	acceptPause      = 50 * time.Millisecond
+	lingerTimeout    = time.Second
+	lingerLimit      = 64 << 10
 )
 
-// A Server is one listening socket of a Cloud.
+// ConnectionTimeout is how long a connection may last; nothing here is meant to
+// last longer.
+const ConnectionTimeout = 15 * time.Minute
+
+// A Server is one listening socket of a Service.
 type Server struct {
 	listener net.Listener
 	config   *tls.Config
@@ -37,7 +40,7 @@ type Server struct {
 	handshakes Handshakes
 }
 
-// Handshakes tells what became of a server's handshakes so far.
+// Handshakes are counts of a server's handshakes so far.
 type Handshakes struct {
 	Completed int // all that were completed, resumed ones among them
 	Resumed   int
@@ -45,10 +48,10 @@ type Handshakes struct {
 	Last      tls.ConnectionState // the last completed one; zero before the first
 }
 
-// serve starts a server. handle owns the connection's protocol from its first
-// byte, and calls handshake where TLS begins.
-func (c *Cloud) serve(o TLSOptions, handle func(*Server, net.Conn)) (*Server, error) {
-	config, leaf, err := c.tlsConfig(o)
+// Serve starts a server. handle owns the connection's protocol from its first
+// byte, and calls Handshake where TLS begins.
+func (f *Service) Serve(o TLSOptions, handle func(*Server, net.Conn)) (*Server, error) {
+	config, leaf, err := f.tlsConfig(o)
 	if err != nil {
 		return nil, err
 	}
@@ -65,20 +68,20 @@ func (c *Cloud) serve(o TLSOptions, handle func(*Server, net.Conn)) (*Server, er
 		done:     make(chan struct{}),
 		conns:    map[net.Conn]struct{}{},
 	}
-	if err := c.adopt(s); err != nil {
+	if err := f.adopt(s); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.goroutines.Go(func() { s.accept(handle) })
 	return s, nil
 }
 
-// Addr is where the server listens, as host:port.
+// Addr returns where the server listens, as host:port.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Leaf is the certificate that the server shows.
+// Leaf returns the certificate that the server shows.
 func (s *Server) Leaf() *x509.Certificate { return s.leaf }
 
-// Handshakes tells what became of the handshakes so far.
+// Handshakes returns the counts of the handshakes so far.
 func (s *Server) Handshakes() Handshakes {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,19 +170,19 @@ func (s *Server) drop(conn net.Conn) {
 	_ = conn.Close() // most often closed by its TLS or by Close already
 }
 
-// handshake begins TLS on conn and counts how that went.
-func (s *Server) handshake(conn net.Conn) (*tls.Conn, error) {
+// Handshake begins TLS on conn and counts how that went.
+func (s *Server) Handshake(conn net.Conn) (*tls.Conn, error) {
 	if err := conn.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return nil, fmt.Errorf("limiting the handshake: %w", err)
 	}
 	secure := tls.Server(conn, s.config)
 	if err := secure.HandshakeContext(context.Background()); err != nil {
 		s.count(func(h *Handshakes) { h.Failed++ })
-		linger(conn)
+		Linger(conn)
 		return nil, fmt.Errorf("shaking hands with a client: %w", err)
 	}
 	s.completed(secure.ConnectionState())
-	if err := conn.SetDeadline(time.Now().Add(connectionTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(ConnectionTimeout)); err != nil {
 		return nil, fmt.Errorf("limiting the connection: %w", err)
 	}
 	return secure, nil
@@ -201,9 +204,10 @@ func (s *Server) count(add func(*Handshakes)) {
 	add(&s.handshakes)
 }
 
-// linger lets a refused client read its alert: closing a socket with unread
-// bytes in it resets the connection, and the reset may overtake the alert.
-func linger(conn net.Conn) {
+// Linger lets a refused client read its alert, or its last reply: closing a
+// socket with unread bytes in it resets the connection, and the reset may
+// overtake what was sent.
+func Linger(conn net.Conn) {
 	half, ok := conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return

@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"context"
@@ -19,15 +19,15 @@ import (
 	"net/url"
 )
 
-// maxVintageAnswer bounds what a vintage client reads.
-const maxVintageAnswer = 1 << 20
+// maxLegacyAnswer bounds what a legacy client reads.
+const maxLegacyAnswer = 1 << 20
 
-// GetVintage fetches an https URL as a device made before about 2012 does: it
-// opens with a ClientHello in SSLv2 format (RFC 5246 appendix E.2), and knows
-// TLS 1.0, RSA key exchange and AES-128-CBC alone. Of the client's fields only
+// GetLegacy fetches an https URL as a device made before about 2012 does: it
+// opens with a ClientHello in SSLv2 format (RFC 5246 appendix E.2), and has
+// TLS 1.0, RSA key exchange and AES-128-CBC only. Of the client's fields only
 // Proxy, Address, Roots and Timeout matter. The answer comes with its header. A
 // refusal by an alert is a tls.AlertError.
-func (c *Client) GetVintage(ctx context.Context, address string) (string, error) {
+func (c *Client) GetLegacy(ctx context.Context, address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "", fmt.Errorf("reading the URL: %w", err)
@@ -44,15 +44,15 @@ func (c *Client) GetVintage(ctx context.Context, address string) (string, error)
 			return "", fmt.Errorf("limiting the connection: %w", err)
 		}
 	}
-	v := &vintage{conn: conn, roots: c.Roots, host: u.Hostname(), md5: md5.New(), sha1: sha1.New()} //nolint:gosec // as above
-	if err := v.handshake(); err != nil {
+	l := &legacyConn{conn: conn, roots: c.Roots, host: u.Hostname(), md5: md5.New(), sha1: sha1.New()} //nolint:gosec // as above
+	if err := l.handshake(); err != nil {
 		return "", err
 	}
-	return v.get(u.Path)
+	return l.get(u.Path)
 }
 
-// A vintage is a TLS 1.0 client's connection.
-type vintage struct {
+// A legacyConn is a TLS 1.0 client's connection.
+type legacyConn struct {
 	conn      net.Conn
 	roots     *x509.CertPool
 	host      string
@@ -62,14 +62,14 @@ type vintage struct {
 	serverKey                  *rsa.PublicKey
 	master                     []byte
 	messages                   []byte // read and not looked at yet
-	in, out                    *vintageKeys
+	in, out                    *legacyKeys
 }
 
-func (v *vintage) handshake() error {
-	if err := v.sendHello(); err != nil {
+func (l *legacyConn) handshake() error {
+	if err := l.sendHello(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{v.readServerHello, v.readCertificate, v.readHelloDone, v.sendKeys, v.readFinished} {
+	for _, step := range []func() error{l.readServerHello, l.readCertificate, l.readHelloDone, l.sendKeys, l.readFinished} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -77,54 +77,54 @@ func (v *vintage) handshake() error {
 	return nil
 }
 
-func (v *vintage) hash(message []byte) {
-	v.md5.Write(message)
-	v.sha1.Write(message)
+func (l *legacyConn) hash(message []byte) {
+	l.md5.Write(message)
+	l.sha1.Write(message)
 }
 
 // sendHello offers AES-128-CBC with RSA key exchange in SSLv2 format; the
 // challenge is the random value.
-func (v *vintage) sendHello() error {
-	_, _ = rand.Read(v.clientRandom[:]) // it never fails
+func (l *legacyConn) sendHello() error {
+	_, _ = rand.Read(l.clientRandom[:]) // it never fails
 	body := []byte{1, 3, 1, 0, 3, 0, 0, 0, 32, 0, 0, 0x2f}
-	body = append(body, v.clientRandom[:]...)
-	v.hash(body)
-	_, err := v.conn.Write(append([]byte{0x80, byte(len(body))}, body...)) //nolint:gosec // 44 bytes
+	body = append(body, l.clientRandom[:]...)
+	l.hash(body)
+	_, err := l.conn.Write(append([]byte{0x80, byte(len(body))}, body...)) //nolint:gosec // 44 bytes
 	return err
 }
 
 // readMessage reads a handshake message, which has to be of a type.
-func (v *vintage) readMessage(typ byte) ([]byte, error) {
-	for len(v.messages) < 4 || len(v.messages) < v.messageLen() {
-		got, body, err := v.readRecord()
+func (l *legacyConn) readMessage(typ byte) ([]byte, error) {
+	for len(l.messages) < 4 || len(l.messages) < l.messageLen() {
+		got, body, err := l.readRecord()
 		if err != nil {
 			return nil, err
 		}
-		if got != 22 || len(v.messages) > maxVintageAnswer {
+		if got != 22 || len(l.messages) > maxLegacyAnswer {
 			return nil, fmt.Errorf("got a record of type %d in a handshake", got)
 		}
-		v.messages = append(v.messages, body...)
+		l.messages = append(l.messages, body...)
 	}
-	message := v.messages[:v.messageLen()]
-	v.messages = v.messages[v.messageLen():]
+	message := l.messages[:l.messageLen()]
+	l.messages = l.messages[l.messageLen():]
 	if message[0] != typ {
 		return nil, fmt.Errorf("got handshake message %d in the place of %d", message[0], typ)
 	}
 	return message, nil
 }
 
-func (v *vintage) messageLen() int { return 4 + int(binary.BigEndian.Uint32(v.messages)&0xffffff) }
+func (l *legacyConn) messageLen() int { return 4 + int(binary.BigEndian.Uint32(l.messages)&0xffffff) }
 
-func (v *vintage) readServerHello() error {
-	message, err := v.readMessage(2)
+func (l *legacyConn) readServerHello() error {
+	message, err := l.readMessage(2)
 	if err != nil {
 		return err
 	}
-	v.hash(message)
+	l.hash(message)
 	if len(message) < 4+2+32+1 {
 		return errors.New("got a short ServerHello")
 	}
-	copy(v.serverRandom[:], message[6:])
+	copy(l.serverRandom[:], message[6:])
 	rest := message[4+2+32:]
 	if version := binary.BigEndian.Uint16(message[4:]); version != 0x0301 || len(rest) < 1+int(rest[0])+2 ||
 		binary.BigEndian.Uint16(rest[1+int(rest[0]):]) != 0x002f {
@@ -133,12 +133,12 @@ func (v *vintage) readServerHello() error {
 	return nil
 }
 
-func (v *vintage) readCertificate() error {
-	message, err := v.readMessage(11)
+func (l *legacyConn) readCertificate() error {
+	message, err := l.readMessage(11)
 	if err != nil {
 		return err
 	}
-	v.hash(message)
+	l.hash(message)
 	if len(message) < 10 {
 		return errors.New("got no certificate")
 	}
@@ -150,32 +150,32 @@ func (v *vintage) readCertificate() error {
 	if err != nil {
 		return fmt.Errorf("reading the certificate: %w", err)
 	}
-	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: v.host, Roots: v.roots}); err != nil {
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: l.host, Roots: l.roots}); err != nil {
 		return fmt.Errorf("verifying the certificate: %w", err)
 	}
 	key, is := leaf.PublicKey.(*rsa.PublicKey)
 	if !is {
 		return errors.New("the certificate's key is not an RSA key")
 	}
-	v.serverKey = key
+	l.serverKey = key
 	return nil
 }
 
-func (v *vintage) readHelloDone() error {
-	message, err := v.readMessage(14)
+func (l *legacyConn) readHelloDone() error {
+	message, err := l.readMessage(14)
 	if err == nil {
-		v.hash(message)
+		l.hash(message)
 	}
 	return err
 }
 
 // sendKeys sends the premaster secret, and Finished.
-func (v *vintage) sendKeys() error {
+func (l *legacyConn) sendKeys() error {
 	premaster := make([]byte, 48)
 	_, _ = rand.Read(premaster) // it never fails
 	binary.BigEndian.PutUint16(premaster, 0x0301)
 	//lint:ignore SA1019 RFC 5246 section 7.4.7.1
-	secret, err := rsa.EncryptPKCS1v15(rand.Reader, v.serverKey, premaster) //nolint:staticcheck // RFC 2246 section 7.4.7.1
+	secret, err := rsa.EncryptPKCS1v15(rand.Reader, l.serverKey, premaster) //nolint:staticcheck // RFC 2246 section 7.4.7.1
 	if err != nil {
 		return fmt.Errorf("encrypting the premaster secret: %w", err)
 	}
@@ -183,40 +183,40 @@ func (v *vintage) sendKeys() error {
 	binary.BigEndian.PutUint16(exchange[2:], uint16(len(secret)+2)) //nolint:gosec // an RSA key's length
 	binary.BigEndian.PutUint16(exchange[4:], uint16(len(secret)))   //nolint:gosec // likewise
 	exchange = append(exchange, secret...)
-	v.hash(exchange)
-	v.master = prf10(premaster, "master secret", v.clientRandom[:], v.serverRandom[:])[:48]
-	if err := v.write(22, exchange); err != nil {
+	l.hash(exchange)
+	l.master = prf10(premaster, "master secret", l.clientRandom[:], l.serverRandom[:])[:48]
+	if err := l.write(22, exchange); err != nil {
 		return err
 	}
-	if err := v.write(20, []byte{1}); err != nil {
+	if err := l.write(20, []byte{1}); err != nil {
 		return err
 	}
-	if v.in, v.out, err = v.keys(); err != nil {
+	if l.in, l.out, err = l.keys(); err != nil {
 		return err
 	}
 	// The server's ChangeCipherSpec comes in plaintext.
-	in := v.in
-	v.in = nil
-	defer func() { v.in = in }()
-	finished := append([]byte{20, 0, 0, 12}, v.finished("client finished")...)
-	v.hash(finished)
-	if err := v.write(22, finished); err != nil {
+	in := l.in
+	l.in = nil
+	defer func() { l.in = in }()
+	finished := append([]byte{20, 0, 0, 12}, l.finished("client finished")...)
+	l.hash(finished)
+	if err := l.write(22, finished); err != nil {
 		return err
 	}
-	typ, _, err := v.readRecord()
+	typ, _, err := l.readRecord()
 	if err == nil && typ != 20 {
 		err = fmt.Errorf("got a record of type %d in the place of ChangeCipherSpec", typ)
 	}
 	return err
 }
 
-func (v *vintage) finished(label string) []byte {
-	return prf10(v.master, label, v.md5.Sum(nil), v.sha1.Sum(nil))[:12]
+func (l *legacyConn) finished(label string) []byte {
+	return prf10(l.master, label, l.md5.Sum(nil), l.sha1.Sum(nil))[:12]
 }
 
-func (v *vintage) readFinished() error {
-	want := v.finished("server finished")
-	message, err := v.readMessage(20)
+func (l *legacyConn) readFinished() error {
+	want := l.finished("server finished")
+	message, err := l.readMessage(20)
 	if err != nil {
 		return err
 	}
@@ -226,25 +226,25 @@ func (v *vintage) readFinished() error {
 	return nil
 }
 
-func (v *vintage) keys() (in, out *vintageKeys, err error) {
-	block := prf10(v.master, "key expansion", v.serverRandom[:], v.clientRandom[:])
+func (l *legacyConn) keys() (in, out *legacyKeys, err error) {
+	block := prf10(l.master, "key expansion", l.serverRandom[:], l.clientRandom[:])
 	client, err := aes.NewCipher(block[40:56])
 	if err != nil {
 		return nil, nil, err
 	}
 	server, err := aes.NewCipher(block[56:72])
-	out = &vintageKeys{mac: block[:20], cbc: cipher.NewCBCEncrypter(client, block[72:88])}
-	in = &vintageKeys{mac: block[20:40], cbc: cipher.NewCBCDecrypter(server, block[88:104])}
+	out = &legacyKeys{mac: block[:20], cbc: cipher.NewCBCEncrypter(client, block[72:88])}
+	in = &legacyKeys{mac: block[20:40], cbc: cipher.NewCBCDecrypter(server, block[88:104])}
 	return in, out, err
 }
 
-func (v *vintage) get(path string) (string, error) {
-	if err := v.write(23, fmt.Appendf(nil, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, v.host)); err != nil {
+func (l *legacyConn) get(path string) (string, error) {
+	if err := l.write(23, fmt.Appendf(nil, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, l.host)); err != nil {
 		return "", fmt.Errorf("asking: %w", err)
 	}
 	var answer []byte
-	for len(answer) < maxVintageAnswer {
-		typ, data, err := v.readRecord()
+	for len(answer) < maxLegacyAnswer {
+		typ, data, err := l.readRecord()
 		if errors.Is(err, io.EOF) || typ == 21 {
 			break
 		}

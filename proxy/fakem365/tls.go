@@ -1,11 +1,10 @@
-package standin
+package fakem365
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 )
@@ -55,12 +54,12 @@ type TLSOptions struct {
 	oldToo bool // lets TLS 1.0 and 1.1 through, in spite of MinVersion
 }
 
-// ServeTLS starts a server that shakes hands and gives the connection to
-// handle. The connection is closed when handle returns, and handle has to
+// ServeTLS starts a server that does the TLS handshake and gives the connection
+// to handle. The connection is closed when handle returns, and handle has to
 // return when the connection fails.
-func (c *Cloud) ServeTLS(o TLSOptions, handle func(*tls.Conn)) (*Server, error) {
-	return c.serve(o, func(s *Server, conn net.Conn) {
-		secure, err := s.handshake(conn)
+func (f *Service) ServeTLS(o TLSOptions, handle func(*tls.Conn)) (*Server, error) {
+	return f.Serve(o, func(s *Server, conn net.Conn) {
+		secure, err := s.Handshake(conn)
 		if err != nil {
 			return // the client has its alert, and Handshakes counts it
 		}
@@ -70,14 +69,8 @@ func (c *Cloud) ServeTLS(o TLSOptions, handle func(*tls.Conn)) (*Server, error) 
 	})
 }
 
-// Echo is a handler for ServeTLS: it sends back every byte, and close_notify
-// after the client's own.
-func Echo(conn *tls.Conn) {
-	_, _ = io.Copy(conn, conn) // however the client ended, ServeTLS closes
-}
-
-func (c *Cloud) tlsConfig(o TLSOptions) (*tls.Config, *x509.Certificate, error) {
-	certificate, err := c.serverCertificate(o)
+func (f *Service) tlsConfig(o TLSOptions) (*tls.Config, *x509.Certificate, error) {
+	certificate, err := f.serverCertificate(o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +96,7 @@ func (c *Cloud) tlsConfig(o TLSOptions) (*tls.Config, *x509.Certificate, error) 
 	return config, leaf, nil
 }
 
-// oldConfig is config as a client has it that knows no TLS 1.2.
+// oldConfig returns config as it is for a client without TLS 1.2.
 func oldConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if slices.Contains(hello.SupportedVersions, tls.VersionTLS12) ||
@@ -117,9 +110,9 @@ func oldConfig(config *tls.Config) func(*tls.ClientHelloInfo) (*tls.Config, erro
 	}
 }
 
-func (c *Cloud) serverCertificate(o TLSOptions) (tls.Certificate, error) {
+func (f *Service) serverCertificate(o TLSOptions) (tls.Certificate, error) {
 	if o.Certificate == nil {
-		return c.Certificate(CertOptions{Names: o.Names})
+		return f.Certificate(CertOptions{Names: o.Names})
 	}
 	if len(o.Certificate.Certificate) == 0 {
 		return tls.Certificate{}, errors.New("the server's certificate is empty")

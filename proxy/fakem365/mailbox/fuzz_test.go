@@ -1,4 +1,4 @@
-package standin
+package mailbox
 
 import (
 	"bufio"
@@ -6,6 +6,8 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // Whatever a client sends, each line has one answer, and nobody gets at a
@@ -16,7 +18,7 @@ func FuzzPOP3Command(f *testing.F) {
 	f.Add(" \nuser\npass\ntop 1\nlist  1\n\x00\nPASS secret")
 	f.Fuzz(func(t *testing.T, script string) {
 		drops := &maildrops{
-			options: MailOptions{Accounts: []Account{{Address: "a@contoso.example", Password: "secret"}}},
+			options: Options{Accounts: fakem365.Accounts{{Address: "a@contoso.example", Password: "secret"}}},
 			drops:   map[string][]*popMessage{},
 		}
 		_ = drops.deliver([]byte("Subject: x\r\n\r\n.hidden"))

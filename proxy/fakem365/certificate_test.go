@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"crypto/rsa"
@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 type badCertificate struct {
 	name    string
-	options standin.CertOptions
+	options fakem365.CertOptions
 	is      func(error) bool
 }
 
@@ -28,27 +28,27 @@ func badCertificates() []badCertificate {
 	}
 	now := time.Now()
 	return []badCertificate{
-		{"expired", standin.CertOptions{NotAfter: now.Add(-time.Hour)}, isInvalid},
-		{"not yet valid", standin.CertOptions{NotBefore: now.Add(time.Hour)}, isInvalid},
-		{"self-signed", standin.CertOptions{SelfSigned: true}, isUnknownAuthority},
-		{"wrong name", standin.CertOptions{Names: []string{"wrong.example"}}, isWrongName},
+		{"expired", fakem365.CertOptions{NotAfter: now.Add(-time.Hour)}, isInvalid},
+		{"not yet valid", fakem365.CertOptions{NotBefore: now.Add(time.Hour)}, isInvalid},
+		{"self-signed", fakem365.CertOptions{SelfSigned: true}, isUnknownAuthority},
+		{"wrong name", fakem365.CertOptions{Names: []string{"wrong.example"}}, isWrongName},
 	}
 }
 
 func TestCertificateChainsToTheTestRootAlone(t *testing.T) {
 	t.Parallel()
-	cloud, other := newCloud(t), newCloud(t)
-	leaf := certificate(t, cloud, standin.CertOptions{}).Leaf
+	fake, other := newFake(t), newFake(t)
+	leaf := certificate(t, fake, fakem365.CertOptions{}).Leaf
 	if key, ok := leaf.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() != 2048 {
 		t.Errorf("the key is a %T", leaf.PublicKey)
 	}
 	for _, name := range []string{"outlook.office365.com", "smtp.office365.com", "outlook.office.com", "login.microsoftonline.com"} {
-		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: cloud.Roots()}); err != nil {
+		if _, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: fake.Roots()}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: other.Roots()}); !isUnknownAuthority(err) {
-		t.Errorf("another stand-in's root: %v", err)
+		t.Errorf("another fake's root: %v", err)
 	}
 	system, err := x509.SystemCertPool()
 	if err != nil {
@@ -61,8 +61,8 @@ func TestCertificateChainsToTheTestRootAlone(t *testing.T) {
 
 func TestCertificateForAnAddress(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	leaf := certificate(t, cloud, standin.CertOptions{Names: []string{"127.0.0.1"}}).Leaf
+	fake := newFake(t)
+	leaf := certificate(t, fake, fakem365.CertOptions{Names: []string{"127.0.0.1"}}).Leaf
 	if err := leaf.VerifyHostname("127.0.0.1"); err != nil {
 		t.Error(err)
 	}
@@ -70,10 +70,10 @@ func TestCertificateForAnAddress(t *testing.T) {
 
 func TestRootPEM(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	block, rest := pem.Decode(cloud.RootPEM())
+	fake := newFake(t)
+	block, rest := pem.Decode(fake.RootPEM())
 	if block == nil || len(rest) > 0 {
-		t.Fatalf("not one PEM block: %q", cloud.RootPEM())
+		t.Fatalf("not one PEM block: %q", fake.RootPEM())
 	}
 	root, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -81,11 +81,11 @@ func TestRootPEM(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(root)
-	leaf := certificate(t, cloud, standin.CertOptions{}).Leaf
+	leaf := certificate(t, fake, fakem365.CertOptions{}).Leaf
 	if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool}); err != nil {
 		t.Error(err)
 	}
-	if got := standin.Fingerprint(leaf); len(got) != 64 || got == standin.Fingerprint(root) {
+	if got := fakem365.Fingerprint(leaf); len(got) != 64 || got == fakem365.Fingerprint(root) {
 		t.Errorf("fingerprint %q", got)
 	}
 }

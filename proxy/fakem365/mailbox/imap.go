@@ -1,4 +1,4 @@
-package standin
+package mailbox
 
 import (
 	"bytes"
@@ -9,12 +9,9 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver"
-	"github.com/emersion/go-sasl"
-)
 
-// mailService is what Microsoft's greetings end with: its server's name in
-// UTF-16 and base64. The name here is STANDIN.
-const mailService = "[UwBUAEEATgBEAEkATgA=]"
+	"github.com/tlslift/tlslift/proxy/fakem365"
+)
 
 // ServeIMAP starts a server of mailboxes as outlook.office365.com:993 is with
 // o.Implicit, and :143 without. TLS 1.0 and 1.1 are refused by an alert unless
@@ -25,28 +22,29 @@ const mailService = "[UwBUAEEATgBEAEkATgA=]"
 // account has an inbox, in which nothing is stored by APPEND. The greeting and
 // the refusals of a login are Microsoft's. The capabilities are as near to them
 // as go-imap lets one come: IMAP4 and ID are not among them, LITERAL- stands
-// for LITERAL+ before the login, and those that only matter after it are told
-// then; and so is LOGINDISABLED before STARTTLS. All other texts are go-imap's.
-func (c *Cloud) ServeIMAP(o MailOptions) (*MailboxServer, error) {
+// for LITERAL+ before the login, those that only matter after it are listed
+// then, and LOGINDISABLED is listed before STARTTLS. All other texts are
+// go-imap's.
+func ServeIMAP(fake *fakem365.Service, o Options) (*Server, error) {
 	m := &imapMailboxes{options: o, users: map[string]*imapmemserver.User{}}
 	for _, account := range o.Accounts {
 		if err := m.add(account); err != nil {
 			return nil, err
 		}
 	}
-	server, err := c.serveMail(o, m.talk)
+	server, err := fake.ServeMail(o.TLS, o.Implicit, m.talk)
 	if err != nil {
 		return nil, err
 	}
-	return &MailboxServer{Server: server, deliver: m.deliver}, nil
+	return &Server{Server: server, deliver: m.deliver}, nil
 }
 
 type imapMailboxes struct {
-	options MailOptions
+	options Options
 	users   map[string]*imapmemserver.User // by address in lower case
 }
 
-func (m *imapMailboxes) add(account Account) error {
+func (m *imapMailboxes) add(account fakem365.Account) error {
 	user := imapmemserver.NewUser(account.Address, account.Password)
 	m.users[strings.ToLower(account.Address)] = user
 	if err := user.Create("INBOX", nil); err != nil {
@@ -74,9 +72,9 @@ func appendTo(user *imapmemserver.User, message []byte) error {
 	return err
 }
 
-func (m *imapMailboxes) talk(conn *mailConn) {
-	conn.greeting = "* OK The Microsoft Exchange IMAP4 service is ready. " + mailService
-	startTLS := conn.startTLS()
+func (m *imapMailboxes) talk(conn *fakem365.MailConn) {
+	conn.Greeting = "* OK The Microsoft Exchange IMAP4 service is ready. " + service
+	startTLS := conn.StartTLS()
 	server := imapserver.New(&imapserver.Options{
 		NewSession: func(*imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
 			return &imapSession{mailboxes: m}, nil, nil
@@ -89,10 +87,10 @@ func (m *imapMailboxes) talk(conn *mailConn) {
 		InsecureAuth: startTLS == nil, // conn is inside TLS, which go-imap cannot see
 		Logger:       log.New(io.Discard, "", 0),
 	})
-	_ = server.Serve(conn.listener()) // it ends with the connection
+	_ = server.Serve(conn.Listener()) // it ends with the connection
 }
 
-// An imapSession has the commands of go-imap's user, whom it has from the login
+// An imapSession has the commands of go-imap's user, which it has from the login
 // on; before, go-imap calls none of them.
 type imapSession struct {
 	*imapmemserver.UserSession
@@ -106,21 +104,19 @@ func (s *imapSession) Login(address, password string) error {
 
 func (s *imapSession) AuthenticateMechanisms() []string { return []string{"PLAIN", "XOAUTH2"} }
 
-func (s *imapSession) Authenticate(mechanism string) (sasl.Server, error) {
+func (s *imapSession) Authenticate(mechanism string) (fakem365.SASL, error) {
 	const failed = "AUTHENTICATE failed."
 	switch mechanism {
 	case "PLAIN":
-		return sasl.NewPlainServer(func(_, address, password string) error {
-			return s.open(address, password, failed)
-		}), nil
+		return plainLogin{func(address, password string) error { return s.open(address, password, failed) }}, nil
 	case "XOAUTH2":
-		return tokenServer{imapNo(failed)}, nil
+		return fakem365.RefuseToken(imapNo(failed)), nil
 	}
 	return nil, imapNo(failed)
 }
 
 func (s *imapSession) open(address, password, failed string) error {
-	account := s.mailboxes.options.account(address, password)
+	account := s.mailboxes.options.Accounts.Open(address, password)
 	if account == nil {
 		return imapNo(failed)
 	}

@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"crypto/tls"
@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
-func serveSMTP(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *standin.MailServer {
+func serveSMTP(t *testing.T, fake *fakem365.Service, o fakem365.MailOptions) *fakem365.MailServer {
 	t.Helper()
 	if o.Accounts == nil {
 		o.Accounts = accounts()
 	}
-	server, err := cloud.ServeSMTP(o)
+	server, err := fake.ServeSMTP(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +42,13 @@ func TestSubmission(t *testing.T) {
 	for name, implicit := range map[string]bool{"STARTTLS": false, "implicit": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cloud := newCloud(t)
-			server := serveSMTP(t, cloud, standin.MailOptions{Implicit: implicit})
+			fake := newFake(t)
+			server := serveSMTP(t, fake, fakem365.MailOptions{Implicit: implicit})
 			mail := scan()
 			if implicit {
-				mail.Security = standin.ImplicitTLS
+				mail.Security = fakem365.ImplicitTLS
 			}
-			sent, err := direct(cloud, server.Server).SendMail(t.Context(), mail)
+			sent, err := direct(fake, server.Server).SendMail(t.Context(), mail)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,54 +79,54 @@ func TestSubmission(t *testing.T) {
 
 func TestSubmissionRefuses(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{MaxMessage: 1000})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{MaxMessage: 1000})
 	for name, test := range map[string]struct {
-		change func(*standin.Mail)
+		change func(*fakem365.Mail)
 		want   string
 	}{
 		"a wrong password": {
-			func(m *standin.Mail) { m.Password = "else" }, "AUTH: 535 5.7.3 Authentication unsuccessful [",
+			func(m *fakem365.Mail) { m.Password = "else" }, "AUTH: 535 5.7.3 Authentication unsuccessful [",
 		},
 		"an unknown user": {
-			func(m *standin.Mail) { m.User = "else@contoso.example" }, "AUTH: 535 5.7.3 Authentication unsuccessful [",
+			func(m *fakem365.Mail) { m.User = "else@contoso.example" }, "AUTH: 535 5.7.3 Authentication unsuccessful [",
 		},
 		"a mailbox without SMTP": {
-			func(m *standin.Mail) { m.User = "off@contoso.example" },
+			func(m *fakem365.Mail) { m.User = "off@contoso.example" },
 			"AUTH: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant. " +
 				"Visit https://aka.ms/smtp_auth_disabled",
 		},
 		"nobody": {
-			func(m *standin.Mail) { m.User = "" }, "MAIL: 530 5.7.57 Client not authenticated to send mail",
+			func(m *fakem365.Mail) { m.User = "" }, "MAIL: 530 5.7.57 Client not authenticated to send mail",
 		},
 		"plaintext": {
-			func(m *standin.Mail) { m.User, m.Security = "", standin.NoTLS },
+			func(m *fakem365.Mail) { m.User, m.Security = "", fakem365.NoTLS },
 			"MAIL: 530 5.7.57 Client not authenticated to send mail",
 		},
 		"a password in plaintext": {
-			func(m *standin.Mail) { m.Security = standin.NoTLS }, "the mail server offers no AUTH LOGIN",
+			func(m *fakem365.Mail) { m.Security = fakem365.NoTLS }, "the mail server offers no AUTH LOGIN",
 		},
 		"a password in plaintext that it did not ask for": {
-			func(m *standin.Mail) { m.Security, m.HELO = standin.NoTLS, true },
+			func(m *fakem365.Mail) { m.Security, m.HELO = fakem365.NoTLS, true },
 			"AUTH: 504 5.7.4 Unrecognized authentication type",
 		},
 		"another sender": {
-			func(m *standin.Mail) { m.From = "boss@contoso.example" },
+			func(m *fakem365.Mail) { m.From = "boss@contoso.example" },
 			"DATA: 550 5.7.60 SMTP; Client does not have permissions to send as this sender",
 		},
 		"another author": {
-			func(m *standin.Mail) { m.Data = []byte("From: boss@contoso.example\n\n") },
+			func(m *fakem365.Mail) { m.Data = []byte("From: boss@contoso.example\n\n") },
 			"DATA: 554 5.2.252 SendAsDenied; scanner@contoso.example not allowed to send as boss@contoso.example",
 		},
 		"too much": {
-			func(m *standin.Mail) { m.Data = []byte(letter + strings.Repeat("page\r\n", 200)) }, "DATA: 552 5.3.4 ",
+			func(m *fakem365.Mail) { m.Data = []byte(letter + strings.Repeat("page\r\n", 200)) }, "DATA: 552 5.3.4 ",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			mail := scan()
 			test.change(&mail)
-			_, err := direct(cloud, server.Server).SendMail(t.Context(), mail)
+			_, err := direct(fake, server.Server).SendMail(t.Context(), mail)
 			if got := refusal(err); !strings.HasPrefix(got, test.want) {
 				t.Errorf("refused by %q, want %q", got, test.want)
 			}
@@ -142,11 +142,11 @@ func TestSubmissionRefuses(t *testing.T) {
 // Microsoft lets TLS 1.0 shake hands, so that the device shows a reply.
 func TestOldTLSIsToldByReply(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		for _, helo := range []bool{false, true} {
-			client, mail := direct(cloud, server.Server), scan()
+			client, mail := direct(fake, server.Server), scan()
 			client.MaxVersion, mail.HELO = version, helo
 			sent, err := client.SendMail(t.Context(), mail)
 			want := "421 4.7.66 TLS 1.0 and 1.1 are not supported. Please upgrade/update your client to support TLS 1.2. " +
@@ -161,11 +161,11 @@ func TestOldTLSIsToldByReply(t *testing.T) {
 // The reply is the last thing that an old client hears.
 func TestOldTLSIsCutOff(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ", "STARTTLS", "220 ")
-	text = secure(t, cloud, raw, tls.VersionTLS10)
+	text = secure(t, fake, raw, tls.VersionTLS10)
 	converse(t, text, "EHLO x", "421 4.7.66 ")
 	if line, err := text.ReadLine(); !errors.Is(err, io.EOF) {
 		t.Errorf("then comes %q, %v", line, err)
@@ -174,9 +174,9 @@ func TestOldTLSIsCutOff(t *testing.T) {
 
 func TestSubmissionByOldTLSOnPurpose(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{TLS: standin.TLSOptions{MinVersion: tls.VersionTLS10}})
-	client := direct(cloud, server.Server)
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{TLS: fakem365.TLSOptions{MinVersion: tls.VersionTLS10}})
+	client := direct(fake, server.Server)
 	client.MaxVersion = tls.VersionTLS10
 	if _, err := client.SendMail(t.Context(), scan()); err != nil {
 		t.Error(err)
@@ -185,12 +185,12 @@ func TestSubmissionByOldTLSOnPurpose(t *testing.T) {
 
 func TestOldSuitesAreRefusedByAlert(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
-	client := direct(cloud, server.Server)
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
+	client := direct(fake, server.Server)
 	client.MaxVersion, client.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
 	_, err := client.SendMail(t.Context(), scan())
-	if standin.Alert(err) != "handshake failure" {
+	if fakem365.Alert(err) != "handshake failure" {
 		t.Errorf("error %v", err)
 	}
 	client.Roots = nil // and this one refuses the server
@@ -207,14 +207,14 @@ func TestOldSuitesAreRefusedByAlert(t *testing.T) {
 // Nothing in plaintext follows the alert.
 func TestFailedHandshakeEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{MX: true})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
 	text, raw := dialMail(t, server.Server)
-	converse(t, text, "", "220 STANDIN.mail.protection.outlook.com ", "EHLO x", "250 ", "STARTTLS", "220 ")
+	converse(t, text, "", "220 FAKE.mail.protection.outlook.com ", "EHLO x", "250 ", "STARTTLS", "220 ")
 	old := tls.Client(raw, &tls.Config{
-		RootCAs: cloud.Roots(), ServerName: host, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
+		RootCAs: fake.Roots(), ServerName: host, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
 	})
-	if err := old.HandshakeContext(t.Context()); standin.Alert(err) != "protocol version not supported" {
+	if err := old.HandshakeContext(t.Context()); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
 	}
 	if rest, err := io.ReadAll(raw); err != nil || len(rest) != 0 {
@@ -224,8 +224,8 @@ func TestFailedHandshakeEndsTheConnection(t *testing.T) {
 
 func TestNoiseAfterSTARTTLSEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ", "STARTTLS", "220 ")
 	if _, err := io.WriteString(raw, "EHLO again\r\n"); err != nil {
@@ -242,12 +242,12 @@ func TestNoiseAfterSTARTTLSEndsTheConnection(t *testing.T) {
 
 func TestMX(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{MX: true})
-	for i, security := range []standin.MailSecurity{standin.NoTLS, standin.StartTLS} {
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
+	for i, security := range []fakem365.MailSecurity{fakem365.NoTLS, fakem365.StartTLS} {
 		mail := scan()
 		mail.Server, mail.Security, mail.User, mail.From = "mx.office365.com:25", security, "", "anyone@example.com"
-		sent, err := direct(cloud, server.Server).SendMail(t.Context(), mail)
+		sent, err := direct(fake, server.Server).SendMail(t.Context(), mail)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestMX(t *testing.T) {
 		if m.From != "anyone@example.com" || m.Login != "" || m.TLS.Version != sent.TLS.Version {
 			t.Errorf("message %+v", m)
 		}
-		if (m.TLS.Version == 0) != (security == standin.NoTLS) {
+		if (m.TLS.Version == 0) != (security == fakem365.NoTLS) {
 			t.Errorf("%v came over TLS %x", security, m.TLS.Version)
 		}
 	}
@@ -266,8 +266,8 @@ func TestMX(t *testing.T) {
 
 func TestDialogueOfSubmission(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "NOOP", "250 ")
 	offers := strings.Split(converse(t, text, "EHLO x", "250 "), "\n")[1:]
@@ -275,7 +275,7 @@ func TestDialogueOfSubmission(t *testing.T) {
 		t.Errorf("before TLS it offers %q", offers)
 	}
 	converse(t, text, "AUTH LOGIN", "504 5.7.4 ", "STARTTLS", "220 2.0.0 ")
-	text = secure(t, cloud, raw, tls.VersionTLS12)
+	text = secure(t, fake, raw, tls.VersionTLS12)
 	user := base64.StdEncoding.EncodeToString([]byte(scanner))
 	pass := base64.StdEncoding.EncodeToString([]byte(password))
 	converse(t, text,
@@ -303,12 +303,12 @@ func TestDialogueOfSubmission(t *testing.T) {
 // Microsoft tells the fourth connection when it sends.
 func TestFourthSessionOfMailbox(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	open := func() *textproto.Conn {
 		text, raw := dialMail(t, server.Server)
 		converse(t, text, "", "220 ", "EHLO x", "250 ", "STARTTLS", "220 ")
-		text = secure(t, cloud, raw, tls.VersionTLS12)
+		text = secure(t, fake, raw, tls.VersionTLS12)
 		converse(t, text, "EHLO x", "250 ",
 			"AUTH LOGIN "+base64.StdEncoding.EncodeToString([]byte(strings.ToUpper(scanner))), "334 ",
 			base64.StdEncoding.EncodeToString([]byte(password)), "235 ")
@@ -317,7 +317,7 @@ func TestFourthSessionOfMailbox(t *testing.T) {
 	first := open()
 	open()
 	open()
-	_, err := direct(cloud, server.Server).SendMail(t.Context(), scan())
+	_, err := direct(fake, server.Server).SendMail(t.Context(), scan())
 	if got := refusal(err); !strings.HasPrefix(got, "DATA: 432 4.3.2 Concurrent connections limit exceeded. ") {
 		t.Errorf("refused by %q", got)
 	}
@@ -325,15 +325,15 @@ func TestFourthSessionOfMailbox(t *testing.T) {
 	if _, err := first.ReadLine(); err == nil {
 		t.Error("the connection stays open")
 	}
-	if _, err := direct(cloud, server.Server).SendMail(t.Context(), scan()); err != nil {
+	if _, err := direct(fake, server.Server).SendMail(t.Context(), scan()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveSMTP(t, cloud, standin.MailOptions{MX: true})
+	fake := newFake(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
 	text, _ := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ")
 	for i := range 101 {
@@ -354,8 +354,8 @@ func TestMessagesAreBounded(t *testing.T) {
 
 func TestOverlongLineEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	text, _ := dialMail(t, serveSMTP(t, cloud, standin.MailOptions{}).Server)
+	fake := newFake(t)
+	text, _ := dialMail(t, serveSMTP(t, fake, fakem365.MailOptions{}).Server)
 	converse(t, text, "", "220 ", "EHLO x"+strings.Repeat("y", 13<<10), "500 ")
 	if _, err := text.ReadLine(); err == nil {
 		t.Error("the connection stays open")

@@ -1,4 +1,4 @@
-package standin_test
+package mailbox_test
 
 import (
 	"crypto/tls"
@@ -9,10 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 )
 
-const popGreeting = "+OK The Microsoft Exchange POP3 service is ready. [UwBUAEEATgBEAEkATgA=]"
+const popGreeting = "+OK The Microsoft Exchange POP3 service is ready. [RgBBAEsARQA=]"
 
 var inbox = [][]byte{
 	[]byte("Subject: One\n\nfirst\n.second\nthird\n"),
@@ -20,10 +21,10 @@ var inbox = [][]byte{
 	[]byte("no header, no end"),
 }
 
-func servePOP3(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *standin.MailboxServer {
+func servePOP3(t *testing.T, fake *fakem365.Service, o mailbox.Options) *mailbox.Server {
 	t.Helper()
 	o.Accounts, o.Inbox = accounts(), inbox
-	server, err := cloud.ServePOP3(o)
+	server, err := mailbox.ServePOP3(fake, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,9 +32,9 @@ func servePOP3(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *stand
 }
 
 // pop opens TLS and reads the greeting.
-func pop(t *testing.T, cloud *standin.Cloud, server *standin.MailboxServer) *textproto.Conn {
+func pop(t *testing.T, fake *fakem365.Service, server *mailbox.Server) *textproto.Conn {
 	t.Helper()
-	text := textproto.NewConn(dial(t, direct(cloud, server.Server)))
+	text := textproto.NewConn(dial(t, direct(fake, server.Server)))
 	until(t, text, popGreeting, "")
 	return text
 }
@@ -68,9 +69,9 @@ const (
 
 func TestPOP3(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := servePOP3(t, cloud, standin.MailOptions{Implicit: true})
-	text := pop(t, cloud, server)
+	fake := newFake(t)
+	server := servePOP3(t, fake, mailbox.Options{Implicit: true})
+	text := pop(t, fake, server)
 	popTurns(
 		t, text,
 		"CAPA", "+OK\nTOP\nUIDL\nUSER\n",
@@ -99,27 +100,27 @@ func TestPOP3(t *testing.T) {
 	if line, err := text.ReadLine(); !errors.Is(err, io.EOF) {
 		t.Errorf("then comes %q, %v", line, err)
 	}
-	text = pop(t, cloud, server)
+	text = pop(t, fake, server)
 	popTurns(
 		t, text, "USER "+scanner, "+OK", "PASS "+password, logon,
 		"UIDL", "+OK\n1 1\n2 3\n3 4\n", "DELE 1", "+OK",
 	)
 	text.Close() // without QUIT nothing is deleted
-	text = pop(t, cloud, server)
+	text = pop(t, fake, server)
 	popTurns(t, text, "USER "+scanner, "+OK", "PASS "+password, logon, "UIDL", "+OK\n1 1\n2 3\n3 4\n")
 }
 
 func TestPOP3BySTLS(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := servePOP3(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := servePOP3(t, fake, mailbox.Options{})
 	text, raw := dialMail(t, server.Server)
 	until(t, text, popGreeting, "")
 	popTurns(
 		t, text, "CAPA", "+OK\nTOP\nUIDL\nSTLS\n", "USER "+scanner, badState, "PASS "+password, badState,
 		"STLS", "+OK Begin TLS negotiation.",
 	)
-	text = secure(t, cloud, raw, tls.VersionTLS12)
+	text = secure(t, fake, raw, tls.VersionTLS12)
 	popTurns(t, text, "STLS", badState, "USER "+scanner, "+OK", "PASS "+password, logon, "RETR 2", "+OK\nSubject: Two\n\n")
 	if h := server.Handshakes(); h.Completed != 1 || h.Last.ServerName != host {
 		t.Errorf("handshakes %+v", h)
@@ -128,22 +129,22 @@ func TestPOP3BySTLS(t *testing.T) {
 
 func TestPOP3RefusesOldTLS(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := servePOP3(t, cloud, standin.MailOptions{Implicit: true})
-	client := direct(cloud, server.Server)
+	fake := newFake(t)
+	server := servePOP3(t, fake, mailbox.Options{Implicit: true})
+	client := direct(fake, server.Server)
 	client.MaxVersion = tls.VersionTLS11
-	if _, err := client.Dial(t.Context(), target); standin.Alert(err) != "protocol version not supported" {
+	if _, err := client.Dial(t.Context(), target); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestPOP3EndsWhatIsNotPOP3(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := servePOP3(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := servePOP3(t, fake, mailbox.Options{})
 	for name, noise := range map[string]string{
 		"a long line":            strings.Repeat("x", 1<<10) + "\r\n",
-		"a command behind STLS":  "STLS\r\nUSER x\r\n",
+		"a command after STLS":   "STLS\r\nUSER x\r\n",
 		"a long line to the end": strings.Repeat("x", 512),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package standin
+package mailbox
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // ServePOP3 starts a server of mailboxes as outlook.office365.com:995 is with
@@ -15,14 +17,14 @@ import (
 // It speaks RFC 1939 without APOP, and RFC 2449 and RFC 2595 for CAPA and STLS.
 // USER and PASS work for the accounts, though Microsoft itself takes AUTH
 // XOAUTH2 only, which is not here. They want TLS.
-func (c *Cloud) ServePOP3(o MailOptions) (*MailboxServer, error) {
+func ServePOP3(fake *fakem365.Service, o Options) (*Server, error) {
 	m := &maildrops{options: o, drops: map[string][]*popMessage{}}
 	for _, message := range o.Inbox {
 		_ = m.deliver(wireLines(message)) // it never fails
 	}
-	server, err := c.serve(o.TLS, func(s *Server, conn net.Conn) {
+	server, err := fake.Serve(o.TLS, func(s *fakem365.Server, conn net.Conn) {
 		pop := newPOPSession(s, m, conn)
-		if o.Implicit && !pop.shakeHands() {
+		if o.Implicit && !pop.handshake() {
 			return // the client has its alert, and Handshakes counts it
 		}
 		pop.talk()
@@ -30,12 +32,12 @@ func (c *Cloud) ServePOP3(o MailOptions) (*MailboxServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &MailboxServer{Server: server, deliver: m.deliver}, nil
+	return &Server{Server: server, deliver: m.deliver}, nil
 }
 
 // maildrops are the messages of all accounts.
 type maildrops struct {
-	options MailOptions
+	options Options
 
 	mu    sync.Mutex
 	drops map[string][]*popMessage // by address in lower case
@@ -62,7 +64,7 @@ func (m *maildrops) deliver(message []byte) error {
 	return nil
 }
 
-// of is what an address has now.
+// of returns what an address has now.
 func (m *maildrops) of(address string) []*popMessage {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"context"
@@ -17,6 +17,11 @@ const (
 	maxStored     = 256 << 20 // bytes of them, beyond the newest
 	maxRecipients = 500
 	maxSessions   = 3 // of a mailbox, by Microsoft's rule
+	// maxMailLine is what RFC 4954, section 4, asks for: a line of AUTH is the
+	// longest there is.
+	maxMailLine = 12288
+	// maxMessage is the SIZE of Microsoft 365.
+	maxMessage = 157286400
 )
 
 // MailServer is one that takes messages.
@@ -49,13 +54,13 @@ type Message struct {
 // reply to EHLO, the text of positive replies, and the replies to commands
 // that are malformed or out of order. Of the extensions, AUTH XOAUTH2 is
 // offered and refuses every token.
-func (c *Cloud) ServeSMTP(o MailOptions) (*MailServer, error) {
+func (f *Service) ServeSMTP(o MailOptions) (*MailServer, error) {
 	o.TLS.oldToo = !o.MX && o.TLS.MinVersion == 0 && (o.TLS.MaxVersion == 0 || o.TLS.MaxVersion >= tls.VersionTLS12)
 	if o.MaxMessage == 0 {
 		o.MaxMessage = maxMessage
 	}
 	m := &MailServer{options: o, sessions: map[string]int{}}
-	server, err := c.serveMail(o, m.talk)
+	server, err := f.ServeMail(o.TLS, o.Implicit, m.talk)
 	if err != nil {
 		return nil, err
 	}
@@ -73,30 +78,30 @@ func (m *MailServer) Messages() []Message {
 
 func (m *MailServer) host() string {
 	if m.options.MX {
-		return "STANDIN.mail.protection.outlook.com"
+		return "FAKE.mail.protection.outlook.com"
 	}
-	return mailHost
+	return "FAKE.outlook.office365.com"
 }
 
-func (m *MailServer) talk(conn *mailConn) {
-	conn.greeting = fmt.Sprintf("220 %s Microsoft ESMTP MAIL Service ready at %s [08DE2A6028D26C22]",
+func (m *MailServer) talk(conn *MailConn) {
+	conn.Greeting = fmt.Sprintf("220 %s Microsoft ESMTP MAIL Service ready at %s [08DE2A6028D26C22]",
 		m.host(), time.Now().UTC().Format(time.RFC1123Z))
 	conn.before, conn.failed = []byte("220 2.0.0 "), []byte("550 5.0.0 Handshake")
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return m.session(conn, c)
 	}))
-	server.TLSConfig = conn.startTLS()
+	server.TLSConfig = conn.StartTLS()
 	server.AllowInsecureAuth = true // session offers it with TLS only
 	server.MaxMessageBytes = m.options.MaxMessage
 	server.MaxLineLength = maxMailLine
-	server.ReadTimeout, server.WriteTimeout = mailIdle, mailIdle
+	server.ReadTimeout, server.WriteTimeout = CommandTimeout, CommandTimeout
 	server.EnableSMTPUTF8, server.EnableBINARYMIME, server.EnableDSN = true, true, true
 	server.ErrorLog = log.New(io.Discard, "", 0)
-	_ = server.Serve(conn.listener())         // it says net.ErrClosed, by oneConn
+	_ = server.Serve(conn.Listener())         // it says net.ErrClosed, by oneConn
 	_ = server.Shutdown(context.Background()) // waits; there is nothing to close
 }
 
-func (m *MailServer) session(conn *mailConn, c *smtp.Conn) (smtp.Session, error) {
+func (m *MailServer) session(conn *MailConn, c *smtp.Conn) (smtp.Session, error) {
 	state := conn.state
 	if late, ok := c.TLSConnectionState(); ok {
 		state = late

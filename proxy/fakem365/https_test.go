@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"bufio"
@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
-func send(t *testing.T, client *standin.Client, method, path string, body io.Reader) *http.Response {
+func send(t *testing.T, client *fakem365.Client, method, path string, body io.Reader) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, page+path, body)
 	if err != nil {
@@ -29,11 +29,11 @@ func send(t *testing.T, client *standin.Client, method, path string, body io.Rea
 
 func TestBytesAndHashAgree(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	fake := newFake(t)
+	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	const size = 20 << 20
 	want := sha256.New()
-	if n, err := io.Copy(want, standin.Content(size)); err != nil || n != size {
+	if n, err := io.Copy(want, fakem365.Content(size)); err != nil || n != size {
 		t.Fatalf("content has %d bytes, %v", n, err)
 	}
 	for _, method := range []string{http.MethodPost, http.MethodPut} {
@@ -58,8 +58,8 @@ func TestBytesAndHashAgree(t *testing.T) {
 
 func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	fake := newFake(t)
+	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, test := range []struct {
 		method, path string
 		status       int
@@ -80,15 +80,15 @@ func TestLimitsOfRequests(t *testing.T) {
 	}
 }
 
-// An HTTP/1.0 client knows the end of an answer by its length or by the end of
+// An HTTP/1.0 client finds the end of an answer by its length or by the end of
 // the connection, and an HTTP/1.1 client may ask twice.
 func TestVersionsOfHTTP(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveHTTPS(t, cloud, standin.TLSOptions{})
+	fake := newFake(t)
+	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	t.Run("1.0", func(t *testing.T) {
 		t.Parallel()
-		conn := dial(t, direct(cloud, server))
+		conn := dial(t, direct(fake, server))
 		if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	})
 	t.Run("1.1", func(t *testing.T) {
 		t.Parallel()
-		conn := dial(t, direct(cloud, server))
+		conn := dial(t, direct(fake, server))
 		reader := bufio.NewReader(conn)
 		for range 2 {
 			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {

@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"bufio"
@@ -72,7 +72,7 @@ func (e *ProxyError) Error() string {
 		e.Status, http.StatusText(e.Status), strings.TrimSpace(e.Body))
 }
 
-// Alert is the fatal TLS alert in err by which the other side ended the
+// Alert returns the fatal TLS alert in err by which the other side ended the
 // connection, in words, such as "protocol version not supported". It is empty
 // when there was none.
 func Alert(err error) string {
@@ -108,7 +108,7 @@ func (c *Client) Get(ctx context.Context, url string) (*Answer, error) {
 	return &Answer{Status: response.StatusCode, Body: string(body), TLS: *response.TLS}, nil
 }
 
-// HTTP is an HTTP client that uses Dial for each request, and so leaves no
+// HTTP returns an HTTP client that uses Dial for each request, and so leaves no
 // connection open. It follows no redirects.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{

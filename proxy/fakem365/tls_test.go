@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"crypto/tls"
@@ -8,13 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 func TestDefaultPolicyIsMicrosofts(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveHTTPS(t, cloud, standin.TLSOptions{})
+	fake := newFake(t)
+	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	every := append(suiteIDs(tls.CipherSuites()), suiteIDs(tls.InsecureCipherSuites())...)
 	for _, test := range []struct {
 		client string
@@ -41,10 +41,10 @@ func TestDefaultPolicyIsMicrosofts(t *testing.T) {
 	} {
 		t.Run(test.client, func(t *testing.T) {
 			t.Parallel()
-			client := direct(cloud, server)
+			client := direct(fake, server)
 			client.MaxVersion, client.CipherSuites = test.max, test.suites
 			answer, err := client.Get(t.Context(), page)
-			if got := standin.Alert(err); got != test.alert {
+			if got := fakem365.Alert(err); got != test.alert {
 				t.Fatalf("alert %q, want %q (error: %v)", got, test.alert, err)
 			}
 			if test.alert == "" && (answer == nil || !strings.HasPrefix(answer.Body, test.answer)) {
@@ -64,22 +64,22 @@ func suiteIDs(suites []*tls.CipherSuite) []uint16 {
 
 func TestPolicyOverrides(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
+	fake := newFake(t)
 	rsaOnly := []uint16{tls.TLS_RSA_WITH_AES_256_GCM_SHA384}
 	for _, test := range []struct {
 		name    string
-		server  standin.TLSOptions
+		server  fakem365.TLSOptions
 		version uint16
 		suite   uint16
 	}{
-		{"newest TLS 1.1", standin.TLSOptions{MaxVersion: tls.VersionTLS11}, tls.VersionTLS11, 0},
-		{"oldest TLS 1.0", standin.TLSOptions{MinVersion: tls.VersionTLS10}, tls.VersionTLS10, 0},
-		{"newest TLS 1.2", standin.TLSOptions{MaxVersion: tls.VersionTLS12}, tls.VersionTLS12, 0},
-		{"own suites", standin.TLSOptions{CipherSuites: rsaOnly}, tls.VersionTLS12, rsaOnly[0]},
+		{"newest TLS 1.1", fakem365.TLSOptions{MaxVersion: tls.VersionTLS11}, tls.VersionTLS11, 0},
+		{"oldest TLS 1.0", fakem365.TLSOptions{MinVersion: tls.VersionTLS10}, tls.VersionTLS10, 0},
+		{"newest TLS 1.2", fakem365.TLSOptions{MaxVersion: tls.VersionTLS12}, tls.VersionTLS12, 0},
+		{"own suites", fakem365.TLSOptions{CipherSuites: rsaOnly}, tls.VersionTLS12, rsaOnly[0]},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := direct(cloud, serveHTTPS(t, cloud, test.server))
+			client := direct(fake, serveHTTPS(t, fake, test.server))
 			client.MaxVersion = test.version
 			if test.suite != 0 {
 				client.CipherSuites = []uint16{test.suite}
@@ -95,9 +95,9 @@ func TestPolicyOverrides(t *testing.T) {
 	}
 	t.Run("TLS 1.3 switched off", func(t *testing.T) {
 		t.Parallel()
-		client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{MaxVersion: tls.VersionTLS12}))
+		client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{MaxVersion: tls.VersionTLS12}))
 		client.MinVersion = tls.VersionTLS13
-		if _, err := client.Get(t.Context(), page); standin.Alert(err) != "protocol version not supported" {
+		if _, err := client.Get(t.Context(), page); fakem365.Alert(err) != "protocol version not supported" {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -105,10 +105,10 @@ func TestPolicyOverrides(t *testing.T) {
 
 func TestClientCertificateIsDemanded(t *testing.T) {
 	t.Parallel()
-	cloud, other := newCloud(t), newCloud(t)
-	server := serveHTTPS(t, cloud, standin.TLSOptions{ClientCAs: cloud.Roots()})
-	ours := certificate(t, cloud, standin.CertOptions{Names: []string{"tlslift.example"}})
-	theirs := certificate(t, other, standin.CertOptions{})
+	fake, other := newFake(t), newFake(t)
+	server := serveHTTPS(t, fake, fakem365.TLSOptions{ClientCAs: fake.Roots()})
+	ours := certificate(t, fake, fakem365.CertOptions{Names: []string{"tlslift.example"}})
+	theirs := certificate(t, other, fakem365.CertOptions{})
 	for _, test := range []struct {
 		name  string
 		shown *tls.Certificate
@@ -121,10 +121,10 @@ func TestClientCertificateIsDemanded(t *testing.T) {
 		{"of another root", theirs, tls.VersionTLS13, "unknown certificate authority"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			client := direct(cloud, server)
+			client := direct(fake, server)
 			client.Certificate, client.MaxVersion = test.shown, test.max
 			_, err := client.Get(t.Context(), page)
-			if got := standin.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
+			if got := fakem365.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
 				t.Errorf("alert %q, want %q (error: %v)", got, test.alert, err)
 			}
 		})
@@ -136,7 +136,7 @@ func TestClientCertificateIsDemanded(t *testing.T) {
 
 func TestALPN(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
+	fake := newFake(t)
 	for _, test := range []struct {
 		name          string
 		server, offer []string
@@ -149,10 +149,10 @@ func TestALPN(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{ALPN: test.server}))
+			client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{ALPN: test.server}))
 			client.ALPN = test.offer
 			answer, err := client.Get(t.Context(), page)
-			if got := standin.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
+			if got := fakem365.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
 				t.Fatalf("alert %q, want %q (error: %v)", got, test.alert, err)
 			}
 			if err == nil && (answer.TLS.NegotiatedProtocol != test.want || answer.Status != 200) {
@@ -164,12 +164,12 @@ func TestALPN(t *testing.T) {
 
 func TestEchoHonoursHalfClose(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server, err := cloud.ServeTLS(standin.TLSOptions{}, standin.Echo)
+	fake := newFake(t)
+	server, err := fake.ServeTLS(fakem365.TLSOptions{}, echoBack)
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := dial(t, direct(cloud, server))
+	conn := dial(t, direct(fake, server))
 	if _, err := io.WriteString(conn, "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -190,9 +190,9 @@ func TestEchoHonoursHalfClose(t *testing.T) {
 
 func TestEmptyCertificateIsAnError(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
+	fake := newFake(t)
 	for _, bad := range []tls.Certificate{{}, {Certificate: [][]byte{[]byte("no DER")}}} {
-		if _, err := cloud.ServeTLS(standin.TLSOptions{Certificate: &bad}, standin.Echo); err == nil {
+		if _, err := fake.ServeTLS(fakem365.TLSOptions{Certificate: &bad}, echoBack); err == nil {
 			t.Errorf("%v is served", bad)
 		}
 	}
@@ -200,13 +200,13 @@ func TestEmptyCertificateIsAnError(t *testing.T) {
 
 func TestClientRefusesBadCertificates(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
+	fake := newFake(t)
 	for _, test := range badCertificates() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			made := certificate(t, cloud, test.options)
-			server := serveHTTPS(t, cloud, standin.TLSOptions{Certificate: made})
-			_, err := direct(cloud, server).Get(t.Context(), page)
+			made := certificate(t, fake, test.options)
+			server := serveHTTPS(t, fake, fakem365.TLSOptions{Certificate: made})
+			_, err := direct(fake, server).Get(t.Context(), page)
 			var invalid *tls.CertificateVerificationError
 			if !errors.As(err, &invalid) || !test.is(invalid.Err) {
 				t.Errorf("error %v", err)

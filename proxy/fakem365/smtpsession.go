@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 )
 
@@ -52,13 +51,13 @@ func (s *smtpSession) AuthMechanisms() []string {
 	return []string{"LOGIN", "XOAUTH2"}
 }
 
-func (s *smtpSession) Auth(mechanism string) (sasl.Server, error) {
+func (s *smtpSession) Auth(mechanism string) (SASL, error) {
 	switch {
 	case s.AuthMechanisms() == nil:
 	case mechanism == "LOGIN":
-		return &loginServer{open: s.open}, nil
+		return &passwordLogin{open: s.open}, nil
 	case mechanism == "XOAUTH2":
-		return tokenServer{s.unsuccessful()}, nil
+		return RefuseToken(s.unsuccessful()), nil
 	}
 	return nil, reply(504, smtp.EnhancedCode{5, 7, 4}, "Unrecognized authentication type ["+s.server.host()+"]")
 }
@@ -68,7 +67,7 @@ func (s *smtpSession) unsuccessful() error {
 }
 
 func (s *smtpSession) open(address, password string) error {
-	account := s.server.options.account(address, password)
+	account := s.server.options.Accounts.Open(address, password)
 	if account == nil {
 		return s.unsuccessful()
 	}
@@ -153,36 +152,6 @@ func headerFrom(data []byte) string {
 		return ""
 	}
 	return from.Address
-}
-
-// loginServer is AUTH LOGIN, of which there is a draft only
-// (draft-murchison-sasl-login): two questions with an answer each, the first
-// of which may come with the command.
-type loginServer struct {
-	open    func(address, password string) error
-	named   bool
-	address string
-}
-
-func (l *loginServer) Next(response []byte) ([]byte, bool, error) {
-	switch {
-	case response == nil:
-		return []byte("Username:"), false, nil
-	case !l.named:
-		l.named, l.address = true, string(response)
-		return []byte("Password:"), false, nil
-	}
-	return nil, true, l.open(l.address, string(response))
-}
-
-// tokenServer is AUTH XOAUTH2 for tokens that are never good.
-type tokenServer struct{ refusal error }
-
-func (t tokenServer) Next(response []byte) ([]byte, bool, error) {
-	if response == nil {
-		return nil, false, nil
-	}
-	return nil, true, t.refusal
 }
 
 var _ smtp.AuthSession = (*smtpSession)(nil)

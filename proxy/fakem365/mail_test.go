@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"crypto/tls"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 const (
@@ -19,15 +19,15 @@ const (
 	letter   = "From: Scanner <scanner@contoso.example>\r\nSubject: Scan\r\n\r\n.a page\r\n"
 )
 
-func accounts() []standin.Account {
-	return []standin.Account{
+func accounts() fakem365.Accounts {
+	return fakem365.Accounts{
 		{Address: scanner, Password: password},
 		{Address: "off@contoso.example", Password: password, SMTPDisabled: true},
 	}
 }
 
-func scan() standin.Mail {
-	return standin.Mail{
+func scan() fakem365.Mail {
+	return fakem365.Mail{
 		User: scanner, Password: password, From: "scanner@contoso.example",
 		To: []string{"one@contoso.example", "two@example.com"}, Data: []byte(letter),
 	}
@@ -35,23 +35,23 @@ func scan() standin.Mail {
 
 // refusal is the reply in err, or whatever else it says.
 func refusal(err error) string {
-	var reply *standin.ReplyError
+	var reply *fakem365.ReplyError
 	if errors.As(err, &reply) {
 		return fmt.Sprintf("%s: %d %s", reply.Command, reply.Code, reply.Text)
 	}
 	return fmt.Sprint(err)
 }
 
-func dialMail(t *testing.T, server *standin.Server) (*textproto.Conn, net.Conn) {
+func dialMail(t *testing.T, server *fakem365.Server) (*textproto.Conn, net.Conn) {
 	t.Helper()
 	conn := dialPlain(t, server)
 	return textproto.NewConn(conn), conn
 }
 
-func secure(t *testing.T, cloud *standin.Cloud, conn net.Conn, version uint16) *textproto.Conn {
+func secure(t *testing.T, fake *fakem365.Service, conn net.Conn, version uint16) *textproto.Conn {
 	t.Helper()
 	client := tls.Client(conn, &tls.Config{
-		RootCAs: cloud.Roots(), ServerName: host, MinVersion: version, MaxVersion: version,
+		RootCAs: fake.Roots(), ServerName: host, MinVersion: version, MaxVersion: version,
 	})
 	if err := client.HandshakeContext(t.Context()); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package standin
+package mailbox
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // maxPOPLine is more than the 255 octets of RFC 2449, section 4.
@@ -18,7 +20,7 @@ const maxPOPLine = 512
 
 // A popSession is one connection.
 type popSession struct {
-	server *Server
+	server *fakem365.Server
 	drops  *maildrops
 	conn   net.Conn
 	end    time.Time // the connection's
@@ -33,8 +35,8 @@ type popSession struct {
 	over     bool
 }
 
-func newPOPSession(s *Server, m *maildrops, conn net.Conn) *popSession {
-	p := &popSession{server: s, drops: m, end: time.Now().Add(connectionTimeout)}
+func newPOPSession(s *fakem365.Server, m *maildrops, conn net.Conn) *popSession {
+	p := &popSession{server: s, drops: m, end: time.Now().Add(fakem365.ConnectionTimeout)}
 	p.use(conn)
 	return p
 }
@@ -45,8 +47,8 @@ func (p *popSession) use(conn net.Conn) {
 	p.out = textproto.NewWriter(bufio.NewWriter(conn))
 }
 
-func (p *popSession) shakeHands() bool {
-	secure, err := p.server.handshake(p.conn)
+func (p *popSession) handshake() bool {
+	secure, err := p.server.Handshake(p.conn)
 	if err != nil {
 		return false
 	}
@@ -55,9 +57,9 @@ func (p *popSession) shakeHands() bool {
 	return true
 }
 
-// talk greets, and answers commands until the client leaves.
+// talk greets, and answers commands until the client has quit.
 func (p *popSession) talk() {
-	p.ok("The Microsoft Exchange POP3 service is ready. " + mailService)
+	p.ok("The Microsoft Exchange POP3 service is ready. " + service)
 	for !p.over && p.limit() {
 		line, err := p.in.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -74,21 +76,21 @@ func (p *popSession) talk() {
 // refuse ends a session of which nothing more is to be read.
 func (p *popSession) refuse() {
 	p.err("Protocol error. Connection is closed.")
-	linger(p.conn)
+	fakem365.Linger(p.conn)
 	p.over = true
 }
 
 // limit gives the client its time for a command, and for its answer.
 func (p *popSession) limit() bool {
-	deadline := time.Now().Add(mailIdle)
+	deadline := time.Now().Add(fakem365.CommandTimeout)
 	if deadline.After(p.end) {
 		deadline = p.end
 	}
 	return p.conn.SetDeadline(deadline) == nil
 }
 
-// command answers a line. What is not allowed in the session's state, RFC 1939
-// sections 4 to 6, is not known there.
+// command answers a line. The session's state, RFC 1939 sections 4 to 6, limits
+// the commands that there are.
 func (p *popSession) command(line string) {
 	verb, rest, _ := strings.Cut(line, " ")
 	verb = strings.ToUpper(verb)
@@ -120,7 +122,7 @@ func (p *popSession) transaction() map[string]func(string) {
 	}
 }
 
-// A client that went away needs no answer, and the next read tells.
+// A client that is gone needs no answer, and the next read fails.
 func (p *popSession) ok(text string)  { _ = p.out.PrintfLine("%s", strings.TrimSpace("+OK "+text)) }
 func (p *popSession) err(text string) { _ = p.out.PrintfLine("-ERR %s", text) }
 
@@ -143,13 +145,13 @@ func (p *popSession) capa(string) {
 }
 
 func (p *popSession) stls(string) {
-	// What came early is not TLS, and nobody knows who sent it.
+	// What came early is not TLS, and may be an attacker's.
 	if p.in.Buffered() > 0 {
 		p.refuse()
 		return
 	}
 	p.ok("Begin TLS negotiation.")
-	p.over = !p.shakeHands()
+	p.over = !p.handshake()
 }
 
 func (p *popSession) name(user string) {
@@ -158,7 +160,7 @@ func (p *popSession) name(user string) {
 }
 
 func (p *popSession) pass(password string) {
-	if p.drops.options.account(p.user, password) == nil {
+	if p.drops.options.Accounts.Open(p.user, password) == nil {
 		p.err("Logon failure: unknown user name or bad password.")
 		return
 	}
@@ -215,8 +217,8 @@ func (p *popSession) scan(number string, of func(*popMessage) int) {
 	p.lines(all.Bytes())
 }
 
-// find is a message by its number. When there is none, it is nil and the client
-// is told.
+// find returns a message by its number. When there is none, it is nil and the
+// client gets an error.
 func (p *popSession) find(number string) *popMessage {
 	n, err := strconv.ParseUint(number, 10, 31)
 	if err != nil || n < 1 || n > uint64(len(p.messages)) || !p.has(p.messages[n-1]) {
@@ -244,7 +246,7 @@ func (p *popSession) top(arguments string) {
 	}
 }
 
-// head is the header of a message, and n lines behind it.
+// head returns the header of a message, and n lines after it.
 func head(message []byte, n int) []byte {
 	_, body, _ := bytes.Cut(message, []byte("\r\n\r\n"))
 	for range n {

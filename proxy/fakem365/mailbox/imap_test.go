@@ -1,4 +1,4 @@
-package standin_test
+package mailbox_test
 
 import (
 	"crypto/tls"
@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 )
 
-func serveIMAP(t *testing.T, cloud *standin.Cloud, o standin.MailOptions) *standin.MailboxServer {
+func serveIMAP(t *testing.T, fake *fakem365.Service, o mailbox.Options) *mailbox.Server {
 	t.Helper()
 	o.Accounts = accounts()
-	server, err := cloud.ServeIMAP(o)
+	server, err := mailbox.ServeIMAP(fake, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,13 +54,13 @@ func until(t *testing.T, text *textproto.Conn, beginning, what string) {
 	}
 }
 
-const imapGreeting = "* OK The Microsoft Exchange IMAP4 service is ready. [UwBUAEEATgBEAEkATgA=]\n"
+const imapGreeting = "* OK The Microsoft Exchange IMAP4 service is ready. [RgBBAEsARQA=]\n"
 
 func TestIMAP(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveIMAP(t, cloud, standin.MailOptions{Implicit: true, Inbox: [][]byte{[]byte("Subject: Hi\n\npage\n")}})
-	conn := dial(t, direct(cloud, server.Server))
+	fake := newFake(t)
+	server := serveIMAP(t, fake, mailbox.Options{Implicit: true, Inbox: [][]byte{[]byte("Subject: Hi\n\npage\n")}})
+	conn := dial(t, direct(fake, server.Server))
 	text := textproto.NewConn(conn)
 	until(t, text, "* ", imapGreeting)
 	token := base64.StdEncoding.EncodeToString([]byte("\x00" + scanner + "\x00" + password))
@@ -82,12 +83,12 @@ func TestIMAP(t *testing.T) {
 	}
 	until(t, text, "+ ", "")
 	// The library says that it idles before it listens, so one delivery may be
-	// missed; the next one tells of both.
-	heard := make(chan struct{})
+	// missed; the next one announces both.
+	seen := make(chan struct{})
 	var delivering sync.WaitGroup
-	delivering.Go(func() { deliverUntil(t, server, heard) })
+	delivering.Go(func() { deliverUntil(t, server, seen) })
 	until(t, text, "* ", " EXISTS\n")
-	close(heard)
+	close(seen)
 	delivering.Wait()
 	if err := text.PrintfLine("DONE"); err != nil {
 		t.Fatal(err)
@@ -99,8 +100,8 @@ func TestIMAP(t *testing.T) {
 	}
 }
 
-// deliverUntil delivers a message again and again until it is heard of.
-func deliverUntil(t *testing.T, server *standin.MailboxServer, heard <-chan struct{}) {
+// deliverUntil delivers a message again and again until it is seen.
+func deliverUntil(t *testing.T, server *mailbox.Server, seen <-chan struct{}) {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
@@ -109,7 +110,7 @@ func deliverUntil(t *testing.T, server *standin.MailboxServer, heard <-chan stru
 			return
 		}
 		select {
-		case <-heard:
+		case <-seen:
 			return
 		case <-again.C:
 		}
@@ -118,8 +119,8 @@ func deliverUntil(t *testing.T, server *standin.MailboxServer, heard <-chan stru
 
 func TestIMAPBySTARTTLS(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveIMAP(t, cloud, standin.MailOptions{})
+	fake := newFake(t)
+	server := serveIMAP(t, fake, mailbox.Options{})
 	text, raw := dialMail(t, server.Server)
 	until(t, text, "* ", imapGreeting)
 	imapTurns(
@@ -128,7 +129,7 @@ func TestIMAPBySTARTTLS(t *testing.T) {
 		"b LOGIN "+scanner+" \""+password+"\"", "b NO ",
 		"c STARTTLS", "c OK ",
 	)
-	text = secure(t, cloud, raw, tls.VersionTLS12)
+	text = secure(t, fake, raw, tls.VersionTLS12)
 	imapTurns(
 		t, text,
 		"d CAPABILITY", "* CAPABILITY IMAP4rev1 SASL-IR LITERAL- AUTH=PLAIN AUTH=XOAUTH2\n",
@@ -141,19 +142,19 @@ func TestIMAPBySTARTTLS(t *testing.T) {
 
 func TestIMAPRefusesOldTLS(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	implicit := serveIMAP(t, cloud, standin.MailOptions{Implicit: true})
-	client := direct(cloud, implicit.Server)
+	fake := newFake(t)
+	implicit := serveIMAP(t, fake, mailbox.Options{Implicit: true})
+	client := direct(fake, implicit.Server)
 	client.MaxVersion = tls.VersionTLS11
-	if _, err := client.Dial(t.Context(), target); standin.Alert(err) != "protocol version not supported" {
+	if _, err := client.Dial(t.Context(), target); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
 	}
-	server := serveIMAP(t, cloud, standin.MailOptions{})
+	server := serveIMAP(t, fake, mailbox.Options{})
 	text, raw := dialMail(t, server.Server)
 	until(t, text, "* ", imapGreeting)
 	imapTurns(t, text, "a STARTTLS", "a OK ")
-	old := tls.Client(raw, &tls.Config{RootCAs: cloud.Roots(), ServerName: host, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
-	if err := old.HandshakeContext(t.Context()); standin.Alert(err) != "protocol version not supported" {
+	old := tls.Client(raw, &tls.Config{RootCAs: fake.Roots(), ServerName: host, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
+	if err := old.HandshakeContext(t.Context()); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
 	}
 	server.Close() // which the counting precedes

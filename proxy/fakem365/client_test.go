@@ -1,4 +1,4 @@
-package standin_test
+package fakem365_test
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/standin"
+	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
 // startProxy starts a proxy that reads one request on each connection and has
@@ -66,10 +66,10 @@ func join(client, server net.Conn) {
 
 func TestClientThroughProxy(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	server := serveHTTPS(t, cloud, standin.TLSOptions{})
+	fake := newFake(t)
+	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	asked := make(chan string, 1)
-	client := &standin.Client{Roots: cloud.Roots(), Proxy: startProxy(t, func(conn net.Conn, request *http.Request) {
+	client := &fakem365.Client{Roots: fake.Roots(), Proxy: startProxy(t, func(conn net.Conn, request *http.Request) {
 		asked <- request.Method + " " + request.RequestURI
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 Connection established\r\n\r\n")
 		tunnel(conn, server.Addr())
@@ -91,19 +91,19 @@ func TestClientThroughProxy(t *testing.T) {
 
 func TestProxyRefuses(t *testing.T) {
 	t.Parallel()
-	client := &standin.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
+	client := &fakem365.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nnot allowed\n")
 	})}
 	_, err := client.Get(t.Context(), page)
-	var refusal *standin.ProxyError
+	var refusal *fakem365.ProxyError
 	if !errors.As(err, &refusal) || refusal.Status != 403 || refusal.Body != "not allowed\n" {
 		t.Fatalf("error %v", err)
 	}
 	if !strings.HasSuffix(err.Error(), "403 Forbidden: not allowed") {
 		t.Errorf("it reads %q", err)
 	}
-	if standin.Alert(err) != "" {
-		t.Errorf("a refusal in HTTP is taken for the alert %q", standin.Alert(err))
+	if fakem365.Alert(err) != "" {
+		t.Errorf("a refusal in HTTP is taken for the alert %q", fakem365.Alert(err))
 	}
 }
 
@@ -117,7 +117,7 @@ func TestProxyMisbehaves(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := &standin.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
+			client := &fakem365.Client{Proxy: startProxy(t, func(conn net.Conn, _ *http.Request) {
 				if n, _ := io.WriteString(conn, test.answer); n > 0 {
 					_, _ = io.Copy(io.Discard, conn) // until the client leaves
 				}
@@ -139,7 +139,7 @@ func TestClientGivesUp(t *testing.T) {
 	}
 	t.Cleanup(func() { listener.Close() })
 	silent := listener.Addr().String()
-	for name, client := range map[string]*standin.Client{
+	for name, client := range map[string]*fakem365.Client{
 		"waiting for the proxy":  {Proxy: silent, Timeout: 50 * time.Millisecond},
 		"waiting for the server": {Address: silent, Timeout: 50 * time.Millisecond},
 	} {
@@ -155,8 +155,8 @@ func TestClientGivesUp(t *testing.T) {
 
 func TestGetRefusesWhatItCannotDo(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	fake := newFake(t)
+	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, url := range []string{"http://" + host + "/", "https://%zz/", page + "bytes?n=1048577"} {
 		if _, err := client.Get(t.Context(), url); err == nil {
 			t.Errorf("%s is got", url)
@@ -169,8 +169,8 @@ func TestGetRefusesWhatItCannotDo(t *testing.T) {
 
 func TestClientDistrustsByDefault(t *testing.T) {
 	t.Parallel()
-	cloud := newCloud(t)
-	client := direct(cloud, serveHTTPS(t, cloud, standin.TLSOptions{}))
+	fake := newFake(t)
+	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	client.Roots = nil
 	if _, err := client.Get(t.Context(), page); err == nil {
 		t.Error("a server below the test root is trusted without it")

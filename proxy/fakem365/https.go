@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"crypto/sha256"
@@ -27,7 +27,7 @@ const (
 //	GET /             says which host name, TLS version and suite it was asked with
 //	GET /bytes?n=N    is the first N bytes of Content
 //	POST or PUT /hash says the SHA-256 and the length of the request's body
-func (c *Cloud) ServeHTTPS(o TLSOptions) (*Server, error) {
+func (f *Service) ServeHTTPS(o TLSOptions) (*Server, error) {
 	if o.ALPN == nil {
 		o.ALPN = []string{"http/1.1"}
 	}
@@ -36,10 +36,10 @@ func (c *Cloud) ServeHTTPS(o TLSOptions) (*Server, error) {
 	mux.HandleFunc("GET /bytes", sendBytes)
 	mux.HandleFunc("POST /hash", hash)
 	mux.HandleFunc("PUT /hash", hash)
-	return c.ServeTLS(o, func(conn *tls.Conn) { serveHTTP(conn, mux) })
+	return f.ServeTLS(o, func(conn *tls.Conn) { serveHTTP(conn, mux) })
 }
 
-// Content is what GET /bytes sends: n bytes that look random and are the same
+// Content returns what GET /bytes sends: n bytes that look random and are the same
 // each time.
 func Content(n int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8([32]byte{}), n)
@@ -56,8 +56,8 @@ func serveHTTP(conn net.Conn, handler http.Handler) {
 		MaxHeaderBytes:    maxHeader,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
-		ReadTimeout:       connectionTimeout,
-		WriteTimeout:      connectionTimeout,
+		ReadTimeout:       ConnectionTimeout,
+		WriteTimeout:      ConnectionTimeout,
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			if state == http.StateClosed {

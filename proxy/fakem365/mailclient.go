@@ -1,4 +1,4 @@
-package standin
+package fakem365
 
 import (
 	"context"
@@ -77,8 +77,8 @@ func (e *ReplyError) Error() string {
 }
 
 // SendMail sends a message over a connection of its own, by the client's way
-// there and its TLS. A refusal by the server is a *ReplyError, and one by
-// an alert is told by Alert. Sent is filled in as far as it came.
+// there and its TLS. A refusal by the server is a *ReplyError; Alert
+// returns the text of one by an alert. Sent is filled in as far as it came.
 func (c *Client) SendMail(ctx context.Context, m Mail) (Sent, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
@@ -131,7 +131,7 @@ func (s *sending) use(conn net.Conn) {
 
 func (s *sending) run(ctx context.Context) error {
 	if s.mail.Security == ImplicitTLS {
-		if err := s.shakeHands(ctx); err != nil {
+		if err := s.handshake(ctx); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (s *sending) hello() error {
 	return nil
 }
 
-// offered says whether the server has an extension with that parameter, as far
+// offered reports whether the server has an extension with that parameter, as far
 // as the client can know.
 func (s *sending) offered(extension, parameter string) bool {
 	for _, line := range s.sent.Extensions {
@@ -195,17 +195,17 @@ func (s *sending) startTLS(ctx context.Context) error {
 	if _, err := s.ask("STARTTLS", 220, "STARTTLS"); err != nil {
 		return err
 	}
-	// What came early is not TLS, and nobody knows who sent it.
+	// What came early is not TLS, and may be an attacker's.
 	if s.text.R.Buffered() > 0 {
 		return errors.New("the mail server sent bytes of its own after its answer to STARTTLS")
 	}
-	if err := s.shakeHands(ctx); err != nil {
+	if err := s.handshake(ctx); err != nil {
 		return err
 	}
 	return s.hello()
 }
 
-func (s *sending) shakeHands(ctx context.Context) error {
+func (s *sending) handshake(ctx context.Context) error {
 	config := s.client.tlsConfig(s.host)
 	config.NextProtos = nil // as mail has none
 	secure := tls.Client(s.raw, config)
