@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the files in testdata")
@@ -102,14 +104,8 @@ func TestLint(t *testing.T) {
 
 func TestPromtoolAcceptsExposition(t *testing.T) {
 	t.Parallel()
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-			t.Fatal("promtool is not installed")
-		}
-		t.Skip("promtool is not installed")
-	}
-	cmd := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	testenv.Need(t, "promtool")
+	cmd := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
 	cmd.Stdin = strings.NewReader(scrape(t, withStory()))
 	if out, err := cmd.CombinedOutput(); err != nil || len(bytes.TrimSpace(out)) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)

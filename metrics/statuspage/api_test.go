@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func readJSON[T any](t *testing.T, h http.Handler, path string) T {
@@ -96,9 +97,9 @@ func numbers(all []inventory.Connection) []uint64 {
 
 func TestConnectionsAreReadInTurn(t *testing.T) {
 	t.Parallel()
-	k := &known{}
+	k := testenv.NewInventory()
 	for i := range 10 {
-		k.connect(inventory.Connection{Client: []string{"a", "b"}[i%2]})
+		k.Connect(inventory.Connection{Client: []string{"a", "b"}[i%2]})
 	}
 	h := newSite(t, options(t, k))
 	for query, want := range map[string]struct {
@@ -125,13 +126,13 @@ func TestConnectionsAreReadInTurn(t *testing.T) {
 func TestAReaderWaitsForTheNextConnection(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		k := &known{}
+		k := testenv.NewInventory()
 		h := newSite(t, Options{Inventory: k})
 		began := time.Now()
 		if got := readJSON[Connections](t, h, "/api/v1/connections?after=0&wait=30s"); len(got.Connections) != 0 || time.Since(began) != maxWait {
 			t.Errorf("got %+v after %s", got, time.Since(began))
 		}
-		time.AfterFunc(10*time.Second, func() { k.connect(inventory.Connection{Client: "a"}) })
+		time.AfterFunc(10*time.Second, func() { k.Connect(inventory.Connection{Client: "a"}) })
 		began = time.Now()
 		got := readJSON[Connections](t, h, "/api/v1/connections?after=0&wait=30s")
 		if len(got.Connections) != 1 || time.Since(began) != 10*time.Second {
@@ -143,7 +144,7 @@ func TestAReaderWaitsForTheNextConnection(t *testing.T) {
 func TestTooManyReadersDoNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newSite(t, Options{Inventory: &known{}})
+		h := newSite(t, Options{Inventory: testenv.NewInventory()})
 		done := make(chan struct{})
 		for range maxWaiting {
 			go func() {
@@ -207,8 +208,8 @@ func FuzzQuery(f *testing.F) {
 	f.Add("filter=failing&sort=seen&order=asc&q=x&page=2", "a", uint64(1))
 	f.Add("after=1&limit=3&client=%ff", "b\u202e", uint64(0))
 	f.Fuzz(func(t *testing.T, raw, name string, n uint64) {
-		k := &known{clients: []inventory.Client{{Client: name, Offered: name, LastSeen: time.Unix(int64(n%1e10), 0)}}}
-		k.connect(inventory.Connection{Client: name, ServerName: name})
+		k := testenv.NewInventory(inventory.Client{Client: name, Offered: name, LastSeen: time.Unix(int64(n%1e10), 0)})
+		k.Connect(inventory.Connection{Client: name, ServerName: name})
 		h := newSite(t, Options{Inventory: k})
 		for _, path := range []string{"/", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/connections"} {
 			v, err := url.ParseQuery(raw)

@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	cdp "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 var screenshots = flag.String("screenshots", "", "write pictures of the pages into this `folder`")
@@ -31,7 +33,7 @@ type browser struct {
 // browse starts Chromium and serves it a site.
 func browse(t *testing.T, k Inventory) *browser {
 	t.Helper()
-	need(t, "chromium")
+	testenv.Need(t, "chromium")
 	server := httptest.NewServer(newSite(t, options(t, k)))
 	t.Cleanup(server.Close)
 	profile, err := os.MkdirTemp("", "tlslift-chromium-")

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestCAInEveryForm(t *testing.T) {
@@ -38,7 +40,7 @@ func TestCAInEveryForm(t *testing.T) {
 
 func TestOpenSSLReadsThePKCS7(t *testing.T) {
 	t.Parallel()
-	need(t, "openssl")
+	testenv.Need(t, "openssl")
 	o := options(t, nil)
 	path := filepath.Join(t.TempDir(), "ca.p7b")
 	if err := os.WriteFile(path, []byte(page(t, newSite(t, o), "/ca.p7b")), 0o600); err != nil {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
@@ -46,9 +48,7 @@ func TestChromiumKeepsThePageCurrent(t *testing.T) {
 		t.Errorf("the address says %s", where)
 	}
 	b.do(chromedp.Evaluate[chromedp.Void](`window.same = true; window.scrollTo(0, 300)`))
-	k.mu.Lock()
-	k.clients = append(k.clients, lifted(200, "printer-005-new", "TLS 1.0", "tls_version", 0))
-	k.mu.Unlock()
+	k.Add(lifted(200, "printer-005-new", "TLS 1.0", "tls_version", 0))
 	b.until(`document.querySelector("#clients").innerText.includes("printer-005-new")`)
 	if got := eval[string](b, `[window.same, document.querySelector("#q").value, window.scrollY].join(" ")`); got != "true printer-005 300" {
 		t.Errorf("the page was disturbed: %s", got)
@@ -72,11 +72,11 @@ func TestChromiumWithoutJavaScript(t *testing.T) {
 
 func TestChromiumOnAPhone(t *testing.T) {
 	t.Parallel()
-	for name, k := range map[string]*known{"office": office(), "hostile": hostile()} {
+	for name, k := range map[string]*testenv.Inventory{"office": office(), "hostile": hostile()} {
 		b := browse(t, k)
 		b.size(360, 740)
 		paths := []string{"/", "/ca", "/reasons"}
-		for _, c := range k.clients[:2] {
+		for _, c := range k.Snapshot()[:2] {
 			paths = append(paths, clientLink(c.Client))
 		}
 		for _, path := range paths {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // pacFunctions are what a browser gives to a proxy configuration file.
@@ -28,7 +29,7 @@ function shExpMatch(text, shape) {
 // each URL.
 func ways(t *testing.T, pac string, urls []string) []string {
 	t.Helper()
-	need(t, "node")
+	testenv.Need(t, "node")
 	list, err := json.Marshal(urls)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 var allPaths = []string{
@@ -66,10 +67,10 @@ func TestWhenItCanBeSwitchedOff(t *testing.T) {
 		"No client has needed it since " + now.Add(-40*day).UTC().Format("2 January 2006"): 40 * day,
 	} {
 		old := lifted(1, "b", "TLS 1.0", "tls_version", at)
-		body := page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing, old}})), "/")
+		body := page(t, newSite(t, options(t, testenv.NewInventory(passing, old))), "/")
 		wantInOrder(t, body, "switch tlslift off", want)
 	}
-	wantInOrder(t, page(t, newSite(t, options(t, &known{clients: []inventory.Client{passing}})), "/"), "No client has needed it so far")
+	wantInOrder(t, page(t, newSite(t, options(t, testenv.NewInventory(passing))), "/"), "No client has needed it so far")
 	wantInOrder(t, page(t, newSite(t, Options{}), "/"), "No client has connected yet", "No client has connected yet. A client appears")
 }
 
@@ -124,7 +125,7 @@ func TestAClientsPage(t *testing.T) {
 
 func TestNamesWithASlashHaveAPage(t *testing.T) {
 	t.Parallel()
-	k := &known{clients: []inventory.Client{lifted(1, "2nd floor/left 100%?#", "TLS 1.0", "tls_version", 0)}}
+	k := testenv.NewInventory(lifted(1, "2nd floor/left 100%?#", "TLS 1.0", "tls_version", 0))
 	h := newSite(t, options(t, k))
 	link := regexp.MustCompile(`href="(/clients/[^"]*)"`).FindStringSubmatch(page(t, h, "/"))
 	if link == nil {

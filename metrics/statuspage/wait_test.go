@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // oneConn is a listener that has one connection, which is no socket, so that
@@ -35,7 +36,7 @@ func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 func TestTheAdminServerLetsAReaderWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pages := newSite(t, Options{Inventory: &known{}})
+		pages := newSite(t, Options{Inventory: testenv.NewInventory()})
 		server := admin.NewServer(admin.NewHandler(admin.Options{Metrics: http.NotFoundHandler(), Pages: pages}))
 		ln := &oneConn{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		done := make(chan error)

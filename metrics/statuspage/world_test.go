@@ -1,111 +1,20 @@
 package statuspage
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"fmt"
 	"io"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-// need skips the test when a real program is missing, or fails it when
-// TLSLIFT_TEST_PEERS=required.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-		t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", program)
-	}
-	t.Skipf("%s is not installed; .ci/run installs it", program)
-}
-
-// known is an inventory of what a test puts in.
-type known struct {
-	mu          sync.Mutex
-	clients     []inventory.Client
-	connections []inventory.Connection
-	changed     chan struct{} // closed at the next connection; nil without a waiter
-}
-
-func (k *known) Snapshot() []inventory.Client {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]inventory.Client{}, k.clients...)
-}
-
-func (k *known) Client(key string) (inventory.Client, bool) {
-	for _, c := range k.Snapshot() {
-		if c.Client == key {
-			return c, true
-		}
-	}
-	return inventory.Client{}, false
-}
-
-func (k *known) Recent(client string, after uint64, limit int) []inventory.Connection {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var found []inventory.Connection
-	for _, c := range k.connections {
-		if c.Number > after && (client == "" || client == c.Client) && len(found) < limit {
-			found = append(found, c)
-		}
-	}
-	return found
-}
-
-func (k *known) Wait(ctx context.Context, client string, after uint64) error {
-	for {
-		next := k.next() // before looking, so that no connection is missed
-		if len(k.Recent(client, after, 1)) > 0 {
-			return nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (k *known) next() <-chan struct{} {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.changed == nil {
-		k.changed = make(chan struct{})
-	}
-	return k.changed
-}
-
-func (k *known) connect(c inventory.Connection) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c.Number = uint64(len(k.connections)) + 1
-	k.connections = append(k.connections, c)
-	if k.changed != nil {
-		close(k.changed)
-		k.changed = nil
-	}
-}
 
 func failure(reason record.Reason, at time.Time, detail string) *inventory.Failure {
 	return &inventory.Failure{
@@ -131,7 +40,7 @@ func lifted(n int, name, offered string, rule record.Rule, seen time.Duration) i
 }
 
 // office is what a small company has.
-func office() *known {
+func office() *testenv.Inventory {
 	now := time.Now()
 	scanner := lifted(31, "scanner-2nd-floor", "TLS 1.0", "tls_version", 4*time.Minute)
 	scanner.SSLv2Format, scanner.Rule = true, "hello_format"
@@ -158,15 +67,15 @@ func office() *known {
 	camera.LastLifted, camera.LastGood, camera.Rule, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
 	camera.Outcomes = map[record.Outcome]uint64{record.OutcomeRefused: 18}
 	camera.Failure = failure(record.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
-	k := &known{clients: []inventory.Client{
+	k := testenv.NewInventory(
 		scanner, copier, fax, erp, xp, desk, camera,
 		lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute),
 		lifted(36, "plotter", "TLS 1.1", "tls_version", 2*day),
-	}}
-	k.connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Seconds: 2, Client: "copier-accounting", Address: copier.Address,
+	)
+	k.Connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Seconds: 2, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeLifted,
 		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112})
-	k.connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Seconds: 0.14, Client: "copier-accounting", Address: copier.Address,
+	k.Connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Seconds: 0.14, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeFailed,
 		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy(),
 		Detail: copier.Failure.Detail, UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384"})
@@ -185,18 +94,18 @@ func hostileTexts() []string {
 }
 
 // hostile has each text in each field.
-func hostile() *known {
-	k := &known{}
+func hostile() *testenv.Inventory {
+	k := testenv.NewInventory()
 	now := time.Now()
 	for i, s := range hostileTexts() {
-		k.clients = append(k.clients, inventory.Client{
+		k.Add(inventory.Client{
 			Client: s, Name: s, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), Host: s, FirstSeen: now, LastSeen: now,
 			Offered: s, JA3: s, JA4: s, Rule: record.Rule(s), Version: s, CipherSuite: s, KeyExchange: s,
 			Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
 			LastLifted: now, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 1}, SMTPReply: s,
 			Failure: &inventory.Failure{At: now, Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s},
 		})
-		k.connect(inventory.Connection{
+		k.Connect(inventory.Connection{
 			Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Rule: record.Rule(s),
 			Outcome: record.Outcome(s), Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s,
 		})
@@ -206,22 +115,10 @@ func hostile() *known {
 
 func testCA(t testing.TB) Authority {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "tlslift CA of gateway.example.com"},
-		NotBefore: time.Now().Add(-day), NotAfter: time.Now().Add(9 * 365 * day), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
+	template := testenv.Template("tlslift CA of gateway.example.com")
+	template.NotBefore, template.NotAfter = time.Now().Add(-day), time.Now().Add(9*365*day)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	certificate := testenv.SelfSigned(t, template, testenv.ECDSAKey(t)).Leaf
 	return Authority{
 		Certificate: certificate,
 		Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D",
@@ -303,11 +200,11 @@ func wantInOrder(t *testing.T, s string, texts ...string) {
 	}
 }
 
-func many(n int) *known {
-	k := &known{}
+func many(n int) *testenv.Inventory {
+	k := testenv.NewInventory()
 	for i := range n {
 		c := lifted(i%250, fmt.Sprintf("printer-%04d", i), "TLS 1.0", "tls_version", time.Duration(i)*time.Minute)
-		k.clients = append(k.clients, c)
+		k.Add(c)
 	}
 	return k
 }

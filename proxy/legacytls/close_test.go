@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // Each side may close for writing, and read on.
@@ -17,7 +19,7 @@ func TestHalfClose(t *testing.T) {
 	for _, p := range protections {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			near, far := pipe(t)
+			near, far := testenv.Pipe(t)
 			c := onConn(t, near, p.hello())
 			c.server = Server(far, newConfig(t))
 			got := make(chan []byte, 1)
@@ -79,7 +81,7 @@ func TestReadTimeout(t *testing.T) {
 	for _, p := range protections {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			near, far := pipe(t)
+			near, far := testenv.Pipe(t)
 			c := onConn(t, near, p.hello())
 			c.server = Server(far, newConfig(t))
 			done := make(chan error, 1)
@@ -102,7 +104,7 @@ func TestReadTimeout(t *testing.T) {
 					t.Fatalf("byte %d: %d, %v", i, n, err)
 				}
 			}
-			if err := c.server.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			if err := c.server.SetReadDeadline(time.Now().Add(testenv.Patience)); err != nil {
 				t.Fatal(err)
 			}
 			if n, err := c.server.Read(buf); err != nil || string(buf[:n]) != "data" {
@@ -116,7 +118,7 @@ func TestReadTimeout(t *testing.T) {
 // is sent, not even close_notify.
 func TestWriteFails(t *testing.T) {
 	t.Parallel()
-	near, far := pipe(t)
+	near, far := testenv.Pipe(t)
 	c := onConn(t, near, hello{})
 	c.server = Server(far, newConfig(t))
 	done := make(chan error, 1)
@@ -128,7 +130,7 @@ func TestWriteFails(t *testing.T) {
 	if _, err := c.server.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the first write: %v", err)
 	}
-	if err := c.server.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.server.SetWriteDeadline(time.Now().Add(testenv.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.server.Write([]byte("y")); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -186,10 +188,10 @@ func TestFaultAfterClosing(t *testing.T) {
 			if _, err := s.Write([]byte("x")); err == nil {
 				return errors.New("the write succeeds")
 			}
-			return s.SetWriteDeadline(time.Now().Add(patience))
+			return s.SetWriteDeadline(time.Now().Add(testenv.Patience))
 		},
 	} {
-		near, far := pipe(t)
+		near, far := testenv.Pipe(t)
 		c := onConn(t, near, hello{})
 		c.server = Server(far, newConfig(t))
 		done := make(chan error, 1)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // content is what only one connection sends.
@@ -27,7 +29,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 	known := cryptoTLS()
 	var all sync.WaitGroup
 	for of := range 40 {
-		near, far := pipe(t)
+		near, far := testenv.Pipe(t)
 		version, suite := uint16(tls.VersionTLS10+of%3), known[of%len(known)]
 		if suiteByID(suite).tls12 {
 			version = tls.VersionTLS12
@@ -62,7 +64,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 // established is a connection behind its handshake, without an owner yet.
 func established(t *testing.T, version, suite uint16) (client *tls.Conn, server *Conn) {
 	t.Helper()
-	near, far := pipe(t)
+	near, far := testenv.Pipe(t)
 	server = Server(far, newConfig(t))
 	client = tls.Client(near, clientConfig(t, version, suite))
 	failed := make(chan error, 1)
@@ -147,7 +149,7 @@ func TestCloseEndsRead(t *testing.T) {
 // A handshake that many ask for is done once.
 func TestHandshakeOnce(t *testing.T) {
 	t.Parallel()
-	near, far := pipe(t)
+	near, far := testenv.Pipe(t)
 	server := Server(far, newConfig(t))
 	client := tls.Client(near, clientConfig(t, tls.VersionTLS11, rsaAES128))
 	var all sync.WaitGroup

@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // fullHello is a hello with every extension that is looked into.
@@ -88,7 +90,7 @@ func TestHandshakeCutOff(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			for n := len(p.hello().wire()); ; n++ {
-				near, far := pipe(t)
+				near, far := testenv.Pipe(t)
 				c := onConn(t, &cutConn{Conn: near, left: n}, p.hello())
 				c.ended, c.server = serve(far, newConfig(t))
 				c.connect()

@@ -6,6 +6,8 @@ import (
 	"net"
 	"slices"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A batchConn sends what was written only when it has to wait for an answer, in
@@ -30,7 +32,7 @@ func (c *batchConn) Read(p []byte) (int, error) {
 
 // inBatches is a client whose records of one step come all at once.
 func inBatches(t *testing.T, config *Config, h hello) *script {
-	near, far := pipe(t)
+	near, far := testenv.Pipe(t)
 	c := onConn(t, &batchConn{Conn: near}, h)
 	c.ended, c.server = serve(far, config)
 	return c

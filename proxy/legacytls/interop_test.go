@@ -7,6 +7,8 @@ import (
 	"io"
 	"sync"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // cryptoTLS are the suites that crypto/tls has as a client.
@@ -39,7 +41,7 @@ func TestCryptoTLSClient(t *testing.T) {
 					t.Parallel()
 					config := newConfig(t)
 					config.SplitRecords = split
-					near, far := pipe(t)
+					near, far := testenv.Pipe(t)
 					ended, server := serve(far, config)
 					client := tls.Client(near, clientConfig(t, version, suite))
 					exchange(t, client)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // Java 17 with everything that it disables by default: the versions, suites
@@ -16,8 +18,8 @@ import (
 // all its tours at once.
 func TestJava(t *testing.T) {
 	t.Parallel()
-	needPeer(t, "java")
-	security := writeFile(t, "java.security", []byte("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n"))
+	testenv.Need(t, "java")
+	security := testenv.WriteFile(t, "java.security", []byte("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n"))
 	classes := t.TempDir()
 	if out, err := runPeer(t, nil, "javac", "-d", classes, filepath.Join("testdata", "Peer.java")); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -62,7 +64,7 @@ func javaName(s *suite) string {
 // that no certificate fits into the smallest of 512 bytes.
 func TestMbedTLS(t *testing.T) {
 	t.Parallel()
-	needPeer(t, "gcc", "/usr/include/mbedtls/config.h") // of version 2
+	testenv.Need(t, "gcc", "/usr/include/mbedtls/config.h") // of version 2
 	binary := filepath.Join(t.TempDir(), "mbedtls")
 	if out, err := runPeer(t, nil, "gcc", "-O1", "-o", binary, filepath.Join("testdata", "mbedtls.c"), "-lmbedtls", "-lmbedx509", "-lmbedcrypto"); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -107,7 +109,7 @@ func TestNodeOf2012(t *testing.T) {
 		t.Run(node.version, func(t *testing.T) {
 			t.Parallel()
 			binary := filepath.Join(cache, "tlslift-test-peers", "node-"+node.version, "bin", "node")
-			needPeer(t, binary)
+			testenv.Need(t, binary)
 			p := peerProgram{
 				command: []string{binary, filepath.Join("testdata", "peer.js")}, suite: opensslName,
 				says: func(s *served, visit int) string { return opensslName(suiteByID(s.suite)) + " " + s.reused(visit) },

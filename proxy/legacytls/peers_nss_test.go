@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // NSS is in old Firefox and Thunderbird. This program of it shows what it gets.
@@ -26,7 +28,7 @@ func TestNSS(t *testing.T) {
 // And this one comes back.
 func TestNSSComesBack(t *testing.T) {
 	t.Parallel()
-	needPeer(t, "strsclnt")
+	testenv.Need(t, "strsclnt")
 	database := nssDatabase(t, rootFile(t))
 	for _, tr := range tours(anySuite, 4, byTicket, byID) {
 		t.Run(tr.String(), func(t *testing.T) {

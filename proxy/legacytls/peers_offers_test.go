@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // curl makes two visits in one run, and comes back with the session of the
@@ -18,7 +20,7 @@ func TestCurl(t *testing.T) {
 			t.Parallel()
 			s := tr.serve(t)
 			out, err := runPeer(t, nil, "curl", curlArgs(s.server.port, root, "--tls-max", s.number(),
-				"--ciphers", opensslName(suiteByID(s.suite))+":@SECLEVEL=0", "--data-binary", "@"+writeFile(t, "body", s.body), "-v", "https://"+serverName+"/2")...)
+				"--ciphers", opensslName(suiteByID(s.suite))+":@SECLEVEL=0", "--data-binary", "@"+testenv.WriteFile(t, "body", s.body), "-v", "https://"+serverName+"/2")...)
 			if err != nil || strings.Count(out, string(s.body)) != 2 {
 				t.Errorf("the answers did not come, %v: %s", err, out)
 			}
@@ -79,7 +81,7 @@ func TestClientsThatOfferEverything(t *testing.T) {
 // the connection and send no request.
 func TestClientsVerify(t *testing.T) {
 	t.Parallel()
-	root := strangersRoot(t)
+	root := unrelatedRoot(t)
 	for name := range peerOffers("", "", "") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A peerProgram is a client that we wrote with the library of a peer. It reads
@@ -43,7 +45,7 @@ func (p peerProgram) run(t *testing.T, all []tour) {
 func (p peerProgram) plan(t *testing.T, s *served, dir string) string {
 	t.Helper()
 	return fmt.Sprintf("%s %s %s %s %d %s %s\n", s.server.port, s.number(), p.suite(suiteByID(s.suite)),
-		s.how, s.visits, writeFile(t, "request", s.request), filepath.Join(dir, s.server.port))
+		s.how, s.visits, testenv.WriteFile(t, "request", s.request), filepath.Join(dir, s.server.port))
 }
 
 func (p peerProgram) start(t *testing.T, plan []byte, root string) (string, error) {
@@ -57,7 +59,7 @@ func (p peerProgram) start(t *testing.T, plan []byte, root string) (string, erro
 func (p peerProgram) verifies(t *testing.T) {
 	t.Helper()
 	s := (tour{version: tls.VersionTLS10, suite: tls.TLS_RSA_WITH_AES_128_CBC_SHA, how: byID, visits: 1}).serve(t)
-	out, err := p.start(t, []byte(p.plan(t, s, t.TempDir())), strangersRoot(t))
+	out, err := p.start(t, []byte(p.plan(t, s, t.TempDir())), unrelatedRoot(t))
 	if strings.Contains(out, p.says(s, 0)) {
 		t.Errorf("with another root, the client goes on: %v, %s", err, out)
 	}

@@ -5,52 +5,32 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
-)
 
-// needPeer skips the test on a machine without the programs or files of real
-// clients, and fails it with TLSLIFT_TEST_PEERS=required.
-func needPeer(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err == nil {
-			continue
-		} else if _, stat := os.Stat(name); stat == nil {
-			continue
-		}
-		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-			t.Fatalf("%s is not there, and TLSLIFT_TEST_PEERS=required", name)
-		}
-		t.Skipf("%s is not there; .ci/run installs it", name)
-	}
-}
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
 
 // runPeer runs a program and returns what it prints, on standard output first.
 // It reads its input from a file, because tstclnt does not end after a pipe.
 func runPeer(t *testing.T, stdin []byte, name string, args ...string) (string, error) {
 	t.Helper()
-	needPeer(t, name)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	testenv.Need(t, name)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	in, err := os.Open(writeFile(t, "stdin", stdin))
+	in, err := os.Open(testenv.WriteFile(t, "stdin", stdin))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,70 +43,45 @@ func runPeer(t *testing.T, stdin []byte, name string, args ...string) (string, e
 	return out.String() + notes.String(), err
 }
 
-// A peerPKI is a root and what it vouches for.
+// A peerPKI is a root and the certificates that it signed.
 type peerPKI struct {
-	root   []byte           // PEM
-	sha256 *tls.Certificate // RSA-2048, signed with SHA-256
-	sha1   *tls.Certificate // the same, signed with SHA-1
+	root   *testenv.Authority
+	sha256 tls.Certificate // RSA-2048, signed with SHA-256
+	sha1   tls.Certificate // the same, signed with SHA-1
 }
 
-var certifyPeers = sync.OnceValues(func() (*peerPKI, error) {
-	rootKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	valid := x509.Certificate{NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
-	root := valid
-	root.SerialNumber, root.Subject = big.NewInt(1), pkix.Name{CommonName: "Root of the tests"}
-	root.IsCA, root.BasicConstraintsValid, root.KeyUsage = true, true, x509.KeyUsageCertSign
-	der, err := x509.CreateCertificate(rand.Reader, &root, &root, rootKey.Public(), rootKey)
-	if err != nil {
-		return nil, err
-	}
-	leaf := valid
-	leaf.Subject, leaf.DNSNames = pkix.Name{CommonName: serverName}, []string{serverName}
-	leaf.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
-	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	pki := &peerPKI{root: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-	for algorithm, cert := range map[x509.SignatureAlgorithm]**tls.Certificate{x509.SHA256WithRSA: &pki.sha256, x509.SHA1WithRSA: &pki.sha1} {
-		leaf.SerialNumber, leaf.SignatureAlgorithm = big.NewInt(int64(algorithm)), algorithm
-		der, err := x509.CreateCertificate(rand.Reader, &leaf, &root, key.Public(), rootKey)
-		if err != nil {
-			return nil, err
-		}
-		*cert = &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	}
-	return pki, nil
-})
+var peersOnce struct {
+	sync.Once
+	pki peerPKI
+}
+
+// peerPKIOf is what clients trust and see, the same each time.
+func peerPKIOf(t *testing.T) *peerPKI {
+	t.Helper()
+	peersOnce.Do(func() {
+		pki := &peersOnce.pki
+		pki.root = testenv.NewAuthority(t, "Root of the tests", testenv.RSAKey(t, 1))
+		leaf := testenv.Template(serverName, serverName)
+		leaf.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+		leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		leaf.SignatureAlgorithm = x509.SHA256WithRSA
+		pki.sha256 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
+		leaf.SignatureAlgorithm = x509.SHA1WithRSA
+		pki.sha1 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
+	})
+	return &peersOnce.pki
+}
 
 // rootFile is the certificate that clients trust.
 func rootFile(t *testing.T) string {
 	t.Helper()
-	return writeFile(t, "root.pem", peerPKIOf(t).root)
+	return testenv.WriteFile(t, "root.pem", peerPKIOf(t).root.PEM())
 }
 
-// strangersRoot is a root that vouches for none of what clients see.
-func strangersRoot(t *testing.T) string {
+// unrelatedRoot is a root that signed none of the certificates that clients see.
+func unrelatedRoot(t *testing.T) string {
 	t.Helper()
-	stranger, err := identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return writeFile(t, "stranger.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: stranger.Certificate[0]}))
-}
-
-// writeFile writes a file that goes away with the test.
-func writeFile(t *testing.T, name string, data []byte) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return testenv.WriteFile(t, "unrelated.pem", testenv.CertificatePEM(identity(t).Leaf))
 }
 
 func readFile(t *testing.T, file string) []byte {
@@ -136,15 +91,6 @@ func readFile(t *testing.T, file string) []byte {
 		t.Fatal(err)
 	}
 	return data
-}
-
-func peerPKIOf(t *testing.T) *peerPKI {
-	t.Helper()
-	pki, err := certifyPeers()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pki
 }
 
 // Sizes of a request: one that fits into a record, and two of many records.
@@ -216,7 +162,7 @@ func (s *peerServer) start(t *testing.T) {
 func (s *peerServer) receive(conn net.Conn) (v peerVisit) {
 	c := Server(conn, s.config)
 	defer c.Close()
-	if v.err = c.SetDeadline(time.Now().Add(patience)); v.err != nil {
+	if v.err = c.SetDeadline(time.Now().Add(testenv.Patience)); v.err != nil {
 		return v
 	}
 	if v.err = c.Handshake(); v.err != nil {
@@ -261,7 +207,7 @@ func (s *peerServer) answer(c *Conn, body []byte) error {
 // next is the next visit.
 func (s *peerServer) next(t *testing.T) peerVisit {
 	t.Helper()
-	wait := time.NewTimer(patience)
+	wait := time.NewTimer(testenv.Patience)
 	defer wait.Stop()
 	select {
 	case seen := <-s.visits:

@@ -86,7 +86,7 @@ func optionTours(how string, visits int) []tour {
 // verify it still.
 func sha1Tour(t *testing.T, how string, visits int) tour {
 	t.Helper()
-	sha1 := peerPKIOf(t).sha1
+	sha1 := &peerPKIOf(t).sha1
 	return tour{
 		version: tls.VersionTLS10, suite: tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, how: how, visits: visits,
 		label: "SHA-1", config: func(c *Config) { c.Certificate = sha1 },
@@ -112,7 +112,7 @@ func (tr tour) serve(t *testing.T) *served {
 		size = largeRequest
 	}
 	config := &Config{
-		Certificate: peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true},
+		Certificate: &peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true},
 		Sessions: NewSessions([]byte("secret of the tests"), ids),
 	}
 	if tr.config != nil {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A script is a client whose every step is a test's own: a test calls the steps
@@ -56,7 +58,7 @@ type answer struct {
 // begin starts a server and a client that has said nothing yet.
 func begin(t testing.TB, config *Config, h hello) *script {
 	t.Helper()
-	near, far := pipe(t)
+	near, far := testenv.Pipe(t)
 	c := onConn(t, near, h)
 	c.ended, c.server = serve(far, config)
 	return c

@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/hex"
-	"errors"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // simulations is where Debian's package testssl.sh puts the hellos of some
@@ -24,17 +24,12 @@ type simulation struct {
 	hello   []byte
 }
 
-// simulated reads what is installed. A machine without it skips the test,
-// unless TLSLIFT_TEST_PEERS=required.
+// simulated reads what is installed.
 func simulated(t *testing.T) (all []simulation) {
 	t.Helper()
+	testenv.Need(t, simulations)
 	file, err := os.Open(simulations)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && os.Getenv("TLSLIFT_TEST_PEERS") == "required":
-		t.Fatal("testssl.sh is not installed, and TLSLIFT_TEST_PEERS=required")
-	case errors.Is(err, fs.ErrNotExist):
-		t.Skip("testssl.sh is not installed")
-	case err != nil:
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()

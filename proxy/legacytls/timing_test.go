@@ -132,11 +132,7 @@ func BenchmarkTimingCBC(b *testing.B) {
 // BenchmarkTimingRSA compares ciphertexts of a good premaster secret and of
 // others, which an attacker would like to tell apart.
 func BenchmarkTimingRSA(b *testing.B) {
-	certificate, err := identity()
-	if err != nil {
-		b.Fatal(err)
-	}
-	key := certificate.PrivateKey.(*rsa.PrivateKey)
+	key := identity(b).PrivateKey.(*rsa.PrivateKey)
 	agreement := rsaAgreement{key, tls.VersionTLS10, tls.VersionTLS10}
 	// encoded is PKCS #1 v1.5 with a random filling.
 	encoded := func(change func(m []byte)) []byte {

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestManyCallsSignOnce(t *testing.T) {
@@ -87,7 +89,7 @@ func TestFailureIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	ca := open(t, Options{})
 	good := ca.key
-	ca.key = newRSA(t) // CreateCertificate notices
+	ca.key = testenv.RSAKey(t, 0) // CreateCertificate notices
 	if _, err := ca.Leaf("a.example", nil, Profile{}); err == nil {
 		t.Fatal("a leaf was signed by another key")
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestFirstStartMakesACA(t *testing.T) {
@@ -297,7 +299,7 @@ func TestHandedOutFileHoldsOnlyTheCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(got, certPEM(ca.Certificate())) {
+	if !bytes.Equal(got, testenv.CertificatePEM(ca.Certificate())) {
 		t.Errorf("%s holds %s", ca.CertificateFile(), got)
 	}
 }

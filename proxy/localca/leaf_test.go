@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const day = 24 * time.Hour
@@ -84,10 +86,10 @@ func TestLeafOfNoName(t *testing.T) {
 
 func TestLeafIsNotValidBeyondTheCA(t *testing.T) {
 	t.Parallel()
-	key, clock := newRSA(t), newClock()
+	key, clock := testenv.RSAKey(t, 0), newClock()
 	c := caOf("short")
 	c.NotBefore, c.NotAfter = start.Add(-time.Hour), start.Add(6*time.Hour)
-	ca := open(t, Options{Dir: put(t, certPEM(signed(t, c, c, key, key)), keyPEM(t, key)), Now: clock.now})
+	ca := open(t, Options{Dir: put(t, testenv.CertificatePEM(testenv.Sign(t, c, c, key, key)), testenv.KeyPEM(t, key)), Now: clock.now})
 	first := leaf(t, ca, "a.example")
 	if !first.NotBefore.Equal(c.NotBefore) || !first.NotAfter.Equal(c.NotAfter) {
 		t.Errorf("valid from %s to %s", first.NotBefore, first.NotAfter)
@@ -194,7 +196,7 @@ func TestHandshake(t *testing.T) {
 	dialer := tls.Dialer{Config: &tls.Config{
 		RootCAs: roots, ServerName: "other.outlook.com", MinVersion: tls.VersionTLS10, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 	}}
-	conn, err := dialer.DialContext(t.Context(), "tcp", serveOnce(t, cert))
+	conn, err := dialer.DialContext(t.Context(), "tcp", serveHello(t, cert))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,15 +17,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A CA that cannot be used is an error that names the file and the remedy,
 // in one line, and nothing in the directory changes.
 func TestUnusableCA(t *testing.T) {
 	t.Parallel()
-	key, otherKey, ecKey := newRSA(t), newRSA(t), newECDSA(t)
+	key, otherKey, ecKey := testenv.RSAKey(t, 0), testenv.RSAKey(t, 1), testenv.ECDSAKey(t)
 	ca := caOf("operator")
-	good, goodKey := certPEM(signed(t, ca, ca, key, key)), keyPEM(t, key)
+	good, goodKey := testenv.CertificatePEM(testenv.Sign(t, ca, ca, key, key)), testenv.KeyPEM(t, key)
 	serverOnly, noSign := caOf("server"), caOf("no sign")
 	serverOnly.IsCA = false
 	noSign.KeyUsage = x509.KeyUsageCRLSign
@@ -50,18 +52,18 @@ func TestUnusableCA(t *testing.T) {
 		"broken one follows":    {append(bytes.Clone(good), block("CERTIFICATE", []byte("x"))...), goodKey, start, "DIR/ca.pem holds a broken certificate", moveAway},
 		"certificate cut off":   {good[:len(good)-60], goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
 		"certificate huge":      {bytes.Repeat([]byte("x"), maxFile+1), goodKey, start, "DIR/ca.pem is larger", moveAway},
-		"not a CA":              {certPEM(signed(t, serverOnly, serverOnly, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
-		"may not sign":          {certPEM(signed(t, noSign, noSign, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
-		"ECDSA certificate":     {certPEM(signed(t, ca, ca, ecKey, ecKey)), goodKey, start, "DIR/ca.pem has a key of type ECDSA", moveAway},
+		"not a CA":              {testenv.CertificatePEM(testenv.Sign(t, serverOnly, serverOnly, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
+		"may not sign":          {testenv.CertificatePEM(testenv.Sign(t, noSign, noSign, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
+		"ECDSA certificate":     {testenv.CertificatePEM(testenv.Sign(t, ca, ca, ecKey, ecKey)), goodKey, start, "DIR/ca.pem has a key of type ECDSA", moveAway},
 		"key in certificate":    {append(bytes.Clone(good), goodKey...), goodKey, start, "DIR/ca.pem is handed to clients but holds a private key", moveAway},
 		"half a key in it":      {append(bytes.Clone(good), goodKey[:500]...), goodKey, start, "DIR/ca.pem is handed to clients but holds a private key", moveAway},
-		"key of another":        {good, keyPEM(t, otherKey), start, "DIR/ca.key is not the key of ca.pem", moveAway},
+		"key of another":        {good, testenv.KeyPEM(t, otherKey), start, "DIR/ca.key is not the key of ca.pem", moveAway},
 		"key empty":             {good, []byte{}, start, "DIR/ca.key holds no private key", moveAway},
 		"key is certificate":    {good, good, start, "DIR/ca.key holds no private key", moveAway},
 		"key broken":            {good, block("PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken private key", moveAway},
 		"PKCS #1 key broken":    {good, block("RSA PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken RSA key", moveAway},
 		"key cut off":           {good, goodKey[:len(goodKey)-60], start, "DIR/ca.key holds no private key", moveAway},
-		"ECDSA key":             {good, keyPEM(t, ecKey), start, "DIR/ca.key holds a key of another type than RSA", moveAway},
+		"ECDSA key":             {good, testenv.KeyPEM(t, ecKey), start, "DIR/ca.key holds a key of another type than RSA", moveAway},
 		"SEC 1 key":             {good, block("EC PRIVATE KEY", sec1), start, "DIR/ca.key holds an ECDSA key", moveAway},
 		"key encrypted":         {good, block("ENCRYPTED PRIVATE KEY", []byte("x")), start, "DIR/ca.key is encrypted", moveAway},
 		"key encrypted, legacy": {good, []byte("-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: x\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), start, "DIR/ca.key is encrypted", moveAway},
@@ -80,7 +82,7 @@ func TestUnusableCA(t *testing.T) {
 			if !strings.HasPrefix(got, "loading the CA: "+test.want) || !strings.HasSuffix(got, test.cure) || strings.Contains(got, "\n") {
 				t.Errorf("error is %q, want %q … %q", got, test.want, test.cure)
 			}
-			checkNoSecret(t, got, keyPEM(t, key))
+			checkNoSecret(t, got, testenv.KeyPEM(t, key))
 			if after := content(t, dir); after != before {
 				t.Errorf("the directory changed from %q to %q", before, after)
 			}
@@ -201,14 +203,14 @@ func TestNoFileAtAll(t *testing.T) {
 // client needs that knows only the root.
 func TestOperatorsIntermediateCA(t *testing.T) {
 	t.Parallel()
-	rootKey, key := newECDSA(t), newRSA(t)
-	root := signed(t, caOf("root"), caOf("root"), rootKey, rootKey)
+	rootKey, key := testenv.ECDSAKey(t), testenv.RSAKey(t, 0)
+	root := testenv.Sign(t, caOf("root"), caOf("root"), rootKey, rootKey)
 	template := caOf("proxies")
 	template.ExcludedDNSDomains = []string{"secret.example"}
-	middle := signed(t, template, root, key, rootKey)
-	stranger := signed(t, caOf("stranger"), root, newECDSA(t), rootKey)
+	middle := testenv.Sign(t, template, root, key, rootKey)
+	unrelated := testenv.Sign(t, caOf("unrelated"), root, testenv.ECDSAKey(t), rootKey)
 	pkcs1 := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-	dir := put(t, certPEM(middle, root, stranger), pkcs1)
+	dir := put(t, testenv.CertificatePEM(middle, root, unrelated), pkcs1)
 	ca := open(t, Options{Dir: dir, Now: newClock().now})
 	if ca.Created() || ca.Certificate().Subject.CommonName != "proxies" {
 		t.Errorf("opened %s, created %t", ca, ca.Created())
@@ -290,11 +292,11 @@ func checkNoSecret(t *testing.T, text string, secretPEM []byte) {
 // FuzzLoad: whatever the files hold, there is either a one-line error or a CA
 // that has its own key.
 func FuzzLoad(f *testing.F) {
-	key, ecKey := newRSA(f), newECDSA(f)
-	good, goodKey := certPEM(signed(f, caOf("a"), caOf("a"), key, key)), keyPEM(f, key)
+	key, ecKey := testenv.RSAKey(f, 0), testenv.ECDSAKey(f)
+	good, goodKey := testenv.CertificatePEM(testenv.Sign(f, caOf("a"), caOf("a"), key, key)), testenv.KeyPEM(f, key)
 	f.Add(good, goodKey)
 	f.Add(append(bytes.Clone(good), good...), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
-	f.Add(certPEM(signed(f, caOf("b"), caOf("b"), ecKey, ecKey)), keyPEM(f, ecKey))
+	f.Add(testenv.CertificatePEM(testenv.Sign(f, caOf("b"), caOf("b"), ecKey, ecKey)), testenv.KeyPEM(f, ecKey))
 	f.Add(good[:300], goodKey[:300])
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, certFile, keyFile []byte) {

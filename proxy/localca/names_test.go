@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestMirroredNames(t *testing.T) {
@@ -42,7 +44,7 @@ func TestMirroredNames(t *testing.T) {
 // Covers must say what a verifier says, here that of crypto/x509.
 func TestCoversIsWhatVerifiersSay(t *testing.T) {
 	t.Parallel()
-	key := newRSA(t)
+	key := testenv.RSAKey(t, 0)
 	for what, template := range map[string]*x509.Certificate{
 		"free":          {},
 		"permitted":     {PermittedDNSDomains: []string{"A.example", "b.a.example", "c.example"}},
@@ -57,7 +59,7 @@ func TestCoversIsWhatVerifiersSay(t *testing.T) {
 			t.Parallel()
 			c := caOf(what)
 			c.PermittedDNSDomains, c.ExcludedDNSDomains, c.PermittedIPRanges = template.PermittedDNSDomains, template.ExcludedDNSDomains, template.PermittedIPRanges
-			ca := open(t, Options{Dir: put(t, certPEM(signed(t, c, c, key, key)), keyPEM(t, key)), Now: newClock().now})
+			ca := open(t, Options{Dir: put(t, testenv.CertificatePEM(testenv.Sign(t, c, c, key, key)), testenv.KeyPEM(t, key)), Now: newClock().now})
 			for _, name := range []string{
 				"a.example", "x.a.example", "w.x.a.example", "b.a.example", "*.a.example", "*.x.a.example", "*.z.a.example",
 				"aa.example", "c.example", "d.c.example", "example", "b.example", "a.example.evil",

@@ -5,29 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-)
 
-// peer returns the path of a program. A machine without it skips the test,
-// unless TLSLIFT_TEST_PEERS=required.
-func peer(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-		t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", name)
-	}
-	t.Skipf("%s is not installed", name)
-	return ""
-}
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
 
 // Verifiers of others agree on what the CA may sign for.
 func TestOthersVerifyLeaves(t *testing.T) {
@@ -45,7 +30,7 @@ func TestOthersVerifyLeaves(t *testing.T) {
 		for program, args := range verifiers {
 			t.Run(program, func(t *testing.T) {
 				t.Parallel()
-				path := peer(t, program)
+				testenv.Need(t, program)
 				for _, test := range []struct {
 					names []string
 					host  string
@@ -60,7 +45,7 @@ func TestOthersVerifyLeaves(t *testing.T) {
 					{[]string{"smtp.outlook.com", "outside.example"}, "smtp.outlook.com", false},
 				} {
 					file := leafFile(t, ca, test.names)
-					out, err := exec.CommandContext(t.Context(), path, args(file, test.host)...).CombinedOutput()
+					out, err := exec.CommandContext(t.Context(), program, args(file, test.host)...).CombinedOutput()
 					if (err == nil) != test.ok {
 						t.Errorf("critical %t, leaf for %q as %s: %v, %s", critical, test.names, test.host, err, out)
 					}
@@ -82,19 +67,15 @@ func leafFile(t *testing.T, ca *CA, names []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "leaf.pem")
-	if err := os.WriteFile(file, certPEM(cert.Leaf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return testenv.WriteFile(t, "leaf.pem", testenv.CertificatePEM(cert.Leaf))
 }
 
 func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
 	t.Parallel()
-	openssl := peer(t, "openssl")
+	testenv.Need(t, "openssl")
 	ca := open(t, Options{})
 	run := func(args ...string) string {
-		out, err := exec.CommandContext(t.Context(), openssl, args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "openssl", args...).CombinedOutput()
 		if err != nil {
 			t.Errorf("openssl %s: %v, %s", args, err, out)
 		}
@@ -112,14 +93,14 @@ func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
 // are, over TLS 1.0 with RSA key exchange, and sees in it what was asked for.
 func TestOpenSSLTakesEveryProfile(t *testing.T) {
 	t.Parallel()
-	openssl := peer(t, "openssl")
+	testenv.Need(t, "openssl")
 	ca := open(t, Options{Permitted: []string{"outlook.com"}})
 	for _, p := range profiles {
 		t.Run(fmt.Sprintf("%+v", p), func(t *testing.T) {
 			t.Parallel()
 			cert := profiled(t, ca, "smtp.outlook.com", p)
-			addr := serveOnce(t, cert)
-			out, err := exec.CommandContext(t.Context(), openssl, "s_client", "-connect", addr, "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0",
+			addr := serveHello(t, cert)
+			out, err := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", addr, "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0",
 				"-CAfile", ca.CertificateFile(), "-verify_hostname", "smtp.outlook.com", "-verify_return_error", "-showcerts", "-ign_eof").CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "Verify return code: 0 (ok)") || !strings.Contains(string(out), "\nhello") {
 				t.Fatalf("%v, %s", err, out)
@@ -134,15 +115,12 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 			if p.Bits != 0 {
 				bits = p.Bits
 			}
-			file := filepath.Join(t.TempDir(), "leaf.pem")
-			if err := os.WriteFile(file, certPEM(cert.Leaf), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			text, err := exec.CommandContext(t.Context(), openssl, "x509", "-noout", "-text", "-in", file).CombinedOutput()
+			file := testenv.WriteFile(t, "leaf.pem", testenv.CertificatePEM(cert.Leaf))
+			text, err := exec.CommandContext(t.Context(), "openssl", "x509", "-noout", "-text", "-in", file).CombinedOutput()
 			if err != nil || !strings.Contains(string(text), "Signature Algorithm: "+algorithm+"\n") || !strings.Contains(string(text), fmt.Sprintf("Public-Key: (%d bit)\n", bits)) {
 				t.Errorf("%v, %s", err, text)
 			}
-			verify := exec.CommandContext(t.Context(), openssl, "verify", "-x509_strict", "-auth_level", "0", "-purpose", "sslserver", "-verify_hostname", "smtp.outlook.com", "-CAfile", ca.CertificateFile(), file)
+			verify := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-auth_level", "0", "-purpose", "sslserver", "-verify_hostname", "smtp.outlook.com", "-CAfile", ca.CertificateFile(), file)
 			if out, err := verify.CombinedOutput(); err != nil {
 				t.Errorf("%v, %s", err, out)
 			}
@@ -150,29 +128,16 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 	}
 }
 
-// serveOnce says hello to one client of TLS 1.0 and returns the address.
-func serveOnce(t *testing.T, cert *tls.Certificate) string {
+// serveHello says hello to each client of TLS 1.0 and returns the address.
+func serveHello(t *testing.T, cert *tls.Certificate) string {
 	t.Helper()
-	tcp, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln := tls.NewListener(tcp, &tls.Config{
+	config := &tls.Config{
 		Certificates: []tls.Certificate{*cert}, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
 		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
-	})
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		_, _ = io.WriteString(conn, "hello\n")
-		_ = conn.Close()
-	})
-	t.Cleanup(func() {
-		_ = ln.Close()
-		serving.Wait()
-	})
-	return tcp.Addr().String()
+	}
+	return testenv.Serve(t, func(conn net.Conn) {
+		secure := tls.Server(conn, config)
+		_, _ = io.WriteString(secure, "hello\n")
+		_ = secure.Close()
+	}).String()
 }

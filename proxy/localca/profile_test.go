@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // profiles are all that there are.
@@ -87,17 +89,17 @@ func TestOtherLengthsAreRefused(t *testing.T) {
 // An operator's own root goes along too, if it is in ca.pem.
 func TestWithCAOfAnOperator(t *testing.T) {
 	t.Parallel()
-	rootKey, key := newRSA(t), newRSA(t)
-	root := signed(t, caOf("root"), caOf("root"), rootKey, rootKey)
-	middle := signed(t, caOf("proxies"), root, key, rootKey)
+	rootKey, key := testenv.RSAKey(t, 0), testenv.RSAKey(t, 1)
+	root := testenv.Sign(t, caOf("root"), caOf("root"), rootKey, rootKey)
+	middle := testenv.Sign(t, caOf("proxies"), root, key, rootKey)
 	for what, test := range map[string]struct {
 		file  []byte
 		chain []*x509.Certificate
 	}{
-		"with the root":    {certPEM(middle, root), []*x509.Certificate{middle, root}},
-		"without the root": {certPEM(middle), []*x509.Certificate{middle}},
+		"with the root":    {testenv.CertificatePEM(middle, root), []*x509.Certificate{middle, root}},
+		"without the root": {testenv.CertificatePEM(middle), []*x509.Certificate{middle}},
 	} {
-		ca := open(t, Options{Dir: put(t, test.file, keyPEM(t, key)), Now: newClock().now})
+		ca := open(t, Options{Dir: put(t, test.file, testenv.KeyPEM(t, key)), Now: newClock().now})
 		sent := profiled(t, ca, "a.example", Profile{WithCA: true}).Certificate[1:]
 		if !slices.EqualFunc(sent, test.chain, func(got []byte, want *x509.Certificate) bool { return bytes.Equal(got, want.Raw) }) {
 			t.Errorf("%s: %d certificates follow the leaf, want %d", what, len(sent), len(test.chain))

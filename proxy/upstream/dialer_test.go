@@ -10,8 +10,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/record"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/tlslift/tlslift/proxy/record"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestNewRejects(t *testing.T) {
@@ -41,7 +44,7 @@ func TestNewRejects(t *testing.T) {
 
 func TestDialMapped(t *testing.T) {
 	t.Parallel()
-	server := serve(t, echo)
+	server := testenv.Serve(t, echo)
 	byName := map[string]string{host + ":443": hostPort("localhost", port(server))}
 	for name, connectTo := range map[string]map[string]string{"address": mapped(server), "name": byName} {
 		d := newDialer(t, Config{ConnectTo: connectTo})
@@ -71,7 +74,7 @@ func TestDialMapped(t *testing.T) {
 // stand for private ones.
 func TestDialResolved(t *testing.T) {
 	t.Parallel()
-	server := serve(t, echo)
+	server := testenv.Serve(t, echo)
 	open, closed := port(server), closedPort(t)
 	tests := map[string]struct {
 		answer    answer
@@ -122,7 +125,7 @@ func TestDialResolved(t *testing.T) {
 func TestDialForbidden(t *testing.T) {
 	t.Parallel()
 	var reached atomic.Bool
-	server := serve(t, func(net.Conn) { reached.Store(true) })
+	server := testenv.Serve(t, func(net.Conn) { reached.Store(true) })
 	for _, addresses := range [][]string{
 		{"127.0.0.1"}, {"::1"}, {"0.0.0.0"}, {"::"}, {"::ffff:127.0.0.1"},
 		{"10.0.0.1"}, {"169.254.169.254"}, {"fd00:ec2::254"}, {"fe80::1"},
@@ -146,7 +149,7 @@ func TestDialForbidden(t *testing.T) {
 // the unspecified address that would lead to us.
 func TestMappedGuards(t *testing.T) {
 	t.Parallel()
-	server := serve(t, hang)
+	server := testenv.Serve(t, hang)
 	isSelf := func(a netip.AddrPort) bool { return a == server.AddrPort() }
 	d := newDialer(t, Config{ConnectTo: mapped(server), IsSelf: isSelf})
 	_, err := d.Dial(t.Context(), host, 443)
@@ -167,8 +170,8 @@ func TestMappedGuards(t *testing.T) {
 // tried, so only a dialer that tries both at once connects.
 func TestHappyEyeballs(t *testing.T) {
 	t.Parallel()
-	server := serveOn(t, "[::1]:0", hang)
-	serveOn(t, hostPort("127.0.0.1", port(server)), echo)
+	server := testenv.ServeOn(t, "[::1]:0", hang)
+	testenv.ServeOn(t, hostPort("127.0.0.1", port(server)), echo)
 	triedIPv4 := make(chan struct{})
 	d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{host: {addresses: []string{"::1", "127.0.0.1"}}})})
 	d.forbidden = func(address netip.Addr) bool {

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // An egress is a proxy that answers every CONNECT with the same text. It
@@ -52,7 +53,7 @@ func newEgress(t *testing.T, answer string) (*egress, *url.URL) {
 func (e *egress) serve(t *testing.T, scheme string) *url.URL {
 	t.Helper()
 	e.requests = make(chan *http.Request, 1)
-	return &url.URL{Scheme: scheme, Host: serve(t, e.handle).String()}
+	return &url.URL{Scheme: scheme, Host: testenv.Serve(t, e.handle).String()}
 }
 
 const connectEstablished = "HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n"
@@ -124,7 +125,7 @@ func TestEgressEarlyBytes(t *testing.T) {
 func TestEgressHTTPS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	loopback := ca.issue(t, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })
+	loopback := issue(t, ca, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} })
 	proxy := &egress{answer: connectEstablished, tls: &tls.Config{
 		Certificates: []tls.Certificate{loopback},
 		ClientAuth:   tls.RequestClientCert,
@@ -135,11 +136,11 @@ func TestEgressHTTPS(t *testing.T) {
 			return nil
 		},
 	}}
-	inner := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: tls.RequireAnyClientCert}
+	inner := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, nil)}, ClientAuth: tls.RequireAnyClientCert}
 	proxy.behind = func(conn net.Conn) { echo(tls.Server(conn, inner)) }
 	proxyURL := proxy.serve(t, "https")
-	own := ca.issue(t, nil)
-	d := newDialer(t, Config{Roots: ca.roots(), Proxy: proxyURL, Certificate: &own})
+	own := issue(t, ca, nil)
+	d := newDialer(t, Config{Roots: ca.Roots(), Proxy: proxyURL, Certificate: &own})
 	conn, err := d.Dial(t.Context(), host, 443)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +152,7 @@ func TestEgressHTTPS(t *testing.T) {
 	}
 	wantEcho(t, secure)
 
-	d = newDialer(t, Config{Roots: newAuthority(t).roots(), Proxy: proxyURL})
+	d = newDialer(t, Config{Roots: newAuthority(t).Roots(), Proxy: proxyURL})
 	_, err = d.Dial(t.Context(), host, 443)
 	wantReason(t, err, record.ReasonEgressProxyFailed)
 	var untrusted *tls.CertificateVerificationError
@@ -198,7 +199,7 @@ func TestEgressSaysNo(t *testing.T) {
 
 func TestEgressBroken(t *testing.T) {
 	t.Parallel()
-	closes := serve(t, readSome)
+	closes := testenv.Serve(t, readSome)
 	refuses := hostPort("127.0.0.1", closedPort(t))
 	for name, proxy := range map[string]string{
 		"closes":  closes.String(),
@@ -234,13 +235,13 @@ func TestEgressGuards(t *testing.T) {
 func TestEgressEndsWithContext(t *testing.T) {
 	t.Parallel()
 	expired, expire := newExpiring(t)
-	proxyURL := &url.URL{Scheme: "http", Host: serve(t, hangAfter(expire)).String()}
+	proxyURL := &url.URL{Scheme: "http", Host: testenv.Serve(t, hangAfter(expire)).String()}
 	_, err := newDialer(t, Config{Proxy: proxyURL}).Dial(expired, host, 443)
 	wantReason(t, err, record.ReasonEgressProxyFailed)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	proxyURL.Host = serve(t, hangAfter(cancel)).String()
+	proxyURL.Host = testenv.Serve(t, hangAfter(cancel)).String()
 	_, err = newDialer(t, Config{Proxy: proxyURL}).Dial(ctx, host, 443)
 	if err != context.Canceled {
 		t.Errorf("got %v, want context.Canceled as it is", err)
@@ -253,7 +254,7 @@ func TestEgressTooLate(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	proxyURL := &url.URL{Scheme: "http", Host: serve(t, func(conn net.Conn) {
+	proxyURL := &url.URL{Scheme: "http", Host: testenv.Serve(t, func(conn net.Conn) {
 		readSome(conn)
 		cancel()
 		_, _ = io.WriteString(conn, connectEstablished)

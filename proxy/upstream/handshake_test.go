@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // serveTLS echoes over TLS.
 func serveTLS(t *testing.T, config *tls.Config) *net.TCPAddr {
 	t.Helper()
-	return serve(t, func(conn net.Conn) {
+	return testenv.Serve(t, func(conn net.Conn) {
 		server := tls.Server(conn, config)
 		echo(server)
 		_ = server.Close() // a client that got its error is gone already
@@ -37,10 +38,10 @@ func handshakeWith(ctx context.Context, t *testing.T, d *Dialer, port uint16, al
 func TestHandshake(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	certificates := []tls.Certificate{ca.issue(t, nil)}
+	certificates := []tls.Certificate{issue(t, ca, nil)}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		server := serveTLS(t, &tls.Config{Certificates: certificates, MaxVersion: version, NextProtos: []string{"http/1.1"}})
-		d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: mapped(server)})
+		d := newDialer(t, Config{Roots: ca.Roots(), ConnectTo: mapped(server)})
 		for _, alpn := range []string{"http/1.1", ""} {
 			var offered []string
 			if alpn != "" {
@@ -61,14 +62,10 @@ func TestHandshake(t *testing.T) {
 
 func TestHandshakeFails(t *testing.T) {
 	t.Parallel()
-	ca, stranger := newAuthority(t), newAuthority(t)
-	valid := ca.issue(t, nil)
+	ca, other := newAuthority(t), newAuthority(t)
+	valid := issue(t, ca, nil)
 	only := func(c tls.Certificate) *tls.Config { return &tls.Config{Certificates: []tls.Certificate{c}} }
-	changed := func(change func(*x509.Certificate)) *tls.Config { return only(ca.issue(t, change)) }
-	selfSigned := &authority{key: newKey(t)}
-	template := newTemplate(host)
-	template.DNSNames = []string{host}
-	selfSigned.certificate = sign(t, template, template, &selfSigned.key.PublicKey, selfSigned.key)
+	changed := func(change func(*x509.Certificate)) *tls.Config { return only(issue(t, ca, change)) }
 	tests := map[string]struct {
 		config *tls.Config
 		want   record.Reason
@@ -78,10 +75,8 @@ func TestHandshakeFails(t *testing.T) {
 		"not yet valid": {changed(func(c *x509.Certificate) {
 			c.NotBefore = time.Now().Add(30 * time.Minute)
 		}), record.ReasonUpstreamCertExpired},
-		"unknown authority": {only(stranger.issue(t, nil)), record.ReasonUpstreamCertUntrusted},
-		"self-signed": {only(tls.Certificate{
-			Certificate: [][]byte{selfSigned.certificate.Raw}, PrivateKey: selfSigned.key,
-		}), record.ReasonUpstreamCertUntrusted},
+		"unknown authority":        {only(issue(t, other, nil)), record.ReasonUpstreamCertUntrusted},
+		"self-signed":              {only(testenv.SelfSigned(t, testenv.Template(host, host), testenv.ECDSAKey(t))), record.ReasonUpstreamCertUntrusted},
 		"other name":               {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }), record.ReasonUpstreamCertName},
 		"name only as common name": {changed(func(c *x509.Certificate) { c.DNSNames = nil }), record.ReasonUpstreamCertName},
 		"for clients only": {changed(func(c *x509.Certificate) {
@@ -95,7 +90,7 @@ func TestHandshakeFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := serveTLS(t, test.config)
-			d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: mapped(server)})
+			d := newDialer(t, Config{Roots: ca.Roots(), ConnectTo: mapped(server)})
 			_, err := handshakeWith(t.Context(), t, d, 443)
 			failure := wantReason(t, err, test.want)
 			if !strings.Contains(failure.Error(), "reaching "+host+":443: ") {
@@ -126,7 +121,7 @@ func TestHandshakeBroken(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := serve(t, test.server)
+			server := testenv.Serve(t, test.server)
 			d := newDialer(t, Config{ConnectTo: mapped(server)})
 			_, err := handshakeWith(t.Context(), t, d, 443)
 			wantReason(t, err, test.want)
@@ -155,13 +150,13 @@ func serverHello11() string {
 func TestHandshakeEndsWithContext(t *testing.T) {
 	t.Parallel()
 	expired, expire := newExpiring(t)
-	d := newDialer(t, Config{ConnectTo: mapped(serve(t, hangAfter(expire)))})
+	d := newDialer(t, Config{ConnectTo: mapped(testenv.Serve(t, hangAfter(expire)))})
 	_, err := handshakeWith(expired, t, d, 443)
 	wantReason(t, err, record.ReasonUpstreamTimeout)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	d = newDialer(t, Config{ConnectTo: mapped(serve(t, hangAfter(cancel)))})
+	d = newDialer(t, Config{ConnectTo: mapped(testenv.Serve(t, hangAfter(cancel)))})
 	_, err = handshakeWith(ctx, t, d, 443)
 	if err != context.Canceled {
 		t.Errorf("got %v, want context.Canceled as it is", err)
@@ -172,7 +167,7 @@ func TestHandshakeEndsWithContext(t *testing.T) {
 func TestHandshakeLeavesOpen(t *testing.T) {
 	t.Parallel()
 	ended := make(chan struct{})
-	server := serve(t, func(conn net.Conn) {
+	server := testenv.Serve(t, func(conn net.Conn) {
 		say("220 no TLS here\r\n")(conn)
 		close(ended)
 	})
@@ -199,20 +194,20 @@ func TestHandshakeNotAName(t *testing.T) {
 func TestClientCertificate(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
-	own := ca.issue(t, func(c *x509.Certificate) {
+	own := issue(t, ca, func(c *x509.Certificate) {
 		c.DNSNames = nil
 		c.Subject.CommonName = "tlslift"
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
 	for asked, auth := range map[bool]tls.ClientAuthType{true: tls.RequireAndVerifyClientCert, false: tls.NoClientCert} {
 		shown := make(chan bool, 1)
-		config := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, ClientAuth: auth, ClientCAs: ca.roots()}
+		config := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, nil)}, ClientAuth: auth, ClientCAs: ca.Roots()}
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			shown <- len(state.PeerCertificates) == 1 && state.PeerCertificates[0].Subject.CommonName == "tlslift"
 			return nil
 		}
 		server := serveTLS(t, config)
-		d := newDialer(t, Config{Roots: ca.roots(), Certificate: &own, ConnectTo: mapped(server)})
+		d := newDialer(t, Config{Roots: ca.Roots(), Certificate: &own, ConnectTo: mapped(server)})
 		conn, err := handshakeWith(t.Context(), t, d, 443)
 		if err != nil {
 			t.Fatal(err)
@@ -231,9 +226,9 @@ func TestResumption(t *testing.T) {
 	ca := newAuthority(t)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		config := func() *tls.Config {
-			return &tls.Config{Certificates: []tls.Certificate{ca.issue(t, nil)}, MaxVersion: version}
+			return &tls.Config{Certificates: []tls.Certificate{issue(t, ca, nil)}, MaxVersion: version}
 		}
-		d := newDialer(t, Config{Roots: ca.roots(), ConnectTo: map[string]string{
+		d := newDialer(t, Config{Roots: ca.Roots(), ConnectTo: map[string]string{
 			host + ":443": serveTLS(t, config()).String(),
 			host + ":993": serveTLS(t, config()).String(),
 		}})

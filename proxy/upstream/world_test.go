@@ -2,61 +2,23 @@ package upstream
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // host is the name that test servers have a certificate for.
 const host = "mail.example.com"
-
-// serve accepts on loopback until the test ends and hands each connection to
-// handle, which need not close it. It waits for all of them.
-func serve(t *testing.T, handle func(net.Conn)) *net.TCPAddr {
-	t.Helper()
-	return serveOn(t, "127.0.0.1:0", handle)
-}
-
-func serveOn(t *testing.T, address string, handle func(net.Conn)) *net.TCPAddr {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
-	if err != nil {
-		t.Skipf("this machine cannot listen on %s: %v", address, err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer conn.Close()
-				handle(conn)
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		running.Wait()
-	})
-	return listener.Addr().(*net.TCPAddr)
-}
 
 // hangAfter is a server that says nothing, and calls event when it got
 // something.
@@ -127,70 +89,19 @@ func wantEcho(t *testing.T, conn net.Conn) {
 	}
 }
 
-// An authority signs the certificates of one test.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t *testing.T) *testenv.Authority {
 	t.Helper()
-	template := newTemplate("Test root")
-	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign
-	a := &authority{key: newKey(t)}
-	a.certificate = sign(t, template, template, &a.key.PublicKey, a.key)
-	return a
+	return testenv.NewAuthority(t, "Test root", testenv.ECDSAKey(t))
 }
 
-func (a *authority) roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
-	return pool
-}
-
-// issue makes a certificate for host, after change had its way with it.
-func (a *authority) issue(t *testing.T, change func(*x509.Certificate)) tls.Certificate {
+// issue returns a certificate of ca for host; change alters it from a good one.
+func issue(t *testing.T, ca *testenv.Authority, change func(*x509.Certificate)) tls.Certificate {
 	t.Helper()
-	template := newTemplate(host)
-	template.DNSNames = []string{host}
+	template := testenv.Template(host, host)
 	if change != nil {
 		change(template)
 	}
-	key := newKey(t)
-	leaf := sign(t, template, a.certificate, &key.PublicKey, a.key)
-	return tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key}
-}
-
-func newTemplate(name string) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(time.Hour),
-	}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func sign(t *testing.T, template, parent *x509.Certificate, public, key any) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certificate
+	return ca.Issue(t, template, testenv.ECDSAKey(t))
 }
 
 // An expiring context reaches its deadline when the test says so.
