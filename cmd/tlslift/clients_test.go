@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"encoding/csv"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -18,83 +16,26 @@ import (
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-// kept is an inventory of what a test puts in.
-type kept struct {
-	mu          sync.Mutex
-	clients     []inventory.Client
-	connections []inventory.Connection
-	changed     chan struct{} // closed at the next connection; nil when nobody waits
-}
-
-func (k *kept) Snapshot() []inventory.Client { return append([]inventory.Client{}, k.clients...) }
-
-func (k *kept) Client(string) (inventory.Client, bool) { return inventory.Client{}, false }
-
-func (k *kept) Recent(client string, after uint64, limit int) []inventory.Connection {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var found []inventory.Connection
-	for _, c := range k.connections {
-		if c.Number > after && (client == "" || client == c.Client) && len(found) < limit {
-			found = append(found, c)
-		}
-	}
-	return found
-}
-
-func (k *kept) Wait(ctx context.Context, client string, after uint64) error {
-	for {
-		next := k.next() // before looking, so that no connection is missed
-		if len(k.Recent(client, after, 1)) > 0 {
-			return nil
-		}
-		select {
-		case <-next:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (k *kept) next() <-chan struct{} {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.changed == nil {
-		k.changed = make(chan struct{})
-	}
-	return k.changed
-}
-
-func (k *kept) add(c inventory.Connection) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	c.Number = uint64(len(k.connections)) + 1
-	k.connections = append(k.connections, c)
-	if k.changed != nil {
-		close(k.changed)
-		k.changed = nil
-	}
-}
 
 const hostileName = "evil\x1b[31m\u202e\u009b2J\x07\nnext"
 
 // someClients are one of each kind.
-func someClients() *kept {
+func someClients() *testenv.Inventory {
 	now := time.Now()
 	reason := record.ReasonClientUnknownCA
 	unknownCA := &inventory.Failure{At: now, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy()}
 	address := netip.MustParseAddr("192.0.2.31")
-	return &kept{clients: []inventory.Client{
-		{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version", LastLifted: now, LastSeen: now, LastGood: now,
+	return testenv.NewInventory(
+		inventory.Client{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version", LastLifted: now, LastSeen: now, LastGood: now,
 			Destinations: []string{"smtp.office365.com:587"}, Outcomes: map[record.Outcome]uint64{record.OutcomeLifted: 12}},
-		{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA,
+		inventory.Client{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA,
 			Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 4}},
-		{Client: "desk", Address: address, Offered: "TLS 1.3", Rule: "capable", LastGood: now,
+		inventory.Client{Client: "desk", Address: address, Offered: "TLS 1.3", Rule: "capable", LastGood: now,
 			Outcomes: map[record.Outcome]uint64{record.OutcomePassed: 9}},
-		{Client: hostileName, Address: address, Offered: hostileName, Destinations: []string{hostileName}},
-	}}
+		inventory.Client{Client: hostileName, Address: address, Offered: hostileName, Destinations: []string{hostileName}},
+	)
 }
 
 // runningAdmin returns the address of an admin listener with k.

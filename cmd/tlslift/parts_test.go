@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // configOf is what a service makes of its settings.
@@ -21,11 +21,7 @@ func configOf(s *service) (proxy.Config, error) {
 // TestProxyConfig: what is set reaches the proxy.
 func TestProxyConfig(t *testing.T) {
 	t.Parallel()
-	fake, err := fakem365.New(fakem365.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
+	fake := testenv.FakeM365(t)
 	s := &service{cfg: mustLoad(t, map[string]string{
 		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
 		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",

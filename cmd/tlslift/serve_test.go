@@ -19,6 +19,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/origdst"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func needSignals(t *testing.T) {
@@ -133,11 +134,7 @@ func TestRestart(t *testing.T) {
 func connected(t *testing.T) (*child, net.Conn) {
 	t.Helper()
 	needSignals(t)
-	fake, err := fakem365.New(fakem365.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
+	fake := testenv.FakeM365(t)
 	server, err := fake.ServeHTTPS(fakem365.TLSOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func clientOf(admin string) *adminclient.Client {
@@ -30,9 +31,9 @@ func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	k := &kept{}
+	k := testenv.NewInventory()
 	for _, name := range []string{"first", "second", "third"} {
-		k.add(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
+		k.Connect(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
 	}
 	out, notes := make(lines, 10), &bytes.Buffer{}
 	w := &watch{admin: clientOf(runningAdmin(t, k)), before: 2, out: out, notes: notes}
@@ -45,7 +46,7 @@ func TestWatch(t *testing.T) {
 			t.Errorf("got %q, want %s", got, want)
 		}
 	}
-	k.add(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: record.OutcomeFailed, Offered: "TLS 1.0",
+	k.Connect(inventory.Connection{Client: hostileName, ServerName: hostileName, Outcome: record.OutcomeFailed, Offered: "TLS 1.0",
 		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy()})
 	got := <-out
 	if parts := strings.Split(got, "\n"); len(parts) != 4 || !strings.Contains(parts[0], "failed") ||
@@ -61,9 +62,9 @@ func TestWatch(t *testing.T) {
 // A restarted tlslift counts from 1 again; nothing of it is missed.
 func TestWatchGoesOnAfterARestart(t *testing.T) {
 	t.Parallel()
-	before, after := &kept{}, &kept{}
-	before.add(inventory.Connection{Client: "before"})
-	after.add(inventory.Connection{Client: "after"})
+	before, after := testenv.NewInventory(), testenv.NewInventory()
+	before.Connect(inventory.Connection{Client: "before"})
+	after.Connect(inventory.Connection{Client: "after"})
 	current, next := runningAdmin(t, before), runningAdmin(t, after)
 	var questions atomic.Int32
 	// One question is answered, one finds nobody, and others the new one.
@@ -118,8 +119,8 @@ func TestWatchColoursOutcomesOnly(t *testing.T) {
 func TestCtrlCEndsWatch(t *testing.T) {
 	t.Parallel()
 	needSignals(t)
-	k := &kept{}
-	k.add(inventory.Connection{Client: "first", Outcome: record.OutcomePassed})
+	k := testenv.NewInventory()
+	k.Connect(inventory.Connection{Client: "first", Outcome: record.OutcomePassed})
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "watch")

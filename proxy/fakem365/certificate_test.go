@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 type badCertificate struct {
@@ -37,7 +38,7 @@ func badCertificates() []badCertificate {
 
 func TestCertificateChainsToTheTestRootAlone(t *testing.T) {
 	t.Parallel()
-	fake, other := newFake(t), newFake(t)
+	fake, other := testenv.FakeM365(t), testenv.FakeM365(t)
 	leaf := certificate(t, fake, fakem365.CertOptions{}).Leaf
 	if key, ok := leaf.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() != 2048 {
 		t.Errorf("the key is a %T", leaf.PublicKey)
@@ -61,7 +62,7 @@ func TestCertificateChainsToTheTestRootAlone(t *testing.T) {
 
 func TestCertificateForAnAddress(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	leaf := certificate(t, fake, fakem365.CertOptions{Names: []string{"127.0.0.1"}}).Leaf
 	if err := leaf.VerifyHostname("127.0.0.1"); err != nil {
 		t.Error(err)
@@ -70,7 +71,7 @@ func TestCertificateForAnAddress(t *testing.T) {
 
 func TestRootPEM(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	block, rest := pem.Decode(fake.RootPEM())
 	if block == nil || len(rest) > 0 {
 		t.Fatalf("not one PEM block: %q", fake.RootPEM())

@@ -12,36 +12,18 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // startProxy starts a proxy that reads one request on each connection and has
 // answer do the rest. It returns its address.
 func startProxy(t *testing.T, answer func(net.Conn, *http.Request)) string {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	t.Cleanup(func() {
-		listener.Close()
-		all.Wait()
-	})
-	all.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer conn.Close()
-				if request, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
-					answer(conn, request)
-				}
-			})
+	return testenv.Serve(t, func(conn net.Conn) {
+		if request, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			answer(conn, request)
 		}
-	})
-	return listener.Addr().String()
+	}).String()
 }
 
 // tunnel carries bytes until the client is gone.
@@ -66,7 +48,7 @@ func join(client, server net.Conn) {
 
 func TestClientThroughProxy(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	asked := make(chan string, 1)
 	client := &fakem365.Client{Roots: fake.Roots(), Proxy: startProxy(t, func(conn net.Conn, request *http.Request) {
@@ -155,7 +137,7 @@ func TestClientGivesUp(t *testing.T) {
 
 func TestGetRefusesWhatItCannotDo(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, url := range []string{"http://" + host + "/", "https://%zz/", page + "bytes?n=1048577"} {
 		if _, err := client.Get(t.Context(), url); err == nil {
@@ -169,7 +151,7 @@ func TestGetRefusesWhatItCannotDo(t *testing.T) {
 
 func TestClientDistrustsByDefault(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	client.Roots = nil
 	if _, err := client.Get(t.Context(), page); err == nil {

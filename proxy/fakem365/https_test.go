@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func send(t *testing.T, client *fakem365.Client, method, path string, body io.Reader) *http.Response {
@@ -29,7 +30,7 @@ func send(t *testing.T, client *fakem365.Client, method, path string, body io.Re
 
 func TestBytesAndHashAgree(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	const size = 20 << 20
 	want := sha256.New()
@@ -58,7 +59,7 @@ func TestBytesAndHashAgree(t *testing.T) {
 
 func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, test := range []struct {
 		method, path string
@@ -84,7 +85,7 @@ func TestLimitsOfRequests(t *testing.T) {
 // the connection, and an HTTP/1.1 client may ask twice.
 func TestVersionsOfHTTP(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	t.Run("1.0", func(t *testing.T) {
 		t.Parallel()

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestSendMailThroughProxy(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	// The greeting may well come in one segment with the proxy's answer.
 	client := &fakem365.Client{Roots: fake.Roots(), Proxy: startProxy(t, func(conn net.Conn, r *http.Request) {

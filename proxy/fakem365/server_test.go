@@ -6,14 +6,14 @@ import (
 	"net"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestHandshakesAreCounted(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	if got := server.Handshakes(); got.Completed != 0 || got.Last.Version != 0 {
 		t.Errorf("before the first: %+v", got)
@@ -42,7 +42,7 @@ func TestHandshakesAreCounted(t *testing.T) {
 
 func TestCloseAwaitsHandlers(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	started, ended := make(chan struct{}), false
 	server, err := fake.ServeTLS(fakem365.TLSOptions{}, func(conn *tls.Conn) {
 		close(started)
@@ -66,7 +66,7 @@ func TestCloseAwaitsHandlers(t *testing.T) {
 // This test is not parallel: it counts the goroutines of the whole process.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	web := serveHTTPS(t, fake, fakem365.TLSOptions{ALPN: []string{"h2", "http/1.1"}})
 	echo, err := fake.ServeTLS(fakem365.TLSOptions{}, echoBack)
 	if err != nil {
@@ -90,23 +90,12 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 
 	// The client's own goroutines, and net/http's after it said closed, may
 	// take a moment.
-	deadline := time.NewTimer(5 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for runtime.NumGoroutine() > before {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
+	testenv.AwaitGoroutines(t, before)
 }
 
 func TestClosedServiceServesNothing(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	fake.Close()
 	if _, err := fake.ServeHTTPS(fakem365.TLSOptions{}); err == nil {
 		t.Error("a closed fake Microsoft 365 starts a server")
@@ -127,7 +116,7 @@ func dialPlain(t *testing.T, server *fakem365.Server) net.Conn {
 // want to read must not lead to one.
 func TestNoiseIsEndedWithoutReset(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	conn := dialPlain(t, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	if _, err := io.Copy(conn, fakem365.Content(32<<10)); err != nil {
 		t.Fatal(err)
@@ -139,7 +128,7 @@ func TestNoiseIsEndedWithoutReset(t *testing.T) {
 
 func TestConnectionsThatEndMakeRoom(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	for range 1100 { // more than are served at a time
 		if err := dialPlain(t, server).Close(); err != nil {

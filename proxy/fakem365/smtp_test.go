@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func serveSMTP(t *testing.T, fake *fakem365.Service, o fakem365.MailOptions) *fakem365.MailServer {
@@ -42,7 +43,7 @@ func TestSubmission(t *testing.T) {
 	for name, implicit := range map[string]bool{"STARTTLS": false, "implicit": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := newFake(t)
+			fake := testenv.FakeM365(t)
 			server := serveSMTP(t, fake, fakem365.MailOptions{Implicit: implicit})
 			mail := scan()
 			if implicit {
@@ -79,7 +80,7 @@ func TestSubmission(t *testing.T) {
 
 func TestSubmissionRefuses(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{MaxMessage: 1000})
 	for name, test := range map[string]struct {
 		change func(*fakem365.Mail)
@@ -142,7 +143,7 @@ func TestSubmissionRefuses(t *testing.T) {
 // Microsoft lets TLS 1.0 shake hands, so that the device shows a reply.
 func TestOldTLSIsToldByReply(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		for _, helo := range []bool{false, true} {
@@ -161,7 +162,7 @@ func TestOldTLSIsToldByReply(t *testing.T) {
 // The reply is the last thing that an old client hears.
 func TestOldTLSIsCutOff(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ", "STARTTLS", "220 ")
@@ -174,7 +175,7 @@ func TestOldTLSIsCutOff(t *testing.T) {
 
 func TestSubmissionByOldTLSOnPurpose(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{TLS: fakem365.TLSOptions{MinVersion: tls.VersionTLS10}})
 	client := direct(fake, server.Server)
 	client.MaxVersion = tls.VersionTLS10
@@ -185,7 +186,7 @@ func TestSubmissionByOldTLSOnPurpose(t *testing.T) {
 
 func TestOldSuitesAreRefusedByAlert(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	client := direct(fake, server.Server)
 	client.MaxVersion, client.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
@@ -207,7 +208,7 @@ func TestOldSuitesAreRefusedByAlert(t *testing.T) {
 // Nothing in plaintext follows the alert.
 func TestFailedHandshakeEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 FAKE.mail.protection.outlook.com ", "EHLO x", "250 ", "STARTTLS", "220 ")
@@ -224,7 +225,7 @@ func TestFailedHandshakeEndsTheConnection(t *testing.T) {
 
 func TestNoiseAfterSTARTTLSEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ", "STARTTLS", "220 ")
@@ -242,7 +243,7 @@ func TestNoiseAfterSTARTTLSEndsTheConnection(t *testing.T) {
 
 func TestMX(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
 	for i, security := range []fakem365.MailSecurity{fakem365.NoTLS, fakem365.StartTLS} {
 		mail := scan()
@@ -266,7 +267,7 @@ func TestMX(t *testing.T) {
 
 func TestDialogueOfSubmission(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	text, raw := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "NOOP", "250 ")
@@ -303,7 +304,7 @@ func TestDialogueOfSubmission(t *testing.T) {
 // Microsoft tells the fourth connection when it sends.
 func TestFourthSessionOfMailbox(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{})
 	open := func() *textproto.Conn {
 		text, raw := dialMail(t, server.Server)
@@ -332,7 +333,7 @@ func TestFourthSessionOfMailbox(t *testing.T) {
 
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveSMTP(t, fake, fakem365.MailOptions{MX: true})
 	text, _ := dialMail(t, server.Server)
 	converse(t, text, "", "220 ", "EHLO x", "250 ")
@@ -354,7 +355,7 @@ func TestMessagesAreBounded(t *testing.T) {
 
 func TestOverlongLineEndsTheConnection(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	text, _ := dialMail(t, serveSMTP(t, fake, fakem365.MailOptions{}).Server)
 	converse(t, text, "", "220 ", "EHLO x"+strings.Repeat("y", 13<<10), "500 ")
 	if _, err := text.ReadLine(); err == nil {

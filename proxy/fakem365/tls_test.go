@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestDefaultPolicyIsMicrosofts(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	every := append(suiteIDs(tls.CipherSuites()), suiteIDs(tls.InsecureCipherSuites())...)
 	for _, test := range []struct {
@@ -64,7 +65,7 @@ func suiteIDs(suites []*tls.CipherSuite) []uint16 {
 
 func TestPolicyOverrides(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	rsaOnly := []uint16{tls.TLS_RSA_WITH_AES_256_GCM_SHA384}
 	for _, test := range []struct {
 		name    string
@@ -105,7 +106,7 @@ func TestPolicyOverrides(t *testing.T) {
 
 func TestClientCertificateIsDemanded(t *testing.T) {
 	t.Parallel()
-	fake, other := newFake(t), newFake(t)
+	fake, other := testenv.FakeM365(t), testenv.FakeM365(t)
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{ClientCAs: fake.Roots()})
 	ours := certificate(t, fake, fakem365.CertOptions{Names: []string{"tlslift.example"}})
 	theirs := certificate(t, other, fakem365.CertOptions{})
@@ -136,7 +137,7 @@ func TestClientCertificateIsDemanded(t *testing.T) {
 
 func TestALPN(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	for _, test := range []struct {
 		name          string
 		server, offer []string
@@ -164,7 +165,7 @@ func TestALPN(t *testing.T) {
 
 func TestEchoHonoursHalfClose(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server, err := fake.ServeTLS(fakem365.TLSOptions{}, echoBack)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestEchoHonoursHalfClose(t *testing.T) {
 
 func TestEmptyCertificateIsAnError(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	for _, bad := range []tls.Certificate{{}, {Certificate: [][]byte{[]byte("no DER")}}} {
 		if _, err := fake.ServeTLS(fakem365.TLSOptions{Certificate: &bad}, echoBack); err == nil {
 			t.Errorf("%v is served", bad)
@@ -200,7 +201,7 @@ func TestEmptyCertificateIsAnError(t *testing.T) {
 
 func TestClientRefusesBadCertificates(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	for _, test := range badCertificates() {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -14,16 +14,6 @@ const (
 	page   = "https://" + host + "/"
 )
 
-func newFake(t *testing.T) *fakem365.Service {
-	t.Helper()
-	fake, err := fakem365.New(fakem365.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
-	return fake
-}
-
 func serveHTTPS(t *testing.T, fake *fakem365.Service, o fakem365.TLSOptions) *fakem365.Server {
 	t.Helper()
 	server, err := fake.ServeHTTPS(o)

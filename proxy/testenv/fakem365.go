@@ -6,11 +6,11 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
-// FakeM365 returns a fake Microsoft 365 that ends with the test. Each has a root
-// of its own name and serial number, but all have the same keys.
+// FakeM365 returns a fake Microsoft 365 that ends with the test. The key of its
+// root is its own; that of its servers is the same for all.
 func FakeM365(t testing.TB) *fakem365.Service {
 	t.Helper()
-	fake, err := fakem365.New(fakem365.Options{RootKey: RSAKey(t, 0), LeafKey: RSAKey(t, 1)})
+	fake, err := fakem365.New(fakem365.Options{RootKey: OwnRSAKey(t), LeafKey: RSAKey(t, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

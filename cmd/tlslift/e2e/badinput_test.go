@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // captured is a first flight of a real client.
@@ -70,7 +72,7 @@ func dial(t *testing.T, address string) *net.TCPConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(testenv.Patience)); err != nil {
 		t.Fatal(err)
 	}
 	return conn.(*net.TCPConn)
@@ -216,7 +218,7 @@ func clientHello(t *testing.T, name string) []byte {
 // often it sends one.
 func TestTricklingClients(t *testing.T) {
 	t.Parallel()
-	l := start(t, freeAddress(t), newPKI(t).pem, "TLSLIFT_HANDSHAKE_TIMEOUT=1s")
+	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_HANDSHAKE_TIMEOUT=1s")
 	for name, tt := range map[string]struct {
 		address string
 		send    []byte

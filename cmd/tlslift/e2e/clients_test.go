@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const request = "GET / HTTP/1.0\r\nHost: " + host + "\r\n\r\n"
@@ -146,7 +148,7 @@ public class Client {
 
 func TestJavaAtTLS10IsLifted(t *testing.T) {
 	t.Parallel()
-	need(t, "java", "javac")
+	testenv.Need(t, "java", "javac")
 	n := startNginx(t, newPKI(t), modernTLS, false, nil)
 	l := start(t, n.address, n.pki.pem)
 	dir := t.TempDir()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const dashboardFile = "../../../deploy/grafana/dashboard.json"
@@ -129,13 +131,13 @@ const scanner = `scanner "2nd floor"`
 func startOffice(t *testing.T) *office {
 	t.Helper()
 	s := startMailServer(t, mailOptions{})
-	o := &office{https: startNginx(t, s.pki, modernTLS, false, nil), smtp: freeAddress(t)}
+	o := &office{https: startNginx(t, s.pki, modernTLS, false, nil), smtp: testenv.FreeAddress(t)}
 	clients := filepath.Join(t.TempDir(), "clients.yaml")
 	if err := os.WriteFile(clients, []byte("clients: [{name: '"+scanner+"', address: 127.0.0.4}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
-		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+freeAddress(t))
+		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.FreeAddress(t))
 	return o
 }
 
@@ -172,14 +174,14 @@ func (o *office) day(t *testing.T) {
 func TestPrometheusWatchesAnOffice(t *testing.T) {
 	t.Parallel()
 	onlyLinux(t) // which has the whole of 127.0.0.0/8
-	need(t, "prometheus", "curl")
+	testenv.Need(t, "prometheus", "curl")
 	o := startOffice(t)
 	p := startPrometheus(t, o.admin)
 	open := readDashboard(t).questions()
 	for q := range p.questions() {
 		open[q] = true
 	}
-	deadline := time.Now().Add(2 * patience)
+	deadline := time.Now().Add(2 * testenv.Patience)
 	for len(open) > 0 && time.Now().Before(deadline) {
 		o.day(t)
 		maps.DeleteFunc(open, func(q string, _ bool) bool { return p.has(q) })
@@ -205,7 +207,7 @@ func TestPrometheusWatchesAnOffice(t *testing.T) {
 func (p *prometheus) questions() map[string]bool {
 	p.t.Helper()
 	all := map[string]bool{}
-	for deadline := time.Now().Add(patience); len(all) == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testenv.Patience); len(all) == 0 && time.Now().Before(deadline); {
 		for _, r := range p.rules() {
 			if r.Type == "recording" || quiet[r.Name] == "" && !slices.Contains(ofAge, r.Name) {
 				all[r.Query] = true
@@ -229,7 +231,7 @@ func (p *prometheus) questions() map[string]bool {
 func (p *prometheus) expectAlerts(want map[string]firedAlert) {
 	p.t.Helper()
 	firing := p.firing()
-	for deadline := time.Now().Add(patience); !containsAll(firing, want) && time.Now().Before(deadline); firing = p.firing() {
+	for deadline := time.Now().Add(testenv.Patience); !containsAll(firing, want) && time.Now().Before(deadline); firing = p.firing() {
 		<-time.After(20 * time.Millisecond)
 	}
 	for _, name := range ofAge {

@@ -5,63 +5,26 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-// patience bounds every wait; a test that runs into it has failed.
-const patience = 60 * time.Second
-
-// need skips the test when a real peer is missing, or fails it when
-// TLSLIFT_TEST_PEERS=required.
-func need(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, p := range programs {
-		if _, err := exec.LookPath(p); err == nil {
-			continue
-		}
-		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-			t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", p)
-		}
-		t.Skipf("%s is not installed; .ci/run installs it", p)
-	}
-}
-
-// needFiles is need for what is no program.
-func needFiles(t *testing.T, files ...string) {
-	t.Helper()
-	for _, f := range files {
-		if _, err := os.Stat(f); err == nil {
-			continue
-		}
-		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-			t.Fatalf("%s is not installed, and TLSLIFT_TEST_PEERS=required", f)
-		}
-		t.Skipf("%s is not installed; .ci/run installs it", f)
-	}
-}
 
 var program = sync.OnceValues(func() (string, error) {
 	// The go tool does not know that the tests depend on what is built here.
@@ -151,7 +114,7 @@ func prepare(t *testing.T, wrapper []string, upstream string, roots []byte, sett
 	}
 	l := &tlslift{
 		t: t, changed: make(chan struct{}), readToEnd: make(chan struct{}), http: http.DefaultClient,
-		proxy: freeAddress(t), tls: freeAddress(t), sni: freeAddress(t), admin: freeAddress(t),
+		proxy: testenv.FreeAddress(t), tls: testenv.FreeAddress(t), sni: testenv.FreeAddress(t), admin: testenv.FreeAddress(t),
 		caFile: filepath.Join(dir, "state", "ca", "ca.pem"),
 	}
 	argv := append(append([]string{}, wrapper...), bin, "serve")
@@ -204,7 +167,7 @@ func (l *tlslift) read(r io.Reader) {
 
 func (l *tlslift) awaitReady() {
 	l.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); {
 		resp, err := l.http.Get("http://" + l.admin + "/readyz")
 		if err == nil {
 			_ = resp.Body.Close()
@@ -246,7 +209,7 @@ func (l *tlslift) end() {
 // given, and forgets it.
 func (l *tlslift) record(t *testing.T, want map[string]string) map[string]any {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(testenv.Patience)
 	for {
 		l.mu.Lock()
 		changed := l.changed
@@ -300,112 +263,44 @@ lines:
 	return found
 }
 
-// nextPort counts up below the ports that the system gives to outgoing
-// connections, so that none of those takes a port between its choice and its
-// use.
-var nextPort atomic.Int32
-
-const (
-	firstPort = 20000
-	lastPort  = 32000
-)
-
-// freeAddress is a loopback address that nobody listens on, and that is given
-// out only once.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range lastPort - firstPort {
-		// Another run of the tests on this machine begins elsewhere.
-		port := firstPort + (int(nextPort.Add(1))+os.Getpid()*97)%(lastPort-firstPort)
-		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		_ = ln.Close()
-		return ln.Addr().String()
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
-// A pki is a test authority and what it has signed.
+// A pki is a test authority, whose certificates are files.
 type pki struct {
-	t    *testing.T
-	key  *rsa.PrivateKey
-	cert *x509.Certificate
-	pem  []byte
+	*testenv.Authority
+
+	t   *testing.T
+	pem []byte // of the authority
 }
 
 func newPKI(t *testing.T) *pki {
 	t.Helper()
-	p := &pki{t: t, key: newKey(t)}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Upstream test root"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, p.key.Public(), p.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	p.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return p
-}
-
-func newKey(t *testing.T) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
+	a := testenv.NewAuthority(t, "Upstream test root", testenv.OwnRSAKey(t))
+	return &pki{Authority: a, t: t, pem: a.PEM()}
 }
 
 // leaf is a server certificate; change alters it from a good one. A selfSigned
 // one is not signed by the authority.
 func (p *pki) leaf(selfSigned bool, change func(*x509.Certificate)) (certFile, keyFile string, cert *x509.Certificate) {
 	p.t.Helper()
-	key := newKey(p.t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: host},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames:    []string{host, "*.office365.com", "www.unrelated.example"},
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
+	key := testenv.RSAKey(p.t, 0)
+	template := testenv.Template(host, host, "*.office365.com", "www.unrelated.example")
+	template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	if change != nil {
 		change(template)
 	}
-	parent, signer := p.cert, p.key
+	signed := p.Issue
 	if selfSigned {
-		parent, signer = template, key
+		signed = testenv.SelfSigned
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if cert, err = x509.ParseCertificate(der); err != nil {
-		p.t.Fatal(err)
-	}
+	cert = signed(p.t, template, key).Leaf
 	dir := p.t.TempDir()
 	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	writePEM(p.t, certFile, "CERTIFICATE", der)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		p.t.Fatal(err)
+	for file, text := range map[string][]byte{certFile: testenv.CertificatePEM(cert), keyFile: testenv.KeyPEM(p.t, key)} {
+		if err := os.WriteFile(file, text, 0o644); err != nil { // read by nginx's worker
+			p.t.Fatal(err)
+		}
 	}
-	writePEM(p.t, keyFile, "PRIVATE KEY", pkcs8)
 	return certFile, keyFile, cert
-}
-
-func writePEM(t *testing.T, file, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o644); err != nil { // read by nginx's worker
-		t.Fatal(err)
-	}
 }
 
 // An nginx is a server as Microsoft 365 is: TLS 1.2 and newer, ECDHE only.
@@ -419,11 +314,7 @@ type nginx struct {
 // rootFile is a file with the root that signed the server's certificate.
 func (n *nginx) rootFile() string {
 	n.pki.t.Helper()
-	file := filepath.Join(n.pki.t.TempDir(), "root.pem")
-	if err := os.WriteFile(file, n.pki.pem, 0o600); err != nil {
-		n.pki.t.Fatal(err)
-	}
-	return file
+	return testenv.WriteFile(n.pki.t, "root.pem", n.pki.pem)
 }
 
 const modernTLS = "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM:ECDHE+SHA256:ECDHE+SHA384;"
@@ -432,10 +323,10 @@ const modernTLS = "ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ECDHE+AESGCM:ECDHE
 // server that answers with its SHA-256.
 func startNginx(t *testing.T, p *pki, tlsConfig string, selfSigned bool, change func(*x509.Certificate)) *nginx {
 	t.Helper()
-	need(t, "nginx")
+	testenv.Need(t, "nginx")
 	dir := t.TempDir()
 	certFile, keyFile, cert := p.leaf(selfSigned, change)
-	n := &nginx{address: freeAddress(t), cert: cert, pki: p, root: filepath.Join(dir, "www")}
+	n := &nginx{address: testenv.FreeAddress(t), cert: cert, pki: p, root: filepath.Join(dir, "www")}
 	if err := os.Mkdir(n.root, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -459,57 +350,15 @@ http {
 	if err := os.WriteFile(confFile, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runServer(t, n.address, "nginx", "-c", confFile, "-p", dir, "-e", filepath.Join(dir, "error.log"))
+	testenv.Program{Address: n.address}.Run(t, "nginx", "-c", confFile, "-p", dir, "-e", filepath.Join(dir, "error.log"))
 	return n
-}
-
-// runServer starts a server and waits until its address answers.
-func runServer(t *testing.T, address, name string, args ...string) {
-	t.Helper()
-	server{address: address, dial: new(net.Dialer).DialContext}.run(t, name, args...)
-}
-
-// A server is a program that answers on an address, for who dials so.
-type server struct {
-	address string
-	dial    func(ctx context.Context, network, address string) (net.Conn, error)
-}
-
-func (s server) run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		conn, err := s.dial(t.Context(), "tcp", s.address)
-		if err == nil {
-			_ = conn.Close()
-			return
-		}
-		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("%s ended with %v:\n%s", name, err, out.String())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	t.Fatalf("%s does not listen on %s", name, s.address)
 }
 
 // run runs a client to its end and returns what it printed.
 func run(t *testing.T, stdin string, name string, args ...string) (string, error) {
 	t.Helper()
-	need(t, name)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	testenv.Need(t, name)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -524,7 +373,7 @@ type namespace string
 // run is run in the namespace.
 func (ns namespace) run(t *testing.T, stdin, name string, args ...string) (string, error) {
 	t.Helper()
-	need(t, name)
+	testenv.Need(t, name)
 	return run(t, stdin, "ip", append([]string{"netns", "exec", string(ns), name}, args...)...)
 }
 
@@ -534,28 +383,12 @@ func end(text string) string { return text[max(0, len(text)-10000):] }
 // tlsServer runs a crypto/tls server for what nginx cannot be made to do.
 func tlsServer(t *testing.T, cfg *tls.Config, handle func(net.Conn)) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() {
-				defer conn.Close()
-				if cfg != nil {
-					conn = tls.Server(conn, cfg)
-				}
-				handle(conn)
-			})
+	return testenv.Serve(t, func(conn net.Conn) {
+		if cfg != nil {
+			conn = tls.Server(conn, cfg)
 		}
-	})
-	t.Cleanup(func() { _ = ln.Close(); conns.Wait() })
-	return ln.Addr().String()
+		handle(conn)
+	}).String()
 }
 
 func onlyLinux(t *testing.T) {

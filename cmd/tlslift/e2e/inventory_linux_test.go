@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A savedClient is what the tests look at in the state file.
@@ -51,7 +52,7 @@ func savedClients(t *testing.T, stateDir string) map[string]savedClient {
 
 // knock asks for what is not allowed, from an address of the loopback network.
 func (l *tlslift) knock(ctx context.Context, from netip.Addr) error {
-	dialer := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+	dialer := net.Dialer{Timeout: testenv.Patience, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
 	conn, err := dialer.DialContext(ctx, "tcp", l.proxy)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (l *tlslift) knockOn(ctx context.Context, first netip.Addr) {
 // await waits until something is so.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if so() {
 			return
 		}
@@ -93,7 +94,7 @@ func TestClientsAreKnownAfterAKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	known := map[string]savedClient{}
 	for round := range 3 {
-		l := start(t, freeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error")
+		l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error")
 		ctx, stop := context.WithCancel(t.Context())
 		var knocking sync.WaitGroup
 		for i := range 4 {
@@ -151,12 +152,10 @@ func TestStateOfClients(t *testing.T) {
 // smallDisk mounts a file system of its own, which needs root.
 func smallDisk(t *testing.T) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		needRight(t, errors.New("mounting needs root"))
-	}
+	testenv.NeedRoot(t, "mount")
 	dir := t.TempDir()
 	if err := syscall.Mount("tlslift-test", dir, "tmpfs", 0, "size=512k"); err != nil {
-		needRight(t, fmt.Errorf("mounting a small file system: %w", err))
+		testenv.Missing(t, "mounting a small file system: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
@@ -166,22 +165,13 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// needRight is need for what the system may not permit.
-func needRight(t *testing.T, err error) {
-	t.Helper()
-	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-		t.Fatalf("%v, and TLSLIFT_TEST_PEERS=required", err)
-	}
-	t.Skip(err)
-}
-
 // A full disk costs no client its connection, makes one line in the log, and
 // once there is room again everything is saved.
 func TestClientsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t)
 	dir := filepath.Join(disk, "state")
-	l := start(t, freeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir)
+	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir)
 	filler := filepath.Join(disk, "filler")
 	if err := os.WriteFile(filler, bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("the disk is not full: %v", err)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // Every client sends and reads mail in every way that it knows, and sees the
@@ -134,7 +136,7 @@ func TestStopWaitsForMail(t *testing.T) {
 // awaitNobody waits until nobody listens on an address any more.
 func awaitNobody(t *testing.T, address string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			return

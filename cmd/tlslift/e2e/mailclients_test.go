@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A mailLevel is how much TLS a client has, in the words of each client.
@@ -233,8 +235,8 @@ func msmtpMail(t *testing.T, c mailCall) (string, error) {
 func javaMail(t *testing.T, calls []mailCall) []string {
 	t.Helper()
 	const classes = "/usr/share/java/javax.mail.jar:/usr/share/java/javax.activation.jar"
-	need(t, "java", "javac")
-	needFiles(t, strings.Split(classes, ":")...)
+	testenv.Need(t, "java", "javac")
+	testenv.Need(t, strings.Split(classes, ":")...)
 	var lines, names strings.Builder
 	for _, c := range calls {
 		ip, port, _ := net.SplitHostPort(c.address)

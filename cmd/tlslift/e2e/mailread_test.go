@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // An imapClient is an old mail program.
@@ -51,7 +53,7 @@ func openIMAP(t *testing.T, address, opening string, cfg *tls.Config, mailbox st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testenv.Patience))
 	c := &imapClient{t: t, conn: conn, r: bufio.NewReader(conn)}
 	if opening == byCommand {
 		c.await("* OK")

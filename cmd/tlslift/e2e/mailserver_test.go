@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const (
@@ -75,7 +77,7 @@ func startMailServer(t *testing.T, o mailOptions) *mailServer {
 	values := map[string]string{
 		"dir": s.dir, "password": mailPassword,
 		"uid": strconv.Itoa(s.uid), "gid": strconv.Itoa(s.gid),
-		"reading": readingAddress, "lmtp": portOf(freeAddress(t)), "auth": portOf(freeAddress(t)),
+		"reading": readingAddress, "lmtp": portOf(testenv.FreeAddress(t)), "auth": portOf(testenv.FreeAddress(t)),
 	}
 	maps.Copy(values, o.values())
 	for port, address := range s.at {
@@ -108,7 +110,7 @@ func noMailServer(t *testing.T) *mailServer {
 	t.Helper()
 	s := &mailServer{t: t, pki: newPKI(t), at: map[int]string{}}
 	for port, name := range mailPorts {
-		s.at[port] = freeAddress(t)
+		s.at[port] = testenv.FreeAddress(t)
 		if name == host {
 			s.at[port] = net.JoinHostPort(readingAddress, portOf(s.at[port]))
 		}
@@ -120,18 +122,12 @@ func noMailServer(t *testing.T) *mailServer {
 // that it came to, Dovecot offers a login without TLS, whatever is configured.
 const readingAddress = "127.0.0.2"
 
-// needMailServer is need for servers that only root can run.
+// needMailServer is testenv.Need for servers that only root can run.
 func needMailServer(t *testing.T) {
 	t.Helper()
 	onlyLinux(t)
-	need(t, postfixMaster, dovecotProgram)
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-		t.Fatal("only root can run Postfix, and TLSLIFT_TEST_PEERS=required")
-	}
-	t.Skip("only root can run Postfix")
+	testenv.Need(t, postfixMaster, dovecotProgram)
+	testenv.NeedRoot(t, "run Postfix")
 }
 
 // openDir is a folder that the servers' own users can enter, and whose name
@@ -145,7 +141,7 @@ func openDir(t *testing.T) string {
 	t.Cleanup(func() {
 		// A server's process that is about to end may still write.
 		err := os.RemoveAll(dir)
-		for deadline := time.Now().Add(patience); err != nil && time.Now().Before(deadline); err = os.RemoveAll(dir) {
+		for deadline := time.Now().Add(testenv.Patience); err != nil && time.Now().Before(deadline); err = os.RemoveAll(dir) {
 			<-time.After(20 * time.Millisecond)
 		}
 		if err != nil {
@@ -207,7 +203,7 @@ func (s *mailServer) startDovecot(values map[string]string) {
 	s.t.Helper()
 	s.folder("mail", s.uid, s.gid)
 	s.configure("dovecot.conf", values)
-	runServer(s.t, s.at[143], dovecotProgram, "-F", "-c", filepath.Join(s.dir, "dovecot.conf"))
+	testenv.Program{Address: s.at[143]}.Run(s.t, dovecotProgram, "-F", "-c", filepath.Join(s.dir, "dovecot.conf"))
 }
 
 func (s *mailServer) startPostfix(values map[string]string) {
@@ -220,7 +216,7 @@ func (s *mailServer) startPostfix(values map[string]string) {
 	s.folder("data", s.uid, s.gid)
 	s.configure("main.cf", values)
 	s.configure("master.cf", values)
-	runServer(s.t, s.at[587], postfixMaster, "-s", "-c", s.dir)
+	testenv.Program{Address: s.at[587]}.Run(s.t, postfixMaster, "-s", "-c", s.dir)
 }
 
 // showLogs prints what the servers logged when the test failed.
@@ -241,11 +237,7 @@ func (s *mailServer) log(name string) string {
 // rootFile is a file with the root that signed the servers' certificate.
 func (s *mailServer) rootFile(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "root.pem")
-	if err := os.WriteFile(file, s.pki.pem, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
+	return testenv.WriteFile(t, "root.pem", s.pki.pem)
 }
 
 // What the servers log when they are asked for a password, and when they take
@@ -271,7 +263,7 @@ func (s *mailServer) put(mailbox, mail string) {
 func (s *mailServer) arrived(t *testing.T, mailbox string, n int) []string {
 	t.Helper()
 	pattern := filepath.Join(s.dir, "mail", mailbox, "Maildir", "new", "*")
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

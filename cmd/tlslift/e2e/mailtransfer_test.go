@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const (
@@ -121,11 +123,11 @@ func clientTLS(t *testing.T, name, rootFile string, version uint16) *tls.Config 
 // An smtpSession is a Go client that may send its mail now. Without cfg it has
 // no TLS and gives no password.
 func smtpSession(address string, cfg *tls.Config, to string) (*smtp.Client, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
+	conn, err := net.DialTimeout("tcp", address, testenv.Patience)
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(testenv.Patience))
 	client, err := smtp.NewClient(conn, smtpHost)
 	if err != nil {
 		return nil, fmt.Errorf("greeting: %w", err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A mailWay is a way for mail through tlslift.
@@ -119,7 +121,7 @@ func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	listen := []string{"proxy://{proxy}"}
 	add := func(listener string) {
 		if l.at[listener] == "" && listener != proxyListener {
-			l.at[listener] = freeAddress(t)
+			l.at[listener] = testenv.FreeAddress(t)
 			listen = append(listen, strings.Replace(listener, "{}", l.at[listener], 1))
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A network is clients, a gateway, and the internet behind it, each a network
@@ -45,13 +47,8 @@ var networks atomic.Int32
 // newNetwork makes a network that ends with the test.
 func newNetwork(t *testing.T) *network {
 	t.Helper()
-	need(t, "ip", "nft")
-	if os.Geteuid() != 0 {
-		if os.Getenv("TLSLIFT_TEST_PEERS") == "required" {
-			t.Fatal("only root can make networks, and TLSLIFT_TEST_PEERS=required")
-		}
-		t.Skip("only root can make networks")
-	}
+	testenv.Need(t, "ip", "nft")
+	testenv.NeedRoot(t, "make networks")
 	id := fmt.Sprintf("tlslift-%d-%d-", os.Getpid(), networks.Add(1))
 	n := &network{
 		t: t, client: namespace(id + "client"), gateway: namespace(id + "gateway"),
@@ -164,11 +161,11 @@ func (ns namespace) sh(t *testing.T, script string) {
 	}
 }
 
-// runServer is runServer in the namespace.
+// runServer runs a server in the namespace.
 func (ns namespace) runServer(t *testing.T, address, name string, args ...string) {
 	t.Helper()
-	s := server{address: address, dial: ns.DialContext}
-	s.run(t, "ip", append([]string{"netns", "exec", string(ns), name}, args...)...)
+	s := testenv.Program{Address: address, Dial: ns.DialContext}
+	s.Run(t, "ip", append([]string{"netns", "exec", string(ns), name}, args...)...)
 }
 
 // enter does something whose sockets are to be in the namespace.

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // prometheusFiles are what an operator copies.
@@ -28,8 +30,8 @@ var hurry = regexp.MustCompile(`(?m)^( *(?:scrape_interval|evaluation_interval|i
 
 func startPrometheus(t *testing.T, target string) *prometheus {
 	t.Helper()
-	need(t, "prometheus")
-	dir, address := t.TempDir(), freeAddress(t)
+	testenv.Need(t, "prometheus")
+	dir, address := t.TempDir(), testenv.FreeAddress(t)
 	for _, name := range []string{"scrape.yml", "rules.yml", "alerts.yml"} {
 		text := hurry.ReplaceAllString(readFile(t, filepath.Join(prometheusFiles, name)), "${1}1s")
 		text = strings.NewReplacer("/etc/prometheus/tlslift", dir, "127.0.0.1:9465", target).Replace(text)
@@ -37,7 +39,7 @@ func startPrometheus(t *testing.T, target string) *prometheus {
 			t.Fatal(err)
 		}
 	}
-	runServer(t, address, "prometheus", "--config.file="+filepath.Join(dir, "scrape.yml"),
+	testenv.Program{Address: address}.Run(t, "prometheus", "--config.file="+filepath.Join(dir, "scrape.yml"),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--log.level=warn")
 	return &prometheus{t: t, url: "http://" + address}
 }

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // freshHost is only in the list that the web service has.
@@ -89,7 +91,7 @@ func listWith(t *testing.T, hosts ...string) []byte {
 // awaitMetric waits until /metrics has a line.
 func (l *tlslift) awaitMetric(t *testing.T, line string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if len(l.metric(t, line)) == 1 {
 			return
 		}

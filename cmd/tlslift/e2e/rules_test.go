@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A ruleNetwork is a network namespace of a test's own, in which the firewall is
@@ -20,10 +21,9 @@ type ruleNetwork struct {
 
 func newRuleNetwork(t *testing.T) *ruleNetwork {
 	t.Helper()
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		t.Skip("only root may make networks of its own, and on Linux")
-	}
-	need(t, "ip")
+	onlyLinux(t)
+	testenv.NeedRoot(t, "make networks")
+	testenv.Need(t, "ip")
 	n := &ruleNetwork{t, fmt.Sprintf("tlslift-%d-%s", os.Getpid(), strings.ReplaceAll(t.Name(), "/", "-"))}
 	if out, err := exec.Command("ip", "netns", "add", n.name).CombinedOutput(); err != nil {
 		t.Skipf("may not make a network of its own here: %s", out)
@@ -87,7 +87,7 @@ var ruleCases = []struct {
 // before, and leave alone what is not theirs.
 func TestRulesInNFTables(t *testing.T) {
 	t.Parallel()
-	need(t, "nft")
+	testenv.Need(t, "nft")
 	n := newRuleNetwork(t)
 	n.run("", "nft", "add table ip mine")
 	for _, test := range ruleCases {
@@ -152,11 +152,11 @@ func nftRuleset(t *testing.T, text string) (tables, chains []string, redirects i
 // The same with iptables, in both of its variants.
 func TestRulesInIPTables(t *testing.T) {
 	t.Parallel()
-	need(t, "iptables", "ip6tables")
+	testenv.Need(t, "iptables", "ip6tables")
 	for _, variant := range []string{"nft", "legacy"} {
 		t.Run(variant, func(t *testing.T) {
 			t.Parallel()
-			need(t, "iptables-"+variant, "ip6tables-"+variant)
+			testenv.Need(t, "iptables-"+variant, "ip6tables-"+variant)
 			n := newRuleNetwork(t)
 			f := iptablesVariant{n, variant}
 			if out, err := n.try("", "iptables-"+variant, "-t", "mangle", "-L"); err != nil {

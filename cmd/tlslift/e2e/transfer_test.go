@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const transferSize = 100 << 20
@@ -116,7 +118,7 @@ func bothRoots(t *testing.T, l *tlslift, n *nginx) string {
 func TestPassedBytesAreSpliced(t *testing.T) {
 	t.Parallel()
 	onlyLinux(t)
-	need(t, "strace")
+	testenv.Need(t, "strace")
 	if out, err := run(t, "", "strace", "-e", "trace=none", "true"); err != nil {
 		t.Skipf("tracing is not permitted here: %s", out)
 	}

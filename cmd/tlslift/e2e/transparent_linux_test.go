@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A gatewayLift is tlslift on a gateway, or on another host of its network.
@@ -322,7 +324,7 @@ listen redirected
 // Clients behind a balancer keep their identities, and where they were going.
 func TestRedirectedBehindBalancer(t *testing.T) {
 	t.Parallel()
-	need(t, "haproxy")
+	testenv.Need(t, "haproxy")
 	g := startGateway(t, onBox, "redirect://:3129", "TLSLIFT_TRUSTED_PROXIES=10.79.0.1")
 	conf := filepath.Join(t.TempDir(), "haproxy.cfg")
 	if err := os.WriteFile(conf, []byte(haproxyConf), 0o600); err != nil {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // tooWide redirects what is not Microsoft's as well.
@@ -173,7 +175,7 @@ func TestLoop(t *testing.T) {
 // Capabilities in the words of setpriv; the user is one who has none.
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
-	need(t, "setpriv")
+	testenv.Need(t, "setpriv")
 	n := newNetwork(t)
 	bin, err := program()
 	if err != nil {

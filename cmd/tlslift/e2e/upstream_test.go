@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A destination that cannot be verified fails the client, with the reason;
@@ -54,7 +56,7 @@ func TestBadUpstreamFailsTheClient(t *testing.T) {
 // A dead destination is an honest HTTP error before the tunnel stands.
 func TestUnreachableUpstream(t *testing.T) {
 	t.Parallel()
-	l := start(t, freeAddress(t), newPKI(t).pem)
+	l := start(t, testenv.FreeAddress(t), newPKI(t).pem)
 	out, err := run(t, "", "curl", "-sS", "-i", "-x", "http://"+l.proxy, "https://"+host+"/")
 	if err == nil || !strings.Contains(out, "502") {
 		t.Errorf("want 502, got %v:\n%s", err, out)
@@ -104,12 +106,10 @@ func TestUpstreamClientCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(p.cert)
 	shown := make(chan string, 1)
 	address := tlsServer(t, &tls.Config{
 		Certificates: []tls.Certificate{serverCert}, MinVersion: tls.VersionTLS12,
-		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots,
+		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: p.Roots(),
 	}, func(c net.Conn) {
 		conn := c.(*tls.Conn)
 		if conn.Handshake() != nil {

@@ -4,16 +4,16 @@ import (
 	"net/textproto"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // This test is not parallel: it counts the goroutines of the whole process.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	for _, server := range []*fakem365.Server{
 		serveIMAP(t, fake, mailbox.Options{}).Server,
 		servePOP3(t, fake, mailbox.Options{}).Server,
@@ -31,17 +31,7 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	until(t, idle, "+ ", "")
 	fake.Close()
 
-	// The client's own goroutines may take a moment.
-	deadline := time.NewTimer(5 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for runtime.NumGoroutine() > before {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			stacks := make([]byte, 1<<16)
-			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
+	// The client's own goroutines, and net/http's after it said closed, may
+	// take a moment.
+	testenv.AwaitGoroutines(t, before)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func serveIMAP(t *testing.T, fake *fakem365.Service, o mailbox.Options) *mailbox.Server {
@@ -58,7 +59,7 @@ const imapGreeting = "* OK The Microsoft Exchange IMAP4 service is ready. [RgBBA
 
 func TestIMAP(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveIMAP(t, fake, mailbox.Options{Implicit: true, Inbox: [][]byte{[]byte("Subject: Hi\n\npage\n")}})
 	conn := dial(t, direct(fake, server.Server))
 	text := textproto.NewConn(conn)
@@ -119,7 +120,7 @@ func deliverUntil(t *testing.T, server *mailbox.Server, seen <-chan struct{}) {
 
 func TestIMAPBySTARTTLS(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := serveIMAP(t, fake, mailbox.Options{})
 	text, raw := dialMail(t, server.Server)
 	until(t, text, "* ", imapGreeting)
@@ -142,7 +143,7 @@ func TestIMAPBySTARTTLS(t *testing.T) {
 
 func TestIMAPRefusesOldTLS(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	implicit := serveIMAP(t, fake, mailbox.Options{Implicit: true})
 	client := direct(fake, implicit.Server)
 	client.MaxVersion = tls.VersionTLS11

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const popGreeting = "+OK The Microsoft Exchange POP3 service is ready. [RgBBAEsARQA=]"
@@ -69,7 +70,7 @@ const (
 
 func TestPOP3(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{Implicit: true})
 	text := pop(t, fake, server)
 	popTurns(
@@ -112,7 +113,7 @@ func TestPOP3(t *testing.T) {
 
 func TestPOP3BySTLS(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{})
 	text, raw := dialMail(t, server.Server)
 	until(t, text, popGreeting, "")
@@ -129,7 +130,7 @@ func TestPOP3BySTLS(t *testing.T) {
 
 func TestPOP3RefusesOldTLS(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{Implicit: true})
 	client := direct(fake, server.Server)
 	client.MaxVersion = tls.VersionTLS11
@@ -140,7 +141,7 @@ func TestPOP3RefusesOldTLS(t *testing.T) {
 
 func TestPOP3EndsWhatIsNotPOP3(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{})
 	for name, noise := range map[string]string{
 		"a long line":            strings.Repeat("x", 1<<10) + "\r\n",

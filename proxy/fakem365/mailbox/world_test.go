@@ -21,16 +21,6 @@ func accounts() fakem365.Accounts {
 	return fakem365.Accounts{{Address: scanner, Password: password}}
 }
 
-func newFake(t *testing.T) *fakem365.Service {
-	t.Helper()
-	fake, err := fakem365.New(fakem365.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
-	return fake
-}
-
 // direct is a modern client that dials server and trusts fake.
 func direct(fake *fakem365.Service, server *fakem365.Server) *fakem365.Client {
 	return &fakem365.Client{Address: server.Addr(), Roots: fake.Roots()}
