@@ -21,7 +21,7 @@ func TestJava(t *testing.T) {
 	testenv.Need(t, "java")
 	security := testenv.WriteFile(t, "java.security", []byte("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n"))
 	classes := t.TempDir()
-	if out, err := runPeer(t, nil, "javac", "-d", classes, filepath.Join("testdata", "Peer.java")); err != nil {
+	if out, err := runPeer(t, nil, "javac", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "-d", classes, filepath.Join("testdata", "Peer.java")); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	java := peerProgram{
@@ -82,7 +82,7 @@ func TestMbedTLS(t *testing.T) {
 	for _, fragment := range []string{"1024", "2048", "4096"} {
 		all = append(all, tours(func(s *suite) bool { return s.isAES() && s.keyLen == 16 }, 2, fragment)...)
 	}
-	p.runEach(t, all)
+	p.run(t, all)
 	p.verifies(t)
 }
 
@@ -122,7 +122,7 @@ func TestNodeOf2012(t *testing.T) {
 					all = append(all, tr)
 				}
 			}
-			p.runEach(t, all)
+			p.run(t, all)
 		})
 	}
 }

@@ -68,22 +68,6 @@ func (p peerProgram) verifies(t *testing.T) {
 	}
 }
 
-// runEach runs the program once for each tour, where it starts fast.
-func (p peerProgram) runEach(t *testing.T, all []tour) {
-	t.Helper()
-	for _, tr := range all {
-		t.Run(tr.String(), func(t *testing.T) {
-			t.Parallel()
-			s, dir := tr.serve(t), t.TempDir()
-			out, err := p.start(t, []byte(p.plan(t, s, dir)), rootFile(t))
-			if err != nil {
-				t.Errorf("%v: %s", err, out)
-			}
-			p.check(t, s, out, filepath.Join(dir, s.server.port))
-		})
-	}
-}
-
 // check checks both sides of one tour.
 func (p peerProgram) check(t *testing.T, s *served, out, answer string) {
 	t.Helper()
