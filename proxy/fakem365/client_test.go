@@ -138,7 +138,7 @@ func TestClientGivesUp(t *testing.T) {
 func TestGetRefusesWhatItCannotDo(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
+	client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, url := range []string{"http://" + host + "/", "https://%zz/", page + "bytes?n=1048577"} {
 		if _, err := client.Get(t.Context(), url); err == nil {
 			t.Errorf("%s is got", url)
@@ -152,7 +152,7 @@ func TestGetRefusesWhatItCannotDo(t *testing.T) {
 func TestClientDistrustsByDefault(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
+	client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	client.Roots = nil
 	if _, err := client.Get(t.Context(), page); err == nil {
 		t.Error("a server below the test root is trusted without it")

@@ -31,7 +31,7 @@ func send(t *testing.T, client *fakem365.Client, method, path string, body io.Re
 func TestBytesAndHashAgree(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
+	client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	const size = 20 << 20
 	want := sha256.New()
 	if n, err := io.Copy(want, fakem365.Content(size)); err != nil || n != size {
@@ -60,7 +60,7 @@ func TestBytesAndHashAgree(t *testing.T) {
 func TestLimitsOfRequests(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
+	client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{}))
 	for _, test := range []struct {
 		method, path string
 		status       int
@@ -89,7 +89,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	server := serveHTTPS(t, fake, fakem365.TLSOptions{})
 	t.Run("1.0", func(t *testing.T) {
 		t.Parallel()
-		conn := dial(t, direct(fake, server))
+		conn := testenv.DialTLS(t, testenv.Direct(fake, server), target)
 		if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 	})
 	t.Run("1.1", func(t *testing.T) {
 		t.Parallel()
-		conn := dial(t, direct(fake, server))
+		conn := testenv.DialTLS(t, testenv.Direct(fake, server), target)
 		reader := bufio.NewReader(conn)
 		for range 2 {
 			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {

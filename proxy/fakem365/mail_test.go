@@ -1,10 +1,8 @@
 package fakem365_test
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -40,23 +38,6 @@ func refusal(err error) string {
 		return fmt.Sprintf("%s: %d %s", reply.Command, reply.Code, reply.Text)
 	}
 	return fmt.Sprint(err)
-}
-
-func dialMail(t *testing.T, server *fakem365.Server) (*textproto.Conn, net.Conn) {
-	t.Helper()
-	conn := dialPlain(t, server)
-	return textproto.NewConn(conn), conn
-}
-
-func secure(t *testing.T, fake *fakem365.Service, conn net.Conn, version uint16) *textproto.Conn {
-	t.Helper()
-	client := tls.Client(conn, &tls.Config{
-		RootCAs: fake.Roots(), ServerName: host, MinVersion: version, MaxVersion: version,
-	})
-	if err := client.HandshakeContext(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return textproto.NewConn(client)
 }
 
 // converse goes through lines and what the replies to them begin with. An empty

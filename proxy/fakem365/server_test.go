@@ -18,14 +18,14 @@ func TestHandshakesAreCounted(t *testing.T) {
 	if got := server.Handshakes(); got.Completed != 0 || got.Last.Version != 0 {
 		t.Errorf("before the first: %+v", got)
 	}
-	client := direct(fake, server)
+	client := testenv.Direct(fake, server)
 	client.MaxVersion, client.Sessions = tls.VersionTLS12, tls.NewLRUClientSessionCache(1)
 	for range 3 {
 		if _, err := client.Get(t.Context(), page); err != nil {
 			t.Fatal(err)
 		}
 	}
-	old := direct(fake, server)
+	old := testenv.Direct(fake, server)
 	old.MaxVersion = tls.VersionTLS10
 	if _, err := old.Get(t.Context(), page); err == nil {
 		t.Error("TLS 1.0 is served")
@@ -52,13 +52,13 @@ func TestCloseAwaitsHandlers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dial(t, direct(fake, server))
+	testenv.DialTLS(t, testenv.Direct(fake, server), target)
 	<-started
 	server.Close()
 	if !ended {
 		t.Error("the handler still runs")
 	}
-	if _, err := direct(fake, server).Get(t.Context(), page); err == nil {
+	if _, err := testenv.Direct(fake, server).Get(t.Context(), page); err == nil {
 		t.Error("the server still answers")
 	}
 }
@@ -73,18 +73,18 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, alpn := range []string{"h2", "http/1.1"} {
-		client := direct(fake, web)
+		client := testenv.Direct(fake, web)
 		client.ALPN = []string{alpn}
 		if _, err := client.Get(t.Context(), page); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mail, _ := dialMail(t, serveSMTP(t, fake, fakem365.MailOptions{}).Server)
+	mail, _ := testenv.DialText(t, serveSMTP(t, fake, fakem365.MailOptions{}).Server)
 	if _, err := mail.ReadLine(); err != nil {
 		t.Fatal(err)
 	}
-	dial(t, direct(fake, web)) // open connections, which ask for nothing
-	dial(t, direct(fake, echo))
+	testenv.DialTLS(t, testenv.Direct(fake, web), target) // open connections, which ask for nothing
+	testenv.DialTLS(t, testenv.Direct(fake, echo), target)
 	dialPlain(t, web)
 	fake.Close()
 
@@ -104,11 +104,7 @@ func TestClosedServiceServesNothing(t *testing.T) {
 
 func dialPlain(t *testing.T, server *fakem365.Server) net.Conn {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	_, conn := testenv.DialText(t, server)
 	return conn
 }
 
@@ -135,7 +131,7 @@ func TestConnectionsThatEndMakeRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := direct(fake, server).Get(t.Context(), page); err != nil {
+	if _, err := testenv.Direct(fake, server).Get(t.Context(), page); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,7 +42,7 @@ func TestDefaultPolicyIsMicrosofts(t *testing.T) {
 	} {
 		t.Run(test.client, func(t *testing.T) {
 			t.Parallel()
-			client := direct(fake, server)
+			client := testenv.Direct(fake, server)
 			client.MaxVersion, client.CipherSuites = test.max, test.suites
 			answer, err := client.Get(t.Context(), page)
 			if got := fakem365.Alert(err); got != test.alert {
@@ -80,7 +80,7 @@ func TestPolicyOverrides(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := direct(fake, serveHTTPS(t, fake, test.server))
+			client := testenv.Direct(fake, serveHTTPS(t, fake, test.server))
 			client.MaxVersion = test.version
 			if test.suite != 0 {
 				client.CipherSuites = []uint16{test.suite}
@@ -96,7 +96,7 @@ func TestPolicyOverrides(t *testing.T) {
 	}
 	t.Run("TLS 1.3 switched off", func(t *testing.T) {
 		t.Parallel()
-		client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{MaxVersion: tls.VersionTLS12}))
+		client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{MaxVersion: tls.VersionTLS12}))
 		client.MinVersion = tls.VersionTLS13
 		if _, err := client.Get(t.Context(), page); fakem365.Alert(err) != "protocol version not supported" {
 			t.Errorf("error %v", err)
@@ -122,7 +122,7 @@ func TestClientCertificateIsDemanded(t *testing.T) {
 		{"of another root", theirs, tls.VersionTLS13, "unknown certificate authority"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			client := direct(fake, server)
+			client := testenv.Direct(fake, server)
 			client.Certificate, client.MaxVersion = test.shown, test.max
 			_, err := client.Get(t.Context(), page)
 			if got := fakem365.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
@@ -150,7 +150,7 @@ func TestALPN(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			client := direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{ALPN: test.server}))
+			client := testenv.Direct(fake, serveHTTPS(t, fake, fakem365.TLSOptions{ALPN: test.server}))
 			client.ALPN = test.offer
 			answer, err := client.Get(t.Context(), page)
 			if got := fakem365.Alert(err); got != test.alert || (err == nil) != (test.alert == "") {
@@ -170,7 +170,7 @@ func TestEchoHonoursHalfClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn := dial(t, direct(fake, server))
+	conn := testenv.DialTLS(t, testenv.Direct(fake, server), target)
 	if _, err := io.WriteString(conn, "before"); err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestClientRefusesBadCertificates(t *testing.T) {
 			t.Parallel()
 			made := certificate(t, fake, test.options)
 			server := serveHTTPS(t, fake, fakem365.TLSOptions{Certificate: made})
-			_, err := direct(fake, server).Get(t.Context(), page)
+			_, err := testenv.Direct(fake, server).Get(t.Context(), page)
 			var invalid *tls.CertificateVerificationError
 			if !errors.As(err, &invalid) || !test.is(invalid.Err) {
 				t.Errorf("error %v", err)

@@ -23,21 +23,6 @@ func serveHTTPS(t *testing.T, fake *fakem365.Service, o fakem365.TLSOptions) *fa
 	return server
 }
 
-// direct is a modern client that dials server and trusts fake.
-func direct(fake *fakem365.Service, server *fakem365.Server) *fakem365.Client {
-	return &fakem365.Client{Address: server.Addr(), Roots: fake.Roots()}
-}
-
-func dial(t *testing.T, client *fakem365.Client) *tls.Conn {
-	t.Helper()
-	conn, err := client.Dial(t.Context(), target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
 func certificate(t *testing.T, fake *fakem365.Service, o fakem365.CertOptions) *tls.Certificate {
 	t.Helper()
 	made, err := fake.Certificate(o)

@@ -18,12 +18,12 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 		serveIMAP(t, fake, mailbox.Options{}).Server,
 		servePOP3(t, fake, mailbox.Options{}).Server,
 	} {
-		text, _ := dialMail(t, server)
+		text, _ := testenv.DialText(t, server)
 		if _, err := text.ReadLine(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	idle := textproto.NewConn(dial(t, direct(fake, serveIMAP(t, fake, mailbox.Options{Implicit: true}).Server)))
+	idle := textproto.NewConn(testenv.DialTLS(t, testenv.Direct(fake, serveIMAP(t, fake, mailbox.Options{Implicit: true}).Server), target))
 	imapTurns(t, idle, "a LOGIN "+scanner+" \""+password+"\"", "a OK ", "b SELECT INBOX", "b OK ")
 	if err := idle.PrintfLine("c IDLE"); err != nil {
 		t.Fatal(err)

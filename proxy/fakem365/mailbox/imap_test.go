@@ -61,7 +61,7 @@ func TestIMAP(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	server := serveIMAP(t, fake, mailbox.Options{Implicit: true, Inbox: [][]byte{[]byte("Subject: Hi\n\npage\n")}})
-	conn := dial(t, direct(fake, server.Server))
+	conn := testenv.DialTLS(t, testenv.Direct(fake, server.Server), target)
 	text := textproto.NewConn(conn)
 	until(t, text, "* ", imapGreeting)
 	token := base64.StdEncoding.EncodeToString([]byte("\x00" + scanner + "\x00" + password))
@@ -122,7 +122,7 @@ func TestIMAPBySTARTTLS(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	server := serveIMAP(t, fake, mailbox.Options{})
-	text, raw := dialMail(t, server.Server)
+	text, raw := testenv.DialText(t, server.Server)
 	until(t, text, "* ", imapGreeting)
 	imapTurns(
 		t, text,
@@ -130,7 +130,7 @@ func TestIMAPBySTARTTLS(t *testing.T) {
 		"b LOGIN "+scanner+" \""+password+"\"", "b NO ",
 		"c STARTTLS", "c OK ",
 	)
-	text = secure(t, fake, raw, tls.VersionTLS12)
+	text = testenv.StartTLS(t, fake, raw, host, tls.VersionTLS12)
 	imapTurns(
 		t, text,
 		"d CAPABILITY", "* CAPABILITY IMAP4rev1 SASL-IR LITERAL- AUTH=PLAIN AUTH=XOAUTH2\n",
@@ -145,13 +145,13 @@ func TestIMAPRefusesOldTLS(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	implicit := serveIMAP(t, fake, mailbox.Options{Implicit: true})
-	client := direct(fake, implicit.Server)
+	client := testenv.Direct(fake, implicit.Server)
 	client.MaxVersion = tls.VersionTLS11
 	if _, err := client.Dial(t.Context(), target); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
 	}
 	server := serveIMAP(t, fake, mailbox.Options{})
-	text, raw := dialMail(t, server.Server)
+	text, raw := testenv.DialText(t, server.Server)
 	until(t, text, "* ", imapGreeting)
 	imapTurns(t, text, "a STARTTLS", "a OK ")
 	old := tls.Client(raw, &tls.Config{RootCAs: fake.Roots(), ServerName: host, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})

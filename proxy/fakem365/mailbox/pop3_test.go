@@ -35,7 +35,7 @@ func servePOP3(t *testing.T, fake *fakem365.Service, o mailbox.Options) *mailbox
 // pop opens TLS and reads the greeting.
 func pop(t *testing.T, fake *fakem365.Service, server *mailbox.Server) *textproto.Conn {
 	t.Helper()
-	text := textproto.NewConn(dial(t, direct(fake, server.Server)))
+	text := textproto.NewConn(testenv.DialTLS(t, testenv.Direct(fake, server.Server), target))
 	until(t, text, popGreeting, "")
 	return text
 }
@@ -115,13 +115,13 @@ func TestPOP3BySTLS(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{})
-	text, raw := dialMail(t, server.Server)
+	text, raw := testenv.DialText(t, server.Server)
 	until(t, text, popGreeting, "")
 	popTurns(
 		t, text, "CAPA", "+OK\nTOP\nUIDL\nSTLS\n", "USER "+scanner, badState, "PASS "+password, badState,
 		"STLS", "+OK Begin TLS negotiation.",
 	)
-	text = secure(t, fake, raw, tls.VersionTLS12)
+	text = testenv.StartTLS(t, fake, raw, host, tls.VersionTLS12)
 	popTurns(t, text, "STLS", badState, "USER "+scanner, "+OK", "PASS "+password, logon, "RETR 2", "+OK\nSubject: Two\n\n")
 	if h := server.Handshakes(); h.Completed != 1 || h.Last.ServerName != host {
 		t.Errorf("handshakes %+v", h)
@@ -132,7 +132,7 @@ func TestPOP3RefusesOldTLS(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	server := servePOP3(t, fake, mailbox.Options{Implicit: true})
-	client := direct(fake, server.Server)
+	client := testenv.Direct(fake, server.Server)
 	client.MaxVersion = tls.VersionTLS11
 	if _, err := client.Dial(t.Context(), target); fakem365.Alert(err) != "protocol version not supported" {
 		t.Errorf("error %v", err)
@@ -150,7 +150,7 @@ func TestPOP3EndsWhatIsNotPOP3(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text, raw := dialMail(t, server.Server)
+			text, raw := testenv.DialText(t, server.Server)
 			until(t, text, popGreeting, "")
 			if _, err := fmt.Fprint(raw, noise); err != nil {
 				t.Fatal(err)
