@@ -40,12 +40,7 @@ func echo(conn net.Conn) { _, _ = io.Copy(conn, conn) }
 // closedPort is a port on loopback where nobody listens.
 func closedPort(t *testing.T) uint16 {
 	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return port(listener.Addr())
+	return netip.MustParseAddrPort(testenv.FreeAddress(t)).Port()
 }
 
 func port(address net.Addr) uint16 { return uint16(address.(*net.TCPAddr).Port) }
