@@ -10,6 +10,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // table parses a clients file.
@@ -62,7 +63,7 @@ func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
 // A client gets the kind of certificate and the suites that the file says.
 func TestClientOptionsDecideAboutTLS(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), func(c *proxy.Config) {
 		c.Clients = table(t, "clients:\n- {name: xp, address: 127.0.0.1, ciphers: [rc4], leaf: {hash: sha1, bits: 1024, chain: leaf+ca}}\n")
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // redirectedTo opens a connection as a balancer does that says where the client
@@ -73,7 +74,7 @@ func noNameServer(context.Context, string, string) (net.Conn, error) {
 
 func TestRedirectedDestination(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := echo(t, fake)
 	for name, tt := range map[string]struct {
 		listener   listener.URL
@@ -127,7 +128,7 @@ func TestRedirectedDestination(t *testing.T) {
 
 func TestNotRedirected(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := echo(t, fake)
 	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
 		c.Listeners = []listener.URL{{Scheme: listener.SchemeRedirect, Address: "127.0.0.1:0", Bypass: true}}
@@ -144,7 +145,7 @@ func TestNotRedirected(t *testing.T) {
 // A balancer that says the listener's own address says nothing.
 func TestRedirectedToOurselves(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newRedirectWorld(t, listener.URL{Bypass: true}, echo(t, fake), fake)
 	conn := w.redirectedTo(w.tls)
 	if _, err := conn.Read(make([]byte, 7)); err != nil && !errors.Is(err, io.EOF) {
@@ -168,7 +169,7 @@ func TestRedirectedServerNameBehindStartTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := newFake(t)
+			fake := testenv.FakeM365(t)
 			first, err := fake.ServeSMTP(fakem365.MailOptions{Accounts: accounts})
 			if err != nil {
 				t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // crlHost is a revocation list's host, which is allowed on port 80.
@@ -31,7 +32,7 @@ func plainWorld(t *testing.T) *world {
 			r.Header.Get("Proxy-Connection")+r.Header.Get("Proxy-Authorization")+r.Header.Get("Upgrade"), body)
 	}))
 	t.Cleanup(web.Close)
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	return newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.Upstream.ConnectTo[crlHost+":80"] = web.Listener.Addr().String()
 		c.Upstream.ConnectTo["crl4.digicert.com:80"] = "127.0.0.1:1" // nobody listens there
@@ -152,7 +153,7 @@ func TestPlainHTTPWithoutNameServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.HandshakeTimeout = 100 * time.Millisecond
 		c.Upstream.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -195,7 +196,7 @@ func TestPlainHTTPNeverSwitchesProtocol(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fake := newFake(t)
+			fake := testenv.FakeM365(t)
 			got := make(chan string, 1)
 			web := answering(t, answer, got)
 			w := newWorld(t, fake, "", func(c *proxy.Config) {
@@ -259,7 +260,7 @@ func TestPlainHTTPNeverWhereTLSIsDue(t *testing.T) {
 	t.Parallel()
 	after := make(chan string, 1)
 	server := answering(t, "220 mx\r\n", after)
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	const mx = "contoso-com.mail.protection.outlook.com"
 	targets := []string{mx + ":25", "smtp.office365.com:587", host + ":443", host + ":993", host + ":995", host + ":143"}
 	w := newWorld(t, fake, "", func(c *proxy.Config) {

@@ -18,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const (
@@ -52,7 +53,7 @@ const (
 // destination leads there, else port 587.
 func newMailWorld(t *testing.T, o fakem365.MailOptions, change func(*proxy.Config)) *mailWorld {
 	t.Helper()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	o.Accounts = accounts
 	server, err := fake.ServeSMTP(o)
 	if err != nil {
@@ -373,7 +374,7 @@ func TestMailUpstreamTrouble(t *testing.T) {
 // A connector that goes by certificate sees ours.
 func TestMailClientCertificate(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	certificate, err := fake.Certificate(fakem365.CertOptions{Names: []string{"contoso.com"}})
 	if err != nil {
 		t.Fatal(err)

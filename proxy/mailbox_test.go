@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A dialogue is how a client of a mailbox protocol begins TLS and signs in.
@@ -85,7 +86,7 @@ func serveMailbox(t *testing.T, fake *fakem365.Service, protocol string, implici
 func TestMailboxes(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		fake := newFake(t)
+		fake := testenv.FakeM365(t)
 		w := newMailboxWorld(t, d, fake, serveMailbox(t, fake, protocol, false), serveMailbox(t, fake, protocol, true))
 		for listener, passed := range []bool{0: true, 1: false, 2: false, 3: true, 4: false} {
 			for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
@@ -174,7 +175,7 @@ func hear(t *testing.T, r *bufio.Reader, want string) string {
 func TestMailboxesWithoutTLS(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		fake := newFake(t)
+		fake := testenv.FakeM365(t)
 		w := newMailboxWorld(t, d, fake, serveMailbox(t, fake, protocol, false), serveMailbox(t, fake, protocol, true))
 		for listener, reason := range []record.Reason{0: record.ReasonPlaintextNotAllowed, 1: record.ReasonPlaintextNotAllowed, 4: ""} {
 			if listener == 2 || listener == 3 {
@@ -202,7 +203,7 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 func TestMailboxesUpstreamDown(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		fake := newFake(t)
+		fake := testenv.FakeM365(t)
 		gone := serveMailbox(t, fake, protocol, false)
 		w := newMailboxWorld(t, d, fake, gone, gone)
 		fake.Close()

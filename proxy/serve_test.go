@@ -18,11 +18,12 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestOldIsLiftedModernIsPassed(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{})
 	w := newWorld(t, fake, server.Addr(), nil)
 	for _, tt := range []struct {
@@ -64,7 +65,7 @@ func TestOldIsLiftedModernIsPassed(t *testing.T) {
 // A device with an SSLv2-format hello, which the destination refuses, is lifted.
 func TestLegacyClientIsLifted(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{})
 	w := newWorld(t, fake, server.Addr(), nil)
 	client := w.client(tls.VersionTLS10)
@@ -95,7 +96,7 @@ func TestLegacyClientIsLifted(t *testing.T) {
 // the whole chain verifies; a name outside would spoil it.
 func TestLeafMirrorsUpstreamNames(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{Names: []string{host, "*.office365.com", "www.unrelated.example"}})
 	w := newWorld(t, fake, server.Addr(), nil)
 	answer, err := w.client(tls.VersionTLS10).Get(t.Context(), "https://"+host+"/")
@@ -111,7 +112,7 @@ func TestLeafMirrorsUpstreamNames(t *testing.T) {
 
 func TestResumption(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{})
 	const other = "smtp.office365.com"
 	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
@@ -149,7 +150,7 @@ func (a anyName) Get(string) (*tls.ClientSessionState, bool) { return a.ClientSe
 
 func TestALPNIsMirrored(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{ALPN: []string{"h2", "http/1.1"}})
 	w := newWorld(t, fake, server.Addr(), nil)
 	for _, tt := range []struct {
@@ -176,7 +177,7 @@ func TestALPNIsMirrored(t *testing.T) {
 // Half-close goes through both ways, passed and lifted.
 func TestHalfClose(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
 		conn, err := w.client(version).Dial(t.Context(), target)
@@ -202,7 +203,7 @@ func TestHalfClose(t *testing.T) {
 // connection. The next one of its shape is not tried again, another one is.
 func TestPassElseLiftIsRemembered(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := https(t, fake, fakem365.TLSOptions{MinVersion: tls.VersionTLS13})
 	w := newWorld(t, fake, server.Addr(), nil)
 	client := w.client(tls.VersionTLS12)
@@ -228,7 +229,7 @@ func TestPassElseLiftIsRemembered(t *testing.T) {
 // gets a FIN after the close_notify: old clients read until that.
 func TestEndOfStreamReachesOldClients(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server, err := fake.ServeTLS(fakem365.TLSOptions{}, func(c *tls.Conn) {
 		_, _ = io.WriteString(c, "bye")
 		_ = c.CloseWrite()
@@ -254,7 +255,7 @@ func TestEndOfStreamReachesOldClients(t *testing.T) {
 // on its way to them arrives as well.
 func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	raw := dial(t, w.tls)
 	conn := tls.Client(raw, w.oldConfig())
@@ -274,7 +275,7 @@ func TestOldClientClosesWithoutCloseNotify(t *testing.T) {
 // A client may send its hello in the same segment as the CONNECT request.
 func TestEarlyBytesAfterConnect(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
 		raw := dial(t, w.proxy)
@@ -333,7 +334,7 @@ func (c *eagerConn) Read(p []byte) (int, error) {
 
 func TestClientNetworksAndLimits(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	addr := echo(t, fake).Addr()
 
 	strict := newWorld(t, fake, addr, func(c *proxy.Config) {
@@ -376,7 +377,7 @@ const proxyV2 = "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\x0a\x01\x02\x03\x0a\x00\
 
 func TestPROXYProtocol(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
 		c.TrustedProxies = loopback
 		c.ClientNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
@@ -417,7 +418,7 @@ func TestPROXYProtocol(t *testing.T) {
 // query.
 func TestNameThatResolvesToAForbiddenAddress(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	server := echo(t, fake)
 	for answer, want := range map[string]record.Reason{
 		"127.0.0.1": record.ReasonAddressForbidden, "10.0.0.1": record.ReasonAddressForbidden,
@@ -492,7 +493,7 @@ func dnsReply(query []byte, address string) ([]byte, bool) {
 // not in time.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	addr := echo(t, fake).Addr()
 	for _, drain := range []time.Duration{patience, 0} {
 		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {

@@ -8,13 +8,14 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // Many devices close without an alert when they do not trust a certificate:
 // that shows, with either engine, before and after a session was made.
 func TestClientThatClosesAfterTheCertificate(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), nil)
 	roots := x509.NewCertPool()
 	roots.AddCert(w.ca.Certificate())
@@ -41,7 +42,7 @@ func TestClientThatClosesAfterTheCertificate(t *testing.T) {
 // may look the same, but one that has not sent its hello does not.
 func TestClientThatClosesBeforeItsHello(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
+	fake := testenv.FakeM365(t)
 	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), nil)
 	_ = dial(t, w.tls).Close()
 	w.expect(record.OutcomeFailed, record.ReasonClosedBeforeHello)

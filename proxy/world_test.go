@@ -128,17 +128,6 @@ func (w *world) serve() {
 	})
 }
 
-// newFake returns a fake Microsoft 365 that ends with the test.
-func newFake(t *testing.T) *fakem365.Service {
-	t.Helper()
-	fake, err := fakem365.New(fakem365.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
-	return fake
-}
-
 // https starts the fake's web server.
 func https(t *testing.T, fake *fakem365.Service, o fakem365.TLSOptions) *fakem365.Server {
 	t.Helper()
