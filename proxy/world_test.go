@@ -19,6 +19,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -45,6 +46,7 @@ var shared = sync.OnceValues(func() (*localca.CA, error) {
 })
 
 func TestMain(m *testing.M) {
+	testenv.Parallel(8)
 	code := m.Run()
 	if ca, err := shared(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(filepath.Dir(ca.CertificateFile())))
