@@ -78,7 +78,10 @@ func (c *conn) alpn() []string {
 // nil if there is none.
 func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionState) error {
 	c.startedTLS = true
-	inside, err := l.tls.Handshake(ctx, c.Conn, clienttls.Client{
+	// A cut-off at shutdown resets the connection, which ends the handshake. The
+	// handshake itself would close it: a client that has completed it already would
+	// take that for an orderly end.
+	inside, err := l.tls.Handshake(context.WithoutCancel(ctx), c.Conn, clienttls.Client{
 		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
 		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
 	})
