@@ -18,6 +18,8 @@ import (
 	"net/netip"
 	"net/url"
 	"syscall"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const defaultSessionCacheSize = 1024
@@ -94,7 +96,7 @@ func New(c Config) (*Dialer, error) {
 		proxy:     proxy,
 		connectTo: connectTo,
 		isSelf:    c.IsSelf,
-		forbidden: Forbidden,
+		forbidden: netname.Special,
 		resolver:  c.Resolver,
 		control:   c.Control,
 		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
@@ -164,7 +166,7 @@ func (d *Dialer) Addresses(ctx context.Context, host string, port uint16) ([]net
 // DialContext is Dial in the form that http.Transport wants.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if network != "tcp" {
-		return nil, fmt.Errorf("dialing %.300q: network %q is not tcp", address, network)
+		return nil, fmt.Errorf("dialing %q: network %q is not tcp", netname.Cut(address, maxShown), network)
 	}
 	to, err := parseEndpoint(address)
 	if err != nil {

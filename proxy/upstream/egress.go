@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -188,7 +189,7 @@ func readConnectResponse(r io.Reader) (code int, line string, err error) {
 		header = append(header, next[0])
 	}
 	first, _, _ := bytes.Cut(header, []byte("\n"))
-	line = printable(first)
+	line = netname.Text(string(bytes.TrimRight(first, "\r")), maxStatusLine)
 	code, err = statusCode(line)
 	return code, line, err
 }
@@ -202,18 +203,4 @@ func statusCode(line string) (int, error) {
 		return 0, fmt.Errorf("%q is not an HTTP/1 status line", line)
 	}
 	return int(code), nil
-}
-
-// printable makes a line from the network fit for a log line.
-func printable(line []byte) string {
-	line = bytes.TrimRight(line, "\r")
-	line = line[:min(len(line), maxStatusLine)]
-	shown := make([]byte, len(line))
-	for i, b := range line {
-		if b < ' ' || b > '~' {
-			b = '?'
-		}
-		shown[i] = b
-	}
-	return string(shown)
 }

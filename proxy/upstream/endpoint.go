@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
-// maxNameLength is the longest name in DNS (RFC 1035 section 2.3.4), without
-// the trailing dot.
-const maxNameLength = 253
+// maxShown bounds what an error repeats of a name, which is at most 253 bytes
+// long if it is one.
+const maxShown = 300
 
 // An endpoint is a destination in its one spelling: a lower-case name without
 // trailing dot or an IP address, and a port.
@@ -28,9 +30,8 @@ func newEndpoint(host string, port uint16) (endpoint, error) {
 		return endpoint{address.String(), port}, nil
 	}
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
-	emptyLabel := strings.Contains("."+name+".", "..")
-	if emptyLabel || len(name) > maxNameLength || strings.ContainsFunc(name, isNotNameRune) {
-		return endpoint{}, fmt.Errorf("%.300q is not a host name", host)
+	if !netname.IsHost(name) {
+		return endpoint{}, fmt.Errorf("%q is not a host name", netname.Cut(host, maxShown))
 	}
 	return endpoint{name, port}, nil
 }
@@ -38,24 +39,13 @@ func newEndpoint(host string, port uint16) (endpoint, error) {
 func parseEndpoint(hostPort string) (endpoint, error) {
 	host, digits, err := net.SplitHostPort(hostPort)
 	if err != nil {
-		return endpoint{}, fmt.Errorf("%.300q is not host:port", hostPort)
+		return endpoint{}, fmt.Errorf("%q is not host:port", netname.Cut(hostPort, maxShown))
 	}
 	port, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil {
-		return endpoint{}, fmt.Errorf("%.300q has no valid port", hostPort)
+		return endpoint{}, fmt.Errorf("%q has no valid port", netname.Cut(hostPort, maxShown))
 	}
 	return newEndpoint(host, uint16(port))
-}
-
-// isNotNameRune allows what host names are made of, and the underscore that
-// some have. What else could be in a name would be dangerous in a CONNECT
-// request.
-func isNotNameRune(r rune) bool {
-	switch {
-	case 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '-', r == '.', r == '_':
-		return false
-	}
-	return true
 }
 
 func (e endpoint) String() string {

@@ -7,7 +7,8 @@ import (
 
 func TestParseEndpoint(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("a", maxNameLength)
+	label := strings.Repeat("a", 63)
+	long := strings.Repeat(label+".", 3) + strings.Repeat("b", 61)
 	tests := []struct{ in, want, absolute string }{
 		{"mail.example.com:443", "mail.example.com:443", "mail.example.com.:443"},
 		{"Mail.Example.COM.:443", "mail.example.com:443", "mail.example.com.:443"},
@@ -32,6 +33,12 @@ func TestParseEndpoint(t *testing.T) {
 		{in: "[fe80::1%eth0]:443"},
 		{in: "[fe80::1%\r\n]:443"},
 		{in: long + "a:443"},
+		{in: label + "a:443"},
+		{in: "mail.example." + label + "a:443"},
+		{in: "-a.example:443"},
+		{in: "127.1:443"},
+		{in: "0x7f000001:443"},
+		{in: strings.Repeat("\xff", 1000) + ":443"},
 	}
 	for _, test := range tests {
 		got, err := parseEndpoint(test.in)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -23,7 +24,7 @@ func failure(ctx context.Context, to endpoint, err error, reasonOf func(error) r
 
 // notADestination is the error for what cannot even be looked up.
 func notADestination(shown string, err error) error {
-	return record.Fail(record.ReasonNameNotFound, fmt.Errorf("reaching %s: %w", fmt.Sprintf("%.300q", shown), err))
+	return record.Fail(record.ReasonNameNotFound, fmt.Errorf("reaching %q: %w", netname.Cut(shown, maxShown), err))
 }
 
 // A classified error is one of our own, which has its reason.

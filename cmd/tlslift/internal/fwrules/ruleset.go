@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/spelling"
 )
@@ -165,7 +166,7 @@ func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.R
 			f.To = to
 		}
 		ofFamily := func(p netip.Prefix) bool { return p.Addr().Is4() == is4 }
-		f.Clients = merged(filter(clients, func(p netip.Prefix) bool { return ofFamily(p) && !isLoopback(p) }))
+		f.Clients = netname.Merge(filter(clients, func(p netip.Prefix) bool { return ofFamily(p) && !isLoopback(p) }))
 		f.Sets = addressSets(ranges, portsOf(l), ofFamily)
 		r.Bypass = r.Bypass && l.Bypass
 	}
@@ -201,6 +202,11 @@ func (r *Ruleset) target(l listener.URL) (netip.Addr, uint16, error) {
 // gets both.
 func takes(to netip.Addr, is4 bool) bool {
 	return !to.IsValid() || to == netip.IPv6Unspecified() || to.Is4() == is4
+}
+
+// isLoopback says whether all of a prefix is.
+func isLoopback(p netip.Prefix) bool {
+	return p.Addr().IsLoopback() && (p.Addr().Is4() && p.Bits() >= 8 || p.IsSingleIP())
 }
 
 func filter(in []netip.Prefix, keep func(netip.Prefix) bool) []netip.Prefix {
@@ -267,7 +273,7 @@ func publishedAt(ranges []policy.Range, area string, port uint16, keep func(neti
 			set.Prefixes = append(set.Prefixes, filter(r.Prefixes, keep)...)
 		}
 	}
-	set.Prefixes = merged(set.Prefixes)
+	set.Prefixes = netname.Merge(set.Prefixes)
 	return set
 }
 

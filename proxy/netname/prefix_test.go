@@ -1,4 +1,4 @@
-package fwrules
+package netname
 
 import (
 	"encoding/binary"
@@ -17,7 +17,7 @@ func parsePrefixes(t *testing.T, list string) []netip.Prefix {
 	return all
 }
 
-func TestMerged(t *testing.T) {
+func TestMerge(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"":                                      "",
@@ -31,15 +31,15 @@ func TestMerged(t *testing.T) {
 		"::/1 8000::/1 0.0.0.0/0":               "0.0.0.0/0 ::/0",
 		"2001:db8:1::/48 2001:db8::/48":         "2001:db8::/47",
 	} {
-		if got := merged(parsePrefixes(t, in)); !slices.Equal(got, parsePrefixes(t, want)) {
+		if got := Merge(parsePrefixes(t, in)); !slices.Equal(got, parsePrefixes(t, want)) {
 			t.Errorf("%s: got %v, want %s", in, got, want)
 		}
 	}
 }
 
-// FuzzMerged takes five bytes for each prefix, of a small space so that many
+// FuzzMerge takes five bytes for each prefix, of a small space so that many
 // overlap.
-func FuzzMerged(f *testing.F) {
+func FuzzMerge(f *testing.F) {
 	f.Add([]byte{10, 0, 0, 0, 8, 10, 1, 0, 0, 16})
 	f.Add([]byte{10, 0, 0, 0, 9, 10, 128, 0, 0, 9, 9, 0, 0, 0, 8})
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -47,7 +47,7 @@ func FuzzMerged(f *testing.F) {
 		for ; len(data) >= 5 && len(in) < 100; data = data[5:] {
 			in = append(in, netip.PrefixFrom(netip.AddrFrom4([4]byte(data)), int(data[4]%33)))
 		}
-		out := merged(in)
+		out := Merge(in)
 		for i := 1; i < len(out); i++ {
 			if out[i-1].Overlaps(out[i]) || out[i-1].Addr().Compare(out[i].Addr()) >= 0 {
 				t.Fatalf("%v: %v", in, out)

@@ -1,0 +1,8 @@
+// Package netname has the rules for names, addresses and text that come from
+// the network, so that there is one of each: what a host name is (Host, IsHost),
+// which addresses no public service has (Special, SpecialPrefix), and how text
+// is made safe for logs, pages and terminals (Text, Lines, Cut).
+//
+// It looks nothing up, and it knows nothing of Microsoft 365 or of what is
+// allowed.
+package netname
