@@ -2,11 +2,11 @@ package metrics
 
 import (
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -79,7 +79,7 @@ func (m *Metrics) describe(c *client, r *record.Record) {
 	if end := r.Start.Add(r.Duration); end.After(c.seen) {
 		c.seen = end
 	}
-	now := clientInfo{label(r.Client.Unmap().String()), strings.ToValidUTF8(r.ClientName, "\uFFFD"), r.JA4}
+	now := clientInfo{label(r.Client.Unmap().String()), netname.Text(r.ClientName, maxLabel), r.JA4}
 	if now.fingerprint == "" {
 		now.fingerprint = c.info.fingerprint
 	}

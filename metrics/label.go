@@ -1,10 +1,11 @@
 package metrics
 
 import (
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -14,13 +15,16 @@ const (
 	unknown = "unknown"
 )
 
+// maxLabel is above all that is in a label, host names among them.
+const maxLabel = 300
+
 // label returns s as a label value: the Prometheus library panics on bytes that
 // are not UTF-8.
 func label(s string) string {
 	if s == "" {
 		return unknown
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return netname.Text(s, maxLabel)
 }
 
 // labelIn returns the label for s, or "other" when the set is full.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -88,14 +89,14 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 func (o clientsOptions) print(w io.Writer, text []byte) error {
 	switch {
 	case o.csv:
-		_, err := io.WriteString(w, adminclient.Harmless(text))
+		_, err := io.WriteString(w, netname.Lines(string(text)))
 		return err
 	case o.json:
 		var b bytes.Buffer
 		if err := json.Indent(&b, text, "", "  "); err != nil {
 			return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
 		}
-		_, err := io.WriteString(w, adminclient.Harmless(b.Bytes()))
+		_, err := io.WriteString(w, netname.Lines(b.String()))
 		return err
 	}
 	var answer statuspage.Clients
@@ -106,7 +107,7 @@ func (o clientsOptions) print(w io.Writer, text []byte) error {
 }
 
 // oneLine returns what may be printed of a text in a line.
-func oneLine(s string, limit int) string { return statuspage.Printable(s, limit) }
+func oneLine(s string, limit int) string { return netname.Text(s, limit) }
 
 // maxCell keeps one client from making the table wide for all.
 const maxCell = 40

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -63,7 +64,7 @@ func connectionOf(r *record.Record) *Connection {
 		c.Original = r.Original.String()
 	}
 	if r.Err != nil {
-		c.Detail = cut(r.Err.Error(), maxDetail)
+		c.Detail = netname.Text(r.Err.Error(), maxDetail)
 	}
 	return c
 }

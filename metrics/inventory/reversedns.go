@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -14,7 +16,6 @@ const (
 	maxWaitingLookups = 256
 	lookupTimeout     = 2 * time.Second
 	lookupEvery       = 24 * time.Hour
-	maxHostName       = 253 // RFC 1035 section 2.3.4, without the last dot
 )
 
 // A lookup is a question to reverse DNS.
@@ -82,7 +83,7 @@ func hostName(names []string) string {
 	var valid []string
 	for _, name := range names {
 		name = strings.ToLower(strings.TrimSuffix(name, "."))
-		if isHostName(name) {
+		if netname.IsHost(name) {
 			valid = append(valid, name)
 		}
 	}
@@ -90,19 +91,4 @@ func hostName(names []string) string {
 		return ""
 	}
 	return slices.Min(valid)
-}
-
-func isHostName(s string) bool {
-	if len(s) > maxHostName {
-		return false
-	}
-	for part := range strings.SplitSeq(s, ".") {
-		odd := strings.ContainsFunc(part, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
-		})
-		if part == "" || len(part) > 63 || odd {
-			return false
-		}
-	}
-	return true
 }

@@ -87,7 +87,8 @@ func TestHostName(t *testing.T) {
 		{nil, ""}, {[]string{""}, ""}, {[]string{"."}, ""}, {[]string{"a..b."}, ""},
 		{[]string{"b.example.com.", "A.example.com."}, "a.example.com"},
 		{[]string{"pr_1.lan"}, "pr_1.lan"}, {[]string{"a b.lan", "\x1b[2J.lan", "\u00e4.lan"}, ""},
-		{[]string{strings.Repeat("a", 64) + ".lan"}, ""},
+		{[]string{strings.Repeat("a", 64) + ".lan"}, ""}, {[]string{"10.0.0.1", "127.1", "-a.lan"}, ""},
+		{[]string{strings.Repeat("a", 63) + ".lan"}, strings.Repeat("a", 63) + ".lan"},
 		{[]string{strings.Repeat("a.", 126) + "ab"}, ""},
 	} {
 		if got := hostName(test.names); got != test.want {

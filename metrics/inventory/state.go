@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -223,7 +224,7 @@ func (c *Client) bound() {
 	c.boundOutcomes()
 	if f := c.Failure; f != nil {
 		f.Fault, f.Cause, f.Remedy = f.Reason.Fault(), f.Reason.Cause(), f.Reason.Remedy()
-		f.Detail = cut(f.Detail, maxDetail)
+		f.Detail = netname.Text(f.Detail, maxDetail)
 		f.Reason = record.Reason(clean(string(f.Reason)))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -45,17 +46,17 @@ func parseConnectionQuery(v url.Values) (connectionQuery, error) {
 	var err error
 	if q.following {
 		if q.after, err = strconv.ParseUint(v.Get("after"), 10, 64); err != nil {
-			return q, fmt.Errorf("after=%.20q is not a number; give the last one that you have", v.Get("after"))
+			return q, fmt.Errorf("after=%q is not a number; give the last one that you have", netname.Cut(v.Get("after"), maxShown))
 		}
 	}
 	if text := v.Get("limit"); text != "" {
 		if q.limit, err = strconv.Atoi(text); err != nil || q.limit < 0 || q.limit > maxConnections {
-			return q, fmt.Errorf("limit=%.20q is not a number from 0 to %d", text, maxConnections)
+			return q, fmt.Errorf("limit=%q is not a number from 0 to %d", netname.Cut(text, maxShown), maxConnections)
 		}
 	}
 	if text := v.Get("wait"); text != "" {
 		if q.wait, err = time.ParseDuration(text); err != nil || q.wait < 0 || q.wait > maxWait {
-			return q, fmt.Errorf("wait=%.20q is not a time from 0s to %s", text, maxWait)
+			return q, fmt.Errorf("wait=%q is not a time from 0s to %s", netname.Cut(text, maxShown), maxWait)
 		}
 	}
 	return q, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -96,7 +97,7 @@ func timeCell(t time.Time) string {
 // cell returns a text that no spreadsheet reads as a formula, whatever a client has
 // chosen. East Asian versions read the wide characters as formulas too.
 func cell(s string) string {
-	s = Printable(s, maxCell)
+	s = netname.Text(s, maxCell)
 	if trimmed := strings.TrimLeft(s, " "); trimmed != "" && strings.ContainsRune("=+-@＝＋－＠", []rune(trimmed)[0]) {
 		return "'" + s
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // A hostName is a host name or an IP address without brackets, of characters
@@ -25,13 +27,8 @@ func parseHost(s string) (hostName, bool) {
 	if a, err := netip.ParseAddr(s); err == nil {
 		return hostName(a.WithZone("").String()), true
 	}
-	if s == "" || len(s) > 253 {
+	if !netname.IsHost(strings.ToLower(strings.TrimSuffix(s, "."))) {
 		return "", false
-	}
-	for _, r := range s {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._", r) {
-			return "", false
-		}
 	}
 	return hostName(s), true
 }

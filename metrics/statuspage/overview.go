@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -178,7 +179,7 @@ func rowOf(c *inventory.Client, now time.Time) row {
 }
 
 // sentence returns a sentence of ours, which may be longer than a client's texts.
-func sentence(s string) string { return Printable(s, 600) }
+func sentence(s string) string { return netname.Text(s, 600) }
 
 func offeredText(c *inventory.Client) string {
 	if c.Offered == "none" {

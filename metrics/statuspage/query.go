@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -60,10 +61,10 @@ func parseQuery(v url.Values) (query, error) {
 	}
 	by, known := orders()[q.sort]
 	if !known {
-		return q, fmt.Errorf("sort=%.20q is none of name, seen, version, outcome and failures", q.sort)
+		return q, fmt.Errorf("sort=%q is none of name, seen, version, outcome and failures", netname.Cut(q.sort, maxShown))
 	}
 	if !slices.Contains([]string{filterAll, filterFailing, filterLegacy}, q.filter) {
-		return q, fmt.Errorf("filter=%.20q is none of all, failing and legacy", q.filter)
+		return q, fmt.Errorf("filter=%q is none of all, failing and legacy", netname.Cut(q.filter, maxShown))
 	}
 	switch direction := v.Get("order"); direction {
 	case "":
@@ -71,12 +72,12 @@ func parseQuery(v url.Values) (query, error) {
 	case "asc", "desc":
 		q.descending = direction == "desc"
 	default:
-		return q, fmt.Errorf("order=%.20q is neither asc nor desc", direction)
+		return q, fmt.Errorf("order=%q is neither asc nor desc", netname.Cut(direction, maxShown))
 	}
 	if text := v.Get("page"); text != "" {
 		page, err := strconv.Atoi(text)
 		if err != nil || page < 1 {
-			return q, fmt.Errorf("page=%.20q is not a number above zero", text)
+			return q, fmt.Errorf("page=%q is not a number above zero", netname.Cut(text, maxShown))
 		}
 		q.page = page
 	}

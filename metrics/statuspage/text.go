@@ -2,36 +2,16 @@ package statuspage
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
-// maxShown is how many characters of a text a page shows. Host names and
+// maxShown is how many bytes of a text a page shows. Host names and
 // reasons are shorter.
 const maxShown = 160
 
-// Printable returns s so that it can be shown anywhere, a terminal included:
-// characters that are not printable, such as control characters and those that
-// change the direction of the text, become U+FFFD, and it is cut after limit
-// characters.
-func Printable(s string, limit int) string {
-	var b strings.Builder
-	for _, r := range s {
-		if limit--; limit < 0 {
-			b.WriteRune('…')
-			break
-		}
-		if !unicode.IsPrint(r) {
-			r = utf8.RuneError
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func shown(s string) string { return Printable(s, maxShown) }
+func shown(s string) string { return netname.Text(s, maxShown) }
 
 func shownAll(all []string) []string {
 	clean := make([]string, len(all))

@@ -8,11 +8,15 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
 	maxClients = 10_000
 	maxName    = 64
+	// maxShown bounds what a problem repeats of the file.
+	maxShown = 60
 )
 
 // A reader collects the clients of a file and the problems in it.
@@ -96,10 +100,10 @@ func (r *reader) name(n *yaml.Node) string {
 // place of a name, and easy to write in a query.
 func checkName(name string) error {
 	if strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c > '~' }) {
-		return fmt.Errorf("the name %.64q has characters beyond printable ASCII", name)
+		return fmt.Errorf("the name %q has characters beyond printable ASCII", netname.Cut(name, maxName))
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("the name %.20q… has more than %d characters", name, maxName)
+		return fmt.Errorf("the name %q has more than %d characters", netname.Cut(name, maxShown), maxName)
 	}
 	_, err := netip.ParseAddr(name)
 	switch {
@@ -141,11 +145,11 @@ func parseAddress(s string) (netip.Prefix, error) {
 	case networkErr == nil:
 		return netip.Prefix{}, fmt.Errorf("%q is a network; give it as network, not as address", s)
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%.60q is not an address; write one, as in 192.168.20.31 or fd00::31", s)
+		return netip.Prefix{}, fmt.Errorf("%q is not an address; write one, as in 192.168.20.31 or fd00::31", netname.Cut(s, maxShown))
 	case addr.Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
 	case addr.Zone() != "":
-		return netip.Prefix{}, fmt.Errorf("%.60q has a zone, and clients are found without it; write %s", s, addr.WithZone(""))
+		return netip.Prefix{}, fmt.Errorf("%q has a zone, and clients are found without it; write %s", netname.Cut(s, maxShown), addr.WithZone(""))
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
@@ -155,9 +159,9 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	addr, addrErr := netip.ParseAddr(s)
 	switch {
 	case addrErr == nil && addr.Zone() == "": // a zone may hold a slash
-		return netip.Prefix{}, fmt.Errorf("%.60q is an address; give it as address, not as network", s)
+		return netip.Prefix{}, fmt.Errorf("%q is an address; give it as address, not as network", netname.Cut(s, maxShown))
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%.60q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", s)
+		return netip.Prefix{}, fmt.Errorf("%q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", netname.Cut(s, maxShown))
 	case network.Addr().Is4In6():
 		// As such a client has its IPv4 address, the network would match nobody.
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form, as in 192.168.30.0/24", s)

@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) {
 		{at("  mailbox: {user: u, password: p4ssw0rd}"), `line 4, column 3: unknown key "mailbox"; ` + entryKeys},
 		{at("  ? [a]\n  : b"), "line 4, column 5: a key must be a single value, not a list"},
 		{at("  : b"), "line 4, column 3: a key has no value; write one or remove it"},
-		{at("  " + strings.Repeat("k", 100) + ": b"), `line 4, column 3: unknown key "` + strings.Repeat("k", 60) + `"; ` + entryKeys},
+		{at("  " + strings.Repeat("k", 100) + ": b"), `line 4, column 3: unknown key "` + strings.Repeat("k", 57) + `…"; ` + entryKeys},
 		// Kinds of values.
 		{"hello", "line 1, column 1: the file must be keys with values, not a single value"},
 		{"- name: a", "line 1, column 1: the file must be keys with values, not a list"},
@@ -123,7 +123,7 @@ func TestProblems(t *testing.T) {
 		{at("  ciphers: [[rc4]]"), "line 4, column 13: the cipher must be a single value, not a list"},
 		// Words.
 		{at("  plaintext: yes"), `line 4, column 14: plaintext is "yes"; write allow or refuse`},
-		{at("  plaintext: " + strings.Repeat("y", 100)), `line 4, column 14: plaintext is "` + strings.Repeat("y", 60) + `"; write allow or refuse`},
+		{at("  plaintext: " + strings.Repeat("y", 100)), `line 4, column 14: plaintext is "` + strings.Repeat("y", 57) + `…"; write allow or refuse`},
 		{at("  ciphers: [aes, idea]"), `line 4, column 18: the cipher is "idea"; write aes, 3des, rc4 or des`},
 		{at("  ciphers:\n    - rc4\n    - RC5"), `line 6, column 7: the cipher is "RC5"; write aes, 3des, rc4 or des`},
 		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write auto, sha256 or sha1\n" +
@@ -190,7 +190,7 @@ func TestNames(t *testing.T) {
 		"unknown":               `the name "unknown" has a meaning of its own in metrics; choose another`,
 		"10.0.0.1":              `the name "10.0.0.1" is an address, as clients without a name have it; choose another`,
 		"fe80::1%eth0":          `the name "fe80::1%eth0" is an address, as clients without a name have it; choose another`,
-		strings.Repeat("x", 65): `the name "xxxxxxxxxxxxxxxxxxxx"… has more than 64 characters`,
+		strings.Repeat("x", 65): `the name "` + strings.Repeat("x", 57) + `…" has more than 64 characters`,
 	} {
 		checkProblems(t, quoted(name), "line 2, column 29: "+want)
 	}
@@ -207,7 +207,7 @@ func TestAddressesAndNetworks(t *testing.T) {
 		{"address", "printer.example", `"printer.example" is not an address` + address},
 		{"address", "10.0.0.1:25", `"10.0.0.1:25" is not an address` + address},
 		{"address", "10.0.0.1\nb", `"10.0.0.1\nb" is not an address` + address},
-		{"address", strings.Repeat("1", 100), `"` + strings.Repeat("1", 60) + `" is not an address` + address},
+		{"address", strings.Repeat("1", 100), `"` + strings.Repeat("1", 57) + `…" is not an address` + address},
 		{"address", "10.0.0.0/24", `"10.0.0.0/24" is a network; give it as network, not as address`},
 		{"address", "::ffff:10.0.0.1", `"::ffff:10.0.0.1" must have its IPv4 form; write 10.0.0.1`},
 		{"address", "::ffff:10.0.0.1%a", `"::ffff:10.0.0.1%a" must have its IPv4 form; write 10.0.0.1`},

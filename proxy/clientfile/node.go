@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/spelling"
 	"go.yaml.in/yaml/v4"
 )
@@ -35,7 +36,7 @@ func (r *reader) mapping(n *yaml.Node, what string, fields []field) map[string]b
 		k := slices.IndexFunc(fields, func(f field) bool { return f.key == key.Value })
 		switch line := lines[key.Value]; {
 		case line != 0:
-			r.wrong(key, "%.60q is already given in line %d; remove one of the two", key.Value, line)
+			r.wrong(key, "%q is already given in line %d; remove one of the two", netname.Cut(key.Value, maxShown), line)
 		case k < 0:
 			given[r.unknown(key, fields)] = true
 		default:
@@ -56,11 +57,11 @@ func (r *reader) unknown(key *yaml.Node, fields []field) string {
 	near := spelling.Nearest(strings.ToLower(key.Value), known)
 	switch {
 	case near != "":
-		r.wrong(key, "unknown key %.60q; did you mean %s?", key.Value, near)
+		r.wrong(key, "unknown key %q; did you mean %s?", netname.Cut(key.Value, maxShown), near)
 	case len(known) == 1:
-		r.wrong(key, "unknown key %.60q; the only key here is %s", key.Value, known[0])
+		r.wrong(key, "unknown key %q; the only key here is %s", netname.Cut(key.Value, maxShown), known[0])
 	default:
-		r.wrong(key, "unknown key %.60q; known keys are %s", key.Value, enumerate(known, "and"))
+		r.wrong(key, "unknown key %q; known keys are %s", netname.Cut(key.Value, maxShown), enumerate(known, "and"))
 	}
 	return near
 }
@@ -73,7 +74,7 @@ func (r *reader) word(n *yaml.Node, what string, words ...string) string {
 	}
 	w := strings.ToLower(n.Value)
 	if !slices.Contains(words, w) {
-		r.wrong(n, "%s is %.60q; write %s", what, n.Value, enumerate(words, "or"))
+		r.wrong(n, "%s is %q; write %s", what, netname.Cut(n.Value, maxShown), enumerate(words, "or"))
 		return ""
 	}
 	return w
@@ -86,7 +87,7 @@ func (r *reader) is(kind yaml.Kind, n *yaml.Node, what string) bool {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		r.wrong(n, noAliases)
 	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
-		r.wrong(n, "the tag %.60q is not understood; remove it", n.Tag)
+		r.wrong(n, "the tag %q is not understood; remove it", netname.Cut(n.Tag, maxShown))
 	case n.Kind == kind && !isNull(n):
 		return true
 	case isNull(n):

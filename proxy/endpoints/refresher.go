@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // A Store keeps the state between runs.
@@ -76,7 +78,7 @@ func New(cfg Config) (*Refresher, error) {
 	case cfg.Instance == "":
 		return nil, errors.New("the instance is missing")
 	case cfg.BuiltIn != "" && !isVersion(cfg.BuiltIn):
-		return nil, fmt.Errorf("%.20q is not a version", cfg.BuiltIn)
+		return nil, fmt.Errorf("%q is not a version", netname.Cut(cfg.BuiltIn, maxShown))
 	case cfg.Client == nil || cfg.Store == nil || cfg.Accept == nil:
 		return nil, errors.New("client, store and accept are required")
 	}

@@ -11,12 +11,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
 	service = "https://endpoints.office.com"
 	timeout = 30 * time.Second // of one request with its answer
 	maxList = 4 << 20
+	// maxShown bounds what an error repeats of an answer.
+	maxShown = 20
 	// maxVersion is far above the 60 bytes that the service sends.
 	maxVersion = 64 << 10
 	// maxAhead is twice as long as Microsoft publishes changes ahead.
@@ -44,7 +48,8 @@ func (r *Refresher) latest(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("reading the version: %w", err)
 	}
 	if !strings.EqualFold(answer.Instance, r.cfg.Instance) || !isVersion(answer.Latest) {
-		return "", fmt.Errorf("reading the version: %.20q of instance %.20q is none of %s", answer.Latest, answer.Instance, r.cfg.Instance)
+		return "", fmt.Errorf("reading the version: %q of instance %q is none of %s",
+			netname.Cut(answer.Latest, maxShown), netname.Cut(answer.Instance, maxShown), r.cfg.Instance)
 	}
 	// One of the far future would be the newest for ever.
 	if limit := time.Now().Add(maxAhead).Format("20060102") + "99"; answer.Latest > limit {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // maxState bounds the state that is read: the list, and a little more.
@@ -83,7 +85,7 @@ func parseState(text []byte, instance string) (state, error) {
 	}
 	switch {
 	case s.Instance != instance:
-		return state{}, fmt.Errorf("it is of instance %.20q", s.Instance)
+		return state{}, fmt.Errorf("it is of instance %q", netname.Cut(s.Instance, maxShown))
 	case !isID(s.ClientRequestID):
 		return state{}, errors.New("the client request id is not one")
 	case (s.Version == "") != (len(s.List) == 0), s.Version != "" && !isVersion(s.Version):

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/atomicfile"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const caYears = 10
@@ -144,7 +145,7 @@ func constraintsOf(domains []string) ([]string, error) {
 	var all []string
 	for _, d := range domains {
 		d = strings.ToLower(d)
-		if !isHost(d) {
+		if !netname.IsHost(d) {
 			return nil, fmt.Errorf("name constraint %q is not a domain name", d)
 		}
 		all = append(all, d)

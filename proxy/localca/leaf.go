@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -46,8 +48,8 @@ type Profile struct {
 // that want the same, and other calls do not wait for that.
 func (ca *CA) Leaf(name string, mirror []string, p Profile) (*tls.Certificate, error) {
 	name = strings.ToLower(name)
-	if !isHost(name) {
-		return nil, fmt.Errorf("making a leaf for %.253q: it is not a DNS name", name)
+	if !netname.IsHost(name) {
+		return nil, fmt.Errorf("making a leaf for %q: it is not a DNS name", netname.Cut(name, 253))
 	}
 	p.Bits = cmp.Or(p.Bits, rsaBits)
 	if ca.keys[p.Bits] == nil {

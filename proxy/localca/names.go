@@ -2,9 +2,10 @@ package localca
 
 import (
 	"crypto/x509"
-	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // maxNames bounds the names of a leaf: a device with little memory has to
@@ -61,24 +62,10 @@ func (ca *CA) namesFor(name string, mirror []string) []string {
 		if len(names) == maxNames {
 			break
 		}
-		if !seen[m] && isHost(strings.TrimPrefix(m, "*.")) && ca.Covers(m) {
+		if !seen[m] && netname.IsHost(strings.TrimPrefix(m, "*.")) && ca.Covers(m) {
 			seen[m] = true
 			names = append(names, m)
 		}
 	}
 	return names
-}
-
-// isHost tells whether s is a DNS name in lower case, and no address (RFC 1123
-// section 2.1, with the underscores that private networks have).
-func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil || len(s) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return true
 }

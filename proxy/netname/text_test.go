@@ -92,6 +92,7 @@ func TestTextDoesNotAllocate(t *testing.T) {
 func FuzzText(f *testing.F) {
 	for _, s := range []string{
 		"", "printer", "a\x1b[31mb", "\u202e\u2066\u200f", "\xff\xfe", "日本語", "\x80\x80\x80\x80", "\U0010ffff\U0010ffff", "a\r\n",
+		"evil\x1b[31m\u202e\u009b2J\x07\nnext",
 	} {
 		f.Add(s, 20)
 		f.Add(s, 4)

@@ -2,7 +2,8 @@ package policy
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // A Kind says why a destination is not allowed. The set is closed.
@@ -44,13 +45,6 @@ func (e *Error) Error() string {
 // maxAsked is enough to show the longest DNS name with a port.
 const maxAsked = 260
 
-// printable prepares what a client asked for to be shown and logged.
-func printable(asked string) string {
-	if i := strings.LastIndexByte(asked, '@'); i >= 0 {
-		asked = "…" + asked[i:]
-	}
-	if len(asked) > maxAsked {
-		asked = asked[:maxAsked] + "…"
-	}
-	return asked
-}
+// shortened returns what a client asked for as far as an error repeats it. It may
+// hold any characters, which %q escapes.
+func shortened(asked string) string { return netname.Cut(netname.WithoutUserinfo(asked), maxAsked) }

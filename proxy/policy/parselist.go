@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // The bounds of a list, each several times what Microsoft publishes (in 2026:
@@ -20,6 +22,8 @@ const (
 	maxPrefixes = 10000 // of all rows
 	maxPorts    = 200   // bytes
 	maxArea     = 40    // bytes
+	// maxShown bounds what an error repeats of a list.
+	maxShown = 100
 	// maxGrowth is how many times the addresses of the built-in list a list may
 	// have.
 	maxGrowth = 4
@@ -122,8 +126,8 @@ func newListReader(instance Instance, version string) (*listReader, error) {
 // YYYYMMDDNN, was published.
 func ParseVersion(version string) (time.Time, error) {
 	const layout = "20060102"
-	if len(version) != len(layout)+2 || !isNumber(version) {
-		return time.Time{}, fmt.Errorf("version %.20q is not ten digits", version)
+	if len(version) != len(layout)+2 || strings.Trim(version, "0123456789") != "" {
+		return time.Time{}, fmt.Errorf("version %q is not ten digits", netname.Cut(version, maxShown))
 	}
 	day, err := time.Parse(layout, version[:len(layout)])
 	if err != nil {
@@ -205,7 +209,7 @@ func (r publishedRow) check() error {
 	case r.ID <= 0:
 		return errors.New("the id is not above zero")
 	case r.Area == "" || len(r.Area) > maxArea || strings.ContainsFunc(r.Area, isNotAreaRune):
-		return fmt.Errorf("%.100q is no name of a service area", r.Area)
+		return fmt.Errorf("%q is no name of a service area", netname.Cut(r.Area, maxShown))
 	case len(r.URLs) > maxHosts:
 		return fmt.Errorf("it has more than %d hosts", maxHosts)
 	case len(r.TCPPorts) > maxPorts:
@@ -279,7 +283,7 @@ func contains(hosts []string, host string) bool {
 }
 
 func (l *listReader) leave(host string, id int, why string, known bool) {
-	l.list.left = append(l.list.left, Left{Host: printable(host), Row: id, Why: why, Known: known})
+	l.list.left = append(l.list.left, Left{Host: netname.Text(netname.WithoutUserinfo(host), maxAsked), Row: id, Why: why, Known: known})
 }
 
 // finish adds the supplements of the built-in list.

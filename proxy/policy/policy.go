@@ -60,7 +60,7 @@ func (p *Policy) List() List { return p.list }
 func (p *Policy) Matches(host string) ([]Endpoint, error) {
 	name, fault := normalise(host)
 	if fault != nil {
-		fault.Asked = printable(host)
+		fault.Asked = shortened(host)
 		return nil, fault
 	}
 	var all []Endpoint
@@ -80,7 +80,7 @@ func (p *Policy) Check(host string, port uint16) (Destination, error) {
 		fault = p.refusal(d)
 	}
 	if fault != nil {
-		fault.Asked = printable(Destination{Host: host, Port: port}.String())
+		fault.Asked = shortened(Destination{Host: host, Port: port}.String())
 		return Destination{}, fault
 	}
 	return d, nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // The widest ranges that are believed. Microsoft's are /13 and /36 at most.
@@ -11,18 +13,6 @@ const (
 	widest4 = 12
 	widest6 = 32
 )
-
-// notPublic are the special-purpose networks of IPv4 (RFC 6890), and those
-// inside the global unicast addresses of IPv6 that belong to nobody or map
-// IPv4.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
-	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
-	netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
-	netip.MustParsePrefix("224.0.0.0/3"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("2001:db8::/32"),
-	netip.MustParsePrefix("2002::/16"),
-}
 
 // room is how many addresses prefixes have, of IPv4 and of IPv6.
 func room(all []netip.Prefix) (v4, v6 float64) {
@@ -45,13 +35,8 @@ func checkPrefix(p netip.Prefix) error {
 		return fmt.Errorf("%q is not a range of addresses", p)
 	case addr.Is4() && p.Bits() < widest4, addr.Is6() && p.Bits() < widest6:
 		return fmt.Errorf("the range of addresses %s is too wide", p)
-	case addr.Is6() && !netip.MustParsePrefix("2000::/3").Contains(addr):
+	case netname.SpecialPrefix(p):
 		return fmt.Errorf("the addresses %s are not public", p)
-	}
-	for _, special := range notPublic {
-		if special.Overlaps(p) {
-			return fmt.Errorf("the addresses %s are not public", p)
-		}
 	}
 	return nil
 }

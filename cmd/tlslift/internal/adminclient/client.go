@@ -14,12 +14,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/admin"
-	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -108,9 +107,9 @@ func errorIn(status string, text []byte) string {
 		Error string `json:"error"`
 	}
 	if json.Unmarshal(text, &answer) == nil && answer.Error != "" {
-		return statuspage.Printable(answer.Error, maxErrorText)
+		return netname.Text(answer.Error, maxErrorText)
 	}
-	return statuspage.Printable(status, maxErrorText)
+	return netname.Text(status, maxErrorText)
 }
 
 // AskJSON stores the answer to q, which is JSON, in into.
@@ -163,17 +162,4 @@ func reachable(a settings.Address) string {
 		host = "::1"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// Harmless returns a whole text without what a terminal would act on.
-func Harmless(text []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\r' || r == '\t' {
-			return r
-		}
-		if printable := statuspage.Printable(string(r), 1); printable != string(r) {
-			return '\ufffd'
-		}
-		return r
-	}, string(text))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // Options choose what the rules are for, and how they are written.
@@ -90,18 +91,15 @@ func (o Options) command() string {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./-]+$`)
 
+// maxPath is PATH_MAX of Linux.
+const maxPath = 4096
+
 // shellWord returns a path as it is written in a shell's command, on one line.
 func shellWord(path string) string {
 	if plainWord.MatchString(path) {
 		return path
 	}
-	path = strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return '?'
-		}
-		return r
-	}, path)
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(netname.Text(path, maxPath), "'", `'\''`) + "'"
 }
 
 // kind returns which of the two kinds of listeners the rules lead to.

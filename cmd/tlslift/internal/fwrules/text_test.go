@@ -100,7 +100,7 @@ func TestShellWord(t *testing.T) {
 	for path, want := range map[string]string{
 		"/etc/tlslift.env": "/etc/tlslift.env",
 		"a b":              "'a b'",
-		"it's\nflush":      `'it'\''s?flush'`,
+		"it's\nflush":      `'it'\''s�flush'`,
 	} {
 		if got := shellWord(path); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)

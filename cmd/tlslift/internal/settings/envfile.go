@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // maxEnvFile bounds an env file; a real one has some kilobytes.
@@ -88,7 +90,7 @@ func parseAssignment(line string) (name, value string, err error) {
 	}
 	name = strings.TrimSpace(name)
 	if !envName.MatchString(name) {
-		return "", "", fmt.Errorf("%.60q is not a name; write NAME=value, without export", name)
+		return "", "", fmt.Errorf("%q is not a name; write NAME=value, without export", netname.Cut(name, 60))
 	}
 	value, err = unquote(strings.TrimSpace(value))
 	if err != nil {
