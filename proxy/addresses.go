@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 const (
@@ -38,7 +38,7 @@ type addresses struct {
 // portAddresses are those of the exact names that a policy allows on one port.
 // They do not change.
 type portAddresses struct {
-	of     *policy.Policy
+	of     *m365.Policy
 	at     time.Time // of the look-up
 	byName map[string][]netip.Addr
 	byAddr map[netip.Addr]string
@@ -50,7 +50,7 @@ func newAddresses(lookup func(context.Context, string, uint16) ([]netip.Addr, er
 
 // nameOf returns the first exact name that is allowed on the port and has the
 // address; empty when there is none. It waits for at most lookupTimeout.
-func (a *addresses) nameOf(ctx context.Context, allowed *policy.Policy, addr netip.AddrPort) string {
+func (a *addresses) nameOf(ctx context.Context, allowed *m365.Policy, addr netip.AddrPort) string {
 	port := addr.Port()
 	names := allowed.Names(port)
 	if len(names) == 0 {
@@ -86,7 +86,7 @@ func (a *addresses) port(port uint16) *portAddresses {
 
 // put keeps what was found. A name that could not be looked up keeps its
 // addresses: a name server has its bad moments.
-func (a *addresses) put(port uint16, allowed *policy.Policy, names []string, found [][]netip.Addr) {
+func (a *addresses) put(port uint16, allowed *m365.Policy, names []string, found [][]netip.Addr) {
 	before := a.port(port).byName
 	p := &portAddresses{of: allowed, at: time.Now(), byName: map[string][]netip.Addr{}, byAddr: map[netip.Addr]string{}}
 	for i, name := range names {

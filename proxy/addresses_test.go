@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -22,7 +23,7 @@ func TestNameOfAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		allowed, err := policy.New(policy.Worldwide, []policy.Endpoint{own})
+		allowed, err := m365.New(m365.Worldwide, []policy.Endpoint{own})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func TestNameOfAddress(t *testing.T) {
 		expect("192.0.2.3:587", "mail.example.com", 2)
 		time.Sleep(addressesFresh)
 		expect("192.0.2.1:587", "smtp.office365.com", 3)
-		if allowed, err = policy.New(policy.Worldwide, nil); err != nil {
+		if allowed, err = m365.New(m365.Worldwide, nil); err != nil {
 			t.Fatal(err)
 		}
 		expect("192.0.2.3:587", "", 3) // the operator's name is not allowed any more
@@ -70,7 +71,7 @@ func TestNameOfAddress(t *testing.T) {
 func TestKnownAddressesDoNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		allowed, err := policy.New(policy.Worldwide, nil)
+		allowed, err := m365.New(m365.Worldwide, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -27,7 +27,7 @@ type Config struct {
 	// header; none by default.
 	TrustedProxies []netip.Prefix
 	// Policy is what clients may reach at first; Server.SetPolicy replaces it.
-	Policy *policy.Policy
+	Policy *m365.Policy
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
 	CA       *localca.CA
@@ -68,7 +68,7 @@ func (c *Config) validate() error {
 		return errors.New("timeouts must be positive")
 	}
 	for _, l := range c.Listeners {
-		if err := l.Check(c.Policy); err != nil {
+		if err := l.Check(c.Policy.Policy); err != nil {
 			return fmt.Errorf("listener %s: %w", l, err)
 		}
 	}

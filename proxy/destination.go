@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -23,7 +24,7 @@ import (
 //   - the client's server name,
 //   - the original address of a redirected client, where there is no server name.
 type finder struct {
-	policy    atomic.Pointer[policy.Policy]
+	policy    atomic.Pointer[m365.Policy]
 	addresses *addresses
 	isSelf    func(netip.AddrPort) bool
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -51,7 +52,7 @@ func newRedirectWorld(t *testing.T, l listener.URL, server *fakem365.Server, fak
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{own}); err != nil {
+		if c.Policy, err = m365.New(m365.Worldwide, []policy.Endpoint{own}); err != nil {
 			t.Fatal(err)
 		}
 		c.Listeners = []listener.URL{l}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -309,11 +310,11 @@ func TestSetPolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wider, err := policy.New(policy.Worldwide, []policy.Endpoint{endpoint})
+	wider, err := m365.New(m365.Worldwide, []policy.Endpoint{endpoint})
 	if err != nil {
 		t.Fatal(err)
 	}
-	original, err := policy.New(policy.Worldwide, nil)
+	original, err := m365.New(m365.Worldwide, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +325,7 @@ func TestSetPolicy(t *testing.T) {
 		w.record()
 		return resp.StatusCode
 	}
-	for i, p := range []*policy.Policy{nil, wider, original} {
+	for i, p := range []*m365.Policy{nil, wider, original} {
 		if p != nil {
 			w.server.SetPolicy(p)
 		}

@@ -17,18 +17,10 @@ func asFailure(err error) *record.Failure {
 	return record.Fail(record.ReasonInternal, err)
 }
 
-// policyReasons has a reason for each objection of the policy.
-var policyReasons = map[policy.Kind]record.Reason{
-	policy.Invalid:        record.ReasonDestinationInvalid,
-	policy.IsAddress:      record.ReasonDestinationIsAddress,
-	policy.HostNotAllowed: record.ReasonDestinationNotAllowed,
-	policy.PortNotAllowed: record.ReasonPortNotAllowed,
-}
-
 func policyFailure(err error) *record.Failure {
 	var p *policy.Error
 	if errors.As(err, &p) {
-		return record.Fail(policyReasons[p.Kind], err)
+		return record.Fail(p.Reason, err)
 	}
 	return record.Fail(record.ReasonDestinationInvalid, err)
 }

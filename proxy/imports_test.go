@@ -22,7 +22,7 @@ var layers = []struct {
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling"}},
 	{"parsers and keepers", []string{
 		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
-		"proxy/origdst", "proxy/policy", "proxy/upstream", "proxy/endpoints",
+		"proxy/origdst", "proxy/policy", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -78,7 +79,7 @@ func mailListeners(t *testing.T, c *proxy.Config, upstream string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{extra}); err != nil {
+	if c.Policy, err = m365.New(m365.Worldwide, []policy.Endpoint{extra}); err != nil {
 		t.Fatal(err)
 	}
 	const any = "127.0.0.1:0"

@@ -13,6 +13,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	fakemailbox "github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -50,7 +51,7 @@ func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, at
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Policy, err = policy.New(policy.Worldwide, []policy.Endpoint{extra}); err != nil {
+		if c.Policy, err = m365.New(m365.Worldwide, []policy.Endpoint{extra}); err != nil {
 			t.Fatal(err)
 		}
 		const any = "127.0.0.1:0"

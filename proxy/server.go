@@ -17,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -74,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 
 // SetPolicy replaces the policy in force. Connections that are open go on, and
 // listeners keep the destination that they have.
-func (s *Server) SetPolicy(p *policy.Policy) { s.finder.policy.Store(p) }
+func (s *Server) SetPolicy(p *m365.Policy) { s.finder.policy.Store(p) }
 
 // SetClients replaces the table of per-client options in force. Connections that
 // are open keep theirs.
@@ -116,7 +117,7 @@ func listen(ctx context.Context, u listener.URL) (net.Listener, error) {
 
 // mailDestination returns the destination of a mail listener that names none; zero
 // for other schemes.
-func mailDestination(m policy.Mail, scheme listener.Scheme) policy.Destination {
+func mailDestination(m m365.Mail, scheme listener.Scheme) policy.Destination {
 	return map[record.Protocol]policy.Destination{
 		record.ProtocolSMTP: m.SMTP, record.ProtocolIMAP: m.IMAP, record.ProtocolPOP3: m.POP3,
 	}[scheme.Mail()]

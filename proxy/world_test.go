@@ -17,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -38,7 +39,7 @@ var shared = sync.OnceValues(func() (*localca.CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	allowed, err := policy.New(policy.Worldwide, nil)
+	allowed, err := m365.New(m365.Worldwide, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func newWorld(t *testing.T, fake *fakem365.Service, addr string, change func(*pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed, err := policy.New(policy.Worldwide, nil)
+	allowed, err := m365.New(m365.Worldwide, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/localca"
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 const trustHint = "The CA is new: clients that are lifted must trust its certificate. " +
@@ -78,6 +78,6 @@ func (s *service) adminURL() string {
 
 // uncovered returns the domains of a policy that an older CA, made for other
 // destinations, may not sign for.
-func uncovered(p *policy.Policy, ca *localca.CA) []string {
+func uncovered(p *m365.Policy, ca *localca.CA) []string {
 	return slices.DeleteFunc(p.Domains(), ca.Covers)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An answer reports whether clients may reach a destination.
@@ -95,7 +96,7 @@ func (a *allowlist) host(asked string) (answer, error) {
 // all is wrong usage.
 func (a *allowlist) refused(host string, port uint16, err error) (answer, error) {
 	var refusal *policy.Error
-	if !errors.As(err, &refusal) || refusal.Kind == policy.Invalid {
+	if !errors.As(err, &refusal) || refusal.Reason == record.ReasonDestinationInvalid {
 		return answer{}, err
 	}
 	got := answer{Says: refusal.Error()}
@@ -107,9 +108,9 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 	}
 	add := fmt.Sprintf("add %s to %sDESTINATIONS", target, settings.Prefix)
 	switch {
-	case refusal.Kind == policy.IsAddress:
+	case refusal.Reason == record.ReasonDestinationIsAddress:
 		got.Remedy = "let the client ask for the host's name"
-	case refusal.Kind == policy.PortNotAllowed:
+	case refusal.Reason == record.ReasonPortNotAllowed:
 		got.Remedy = "let the client use one of these, or " + add
 	case a.refresh:
 		got.Remedy = "if clients need it, " + add
@@ -117,9 +118,9 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s",
 			settings.Prefix, add)
 	}
-	for _, left := range a.policy.List().Left() {
-		if left.Host == host {
-			got.Says += fmt.Sprintf(" (Microsoft publishes it in row %d; it is left out because %s)", left.Row, left.Why)
+	for _, omission := range a.policy.List().Omissions() {
+		if omission.Host == host {
+			got.Says += fmt.Sprintf(" (Microsoft publishes it in row %d; it is left out because %s)", omission.Row, omission.Why)
 		}
 	}
 	return got, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -69,7 +69,7 @@ func (p *program) completeHost(*cobra.Command, []string, string) ([]string, cobr
 
 // An allowlist is what a tlslift with the same settings allows.
 type allowlist struct {
-	policy  *policy.Policy
+	policy  *m365.Policy
 	refresh bool
 	checked time.Time // zero if the web service was not asked
 	// unusable is why a saved list does not count; nil if it does.
@@ -87,7 +87,7 @@ func (p *program) allowlist() (*allowlist, error) {
 func newAllowlist(c *settings.Config) (*allowlist, error) {
 	a := &allowlist{refresh: bool(c.Refresh)}
 	var err error
-	if a.policy, err = policy.New(c.Instance, c.Destinations); err != nil {
+	if a.policy, err = m365.New(c.Instance, c.Destinations); err != nil {
 		return nil, err
 	}
 	if a.refresh {
@@ -98,19 +98,19 @@ func newAllowlist(c *settings.Config) (*allowlist, error) {
 
 // useSaved does what serve does at its start with the list that was saved.
 func (a *allowlist) useSaved(cfg *settings.Config) error {
-	saved, err := endpoints.Read(listFile(cfg), listName(cfg))
+	saved, err := m365.ReadSaved(listFile(cfg), cfg.Instance)
 	if err != nil || saved.Version == "" {
 		a.checked = saved.Current
 		return err
 	}
-	if saved.Version < versionOf(a.policy.List().Published()) {
+	if saved.Version < m365.VersionOf(a.policy.List().Published()) {
 		return nil // tlslift is newer
 	}
-	list, err := policy.ParseList(cfg.Instance, saved.Version, saved.List)
+	list, err := m365.ParseList(cfg.Instance, saved.Version, saved.List)
 	if err != nil {
 		return err
 	}
-	allowed, err := policy.NewFrom(list, cfg.Destinations)
+	allowed, err := m365.NewFrom(list, cfg.Destinations)
 	if err != nil {
 		return err
 	}

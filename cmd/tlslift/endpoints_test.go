@@ -13,7 +13,7 @@ import (
 // worldwide list, and a row with hosts.
 func publishedList(t *testing.T, hosts ...string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "proxy", "policy", "m365.json"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "proxy", "m365", "m365.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/origdst"
-	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -29,7 +29,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s := &service{cfg: cfg, log: p.newLogger(cfg)}
 	s.enter(starting)
 	var err error
-	if s.policy, err = policy.New(cfg.Instance, cfg.Destinations); err != nil {
+	if s.policy, err = m365.New(cfg.Instance, cfg.Destinations); err != nil {
 		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
 	}
 	if s.upstream, err = s.egress(); err != nil {
@@ -149,7 +149,7 @@ func (s *service) mark() (uint32, error) {
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.
-func openCA(cfg *settings.Config, allowed *policy.Policy) (*localca.CA, error) {
+func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
 	dir, err := prepareStateDir(cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)

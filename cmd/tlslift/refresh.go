@@ -11,7 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -19,23 +19,9 @@ import (
 const (
 	// maxAnswerHeader is far above what the web service sends.
 	maxAnswerHeader = 64 << 10
-	// maxLeftLines bounds the log lines about one list.
-	maxLeftLines = 50
+	// maxOmissionLines bounds the log lines about one list.
+	maxOmissionLines = 50
 )
-
-// listName is the web service's name of the instance.
-func listName(c *settings.Config) string {
-	switch c.Instance {
-	case policy.GCCHigh:
-		return "USGovGCCHigh"
-	case policy.DoD:
-		return "USGovDoD"
-	case policy.China:
-		return "China"
-	default:
-		return "Worldwide"
-	}
-}
 
 // listFile keeps the list between runs.
 func listFile(c *settings.Config) stateFile {
@@ -58,13 +44,13 @@ func (s *service) loadList(m *metrics.Metrics) error {
 	if err != nil {
 		return err
 	}
-	s.refresher, err = endpoints.New(endpoints.Config{
-		Instance: listName(s.cfg),
-		BuiltIn:  versionOf(published),
+	s.refresher, err = m365.NewRefresher(m365.RefreshConfig{
+		Instance: s.cfg.Instance,
+		BuiltIn:  m365.VersionOf(published),
 		Client:   client,
 		Store:    listFile(s.cfg),
 		Accept:   s.takeList,
-		Report: func(r endpoints.Result) {
+		Report: func(r m365.RefreshResult) {
 			m.CountRefresh(string(r.Outcome))
 			checked(r.Current)
 		},
@@ -79,53 +65,45 @@ func (s *service) loadList(m *metrics.Metrics) error {
 	return nil
 }
 
-// versionOf returns the lowest version of a day; empty for no day.
-func versionOf(day time.Time) string {
-	if day.IsZero() {
-		return ""
-	}
-	return day.Format("20060102") + "00"
-}
-
 // takeList puts a list into force. It is called at the start, for a list that
 // was saved, and then by the one goroutine that asks for others.
 func (s *service) takeList(version string, text []byte) error {
-	list, err := policy.ParseList(s.cfg.Instance, version, text)
+	list, err := m365.ParseList(s.cfg.Instance, version, text)
 	if err != nil {
 		return err
 	}
-	p, err := policy.NewFrom(list, s.cfg.Destinations)
+	p, err := m365.NewFrom(list, s.cfg.Destinations)
 	if err != nil {
 		return err
 	}
 	before := s.policy
 	s.policy = p
-	added, removed := policy.Difference(before, p)
+	added, removed := policy.Difference(before.Endpoints(), p.Endpoints())
 	s.log.Info("a list of Microsoft 365 endpoints is in force", "version", version, "endpoints", len(p.Endpoints()),
 		"added", strings.Join(added, " "), "removed", strings.Join(removed, " "))
 	if s.proxy == nil {
 		return nil // a saved list: the rest was said when it was new
 	}
 	s.proxy.SetPolicy(p)
-	s.warnLeft(list)
+	s.warnOmissions(list)
 	s.warnUncovered(slices.DeleteFunc(uncovered(p, s.ca), func(domain string) bool {
 		return slices.Contains(before.Domains(), domain)
 	}))
 	return nil
 }
 
-// warnLeft names the hosts that are new and not allowed.
-func (s *service) warnLeft(list policy.List) {
+// warnOmissions names the hosts that are new and not allowed.
+func (s *service) warnOmissions(list m365.List) {
 	lines := 0
-	for _, left := range list.Left() {
-		if left.Known {
+	for _, omission := range list.Omissions() {
+		if omission.Known {
 			continue
 		}
-		if lines++; lines > maxLeftLines {
+		if lines++; lines > maxOmissionLines {
 			s.log.Warn("more hosts of the list of Microsoft 365 endpoints are left out", "version", list.Version())
 			return
 		}
-		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", left.Host, "row", left.Row, "cause", left.Why,
+		s.log.Warn("a host of the list of Microsoft 365 endpoints is left out", "host", omission.Host, "row", omission.Row, "cause", omission.Why,
 			"remedy", "if clients need it and you know who runs it, add it with its port to "+settings.Prefix+"DESTINATIONS")
 	}
 }

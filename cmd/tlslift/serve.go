@@ -21,10 +21,9 @@ import (
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/endpoints"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/origdst"
-	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -78,14 +77,14 @@ type service struct {
 	cfg *settings.Config
 	log *slog.Logger
 	// policy is the one in force. Once the service runs, only refresher uses it.
-	policy *policy.Policy
+	policy *m365.Policy
 	// upstream is for connections to destinations, and to the web service of lists.
 	upstream upstream.Config
 	ca       *localca.CA
 	proxy    *proxy.Server
 	admin    *http.Server
 	// refresher is nil when M365_REFRESH is off.
-	refresher *endpoints.Refresher
+	refresher *m365.Refresher
 	inventory *inventory.Inventory
 	// list is what the status page says of the list in force.
 	list atomic.Pointer[statuspage.Endpoints]

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -88,7 +90,7 @@ func TestPACLeadsOnlyMicrosoft365ToTLSLift(t *testing.T) {
 // every pattern.
 func TestPACAgreesWithThePolicy(t *testing.T) {
 	t.Parallel()
-	allowed, err := policy.New("", nil)
+	allowed, err := m365.New("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +113,7 @@ func TestPACAgreesWithThePolicy(t *testing.T) {
 	passed := 0
 	for i, said := range ways(t, page(t, newSite(t, o), "/proxy.pac"), urls) {
 		_, err := allowed.Check(hosts[i], 443)
-		if wrong, ok := errors.AsType[*policy.Error](err); ok && wrong.Kind == policy.Invalid {
+		if wrong, ok := errors.AsType[*policy.Error](err); ok && wrong.Reason == record.ReasonDestinationInvalid {
 			continue // no name that a browser would ask for
 		}
 		if (said == "DIRECT") != (err != nil) {

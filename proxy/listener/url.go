@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A URL is one listener as the operator writes it, as in
@@ -120,7 +121,7 @@ func (l URL) Check(p *policy.Policy) error {
 	// The port is the client's, so that any port on which the host is allowed will do.
 	_, err := p.Check(l.SNI, DefaultTLSPort)
 	var refusal *policy.Error
-	if errors.As(err, &refusal) && refusal.Kind != policy.PortNotAllowed {
+	if errors.As(err, &refusal) && refusal.Reason != record.ReasonPortNotAllowed {
 		return fmt.Errorf("sni=%s: %w", l.SNI, err)
 	}
 	return nil

@@ -3,6 +3,5 @@
 // which addresses no public service has (Special, SpecialPrefix), and how text
 // is made safe for logs, pages and terminals (Text, Lines, Cut).
 //
-// It looks nothing up, and it knows nothing of Microsoft 365 or of what is
-// allowed.
+// It looks nothing up, and decides nothing about what is allowed.
 package netname

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Destination is a host and a port in the one form that is compared, dialled
@@ -35,7 +36,7 @@ func ParseDestination(hostport string) (Destination, error) {
 
 func parseDestination(hostport string) (Destination, *Error) {
 	if netname.IsAddress(hostport) {
-		return Destination{}, &Error{Kind: IsAddress}
+		return Destination{}, &Error{Reason: record.ReasonDestinationIsAddress}
 	}
 	host, number, err := net.SplitHostPort(hostport)
 	if err != nil {
@@ -58,7 +59,7 @@ func parseDestination(hostport string) (Destination, *Error) {
 }
 
 func invalid(detail string) *Error {
-	return &Error{Kind: Invalid, Detail: detail}
+	return &Error{Reason: record.ReasonDestinationInvalid, Detail: detail}
 }
 
 // parsePort accepts what RFC 3986 section 3.2.3 calls digits, but no leading
@@ -78,7 +79,7 @@ func normalise(host string) (string, *Error) {
 	case err == nil:
 		return name, nil
 	case errors.Is(err, netname.ErrAddress):
-		return "", &Error{Kind: IsAddress}
+		return "", &Error{Reason: record.ReasonDestinationIsAddress}
 	}
 	return "", invalid(err.Error())
 }

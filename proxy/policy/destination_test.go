@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// kindOf returns the kind of a refusal; any other error fails the test.
-func kindOf(t *testing.T, err error) policy.Kind {
+// reasonOf returns the reason of a refusal; any other error fails the test.
+func reasonOf(t *testing.T, err error) record.Reason {
 	t.Helper()
 	var refusal *policy.Error
 	if !errors.As(err, &refusal) {
 		t.Fatalf("error is %T (%v), want *policy.Error", err, err)
 	}
-	return refusal.Kind
+	return refusal.Reason
 }
 
 func TestParseDestination(t *testing.T) {
@@ -55,16 +56,16 @@ func TestParseDestinationRefuses(t *testing.T) {
 	t.Parallel()
 	label63 := strings.Repeat("a", 63)
 	for _, c := range []struct {
-		want  policy.Kind
+		want  record.Reason
 		asked []string
 	}{
-		{policy.IsAddress, []string{
+		{record.ReasonDestinationIsAddress, []string{
 			"127.0.0.1:443", "127.0.0.1.:443", "127.1:443", "2130706433:443", "0x7f000001:443", "0x7f.1:443",
 			"0X7F.0.0.0X1:443", "0177.0.0.1:443", "1.2.3.4.5:443", "256.256.256.256:443", "0x:443", "a.b.1:443",
 			"[::1]:443", "[::ffff:127.0.0.1]:443", "[fe80::1%eth0]:443", "[2001:db8::1]:443", "::1", "[::1]",
 			"2001:db8::1", "127.0.0.1", "１２７.0.0.1:443", "127。0。0。1:443",
 		}},
-		{policy.Invalid, []string{
+		{record.ReasonDestinationInvalid, []string{
 			"", ":", ":443", ".:443", "..:443", "outlook.office365.com", "outlook.office365.com:",
 			"outlook.office365.com..:443", ".office365.com:443", "outlook..office365.com:443", "。:443",
 			"a:b:443", "outlook.office365.com:443:443", "[outlook.office365.com]:443", "[]:443", "[::1:443",
@@ -88,8 +89,8 @@ func TestParseDestinationRefuses(t *testing.T) {
 				t.Errorf("ParseDestination(%.80q) = %v, want an error", asked, d)
 				continue
 			}
-			if kind := kindOf(t, err); kind != c.want || d != (policy.Destination{}) {
-				t.Errorf("ParseDestination(%.80q) = %v, kind %v (%v); want kind %v", asked, d, kind, err, c.want)
+			if kind := reasonOf(t, err); kind != c.want || d != (policy.Destination{}) {
+				t.Errorf("ParseDestination(%.80q) = %v, %q (%v); want %q", asked, d, kind, err, c.want)
 			}
 		}
 	}
@@ -127,7 +128,7 @@ func FuzzParseDestination(f *testing.F) {
 	f.Fuzz(func(t *testing.T, asked string) {
 		d, err := policy.ParseDestination(asked)
 		if err != nil {
-			kindOf(t, err)
+			reasonOf(t, err)
 			if len(err.Error()) > 4*1024 {
 				t.Fatalf("the error has %d bytes", len(err.Error()))
 			}

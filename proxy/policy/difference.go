@@ -9,21 +9,20 @@ import (
 // of a log.
 const maxDifference = 50
 
-// Difference returns the endpoints that only one of two policies has, sorted,
-// as pattern:ports. Of more than 50 the last element says how many are left
-// out.
-func Difference(from, to *Policy) (added, removed []string) {
+// Difference returns the endpoints that only one of two sets has, sorted, as
+// pattern:ports. Of more than 50 the last element says how many are omitted.
+func Difference(from, to []Endpoint) (added, removed []string) {
 	return missing(to, from), missing(from, to)
 }
 
-// missing returns the endpoints of p that other lacks.
-func missing(p, other *Policy) []string {
-	has := make(map[string]bool, len(other.endpoints))
-	for _, e := range other.endpoints {
+// missing returns the endpoints of one set that the other does not have.
+func missing(of, other []Endpoint) []string {
+	has := make(map[string]bool, len(other))
+	for _, e := range other {
 		has[e.String()] = true
 	}
 	var all []string
-	for _, e := range p.endpoints {
+	for _, e := range of {
 		if s := e.String(); !has[s] {
 			has[s] = true
 			all = append(all, s)

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// operator is the source of endpoints that are not in the table.
-const operator = "operator"
+// Operator is the source of the endpoints that ParseEndpoint returns.
+const Operator = "operator"
 
 // An Endpoint is one allowed host pattern with its ports. The zero value
 // allows nothing, and New refuses it.
 type Endpoint struct {
-	pattern pattern
-	ports   ports
+	pattern Pattern
+	ports   Ports
 	source  string
 }
 
@@ -24,20 +24,27 @@ func (e Endpoint) Pattern() string { return e.pattern.String() }
 // Ports returns the ports, sorted: numbers and ranges, comma-separated.
 func (e Endpoint) Ports() string { return e.ports.String() }
 
-// HasPort says whether a port is among them.
-func (e Endpoint) HasPort(port uint16) bool { return e.ports.contain(port) }
+// HasPort reports whether a port is among them.
+func (e Endpoint) HasPort(port uint16) bool { return e.ports.Contain(port) }
+
+// Domain returns the literal domain that the pattern ends with; all of a pattern
+// without a *.
+func (e Endpoint) Domain() string { return e.pattern.domain }
+
+// IsExact reports whether the pattern has no *.
+func (e Endpoint) IsExact() bool { return e.pattern.IsExact() }
 
 // PortsOf returns the ports of all of the endpoints, as Ports does.
 func PortsOf(endpoints []Endpoint) string {
-	var all ports
+	var all Ports
 	for _, e := range endpoints {
 		all = append(all, e.ports...)
 	}
 	return all.sorted().String()
 }
 
-// Source returns where the endpoint comes from: "row 10, Exchange",
-// "supplement, Exchange" or "operator".
+// Source returns where the endpoint comes from: Operator, or what NewEndpoint was
+// given.
 func (e Endpoint) Source() string { return e.source }
 
 // String returns pattern:ports.
@@ -58,20 +65,22 @@ func parseEndpoint(s string) (Endpoint, error) {
 	i := strings.LastIndexByte(s, ':')
 	if _, err := netip.ParseAddr(s); err == nil || i < 0 {
 		// Without a port, an address is still the more telling complaint.
-		if _, err := parsePattern(s); err != nil {
+		if _, err := ParsePattern(s); err != nil {
 			return Endpoint{}, err
 		}
 		return Endpoint{}, errors.New("a port is missing: write host:port")
 	}
-	return newEndpoint(s[:i], s[i+1:], operator)
+	return NewEndpoint(s[:i], s[i+1:], Operator)
 }
 
-func newEndpoint(host, list, source string) (Endpoint, error) {
-	p, err := parsePattern(host)
+// NewEndpoint returns an endpoint of a host pattern and a list of ports, as
+// ParsePattern and ParsePorts read them, that comes from source.
+func NewEndpoint(host, list, source string) (Endpoint, error) {
+	p, err := ParsePattern(host)
 	if err != nil {
 		return Endpoint{}, err
 	}
-	allowed, err := parsePorts(list)
+	allowed, err := ParsePorts(list)
 	if err != nil {
 		return Endpoint{}, err
 	}

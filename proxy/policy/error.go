@@ -4,22 +4,15 @@ import (
 	"fmt"
 
 	"github.com/tlslift/tlslift/proxy/netname"
-)
-
-// A Kind says why a destination is not allowed. The set is closed.
-type Kind int
-
-// The kinds.
-const (
-	Invalid        Kind = iota // not a host name with a port
-	IsAddress                  // an IP address in any notation
-	HostNotAllowed             // no pattern matches the host
-	PortNotAllowed             // a pattern matches the host, on other ports
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An Error is the refusal of a destination.
 type Error struct {
-	Kind Kind
+	// Reason is one of ReasonDestinationInvalid, ReasonDestinationIsAddress,
+	// ReasonDestinationNotAllowed (no pattern matches the host) and
+	// ReasonPortNotAllowed (a pattern matches the host, on other ports).
+	Reason record.Reason
 	// Asked is the destination as the client gave it, shortened, and without
 	// what stood before an @, which may be a password.
 	Asked string
@@ -30,12 +23,12 @@ type Error struct {
 
 // Error says what was asked for and why it was refused.
 func (e *Error) Error() string {
-	switch e.Kind {
-	case IsAddress:
+	switch e.Reason {
+	case record.ReasonDestinationIsAddress:
 		return fmt.Sprintf("destination %q is an IP address: destinations are allowed by host name", e.Asked)
-	case HostNotAllowed:
+	case record.ReasonDestinationNotAllowed:
 		return fmt.Sprintf("destination %q is not allowed: %s", e.Asked, e.Detail)
-	case PortNotAllowed:
+	case record.ReasonPortNotAllowed:
 		return fmt.Sprintf("destination %q is not allowed: the host's allowed ports are %s", e.Asked, e.Detail)
 	default:
 		return fmt.Sprintf("destination %q is not valid: %s", e.Asked, e.Detail)

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A pattern matches host names. It is cut into a domain, which is literal, and
+// A Pattern matches host names. It is cut into a domain, which is literal, and
 // what the part of the host before that domain must be.
-type pattern struct {
+type Pattern struct {
 	form   form
 	domain string // exact: the whole host
 	part   string // suffix: end of the label; inside: the labels before the *, with their dot
@@ -29,27 +31,27 @@ const (
 	starMisplaced = "a * may only stand once, first in the pattern or for one whole label"
 )
 
-// parsePattern reads one host pattern.
-func parsePattern(s string) (pattern, error) {
+// ParsePattern reads one host pattern.
+func ParsePattern(s string) (Pattern, error) {
 	before, after, wild := strings.Cut(s, "*")
 	if !wild {
 		host, err := literal(s)
-		return pattern{form: exact, domain: host}, err
+		return Pattern{form: exact, domain: host}, err
 	}
 	tail, rest, _ := strings.Cut(after, ".")
 	head, whole := strings.CutSuffix(before, ".")
 	if strings.Contains(after, "*") || (before != "" && (!whole || tail != "")) {
-		return pattern{}, errors.New(starMisplaced)
+		return Pattern{}, errors.New(starMisplaced)
 	}
 	if rest == "" {
-		return pattern{}, errors.New(tooWide)
+		return Pattern{}, errors.New(tooWide)
 	}
 	domain, err := literal(rest)
 	if err != nil {
-		return pattern{}, err
+		return Pattern{}, err
 	}
 	if !strings.Contains(domain, ".") {
-		return pattern{}, errors.New(tooWide)
+		return Pattern{}, errors.New(tooWide)
 	}
 	switch {
 	case before != "":
@@ -57,29 +59,29 @@ func parsePattern(s string) (pattern, error) {
 	case tail != "":
 		return suffixPattern(tail, domain)
 	}
-	return pattern{form: below, domain: domain}, nil
+	return Pattern{form: below, domain: domain}, nil
 }
 
-func insidePattern(head, domain string) (pattern, error) {
+func insidePattern(head, domain string) (Pattern, error) {
 	name, err := literal(head + "." + domain)
 	if err != nil {
-		return pattern{}, err
+		return Pattern{}, err
 	}
-	return pattern{form: inside, domain: domain, part: strings.TrimSuffix(name, domain)}, nil
+	return Pattern{form: inside, domain: domain, part: strings.TrimSuffix(name, domain)}, nil
 }
 
 // suffixPattern checks tail as the end of a label, which unlike a whole one
 // may begin with a hyphen.
-func suffixPattern(tail, domain string) (pattern, error) {
+func suffixPattern(tail, domain string) (Pattern, error) {
 	name, err := literal("a" + tail + "." + domain)
 	if err != nil {
-		return pattern{}, err
+		return Pattern{}, err
 	}
 	part, ok := strings.CutPrefix(strings.TrimSuffix(name, "."+domain), "a")
 	if !ok || strings.Contains(part, ".") {
-		return pattern{}, errors.New("what follows a * in its label must be plain ASCII")
+		return Pattern{}, errors.New("what follows a * in its label must be plain ASCII")
 	}
-	return pattern{form: suffix, domain: domain, part: part}, nil
+	return Pattern{form: suffix, domain: domain, part: part}, nil
 }
 
 // literal normalises the part of a pattern that has no *.
@@ -88,7 +90,7 @@ func literal(s string) (string, error) {
 	switch {
 	case fault == nil:
 		return name, nil
-	case fault.Kind == IsAddress:
+	case fault.Reason == record.ReasonDestinationIsAddress:
 		return "", fmt.Errorf("%q is an IP address: allow the host by its name, "+
 			"and map the name to an address with TLSLIFT_CONNECT_TO", s)
 	default:
@@ -96,10 +98,17 @@ func literal(s string) (string, error) {
 	}
 }
 
+// Domain returns the literal domain that the pattern ends with; all of a pattern
+// without a *.
+func (p Pattern) Domain() string { return p.domain }
+
+// IsExact reports whether the pattern has no *.
+func (p Pattern) IsExact() bool { return p.form == exact }
+
 // matches reports whether the pattern matches the host whose part before
 // p.domain and its dot is rest; rest is empty if the host is p.domain. No label
 // of rest is empty: the host is normalised.
-func (p pattern) matches(rest string) bool {
+func (p Pattern) matches(rest string) bool {
 	switch p.form {
 	case exact:
 		return rest == ""
@@ -113,8 +122,8 @@ func (p pattern) matches(rest string) bool {
 	}
 }
 
-// String returns the pattern as parsePattern reads it.
-func (p pattern) String() string {
+// String returns the pattern as ParsePattern reads it.
+func (p Pattern) String() string {
 	switch p.form {
 	case exact:
 		return p.domain

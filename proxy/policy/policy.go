@@ -5,39 +5,22 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Policy is the set of destinations that tlslift may reach. It does not
 // change, and may be used by many goroutines at once.
 type Policy struct {
-	instance  Instance
-	list      List
+	list      string
 	endpoints []Endpoint
-	ranges    []Range
 	byDomain  map[string][]Endpoint // by the literal domain of the pattern
 }
 
-// New returns the policy that allows the built-in list of an instance and extra.
-func New(instance Instance, extra []Endpoint) (*Policy, error) {
-	list, err := BuiltIn(instance)
-	if err != nil {
-		return nil, err
-	}
-	return NewFrom(list, extra)
-}
-
-// NewFrom returns the policy that allows what is in a list, and extra.
-func NewFrom(list List, extra []Endpoint) (*Policy, error) {
-	if len(list.rows) == 0 {
-		return nil, errors.New("the list of endpoints is empty")
-	}
-	p := &Policy{instance: list.instance, list: list, byDomain: make(map[string][]Endpoint)}
-	for _, r := range list.rows {
-		if err := p.add(r); err != nil {
-			return nil, err
-		}
-	}
-	p.endpoints = append(p.endpoints, extra...)
+// New returns the policy that allows some endpoints and nothing else. A refusal
+// says that the host is not in list, as in "the list of the company".
+func New(list string, endpoints []Endpoint) (*Policy, error) {
+	p := &Policy{list: list, endpoints: slices.Clone(endpoints), byDomain: make(map[string][]Endpoint)}
 	for _, e := range p.endpoints {
 		if e.pattern.domain == "" {
 			return nil, errors.New("an endpoint is empty")
@@ -47,12 +30,8 @@ func NewFrom(list List, extra []Endpoint) (*Policy, error) {
 	return p, nil
 }
 
-// Endpoints returns what is allowed: the table's endpoints in its order, then
-// the operator's.
+// Endpoints returns what is allowed, in the order in which New was given it.
 func (p *Policy) Endpoints() []Endpoint { return slices.Clone(p.endpoints) }
-
-// List returns the list that the policy was made from.
-func (p *Policy) List() List { return p.list }
 
 // Matches returns the endpoints whose pattern matches a host, on whatever
 // port, the most specific first. The error is an *Error: host is not the name
@@ -89,22 +68,21 @@ func (p *Policy) Check(host string, port uint16) (Destination, error) {
 func (p *Policy) allows(d Destination) bool {
 	found := false
 	p.eachMatch(d.Host, func(e Endpoint) {
-		found = found || e.ports.contain(d.Port)
+		found = found || e.ports.Contain(d.Port)
 	})
 	return found
 }
 
 // refusal says why d, which is not allowed, is not.
 func (p *Policy) refusal(d Destination) *Error {
-	var others ports
+	var others Ports
 	p.eachMatch(d.Host, func(e Endpoint) {
 		others = append(others, e.ports...)
 	})
 	if len(others) == 0 {
-		return &Error{Kind: HostNotAllowed, Detail: fmt.Sprintf(
-			"the host is not in the list of Microsoft 365 (%s) and was not added to it", p.instance)}
+		return &Error{Reason: record.ReasonDestinationNotAllowed, Detail: fmt.Sprintf("the host is not in %s and was not added to it", p.list)}
 	}
-	return &Error{Kind: PortNotAllowed, Detail: others.sorted().String()}
+	return &Error{Reason: record.ReasonPortNotAllowed, Detail: others.sorted().String()}
 }
 
 // eachMatch calls do for the endpoints whose pattern matches host: it looks up

@@ -2,34 +2,35 @@ package policy_test
 
 import (
 	"errors"
-	"strings"
+	"slices"
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-func newPolicy(t testing.TB, instance policy.Instance, extra ...string) *policy.Policy {
+func newPolicy(t testing.TB, allowed ...string) *policy.Policy {
 	t.Helper()
 	var endpoints []policy.Endpoint
-	for _, s := range extra {
+	for _, s := range allowed {
 		e, err := policy.ParseEndpoint(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		endpoints = append(endpoints, e)
 	}
-	p, err := policy.New(instance, endpoints)
+	p, err := policy.New("the list of the test", endpoints)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// allowed is not a kind of refusal.
-const allowed policy.Kind = -1
+// allowed is no reason to refuse.
+const allowed record.Reason = ""
 
-// verdict is the kind with which p refuses hostport, or allowed.
-func verdict(t *testing.T, p *policy.Policy, hostport string) policy.Kind {
+// verdict returns the reason for which p refuses hostport, or allowed.
+func verdict(t *testing.T, p *policy.Policy, hostport string) record.Reason {
 	t.Helper()
 	want, err := policy.ParseDestination(hostport)
 	if err != nil {
@@ -37,7 +38,7 @@ func verdict(t *testing.T, p *policy.Policy, hostport string) policy.Kind {
 	}
 	d, err := p.Check(want.Host, want.Port)
 	if err != nil {
-		return kindOf(t, err)
+		return reasonOf(t, err)
 	}
 	if d != want {
 		t.Errorf("Check(%s) allows %v", hostport, d)
@@ -47,10 +48,10 @@ func verdict(t *testing.T, p *policy.Policy, hostport string) policy.Kind {
 
 func TestCheckPatterns(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.China, "exact.test.example:443", "*.wild.example:443-445", "*cdn.glob.example:443",
+	p := newPolicy(t, "exact.test.example:443", "*.wild.example:443-445", "*cdn.glob.example:443",
 		"auto.*.mid.example:443", "a.b.*.mid.example:25", "both.wild.example:25", "bücher.example:443", "host:25")
 	for _, c := range []struct {
-		want  policy.Kind
+		want  record.Reason
 		hosts []string
 	}{
 		{allowed, []string{
@@ -59,11 +60,11 @@ func TestCheckPatterns(t *testing.T) {
 			"a.b.x.mid.example:25", "both.wild.example:25", "both.wild.example:444", "bücher.example:443",
 			"xn--bcher-kva.example:443", "host:25",
 		}},
-		{policy.PortNotAllowed, []string{
+		{record.ReasonPortNotAllowed, []string{
 			"exact.test.example:80", "a.wild.example:442", "a.wild.example:446", "auto.x.mid.example:25",
 			"both.wild.example:26", "cdn.glob.example:80",
 		}},
-		{policy.HostNotAllowed, []string{
+		{record.ReasonDestinationNotAllowed, []string{
 			"test.example:443", "a.exact.test.example:443", "xexact.test.example:443", "exact.test.example.org:443",
 			"wild.example:443", "xwild.example:443", "a.wild.example.evil.example:443", "cdn.a.glob.example:443",
 			"a.cdn.glob.example:443", "cdnx.glob.example:443", "glob.example:443", "cdn.glob.example.org:443",
@@ -74,81 +75,7 @@ func TestCheckPatterns(t *testing.T) {
 	} {
 		for _, host := range c.hosts {
 			if got := verdict(t, p, host); got != c.want {
-				t.Errorf("Check(%s) = kind %v, want %v", host, got, c.want)
-			}
-		}
-	}
-}
-
-func TestCheckInstances(t *testing.T) {
-	t.Parallel()
-	// own are destinations of one instance that no other allows.
-	own := map[policy.Instance][]string{
-		policy.Worldwide: {
-			"outlook.office365.com:443", "outlook.office365.com:993", "outlook.office365.com:143",
-			"smtp.office365.com:587", "smtp.office365.com:25", "smtp.office365.com:80", "outlook.cloud.microsoft:443",
-			"contoso-com.mail.protection.outlook.com:25", "contoso-com.v-v1.mx.microsoft:25",
-			"smtp.hve.mx.microsoft:587", "smtp-hve.office365.com:587", "smtp-legacy.office365.com:587",
-			"login.microsoftonline.com:443", "graph.microsoft.com:443", "contoso.sharepoint.com:443",
-			"site-cdn.onenote.net:443", "evil-outlook.office365.com:443", "teams.microsoft.com:443",
-			"crl3.digicert.com:80", "ocsp.digicert.com:80", "www.microsoft.com:80", "autodiscover-s.outlook.com:443",
-		},
-		policy.GCCHigh: {
-			"outlook.office365.us:587", "outlook.office365.us:25", "outlook.office365.us:143",
-			"graph.microsoft.us:443", "contoso.sharepoint.us:443", "scc.office365.us:25",
-		},
-		policy.DoD: {
-			"outlook-dod.office365.us:587", "webmail.apps.mil:993", "webmail.apps.mil:443",
-			"contoso.protection.apps.mil:25", "dod-graph.microsoft.us:443", "contoso.sharepoint-mil.us:443",
-		},
-		policy.China: {
-			"partner.outlook.cn:443", "smtp.partner.outlook.cn:587", "contoso.protection.partner.outlook.cn:25",
-			"login.partner.microsoftonline.cn:443", "microsoftgraph.chinacloudapi.cn:443", "contoso.sharepoint.cn:443",
-		},
-	}
-	// shared is allowed by all instances but China.
-	shared := []string{"autodiscover.contoso.onmicrosoft.com:443", "autodiscover.contoso.onmicrosoft.com:80"}
-	for _, instance := range policy.Instances() {
-		p := newPolicy(t, instance)
-		for of, hosts := range own {
-			for _, host := range hosts {
-				if got := verdict(t, p, host); (got == allowed) != (of == instance) {
-					t.Errorf("%s: Check(%s) = kind %v, but the host is of %s", instance, host, got, of)
-				}
-			}
-		}
-		for _, host := range shared {
-			if got := verdict(t, p, host); (got == allowed) != (instance != policy.China) {
-				t.Errorf("%s: Check(%s) = kind %v", instance, host, got)
-			}
-		}
-	}
-}
-
-func TestCheckRefusesWorldwide(t *testing.T) {
-	t.Parallel()
-	p := newPolicy(t, "")
-	for _, c := range []struct {
-		want  policy.Kind
-		hosts []string
-	}{
-		{policy.PortNotAllowed, []string{
-			"evilsmtp.office365.com:587", "smtp.office365.com:465", "outlook.office365.com:22",
-			"contoso.mail.protection.outlook.com:587", "www.microsoft.com:443", "crl3.digicert.com:443",
-			"smtp-hve.office365.com:25", "aka.ms:80",
-		}},
-		{policy.HostNotAllowed, []string{
-			"outlook.office365.com.evil.example:443", "office365.com:443", "notoffice365.com:443",
-			"outlook.office365.co:443", "contoso.onmicrosoft.com:443", "autodiscover.a.b.onmicrosoft.com:443",
-			"spoprod-a.akamaihd.net:443", "platform.linkedin.com:443", "www.bing.com:443", "c.bing.com:443",
-			"c.live.com:443", "login.live.com:443", "storage.live.com:443", "anything.microsoft.com:443",
-			"crl.identrust.com:80", "www.digicert.com:80", "evil.azureedge.net:443", "az1.vo.msecnd.net:443",
-			"evil.example:443", "localhost:443", "169-254-169-254.example:80", "metadata.google.internal:80",
-		}},
-	} {
-		for _, host := range c.hosts {
-			if got := verdict(t, p, host); got != c.want {
-				t.Errorf("Check(%s) = kind %v, want %v", host, got, c.want)
+				t.Errorf("Check(%s) = %q, want %v", host, got, c.want)
 			}
 		}
 	}
@@ -158,116 +85,74 @@ func TestCheckRefusesWorldwide(t *testing.T) {
 // such as a server name in a ClientHello.
 func TestCheckNormalises(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.Worldwide)
+	p := newPolicy(t, "smtp.office365.com:587")
 	want := policy.Destination{Host: "smtp.office365.com", Port: 587}
 	for _, host := range []string{"smtp.office365.com", "SMTP.Office365.com.", "smtp。office365。com"} {
 		if d, err := p.Check(host, 587); err != nil || d != want {
 			t.Errorf("Check(%q) = %v, %v; want %v", host, d, err, want)
 		}
 	}
-	for host, want := range map[string]policy.Kind{
-		"": policy.Invalid, ".": policy.Invalid, "a b": policy.Invalid, "smtp.office365.com\x00": policy.Invalid,
-		"127.0.0.1": policy.IsAddress, "::1": policy.IsAddress, "[::1]": policy.IsAddress, "::ffff:1.2.3.4": policy.IsAddress,
-		"0x7f.1": policy.IsAddress, "smtp.office365.com:587": policy.Invalid,
+	for host, want := range map[string]record.Reason{
+		"": record.ReasonDestinationInvalid, ".": record.ReasonDestinationInvalid, "a b": record.ReasonDestinationInvalid, "smtp.office365.com\x00": record.ReasonDestinationInvalid,
+		"127.0.0.1": record.ReasonDestinationIsAddress, "::1": record.ReasonDestinationIsAddress, "[::1]": record.ReasonDestinationIsAddress, "::ffff:1.2.3.4": record.ReasonDestinationIsAddress,
+		"0x7f.1": record.ReasonDestinationIsAddress, "smtp.office365.com:587": record.ReasonDestinationInvalid,
 	} {
 		d, err := p.Check(host, 587)
-		if err == nil || kindOf(t, err) != want || d != (policy.Destination{}) {
-			t.Errorf("Check(%q) = %v, %v; want kind %v", host, d, err, want)
+		if err == nil || reasonOf(t, err) != want || d != (policy.Destination{}) {
+			t.Errorf("Check(%q) = %v, %v; want %q", host, d, err, want)
 		}
 	}
-	if _, err := p.Check("smtp.office365.com", 0); err == nil || kindOf(t, err) != policy.Invalid {
-		t.Errorf("Check with port 0: %v, want kind Invalid", err)
+	if _, err := p.Check("smtp.office365.com", 0); err == nil || reasonOf(t, err) != record.ReasonDestinationInvalid {
+		t.Errorf("Check with port 0: %v, want destination_invalid", err)
 	}
 }
 
 func TestCheckErrorText(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.Worldwide, "smtp.office365.com:2525-2526",
-		"smtp.office365.com:2526-2530", "smtp.office365.com:2527", "*.office365.com:443")
-	for hostport, want := range map[string]string{
-		"smtp.office365.com:465": `destination "smtp.office365.com:465" is not allowed: ` +
-			`the host's allowed ports are 25,80,143,443,587,993,995,2525-2530`,
-		"evil.example:443": `destination "evil.example:443" is not allowed: ` +
-			`the host is not in the list of Microsoft 365 (worldwide) and was not added to it`,
+	p := newPolicy(t, "host.example:2525-2526", "host.example:2526-2530", "host.example:25", "*.b.example:443")
+	for _, c := range []struct {
+		host string
+		port uint16
+		want string
+	}{
+		{"host.example", 465, `destination "host.example:465" is not allowed: the host's allowed ports are 25,2525-2530`},
+		{"evil.test", 443, `destination "evil.test:443" is not allowed: the host is not in the list of the test and was not added to it`},
 	} {
-		d, err := policy.ParseDestination(hostport)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = p.Check(d.Host, d.Port)
+		_, err := p.Check(c.host, c.port)
 		var refusal *policy.Error
-		if !errors.As(err, &refusal) || refusal.Error() != want || refusal.Asked != hostport {
-			t.Errorf("Check(%s): %v\nwant %s", hostport, err, want)
+		if !errors.As(err, &refusal) || refusal.Error() != c.want {
+			t.Errorf("Check(%s, %d): %v\nwant %s", c.host, c.port, err, c.want)
 		}
 	}
 }
 
-func TestCheckDoesNotAllocate(t *testing.T) {
-	p := newPolicy(t, policy.Worldwide)
-	for _, host := range []string{"smtp.office365.com", "contoso.sharepoint.com"} {
-		if n := testing.AllocsPerRun(100, func() { _, _ = p.Check(host, 443) }); n != 0 {
-			t.Errorf("Check(%s) allocates %v times", host, n)
-		}
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
+func TestNewRefusesAnEmptyEndpoint(t *testing.T) {
 	t.Parallel()
-	if _, err := policy.New("germany", nil); err == nil || !strings.Contains(err.Error(), "gcchigh") {
-		t.Errorf("New(germany): %v, want an error that lists the instances", err)
-	}
-	if _, err := policy.New(policy.Worldwide, make([]policy.Endpoint, 1)); err == nil {
-		t.Error("New accepts an empty endpoint")
+	if _, err := policy.New("", make([]policy.Endpoint, 1)); err == nil {
+		t.Error("an empty endpoint is accepted")
 	}
 }
 
-func TestInstanceUnmarshalText(t *testing.T) {
+func TestPortsAll(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]policy.Instance{
-		"": policy.Worldwide, "worldwide": policy.Worldwide, "GCCHigh": policy.GCCHigh, "DoD": policy.DoD, "china": policy.China,
-	} {
-		var i policy.Instance
-		if err := i.UnmarshalText([]byte(text)); err != nil || i != want {
-			t.Errorf("UnmarshalText(%q) = %q, %v; want %q", text, i, err, want)
-		}
+	ports, err := policy.ParsePorts("587-588, 443,65534-65535")
+	if err != nil {
+		t.Fatal(err)
 	}
-	i := policy.China
-	err := i.UnmarshalText([]byte("moon"))
-	if err == nil || !strings.Contains(err.Error(), "worldwide, gcchigh, dod, china") || i != policy.China {
-		t.Errorf("UnmarshalText(moon) = %q, %v; want an error that lists the instances", i, err)
+	if got, want := slices.Collect(ports.All()), []uint16{443, 587, 588, 65534, 65535}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-func TestEndpointsAreTheCallers(t *testing.T) {
+func TestDomainsOfForms(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.Worldwide, "mail.example.com:25")
-	all := p.Endpoints()
-	last, first := all[len(all)-1], all[0]
-	if last.String() != "mail.example.com:25" || last.Source() != "operator" {
-		t.Errorf("the last endpoint is %v of %q", last, last.Source())
+	with := newPolicy(t, "exact.test.example:1", "*.wild.example:1", "a.wild.example:1",
+		"*cdn.glob.example:1", "auto.*.mid.example:1", "deep.auto.x.mid.example:1", "wildx.example:1", "com.example:1",
+		"notglob.example:1").Domains()
+	want := []string{
+		"com.example", "exact.test.example", "glob.example", "mid.example", "notglob.example", "wild.example", "wildx.example",
 	}
-	if first.Pattern() != "outlook.cloud.microsoft" || first.Ports() != "80,443" || first.Source() != "row 1, Exchange" {
-		t.Errorf("the first endpoint is %v of %q", first, first.Source())
-	}
-	all[0] = policy.Endpoint{}
-	if p.Endpoints()[0].Pattern() != first.Pattern() {
-		t.Error("a change of the returned endpoints changes the policy")
-	}
-}
-
-func BenchmarkCheck(b *testing.B) {
-	p := newPolicy(b, policy.Worldwide)
-	for _, c := range []struct{ name, host string }{
-		{"exact", "outlook.office365.com"},
-		{"wildcard", "contoso.sharepoint.com"},
-		{"upper case", "OUTLOOK.office365.com."},
-		{"refused", "a.b.c.d.e.evil.example"},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = p.Check(c.host, 443)
-			}
-		})
+	if !slices.Equal(with, want) {
+		t.Errorf("domains %v\nwant    %v", with, want)
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,13 +12,13 @@ import (
 // A span is a range of ports, both ends included.
 type span struct{ first, last uint16 }
 
-// ports are the allowed ports of a pattern.
-type ports []span
+// Ports are the allowed ports of a pattern.
+type Ports []span
 
-// parsePorts reads ports as Microsoft publishes them: numbers and ranges,
+// ParsePorts reads ports as Microsoft publishes them: numbers and ranges,
 // comma-separated, with or without spaces.
-func parsePorts(list string) (ports, error) {
-	var all ports
+func ParsePorts(list string) (Ports, error) {
+	var all Ports
 	for item := range strings.SplitSeq(list, ",") {
 		low, high, isRange := strings.Cut(strings.TrimSpace(item), "-")
 		if !isRange {
@@ -34,11 +35,11 @@ func parsePorts(list string) (ports, error) {
 }
 
 // sorted returns p in order, without overlaps.
-func (p ports) sorted() ports {
+func (p Ports) sorted() Ports {
 	in := slices.SortedFunc(slices.Values(p), func(a, b span) int {
 		return cmp.Compare(a.first, b.first)
 	})
-	var out ports
+	var out Ports
 	for _, s := range in {
 		if n := len(out); n > 0 && s.first <= out[n-1].last {
 			out[n-1].last = max(out[n-1].last, s.last)
@@ -49,7 +50,8 @@ func (p ports) sorted() ports {
 	return out
 }
 
-func (p ports) contain(port uint16) bool {
+// Contain reports whether a port is among them.
+func (p Ports) Contain(port uint16) bool {
 	for _, s := range p {
 		if s.first <= port && port <= s.last {
 			return true
@@ -58,8 +60,21 @@ func (p ports) contain(port uint16) bool {
 	return false
 }
 
-// String returns the ports as parsePorts reads them.
-func (p ports) String() string {
+// All returns the ports one by one.
+func (p Ports) All() iter.Seq[uint16] {
+	return func(yield func(uint16) bool) {
+		for _, s := range p {
+			for port := int(s.first); port <= int(s.last); port++ {
+				if !yield(uint16(port & 0xffff)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// String returns the ports as ParsePorts reads them.
+func (p Ports) String() string {
 	items := make([]string, 0, len(p))
 	for _, s := range p {
 		item := strconv.Itoa(int(s.first))

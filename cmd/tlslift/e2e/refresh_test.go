@@ -65,7 +65,7 @@ func startWebService(t *testing.T, p *pki) *webService {
 // listWith is the built-in list in the web service's form, with a row more.
 func listWith(t *testing.T, hosts ...string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "proxy", "policy", "m365.json"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "proxy", "m365", "m365.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

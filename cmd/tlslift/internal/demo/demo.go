@@ -24,6 +24,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -86,7 +87,7 @@ type demo struct {
 
 func newDemo(dir string, out io.Writer) (*demo, error) {
 	d := &demo{out: out, dir: dir, metrics: metrics.New(metrics.Options{}), closed: make(chan struct{}, 1000)}
-	allowed, err := policy.New(policy.Worldwide, nil)
+	allowed, err := m365.New(m365.Worldwide, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func newDemo(dir string, out io.Writer) (*demo, error) {
 }
 
 // stage makes the servers.
-func (d *demo) stage(allowed *policy.Policy) (err error) {
+func (d *demo) stage(allowed *m365.Policy) (err error) {
 	if d.web, err = d.fake.ServeHTTPS(fakem365.TLSOptions{}); err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func (d *demo) stage(allowed *policy.Policy) (err error) {
 	return err
 }
 
-func (d *demo) config(allowed *policy.Policy) proxy.Config {
+func (d *demo) config(allowed *m365.Policy) proxy.Config {
 	const anyPort = "127.0.0.1:0"
 	return proxy.Config{
 		Listeners: []listener.URL{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/spelling"
@@ -24,8 +25,8 @@ import (
 type Input struct {
 	Listeners    []listener.URL
 	ClientNets   []netip.Prefix
-	Mark         uint32         // of tlslift's own connections; 0: none
-	Policy       *policy.Policy // has the published addresses
+	Mark         uint32       // of tlslift's own connections; 0: none
+	Policy       *m365.Policy // has the published addresses
 	Destinations []policy.Endpoint
 }
 
@@ -38,7 +39,7 @@ type Ruleset struct {
 	TPROXY     bool // else REDIRECT
 	Local      bool
 	Interfaces []string // none: all but loopback
-	Instance   policy.Instance
+	Instance   m365.Instance
 	List       string   // where the published addresses come from
 	Operator   []string // destinations without published addresses
 	Bypass     bool     // by each of the listeners
@@ -103,7 +104,7 @@ func New(o Options, in Input) (*Ruleset, error) {
 }
 
 // listOrigin completes "the published addresses come from".
-func listOrigin(l policy.List) string {
+func listOrigin(l m365.List) string {
 	if l.Version() == "" {
 		return "the list built into tlslift"
 	}
@@ -128,7 +129,7 @@ func operatorsOwn(endpoints []policy.Endpoint) []string {
 }
 
 // chosen returns the ranges of the named areas; no name means all.
-func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
+func chosen(ranges []m365.Range, areas []string) ([]m365.Range, error) {
 	var known []string
 	for _, r := range ranges {
 		known = append(known, strings.ToLower(r.Area))
@@ -144,14 +145,14 @@ func chosen(ranges []policy.Range, areas []string) ([]policy.Range, error) {
 		}
 		return nil, fmt.Errorf("--service: %q is not a service area; %s", area, hint)
 	}
-	return slices.DeleteFunc(ranges, func(r policy.Range) bool {
+	return slices.DeleteFunc(ranges, func(r m365.Range) bool {
 		return len(areas) > 0 && !slices.Contains(areas, strings.ToLower(r.Area))
 	}), nil
 }
 
 // lead makes l the listener of the families that it accepts and that have none
 // yet.
-func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []policy.Range) error {
+func (r *Ruleset) lead(l listener.URL, clients []netip.Prefix, ranges []m365.Range) error {
 	to, port, err := r.target(l)
 	if err != nil {
 		return err
@@ -236,7 +237,7 @@ func portsOf(l listener.URL) []uint16 {
 // addressSets sorts the published addresses by area and port, and puts ports
 // with the same addresses together. A set of addresses for each group of ports
 // loads everywhere; one of addresses and ports needs Linux 5.6.
-func addressSets(ranges []policy.Range, ports []uint16, keep func(netip.Prefix) bool) []addressSet {
+func addressSets(ranges []m365.Range, ports []uint16, keep func(netip.Prefix) bool) []addressSet {
 	var sets []addressSet
 	for _, area := range areasOf(ranges) {
 		first := len(sets)
@@ -257,7 +258,7 @@ func addressSets(ranges []policy.Range, ports []uint16, keep func(netip.Prefix) 
 	return sets
 }
 
-func areasOf(ranges []policy.Range) []string {
+func areasOf(ranges []m365.Range) []string {
 	var areas []string
 	for _, r := range ranges {
 		areas = union(areas, []string{r.Area})
@@ -265,7 +266,7 @@ func areasOf(ranges []policy.Range) []string {
 	return areas
 }
 
-func publishedAt(ranges []policy.Range, area string, port uint16, keep func(netip.Prefix) bool) addressSet {
+func publishedAt(ranges []m365.Range, area string, port uint16, keep func(netip.Prefix) bool) addressSet {
 	set := addressSet{Area: area, Ports: []uint16{port}}
 	for _, r := range ranges {
 		if r.Area == area && r.HasPort(port) {

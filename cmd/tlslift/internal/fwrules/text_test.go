@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 var update = flag.Bool("update", false, "rewrite the files in testdata")
@@ -59,7 +59,7 @@ func textOf(t *testing.T, listen string, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	allowed, err := policy.New(cfg.Instance, cfg.Destinations)
+	allowed, err := m365.New(cfg.Instance, cfg.Destinations)
 	if err != nil {
 		t.Fatal(err)
 	}

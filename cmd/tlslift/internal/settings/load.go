@@ -9,7 +9,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/tlslift/tlslift/metrics/admin"
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 // Load returns all settings. Its error has a line for everything that is wrong.
@@ -75,13 +75,13 @@ func (c *Config) check() problems {
 // checkListeners finds listeners that lead to a destination that is not allowed. It needs
 // all of the settings.
 func (c *Config) checkListeners() problems {
-	allowed, err := policy.New(c.Instance, c.Destinations)
+	allowed, err := m365.New(c.Instance, c.Destinations)
 	if err != nil {
 		return problems{wrongSetting("DESTINATIONS", err)}
 	}
 	var wrong problems
 	for _, l := range c.Listen {
-		if err := l.Check(allowed); err != nil {
+		if err := l.Check(allowed.Policy); err != nil {
 			wrong = append(wrong, wrongSetting("LISTEN", fmt.Errorf("%s: %w; add it to %sDESTINATIONS", l, err, Prefix)))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -28,7 +29,7 @@ type Config struct {
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
 	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
 	StateDir         string                                  `env:"STATE_DIR"`
-	Instance         policy.Instance                         `env:"M365_INSTANCE"`
+	Instance         m365.Instance                           `env:"M365_INSTANCE"`
 	Refresh          truth                                   `env:"M365_REFRESH"`
 	ClientNets       networks                                `env:"CLIENT_NETS"`
 	TrustedProxies   networks                                `env:"TRUSTED_PROXIES"`

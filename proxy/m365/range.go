@@ -1,8 +1,10 @@
-package policy
+package m365
 
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // A Range is a row of the table with the addresses that are published for it.
@@ -14,15 +16,15 @@ type Range struct {
 	// Prefixes are the published addresses; at least one.
 	Prefixes []netip.Prefix
 
-	endpoints []Endpoint // the row's; they have the same ports
+	endpoints []policy.Endpoint // the row's; they have the same ports
 }
 
-// HasPort says whether the row allows a port.
+// HasPort reports whether the row allows a port.
 func (r Range) HasPort(port uint16) bool {
-	return slices.ContainsFunc(r.endpoints, func(e Endpoint) bool { return e.ports.contain(port) })
+	return slices.ContainsFunc(r.endpoints, func(e policy.Endpoint) bool { return e.HasPort(port) })
 }
 
-// Contains says whether an address is one of the published ones.
+// Contains reports whether an address is one of the published ones.
 func (r Range) Contains(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	return slices.ContainsFunc(r.Prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
@@ -36,24 +38,24 @@ func (p *Policy) Ranges() []Range { return slices.Clone(p.ranges) }
 // the mail servers or of the sign-in of the row whose published addresses
 // contain it. It returns false for addresses that are in no row, and for rows
 // in which each tenant has a name of its own.
-func (p *Policy) NameAt(addr netip.AddrPort) (Destination, bool) {
+func (p *Policy) NameAt(addr netip.AddrPort) (policy.Destination, bool) {
 	for _, r := range p.ranges {
 		if !r.HasPort(addr.Port()) || !r.Contains(addr.Addr()) {
 			continue
 		}
 		for _, host := range p.wellKnown(addr.Port()) {
 			if r.names(host) {
-				return Destination{host, addr.Port()}, true
+				return policy.Destination{Host: host, Port: addr.Port()}, true
 			}
 		}
 	}
-	return Destination{}, false
+	return policy.Destination{}, false
 }
 
-// names says whether a row is that of host. Some rows have only the names
+// names reports whether a row is that of host. Some rows have only the names
 // below one that a supplement has.
 func (r Range) names(host string) bool {
-	return slices.ContainsFunc(r.endpoints, func(e Endpoint) bool { return e.pattern.domain == host })
+	return slices.ContainsFunc(r.endpoints, func(e policy.Endpoint) bool { return e.Domain() == host })
 }
 
 // Names returns the exact host names that are allowed on a port: the best known
@@ -61,13 +63,13 @@ func (r Range) names(host string) bool {
 // belongs to several of them goes by the first.
 func (p *Policy) Names(port uint16) []string {
 	var own, others []string
-	for _, e := range p.endpoints {
+	for _, e := range p.Endpoints() {
 		switch {
-		case e.pattern.form != exact || !e.ports.contain(port):
-		case e.source == operator:
-			own = append(own, e.pattern.domain)
+		case !e.IsExact() || !e.HasPort(port):
+		case e.Source() == policy.Operator:
+			own = append(own, e.Domain())
 		default:
-			others = append(others, e.pattern.domain)
+			others = append(others, e.Domain())
 		}
 	}
 	all := slices.Concat(p.wellKnown(port), own, others)
@@ -89,10 +91,10 @@ var signIn = map[Instance]string{
 
 // wellKnown returns the best known hosts that are allowed on a port.
 func (p *Policy) wellKnown(port uint16) []string {
-	mail := mailHosts[p.instance]
-	hosts := []string{mail.reading, signIn[p.instance]}
+	mail := mailHosts[p.list.instance]
+	hosts := []string{mail.reading, signIn[p.list.instance]}
 	if port == submissionPort || port == smtpPort {
 		hosts = []string{mail.submission, mail.reading}
 	}
-	return slices.DeleteFunc(hosts, func(host string) bool { return !p.allows(Destination{host, port}) })
+	return slices.DeleteFunc(hosts, func(host string) bool { return !p.allows(host, port) })
 }

@@ -1,17 +1,17 @@
-package policy_test
+package m365_test
 
 import (
 	"net/netip"
 	"slices"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 func TestNameAt(t *testing.T) {
 	t.Parallel()
-	for instance, addresses := range map[policy.Instance]map[string]string{
-		policy.Worldwide: {
+	for instance, addresses := range map[m365.Instance]map[string]string{
+		m365.Worldwide: {
 			"52.96.1.2:587":               "smtp.office365.com:587",
 			"52.96.1.2:993":               "outlook.office365.com:993",
 			"52.96.1.2:143":               "outlook.office365.com:143",
@@ -32,9 +32,9 @@ func TestNameAt(t *testing.T) {
 			"[2603:1026::1%eth0]:443":     "outlook.office365.com:443",
 			"[2603:1056:fff:ffff::1]:993": "outlook.office365.com:993",
 		},
-		policy.GCCHigh: {"40.66.16.130:587": "outlook.office365.us:587", "40.66.16.130:443": "outlook.office365.us:443"},
-		policy.DoD:     {"40.66.24.1:587": "outlook-dod.office365.us:587", "40.66.24.1:443": "outlook-dod.office365.us:443"},
-		policy.China:   {"42.159.40.1:587": "partner.outlook.cn:587", "42.159.40.1:443": "partner.outlook.cn:443"},
+		m365.GCCHigh: {"40.66.16.130:587": "outlook.office365.us:587", "40.66.16.130:443": "outlook.office365.us:443"},
+		m365.DoD:     {"40.66.24.1:587": "outlook-dod.office365.us:587", "40.66.24.1:443": "outlook-dod.office365.us:443"},
+		m365.China:   {"42.159.40.1:587": "partner.outlook.cn:587", "42.159.40.1:443": "partner.outlook.cn:443"},
 	} {
 		p := newPolicy(t, instance)
 		for addr, want := range addresses {
@@ -51,10 +51,10 @@ func TestNameAt(t *testing.T) {
 
 func TestRanges(t *testing.T) {
 	t.Parallel()
-	for _, instance := range policy.Instances() {
+	for _, instance := range m365.Instances() {
 		ranges := newPolicy(t, instance).Ranges()
 		for _, port := range []uint16{25, 587, 443, 993} {
-			if !slices.ContainsFunc(ranges, func(r policy.Range) bool { return r.HasPort(port) && len(r.Prefixes) > 1 }) {
+			if !slices.ContainsFunc(ranges, func(r m365.Range) bool { return r.HasPort(port) && len(r.Prefixes) > 1 }) {
 				t.Errorf("%s: no range has port %d", instance, port)
 			}
 		}
@@ -70,7 +70,7 @@ func TestRanges(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.Worldwide, "mail.example.com:587", "*.example.com:587", "outlook.office365.com:587")
+	p := newPolicy(t, m365.Worldwide, "mail.example.com:587", "*.example.com:587", "outlook.office365.com:587")
 	names := p.Names(587)
 	want := []string{"smtp.office365.com", "outlook.office365.com", "mail.example.com", "smtp.hve.mx.microsoft", "smtp-hve.office365.com", "smtp-legacy.office365.com"}
 	if !slices.Equal(names, want) {

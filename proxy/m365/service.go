@@ -1,4 +1,4 @@
-package endpoints
+package m365
 
 import (
 	"context"
@@ -16,16 +16,22 @@ import (
 )
 
 const (
-	service = "https://endpoints.office.com"
-	timeout = 30 * time.Second // of one request with its answer
-	maxList = 4 << 20
-	// maxShown bounds what an error repeats of an answer.
-	maxShown = 20
+	serviceURL     = "https://endpoints.office.com"
+	requestTimeout = 30 * time.Second // of one request with its answer
 	// maxVersion is far above the 60 bytes that the service sends.
 	maxVersion = 64 << 10
 	// maxAhead is twice as long as Microsoft publishes changes ahead.
 	maxAhead = 60 * 24 * time.Hour
 )
+
+// serviceName returns the service's name of an instance.
+func serviceName(i Instance) (string, error) {
+	name, ok := map[Instance]string{Worldwide: "Worldwide", GCCHigh: "USGovGCCHigh", DoD: "USGovDoD", China: "China"}[Instance(i.String())]
+	if !ok {
+		return "", unknownInstance(i.String())
+	}
+	return name, nil
+}
 
 // A throttled is the wish of the service to be asked less.
 type throttled struct {
@@ -47,9 +53,9 @@ func (r *Refresher) latest(ctx context.Context) (string, error) {
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return "", fmt.Errorf("reading the version: %w", err)
 	}
-	if !strings.EqualFold(answer.Instance, r.cfg.Instance) || !isVersion(answer.Latest) {
+	if !strings.EqualFold(answer.Instance, r.name) || !isVersion(answer.Latest) {
 		return "", fmt.Errorf("reading the version: %q of instance %q is none of %s",
-			netname.Cut(answer.Latest, maxShown), netname.Cut(answer.Instance, maxShown), r.cfg.Instance)
+			netname.Cut(answer.Latest, maxShown), netname.Cut(answer.Instance, maxShown), r.name)
 	}
 	// One of the far future would be the newest for ever.
 	if limit := time.Now().Add(maxAhead).Format("20060102") + "99"; answer.Latest > limit {
@@ -60,7 +66,7 @@ func (r *Refresher) latest(ctx context.Context) (string, error) {
 
 // list asks for the newest list.
 func (r *Refresher) list(ctx context.Context) ([]byte, error) {
-	body, err := r.get(ctx, "endpoints", maxList)
+	body, err := r.get(ctx, "endpoints", MaxList)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +78,9 @@ func (r *Refresher) list(ctx context.Context) ([]byte, error) {
 
 // get asks one of the service's methods for the instance.
 func (r *Refresher) get(ctx context.Context, method string, limit int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	where := fmt.Sprintf("%s/%s/%s", service, method, r.cfg.Instance)
+	where := fmt.Sprintf("%s/%s/%s", serviceURL, method, r.name)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where+"?ClientRequestId="+r.state.ClientRequestID, nil)
 	if err != nil {
 		return nil, err
@@ -86,7 +92,7 @@ func (r *Refresher) get(ctx context.Context, method string, limit int64) ([]byte
 		return nil, fmt.Errorf("asking %s: %w", where, cause(err))
 	}
 	defer response.Body.Close() // only read from
-	if err := check(response); err != nil {
+	if err := checkStatus(response); err != nil {
 		return nil, fmt.Errorf("asking %s: %w", where, err)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
@@ -108,7 +114,7 @@ func cause(err error) error {
 	return err
 }
 
-func check(response *http.Response) error {
+func checkStatus(response *http.Response) error {
 	after := response.Header.Get("Retry-After")
 	switch code := response.StatusCode; {
 	case code == http.StatusOK:

@@ -1,6 +1,10 @@
-package policy
+package m365
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/policy"
+)
 
 // The mail destinations of every instance are among what it allows.
 func TestMailDestinationsAreAllowed(t *testing.T) {
@@ -11,7 +15,7 @@ func TestMailDestinationsAreAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := p.Mail()
-		for _, d := range []Destination{m.SMTP, m.IMAP, m.POP3} {
+		for _, d := range []policy.Destination{m.SMTP, m.IMAP, m.POP3} {
 			if got, err := p.Check(d.Host, d.Port); err != nil || got != d {
 				t.Errorf("%s: %s: got %v, %v", i, d, got, err)
 			}

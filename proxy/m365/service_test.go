@@ -1,4 +1,4 @@
-package endpoints_test
+package m365_test
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 const (
@@ -18,9 +18,9 @@ const (
 )
 
 // over runs against a service reached by TLS until the first result.
-func over(t *testing.T, s *service, trusted bool, store endpoints.Store) (*run, endpoints.Result) {
+func over(t *testing.T, s *service, trusted bool, store m365.Store) (*run, m365.RefreshResult) {
 	t.Helper()
-	r := start(t, endpoints.Config{Client: s.client(t, trusted), Store: store, BuiltIn: "2026081400"})
+	r := start(t, m365.RefreshConfig{Client: s.client(t, trusted), Store: store, BuiltIn: "2026081400"})
 	result := <-r.results
 	r.stop()
 	return r, result
@@ -31,7 +31,7 @@ func TestNewVersion(t *testing.T) {
 	s := &service{version: aVersion, list: aList}
 	store := &memory{}
 	r, result := over(t, s, true, store)
-	if result.Outcome != endpoints.Updated || result.Current.IsZero() || r.list() != aVersion+" "+aList {
+	if result.Outcome != m365.Updated || result.Current.IsZero() || r.list() != aVersion+" "+aList {
 		t.Errorf("result %+v, in force %q", result, r.list())
 	}
 	urls := s.urls()
@@ -45,7 +45,7 @@ func TestNewVersion(t *testing.T) {
 			t.Errorf("asked %s", urls[i])
 		}
 	}
-	saved, err := endpoints.Read(store, "Worldwide")
+	saved, err := m365.ReadSaved(store, m365.Worldwide)
 	if err != nil || saved.Version != aVersion || string(saved.List) != aList || !saved.Current.Equal(result.Current) {
 		t.Errorf("saved %+v, %v", saved, err)
 	}
@@ -61,10 +61,10 @@ func TestBuiltInIsNewest(t *testing.T) {
 		s := &service{version: version, list: aList}
 		store := &memory{}
 		r, result := over(t, s, true, store)
-		if result.Outcome != endpoints.Unchanged || result.Current.IsZero() || len(s.urls()) != 1 || r.list() != "" {
+		if result.Outcome != m365.Unchanged || result.Current.IsZero() || len(s.urls()) != 1 || r.list() != "" {
 			t.Errorf("version %s: result %+v, in force %q", version, result, r.list())
 		}
-		saved, err := endpoints.Read(store, "Worldwide")
+		saved, err := m365.ReadSaved(store, m365.Worldwide)
 		if err != nil || saved.Version != "" || saved.List != nil || !saved.Current.Equal(result.Current) {
 			t.Errorf("version %s: saved %+v, %v", version, saved, err)
 		}
@@ -122,7 +122,7 @@ func TestBadAnswers(t *testing.T) {
 			t.Parallel()
 			s := &service{handler: c.answer}
 			r, result := over(t, s, true, &memory{})
-			if result.Outcome != endpoints.Failed || !result.Current.IsZero() || r.list() != "" {
+			if result.Outcome != m365.Failed || !result.Current.IsZero() || r.list() != "" {
 				t.Errorf("result %+v, in force %q", result, r.list())
 			}
 			if log := r.log.String(); !strings.Contains(log, c.want) || strings.Count(log, "\n") != 1 {
@@ -141,7 +141,7 @@ func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	s := &service{version: aVersion, list: aList}
 	r, result := over(t, s, false, &memory{})
-	if result.Outcome != endpoints.Failed || r.list() != "" || len(s.urls()) != 0 {
+	if result.Outcome != m365.Failed || r.list() != "" || len(s.urls()) != 0 {
 		t.Errorf("result %+v, in force %q", result, r.list())
 	}
 	if !strings.Contains(r.log.String(), "x509") {
@@ -153,27 +153,27 @@ func TestUntrustedCertificate(t *testing.T) {
 func TestStateCannotBeSaved(t *testing.T) {
 	t.Parallel()
 	r, result := over(t, &service{version: aVersion, list: aList}, true, &memory{err: errors.New("disk full")})
-	if result.Outcome != endpoints.Updated || r.list() == "" || !strings.Contains(r.log.String(), "disk full") {
+	if result.Outcome != m365.Updated || r.list() == "" || !strings.Contains(r.log.String(), "disk full") {
 		t.Errorf("result %+v, in force %q, log: %s", result, r.list(), r.log.String())
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRefresherRefuses(t *testing.T) {
 	t.Parallel()
-	good := endpoints.Config{Instance: "Worldwide", Client: &http.Client{}, Store: &memory{}, Accept: (&user{}).accept}
-	if _, err := endpoints.New(good); err != nil {
+	good := m365.RefreshConfig{Client: &http.Client{}, Store: &memory{}, Accept: (&user{}).accept}
+	if _, err := m365.NewRefresher(good); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*endpoints.Config){
-		"no instance": func(c *endpoints.Config) { c.Instance = "" },
-		"no client":   func(c *endpoints.Config) { c.Client = nil },
-		"no store":    func(c *endpoints.Config) { c.Store = nil },
-		"no accept":   func(c *endpoints.Config) { c.Accept = nil },
-		"built in":    func(c *endpoints.Config) { c.BuiltIn = "2026-08-14" },
+	for name, change := range map[string]func(*m365.RefreshConfig){
+		"no such instance": func(c *m365.RefreshConfig) { c.Instance = "mars" },
+		"no client":        func(c *m365.RefreshConfig) { c.Client = nil },
+		"no store":         func(c *m365.RefreshConfig) { c.Store = nil },
+		"no accept":        func(c *m365.RefreshConfig) { c.Accept = nil },
+		"built in":         func(c *m365.RefreshConfig) { c.BuiltIn = "2026-08-14" },
 	} {
 		bad := good
 		change(&bad)
-		if _, err := endpoints.New(bad); err == nil {
+		if _, err := m365.NewRefresher(bad); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

@@ -1,10 +1,12 @@
-package policy
+package m365
+
+import "github.com/tlslift/tlslift/proxy/policy"
 
 // Mail says where an instance takes mail from clients and lets them read it.
 type Mail struct {
-	SMTP Destination // submission, begins with STARTTLS
-	IMAP Destination // inside TLS
-	POP3 Destination // inside TLS
+	SMTP policy.Destination // submission, with STARTTLS
+	IMAP policy.Destination // implicit TLS
+	POP3 policy.Destination // implicit TLS
 }
 
 const (
@@ -26,10 +28,10 @@ var mailHosts = map[Instance]struct{ submission, reading string }{
 // Mail returns the mail destinations of the policy's instance, which the
 // policy allows.
 func (p *Policy) Mail() Mail {
-	hosts := mailHosts[p.instance]
+	hosts := mailHosts[p.list.instance]
 	return Mail{
-		SMTP: Destination{hosts.submission, submissionPort},
-		IMAP: Destination{hosts.reading, imapsPort},
-		POP3: Destination{hosts.reading, pop3sPort},
+		SMTP: policy.Destination{Host: hosts.submission, Port: submissionPort},
+		IMAP: policy.Destination{Host: hosts.reading, Port: imapsPort},
+		POP3: policy.Destination{Host: hosts.reading, Port: pop3sPort},
 	}
 }

@@ -1,4 +1,4 @@
-package policy_test
+package m365_test
 
 import (
 	"bytes"
@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 func TestTableReachesMicrosoftOnly(t *testing.T) {
 	t.Parallel()
-	microsoft := policy.MicrosoftDomains()
-	rented := slices.Concat(policy.RentedDomains(), policy.CertificateDomains())
+	microsoft := m365.MicrosoftDomains()
+	rented := slices.Concat(m365.RentedDomains(), m365.CertificateDomains())
 	used := make(map[string]bool)
-	for _, instance := range policy.Instances() {
+	for _, instance := range m365.Instances() {
 		for _, e := range newPolicy(t, instance).Endpoints() {
 			below := func(domain string) bool {
 				_, after, wild := strings.Cut(e.Pattern(), "*")
@@ -53,7 +53,7 @@ func forbidden(pattern string) bool {
 
 func TestTableIsNotWider(t *testing.T) {
 	t.Parallel()
-	for _, instance := range policy.Instances() {
+	for _, instance := range m365.Instances() {
 		for _, e := range newPolicy(t, instance).Endpoints() {
 			if forbidden(e.Pattern()) {
 				t.Errorf("%s: %s is too wide", instance, e)
@@ -72,7 +72,7 @@ func TestTableFile(t *testing.T) {
 	}
 	var file struct {
 		Comment, Compiled string
-		Instances         map[policy.Instance]struct {
+		Instances         map[m365.Instance]struct {
 			Source, Published, Note string
 			Rows                    []struct {
 				ID               int
@@ -86,7 +86,7 @@ func TestTableFile(t *testing.T) {
 	if err := decoder.Decode(&file); err != nil {
 		t.Fatal(err)
 	}
-	if len(file.Instances) != len(policy.Instances()) || file.Compiled == "" {
+	if len(file.Instances) != len(m365.Instances()) || file.Compiled == "" {
 		t.Errorf("%d instances, compiled %q", len(file.Instances), file.Compiled)
 	}
 	for name, instance := range file.Instances {

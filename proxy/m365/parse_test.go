@@ -1,4 +1,4 @@
-package policy_test
+package m365_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -30,7 +31,7 @@ func blocks(format string, step int) []string {
 
 func TestParseListRefuses(t *testing.T) {
 	t.Parallel()
-	whole := func() []serviceRow { return serviceRows(t, policy.Worldwide) }
+	whole := func() []serviceRow { return serviceRows(t, m365.Worldwide) }
 	with := func(id int, do func(*serviceRow)) []serviceRow { return change(t, whole(), id, do) }
 	hosts := func(id int, of ...string) []serviceRow { return with(id, func(r *serviceRow) { r.URLs = of }) }
 	addresses := func(of ...string) []serviceRow { return with(1, func(r *serviceRow) { r.IPs = of }) }
@@ -83,7 +84,7 @@ func TestParseListRefuses(t *testing.T) {
 		"port names":          {with(159, func(r *serviceRow) { r.Ports = "https" }), "not a port"},
 		"many ports":          {with(159, func(r *serviceRow) { r.Ports = strings.Repeat("443,", 60) + "443" }), "too long"},
 	} {
-		_, err := policy.ParseList(policy.Worldwide, newVersion, encode(t, c.rows))
+		_, err := m365.ParseList(m365.Worldwide, newVersion, encode(t, c.rows))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q in it", name, err, c.want)
 		} else if strings.Contains(err.Error(), "\x1b") {
@@ -106,7 +107,7 @@ func withoutAddresses(rows []serviceRow) func(yield func(serviceRow) bool) {
 
 func TestParseListRefusesOtherTexts(t *testing.T) {
 	t.Parallel()
-	good := string(encode(t, serviceRows(t, policy.Worldwide)))
+	good := string(encode(t, serviceRows(t, m365.Worldwide)))
 	for name, text := range map[string]string{
 		"nothing":      "",
 		"null":         "null",
@@ -118,22 +119,22 @@ func TestParseListRefusesOtherTexts(t *testing.T) {
 		"id is text":   `[{"id":"1","serviceArea":"Exchange"}]`,
 		"urls is text": `[{"id":1,"serviceArea":"Exchange","urls":"outlook.office365.com","tcpPorts":"443","required":true}]`,
 		"deep":         strings.Repeat("[", 100000),
-		"long":         good + strings.Repeat(" ", policy.MaxList),
+		"long":         good + strings.Repeat(" ", m365.MaxList),
 	} {
-		if _, err := policy.ParseList(policy.Worldwide, newVersion, []byte(text)); err == nil {
+		if _, err := m365.ParseList(m365.Worldwide, newVersion, []byte(text)); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
 	for _, version := range []string{"", "1", "2026112", "20261124000", "2026139900", "20261124xx", "0x20261124", "2026081300", "202611240\n"} {
-		if _, err := policy.ParseList(policy.Worldwide, version, []byte(good)); err == nil {
+		if _, err := m365.ParseList(m365.Worldwide, version, []byte(good)); err == nil {
 			t.Errorf("version %q is accepted", version)
 		}
 	}
-	if _, err := policy.ParseList("mars", newVersion, []byte(good)); err == nil {
+	if _, err := m365.ParseList("mars", newVersion, []byte(good)); err == nil {
 		t.Error("an unknown instance is accepted")
 	}
 	// Worldwide hosts are not what another instance needs.
-	if _, err := policy.ParseList(policy.China, newVersion, []byte(good)); err == nil {
+	if _, err := m365.ParseList(m365.China, newVersion, []byte(good)); err == nil {
 		t.Error("the list of another instance is accepted")
 	}
 }
@@ -151,10 +152,10 @@ func FuzzParseList(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	good := string(encode(f, serviceRows(f, policy.Worldwide)))
+	good := string(encode(f, serviceRows(f, m365.Worldwide)))
 	f.Fuzz(func(t *testing.T, rows string) {
 		text := "[" + rows + "," + good[1:]
-		l, err := policy.ParseList(policy.Worldwide, newVersion, []byte(text))
+		l, err := m365.ParseList(m365.Worldwide, newVersion, []byte(text))
 		if err != nil {
 			return
 		}
@@ -182,11 +183,11 @@ func FuzzParseList(f *testing.F) {
 
 // tooMuch says why an endpoint should not be in any list.
 func tooMuch(e policy.Endpoint) string {
-	known := slices.Concat(policy.MicrosoftDomains(), policy.RentedDomains(), policy.CertificateDomains())
+	known := slices.Concat(m365.MicrosoftDomains(), m365.RentedDomains(), m365.CertificateDomains())
 	if !slices.ContainsFunc(known, func(domain string) bool { return covers(domain, sample(e.Pattern())) }) {
 		return "it is not below a known domain"
 	}
-	for _, domain := range slices.Concat(policy.RentedDomains(), policy.CertificateDomains()) {
+	for _, domain := range slices.Concat(m365.RentedDomains(), m365.CertificateDomains()) {
 		if covers(domain, sample(e.Pattern())) && strings.Contains(e.Pattern(), "*") {
 			return "others have hosts there"
 		}

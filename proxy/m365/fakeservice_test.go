@@ -1,4 +1,4 @@
-package endpoints_test
+package m365_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 // A memory is a Store that keeps its text in memory.
@@ -143,17 +143,17 @@ func (u *user) list() string {
 type run struct {
 	*user
 	log     bytes.Buffer // read it after stop
-	results chan endpoints.Result
+	results chan m365.RefreshResult
 	stop    func() // returns when the Refresher has
 }
 
-func start(t *testing.T, cfg endpoints.Config) *run {
+func start(t *testing.T, cfg m365.RefreshConfig) *run {
 	t.Helper()
-	r := &run{user: &user{}, results: make(chan endpoints.Result, 1000)}
-	cfg.Instance, cfg.Accept = "Worldwide", r.accept
-	cfg.Report = func(result endpoints.Result) { r.results <- result }
+	r := &run{user: &user{}, results: make(chan m365.RefreshResult, 1000)}
+	cfg.Accept = r.accept
+	cfg.Report = func(result m365.RefreshResult) { r.results <- result }
 	cfg.Log = slog.New(slog.NewTextHandler(&r.log, nil))
-	refresher, err := endpoints.New(cfg)
+	refresher, err := m365.NewRefresher(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

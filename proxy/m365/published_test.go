@@ -1,4 +1,4 @@
-package policy_test
+package m365_test
 
 import (
 	"encoding/json"
@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 // A serviceRow is a row as the web service writes it; absent members are not
@@ -36,14 +36,14 @@ var extras = map[int][]string{
 
 // serviceRows returns what the web service would answer on the day the table
 // was made: the table itself, and what the table leaves out.
-func serviceRows(t testing.TB, instance policy.Instance) []serviceRow {
+func serviceRows(t testing.TB, instance m365.Instance) []serviceRow {
 	t.Helper()
 	text, err := os.ReadFile("m365.json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var file struct {
-		Instances map[policy.Instance]struct {
+		Instances map[m365.Instance]struct {
 			Rows []struct {
 				ID          int
 				Area, Ports string
@@ -60,7 +60,7 @@ func serviceRows(t testing.TB, instance policy.Instance) []serviceRow {
 			continue
 		}
 		row := serviceRow{ID: r.ID, Area: r.Area, Display: r.Area + " Online", URLs: r.Hosts, IPs: r.IPs, Ports: r.Ports, Required: true}
-		if instance == policy.Worldwide {
+		if instance == m365.Worldwide {
 			row.Required = r.ID != 2
 			row.URLs = slices.Concat(row.URLs, extras[r.ID])
 			if r.ID == 125 {
@@ -89,9 +89,9 @@ func encode(t testing.TB, rows []serviceRow) []byte {
 const newVersion = "2026112400"
 
 // readList parses rows, which must be in order.
-func readList(t testing.TB, instance policy.Instance, rows []serviceRow) policy.List {
+func readList(t testing.TB, instance m365.Instance, rows []serviceRow) m365.List {
 	t.Helper()
-	l, err := policy.ParseList(instance, newVersion, encode(t, rows))
+	l, err := m365.ParseList(instance, newVersion, encode(t, rows))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func readList(t testing.TB, instance policy.Instance, rows []serviceRow) policy.
 // withRow returns a worldwide answer with one required row more.
 func withRow(t testing.TB, ports string, hosts ...string) []serviceRow {
 	t.Helper()
-	return append(serviceRows(t, policy.Worldwide), serviceRow{ID: 900, Area: "Common", URLs: hosts, Ports: ports, Required: true})
+	return append(serviceRows(t, m365.Worldwide), serviceRow{ID: 900, Area: "Common", URLs: hosts, Ports: ports, Required: true})
 }
 
 // change returns the rows with one of them changed.
@@ -118,7 +118,7 @@ func change(t testing.TB, rows []serviceRow, id int, do func(*serviceRow)) []ser
 }
 
 // texts are the endpoints of a policy as a set of text.
-func texts(p *policy.Policy) []string {
+func texts(p *m365.Policy) []string {
 	all := make(map[string]bool)
 	for _, e := range p.Endpoints() {
 		all[e.String()+" "+e.Source()] = true

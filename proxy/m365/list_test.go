@@ -1,4 +1,4 @@
-package policy_test
+package m365_test
 
 import (
 	"fmt"
@@ -7,12 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
-func newFrom(t testing.TB, l policy.List, extra ...policy.Endpoint) *policy.Policy {
+func newFrom(t testing.TB, l m365.List, extra ...policy.Endpoint) *m365.Policy {
 	t.Helper()
-	p, err := policy.NewFrom(l, extra)
+	p, err := m365.NewFrom(l, extra)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,17 +24,17 @@ func newFrom(t testing.TB, l policy.List, extra ...policy.Endpoint) *policy.Poli
 // What Microsoft published on the day the table was made gives the table.
 func TestParseListMakesTheTable(t *testing.T) {
 	t.Parallel()
-	for _, instance := range policy.Instances() {
+	for _, instance := range m365.Instances() {
 		l := readList(t, instance, serviceRows(t, instance))
 		got, want := newFrom(t, l), newPolicy(t, instance)
 		if !slices.Equal(texts(got), texts(want)) {
-			added, removed := policy.Difference(want, got)
+			added, removed := policy.Difference(want.Endpoints(), got.Endpoints())
 			t.Errorf("%s: added %v, removed %v", instance, added, removed)
 		}
 		if len(got.Ranges()) != len(want.Ranges()) {
 			t.Errorf("%s: %d ranges, want %d", instance, len(got.Ranges()), len(want.Ranges()))
 		}
-		for _, left := range l.Left() {
+		for _, left := range l.Omissions() {
 			if !left.Known {
 				t.Errorf("%s: %+v is left out", instance, left)
 			}
@@ -48,27 +50,27 @@ func TestParseListMakesTheTable(t *testing.T) {
 
 func TestBuiltIn(t *testing.T) {
 	t.Parallel()
-	l, err := policy.BuiltIn("")
+	l, err := m365.BuiltIn("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.String() != "built in, published 2026-08-14" || l.Instance() != policy.Worldwide || l.Version() != "" {
+	if l.String() != "built in, published 2026-08-14" || l.Instance() != m365.Worldwide || l.Version() != "" {
 		t.Errorf("the built-in list is %s of %s, version %q", l, l.Instance(), l.Version())
 	}
-	if got := newPolicy(t, policy.China).List(); got.String() != "built in" || !got.Published().IsZero() {
+	if got := newPolicy(t, m365.China).List(); got.String() != "built in" || !got.Published().IsZero() {
 		t.Errorf("the built-in list of china is %s", got)
 	}
-	if _, err := policy.BuiltIn("mars"); err == nil {
+	if _, err := m365.BuiltIn("mars"); err == nil {
 		t.Error("mars has a list")
 	}
-	if _, err := policy.NewFrom(policy.List{}, nil); err == nil {
+	if _, err := m365.NewFrom(m365.List{}, nil); err == nil {
 		t.Error("a policy without a list is accepted")
 	}
 }
 
 func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 	t.Parallel()
-	p := newFrom(t, readList(t, policy.Worldwide, withRow(t, "443, 993, 8443, 1-79",
+	p := newFrom(t, readList(t, m365.Worldwide, withRow(t, "443, 993, 8443, 1-79",
 		"new.outlook.office365.com", "fresh.microsoft.com", "*.fresh.microsoft.com", "*cdn.onenote.com", "*.newer.cloud.microsoft")))
 	for _, host := range []string{
 		"new.outlook.office365.com:993", "fresh.microsoft.com:443", "a.b.fresh.microsoft.com:443", "xcdn.onenote.com:443",
@@ -77,13 +79,13 @@ func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 		"smtp.office365.com:587", "smtp.office365.com:25", "smtp.hve.mx.microsoft:587", "graph.microsoft.com:443",
 	} {
 		if got := verdict(t, p, host); got != allowed {
-			t.Errorf("%s is refused with kind %v", host, got)
+			t.Errorf("%s is refused with %q", host, got)
 		}
 	}
 	// Port 80 is not published for it; nobody has ever needed the others.
 	for _, port := range []string{"80", "22", "8443", "1"} {
-		if got := verdict(t, p, "fresh.microsoft.com:"+port); got != policy.PortNotAllowed {
-			t.Errorf("port %s of a new host gets kind %v", port, got)
+		if got := verdict(t, p, "fresh.microsoft.com:"+port); got != record.ReasonPortNotAllowed {
+			t.Errorf("port %s of a new host gets %q", port, got)
 		}
 	}
 	if i := slices.IndexFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Pattern() == "fresh.microsoft.com" }); p.Endpoints()[i].Source() != "row 900, Common" {
@@ -103,9 +105,9 @@ func TestParseListLeavesOut(t *testing.T) {
 		"*.x.apps.mil", "*.com", "*", "", "13.107.6.152", "[::1]", "a b.office.com", "a\nb.office.com", "https://www.office.com",
 		"office.*", "*.*.office.com", "*.example", "*.akamaized.net", "microsoft", strings.Repeat("x", 5000) + ".office.com",
 	}
-	l := readList(t, policy.Worldwide, withRow(t, "443", hosts...))
-	var left []policy.Left
-	for _, one := range l.Left() {
+	l := readList(t, m365.Worldwide, withRow(t, "443", hosts...))
+	var left []m365.Omission
+	for _, one := range l.Omissions() {
 		if one.Row == 900 {
 			left = append(left, one)
 		}
@@ -118,7 +120,7 @@ func TestParseListLeavesOut(t *testing.T) {
 			t.Errorf("left out: %.300v", one)
 		}
 	}
-	if added, removed := policy.Difference(newPolicy(t, policy.Worldwide), newFrom(t, l)); len(added)+len(removed) != 0 {
+	if added, removed := policy.Difference(newPolicy(t, m365.Worldwide).Endpoints(), newFrom(t, l).Endpoints()); len(added)+len(removed) != 0 {
 		t.Errorf("the policy gains %v and loses %v", added, removed)
 	}
 }
@@ -127,16 +129,16 @@ func TestParseListLeavesOut(t *testing.T) {
 // published.
 func TestParseListCertificateRow(t *testing.T) {
 	t.Parallel()
-	rows := change(t, serviceRows(t, policy.Worldwide), 125, func(r *serviceRow) {
+	rows := change(t, serviceRows(t, m365.Worldwide), 125, func(r *serviceRow) {
 		r.URLs = append(r.URLs, "crl.new.example", "*.microsoft.com", "new.msocsp.com", "ocsp5.digicert.com")
 		r.Ports = "1-65535"
 	})
-	l := readList(t, policy.Worldwide, rows)
-	if added, removed := policy.Difference(newPolicy(t, policy.Worldwide), newFrom(t, l)); len(added)+len(removed) != 0 {
+	l := readList(t, m365.Worldwide, rows)
+	if added, removed := policy.Difference(newPolicy(t, m365.Worldwide).Endpoints(), newFrom(t, l).Endpoints()); len(added)+len(removed) != 0 {
 		t.Errorf("the policy gains %v and loses %v", added, removed)
 	}
 	var news []string
-	for _, one := range l.Left() {
+	for _, one := range l.Omissions() {
 		if !one.Known {
 			news = append(news, one.Host)
 		}
@@ -149,12 +151,12 @@ func TestParseListCertificateRow(t *testing.T) {
 // The other instances have rows with the same numbers, for other things.
 func TestRowNumbersAreOfOneInstance(t *testing.T) {
 	t.Parallel()
-	rows := append(serviceRows(t, policy.GCCHigh),
+	rows := append(serviceRows(t, m365.GCCHigh),
 		serviceRow{ID: 2, Area: "Exchange", URLs: []string{"optional.office365.us"}, Ports: "443"},
 		serviceRow{ID: 125, Area: "Common", URLs: []string{"required.office365.us"}, Ports: "443", Required: true})
-	p := newFrom(t, readList(t, policy.GCCHigh, rows))
+	p := newFrom(t, readList(t, m365.GCCHigh, rows))
 	if got := verdict(t, p, "required.office365.us:443"); got != allowed {
-		t.Errorf("a required row is refused with kind %v", got)
+		t.Errorf("a required row is refused with %q", got)
 	}
 	if slices.ContainsFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Source() == "row 2, Exchange" }) {
 		t.Error("an optional row is allowed")
@@ -163,9 +165,9 @@ func TestRowNumbersAreOfOneInstance(t *testing.T) {
 
 func TestDifference(t *testing.T) {
 	t.Parallel()
-	old := newPolicy(t, policy.Worldwide)
+	old := newPolicy(t, m365.Worldwide)
 	rows := change(t, withRow(t, "443", "b.office.net", "a.office.net"), 159, func(r *serviceRow) { r.Ports = "443" })
-	added, removed := policy.Difference(old, newFrom(t, readList(t, policy.Worldwide, rows)))
+	added, removed := policy.Difference(old.Endpoints(), newFrom(t, readList(t, m365.Worldwide, rows)).Endpoints())
 	if want := []string{"a.office.net:443", "admin.microsoft.com:443", "b.office.net:443"}; !slices.Equal(added, want) {
 		t.Errorf("added %v, want %v", added, want)
 	}
@@ -176,7 +178,7 @@ func TestDifference(t *testing.T) {
 	for i := range 80 {
 		many = append(many, fmt.Sprintf("h%02d.office.net", i))
 	}
-	added, _ = policy.Difference(old, newFrom(t, readList(t, policy.Worldwide, withRow(t, "443", many...))))
+	added, _ = policy.Difference(old.Endpoints(), newFrom(t, readList(t, m365.Worldwide, withRow(t, "443", many...))).Endpoints())
 	if len(added) != 51 || added[0] != "h00.office.net:443" || added[50] != "and 30 more" {
 		t.Errorf("a long difference: %v", added)
 	}
@@ -184,7 +186,7 @@ func TestDifference(t *testing.T) {
 
 func TestMatches(t *testing.T) {
 	t.Parallel()
-	p := newPolicy(t, policy.Worldwide, "*.office365.com:8443")
+	p := newPolicy(t, m365.Worldwide, "*.office365.com:8443")
 	endpoints, err := p.Matches("SMTP.office365.com.")
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +212,7 @@ func TestMatches(t *testing.T) {
 	if endpoints, err := p.Matches("evil.example"); err != nil || len(endpoints) != 0 {
 		t.Errorf("evil.example matches %v, %v", endpoints, err)
 	}
-	if _, err := p.Matches("127.1"); kindOf(t, err) != policy.IsAddress {
+	if _, err := p.Matches("127.1"); reasonOf(t, err) != record.ReasonDestinationIsAddress {
 		t.Errorf("127.1 is not called an address: %v", err)
 	}
 }

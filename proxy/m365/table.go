@@ -1,14 +1,16 @@
-package policy
+package m365
 
 import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/netip"
+
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 //go:embed m365.json
-var m365 string
+var tableText string
 
 // A table is m365.json; what is there only for its readers is not read.
 type table struct {
@@ -33,7 +35,7 @@ type row struct {
 // builtIn returns the table of an instance.
 func builtIn(instance Instance) (tableOf, error) {
 	var t table
-	if err := json.Unmarshal([]byte(m365), &t); err != nil {
+	if err := json.Unmarshal([]byte(tableText), &t); err != nil {
 		return tableOf{}, fmt.Errorf("reading the table of Microsoft 365 endpoints: %w", err)
 	}
 	of, ok := t.Instances[instance]
@@ -43,19 +45,6 @@ func builtIn(instance Instance) (tableOf, error) {
 	return of, nil
 }
 
-// add adds what a row allows and where that is.
-func (p *Policy) add(r row) error {
-	endpoints, err := r.endpoints()
-	if err != nil {
-		return err
-	}
-	p.endpoints = append(p.endpoints, endpoints...)
-	if len(r.IPs) > 0 {
-		p.ranges = append(p.ranges, Range{Area: r.Area, Source: r.source(), Prefixes: r.IPs, endpoints: endpoints})
-	}
-	return nil
-}
-
 func (r row) source() string {
 	if r.ID == 0 {
 		return "supplement, " + r.Area
@@ -63,10 +52,10 @@ func (r row) source() string {
 	return fmt.Sprintf("row %d, %s", r.ID, r.Area)
 }
 
-func (r row) endpoints() ([]Endpoint, error) {
-	var all []Endpoint
+func (r row) endpoints() ([]policy.Endpoint, error) {
+	var all []policy.Endpoint
 	for _, host := range r.Hosts {
-		e, err := newEndpoint(host, r.Ports, r.source())
+		e, err := policy.NewEndpoint(host, r.Ports, r.source())
 		if err != nil {
 			return nil, fmt.Errorf("reading %s, host %q: %w", r.source(), host, err)
 		}

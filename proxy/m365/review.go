@@ -1,8 +1,10 @@
-package policy
+package m365
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // microsoftDomains are the domains that Microsoft, or 21Vianet for it, has
@@ -31,7 +33,7 @@ var rentedDomains = []string{"azureedge.net"}
 var certificateDomains = []string{"digicert.com"}
 
 // sharedDomains are domains of Microsoft in which its customers have hosts or
-// domains of their own, at depths that only Microsoft knows, and which change
+// domains of their own, at depths that Microsoft does not publish, and which change
 // hands. A pattern there counts only if somebody has looked at it and put it into
 // the table.
 var sharedDomains = []string{
@@ -46,14 +48,14 @@ var broadDomains = []string{
 	"onmicrosoft.com", "onmicrosoft.us", "windows.com", "windows.net",
 }
 
-// leftOut are the hosts of required rows that the table leaves out; doc.go
-// says why. Not to take them is no news.
-var leftOut = []string{
+// omitted are the hosts of required rows that the table omits; doc.go says why.
+// That they are not taken is no news.
+var omitted = []string{
 	"*.keydelivery.mediaservices.windows.net", "*.msecnd.net", "*.streaming.mediaservices.windows.net",
 	"ecn.dev.virtualearth.net", "platform.linkedin.com", "spoprod-a.akamaihd.net",
 }
 
-// isBelow says whether host is one of the domains or lies below one.
+// isBelow reports whether host is one of the domains or lies below one.
 func isBelow(domains []string, host string) bool {
 	return slices.ContainsFunc(domains, func(domain string) bool {
 		rest, ok := strings.CutSuffix(host, domain)
@@ -61,19 +63,19 @@ func isBelow(domains []string, host string) bool {
 	})
 }
 
-// objection says why a published pattern is not taken, or nothing if
+// objection returns why a published pattern is not taken; empty if
 // Microsoft is known to run what it matches.
-func (p pattern) objection(reviewed map[string]bool) string {
+func objection(p policy.Pattern, reviewed map[string]bool) string {
 	switch {
-	case reviewed[p.String()] && !isBelow(certificateDomains, p.domain):
+	case reviewed[p.String()] && !isBelow(certificateDomains, p.Domain()):
 		return ""
-	case !isBelow(microsoftDomains, p.domain):
+	case !isBelow(microsoftDomains, p.Domain()):
 		return "Microsoft is not known to run it"
-	case isBelow(sharedDomains, p.domain):
+	case isBelow(sharedDomains, p.Domain()):
 		return "customers of Microsoft have hosts of their own there"
-	case p.form == exact:
+	case p.IsExact():
 		return ""
-	case slices.Contains(broadDomains, p.domain):
+	case slices.Contains(broadDomains, p.Domain()):
 		return "it matches much more than Microsoft 365"
 	}
 	return ""
@@ -87,7 +89,7 @@ func reviewedPatterns() (map[string]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range p.endpoints {
+		for _, e := range p.Endpoints() {
 			all[e.Pattern()] = true
 		}
 	}

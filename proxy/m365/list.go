@@ -1,4 +1,4 @@
-package policy
+package m365
 
 import (
 	"fmt"
@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// A List is what Microsoft has published for one instance, less what tlslift
-// leaves out, and the supplements of the built-in table. The zero value has
+// A List is what Microsoft has published for one instance, without what tlslift
+// omits, and the supplements of the built-in table. The zero value has
 // nothing, and NewFrom refuses it.
 type List struct {
 	instance  Instance
 	version   string // of the web service; empty for the built-in table
 	published time.Time
 	rows      []row
-	left      []Left
+	omissions []Omission
 }
 
-// A Left is a host of a published list that tlslift does not allow.
-type Left struct {
+// An Omission is a host of a published list that tlslift does not allow.
+type Omission struct {
 	Host string // as published, shortened
 	Row  int    // the row's id
-	Why  string // completes "left out: "
-	// Known says that the built-in table leaves it out as well, on purpose.
+	Why  string // completes "it is left out because "
+	// Known says that the built-in table omits it as well, on purpose.
 	Known bool
 }
 
@@ -43,7 +43,7 @@ func BuiltIn(instance Instance) (List, error) {
 	return l, nil
 }
 
-// Instance returns whose list it is.
+// Instance returns the instance that the list is for.
 func (l List) Instance() Instance { return l.instance }
 
 // Version returns the web service's name of the list, or nothing for the
@@ -54,9 +54,9 @@ func (l List) Version() string { return l.version }
 // that is not known of the built-in one.
 func (l List) Published() time.Time { return l.published }
 
-// Left returns the hosts that are left out of a list of the web service, in
+// Omissions returns the hosts that are omitted from a list of the web service, in
 // its order. Those of optional rows are not among them.
-func (l List) Left() []Left { return slices.Clone(l.left) }
+func (l List) Omissions() []Omission { return slices.Clone(l.omissions) }
 
 // String says which list it is: "built in, published 2026-08-14" or "version
 // 2026112400".
@@ -69,16 +69,4 @@ func (l List) String() string {
 	default:
 		return "built in, published " + l.published.Format(time.DateOnly)
 	}
-}
-
-// size counts the endpoints and addresses that Microsoft has published, which
-// leaves out the supplements.
-func (l List) size() (endpoints, prefixes int) {
-	for _, r := range l.rows {
-		if r.ID != 0 {
-			endpoints += len(r.Hosts)
-			prefixes += len(r.IPs)
-		}
-	}
-	return endpoints, prefixes
 }

@@ -1,7 +1,9 @@
-package endpoints
+package m365
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +12,19 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/netname"
 )
+
+const (
+	minWait   = time.Hour
+	maxWait   = 24 * time.Hour
+	maxJitter = minWait / 5
+)
+
+// interval is the time between two questions.
+func interval() time.Duration {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never returns an error
+	return minWait + time.Duration(binary.LittleEndian.Uint32(b[:]))%maxJitter
+}
 
 // A Store keeps the state between runs.
 type Store interface {
@@ -32,19 +47,18 @@ const (
 	Throttled Outcome = "throttled" // the service wants to be asked less
 )
 
-// A Result tells of one question to the service.
-type Result struct {
+// A RefreshResult is how one question to the service ended.
+type RefreshResult struct {
 	Outcome Outcome
 	// Current is when the list in force was last known to be the newest; zero
 	// if that was never known.
 	Current time.Time
 }
 
-// A Config is everything a Refresher needs. Every field without a documented
-// zero value is required.
-type Config struct {
-	// Instance is the service's name of the instance, as in "Worldwide".
-	Instance string
+// A RefreshConfig is everything a Refresher needs. Every field without a
+// documented zero value is required.
+type RefreshConfig struct {
+	Instance Instance // the zero value means Worldwide
 	// BuiltIn is a version, YYYYMMDDNN: only lists that are newer are asked
 	// for. Empty means any.
 	BuiltIn string
@@ -55,8 +69,8 @@ type Config struct {
 	// Accept puts a list into force. An error means that it is rejected and
 	// that the one before stays in force.
 	Accept func(version string, list []byte) error
-	// Report is told of every question; nil means nobody is.
-	Report func(Result)
+	// Report is called after every question; nil means that nothing is.
+	Report func(RefreshResult)
 	// Log gets a line when something goes wrong, once for all failures in a
 	// row; nil discards them.
 	Log *slog.Logger
@@ -65,30 +79,32 @@ type Config struct {
 // A Refresher asks the service. Its methods must not be called at the same
 // time.
 type Refresher struct {
-	cfg     Config
+	cfg     RefreshConfig
+	name    string // the service's name of the instance
 	client  http.Client
 	state   state
 	failing bool // the last question had no answer
 	unsaved bool // the state could not be saved the last time
 }
 
-// New returns a Refresher; it reads and asks nothing yet.
-func New(cfg Config) (*Refresher, error) {
+// NewRefresher returns a Refresher; it reads and asks nothing yet.
+func NewRefresher(cfg RefreshConfig) (*Refresher, error) {
+	name, err := serviceName(cfg.Instance)
 	switch {
-	case cfg.Instance == "":
-		return nil, errors.New("the instance is missing")
+	case err != nil:
+		return nil, err
 	case cfg.BuiltIn != "" && !isVersion(cfg.BuiltIn):
 		return nil, fmt.Errorf("%q is not a version", netname.Cut(cfg.BuiltIn, maxShown))
 	case cfg.Client == nil || cfg.Store == nil || cfg.Accept == nil:
 		return nil, errors.New("client, store and accept are required")
 	}
 	if cfg.Report == nil {
-		cfg.Report = func(Result) {}
+		cfg.Report = func(RefreshResult) {}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Refresher{cfg: cfg, client: *cfg.Client, state: newState(cfg.Instance)}
+	r := &Refresher{cfg: cfg, name: name, client: *cfg.Client, state: newState(name)}
 	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return r, nil
 }
@@ -97,7 +113,7 @@ func New(cfg Config) (*Refresher, error) {
 // force, that one or the one built in, was last known to be the newest; zero if
 // that was never known. Call it before Run.
 func (r *Refresher) Load() time.Time {
-	saved, err := readState(r.cfg.Store, r.cfg.Instance)
+	saved, err := readState(r.cfg.Store, r.name)
 	if err != nil {
 		r.cfg.Log.Warn("the saved list of Microsoft 365 endpoints cannot be used; the built-in one is in force", "error", err.Error())
 	}
@@ -147,7 +163,7 @@ func (r *Refresher) check(ctx context.Context) {
 	}
 	r.note(outcome, err)
 	r.save()
-	r.cfg.Report(Result{Outcome: outcome, Current: r.state.Current})
+	r.cfg.Report(RefreshResult{Outcome: outcome, Current: r.state.Current})
 }
 
 func (r *Refresher) postpone(d time.Duration) {
@@ -190,7 +206,8 @@ func (r *Refresher) refresh(ctx context.Context) (Outcome, error) {
 	return Updated, nil
 }
 
-// failure tells a service that wants rest from one that does not work.
+// failure distinguishes a service that asks for a pause from one that does not
+// work.
 func (r *Refresher) failure(err error) Outcome {
 	var t throttled
 	if !errors.As(err, &t) {

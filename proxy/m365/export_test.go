@@ -1,4 +1,4 @@
-package policy
+package m365
 
 // The lists that the table is held to, and new lists with it.
 func MicrosoftDomains() []string   { return microsoftDomains }

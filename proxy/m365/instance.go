@@ -1,4 +1,4 @@
-package policy
+package m365
 
 import (
 	"fmt"

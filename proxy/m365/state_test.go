@@ -1,4 +1,4 @@
-package endpoints_test
+package m365_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 // A disk that is full for long is complained of once.
@@ -16,7 +16,7 @@ func TestStateCannotBeSavedForLong(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
-		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{err: errors.New("disk full")}})
+		r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{err: errors.New("disk full")}})
 		s.later(24 * time.Hour)
 		r.stop()
 		if n := strings.Count(r.log.String(), "\n"); n != 1 {
@@ -47,7 +47,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 		onADay(t, func(t *testing.T) {
 			s := &service{version: "2026100100", list: `["new"]`}
 			store := &memory{text: []byte(c.text)}
-			r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store, BuiltIn: "2026081400"})
+			r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store, BuiltIn: "2026081400"})
 			if got := paths(s.later(time.Second)); got != both || r.list() != `2026100100 ["new"]` {
 				t.Errorf("%s: asks %q; in force is %q", name, got, r.list())
 			}
@@ -55,7 +55,7 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 			if log := r.log.String(); !strings.Contains(log, c.log) || (c.log == "") != (log == "") {
 				t.Errorf("%s: log: %s", name, log)
 			}
-			if saved, err := endpoints.Read(store, "Worldwide"); err != nil || saved.Version != "2026100100" {
+			if saved, err := m365.ReadSaved(store, m365.Worldwide); err != nil || saved.Version != "2026100100" {
 				t.Errorf("%s: saved %+v, %v", name, saved, err)
 			}
 		})
@@ -68,7 +68,7 @@ func TestClockWasWrong(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{text: fmt.Appendf(nil, `{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","next":"2099-01-01T00:00:00Z"}`)}
-		start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store})
+		start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store})
 		if got := paths(s.later(time.Second)); got != both {
 			t.Errorf("it asks %q", got)
 		}
@@ -80,7 +80,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(`{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","version":"2026090100","list":[{"id":1}]}`)
 	f.Add(`{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","next":"2099-01-01T00:00:00Z","list":null}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		saved, err := endpoints.Read(&memory{text: []byte(text)}, "Worldwide")
+		saved, err := m365.ReadSaved(&memory{text: []byte(text)}, m365.Worldwide)
 		if err == nil && (saved.Version == "") != (len(saved.List) == 0) {
 			t.Fatalf("saved %+v", saved)
 		}

@@ -1,4 +1,4 @@
-package endpoints
+package m365
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 )
 
 // maxState bounds the state that is read: the list, and a little more.
-const maxState = maxList + 64<<10
+const maxState = MaxList + 64<<10
 
 // rejectedFor is how long a rejected version is not asked for again.
 const rejectedFor = 24 * time.Hour
@@ -30,8 +30,8 @@ type Saved struct {
 // makes it.
 type state struct {
 	Instance string `json:"instance"`
-	// ClientRequestID is the number that tells the service's operators our
-	// questions from those of others.
+	// ClientRequestID is the number by which the operators of the service
+	// distinguish our questions from those of others.
 	ClientRequestID string    `json:"client_request_id"`
 	Next            time.Time `json:"next"`             // nothing is asked before; zero: ask at once
 	Current         time.Time `json:"current,omitzero"` // of the list in force, built in or not
@@ -47,10 +47,14 @@ func newState(instance string) state {
 	return state{Instance: instance, ClientRequestID: uuid.NewString()}
 }
 
-// Read returns what a store has for an instance, without asking anybody.
-// Nothing saved is no error.
-func Read(store Store, instance string) (Saved, error) {
-	s, err := readState(store, instance)
+// ReadSaved returns what a store has for an instance, without asking the
+// service. Nothing saved is no error.
+func ReadSaved(store Store, instance Instance) (Saved, error) {
+	name, err := serviceName(instance)
+	if err != nil {
+		return Saved{}, err
+	}
+	s, err := readState(store, name)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -120,7 +124,7 @@ func (s *state) reject(version string, now time.Time) {
 	s.RejectedVersion, s.RejectedAt = version, now
 }
 
-// rejects says whether a version was rejected less than a day ago.
+// rejects reports whether a version was rejected less than a day ago.
 func (s *state) rejects(version string, now time.Time) bool {
 	age := now.Sub(s.RejectedAt)
 	return version == s.RejectedVersion && age >= 0 && age < rejectedFor
@@ -135,3 +139,6 @@ func (s *state) delay(now time.Time) time.Duration {
 	}
 	return max(wait, 0)
 }
+
+// isID reports whether s is a UUID in its usual form (RFC 9562 section 4).
+func isID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }

@@ -1,4 +1,4 @@
-package endpoints_test
+package m365_test
 
 import (
 	"net/http"
@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/endpoints"
+	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 // later lets time pass and returns what was asked meanwhile.
@@ -36,7 +36,7 @@ func TestAsksHourly(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
-		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{}})
 		if got := paths(s.later(time.Second)); got != both {
 			t.Errorf("at first it asks %q", got)
 		}
@@ -89,14 +89,14 @@ func TestThrottled(t *testing.T) {
 				w.WriteHeader(c.code)
 			}}
 			store := &memory{}
-			r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store})
+			r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store})
 			begun := time.Now()
-			if got := (<-r.results).Outcome; got != endpoints.Throttled {
+			if got := (<-r.results).Outcome; got != m365.Throttled {
 				t.Errorf("%d %q: outcome %s", c.code, c.retryAfter, got)
 			}
 			// A restart does not shorten it.
 			r.stop()
-			r = start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: store})
+			r = start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store})
 			<-r.results
 			if wait := time.Since(begun); wait < c.least || wait > c.most {
 				t.Errorf("%d %q: asked again after %s", c.code, c.retryAfter, wait)
@@ -110,7 +110,7 @@ func TestFailuresInARow(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &service{handler: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }}
-		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{}})
 		if n := len(s.later(24 * time.Hour)); n < 20 || n > 25 {
 			t.Errorf("in a day it asks %d times", n)
 		}
@@ -133,7 +133,7 @@ func TestRestart(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{}
-		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}
+		cfg := m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store}
 		r := start(t, cfg)
 		first := s.later(time.Second)
 		r.stop()
@@ -154,7 +154,7 @@ func TestRestart(t *testing.T) {
 			t.Errorf("the id changes: %v, %v", first, again)
 		}
 		// Another installation has another.
-		other := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		other := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{}})
 		if urls := s.later(time.Second); id(urls[0]) == id(first[0]) {
 			t.Errorf("two installations share an id: %v", urls)
 		}
@@ -168,7 +168,7 @@ func TestVersionsOutOfOrder(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
-		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{}})
 		s.later(time.Second)
 		current := last(r).Current
 		for _, version := range []string{"9999123199", "2027030100", "2026010100"} {
@@ -176,7 +176,7 @@ func TestVersionsOutOfOrder(t *testing.T) {
 			s.version = version
 			s.mu.Unlock()
 			s.later(2 * time.Hour)
-			if got := last(r); got.Outcome != endpoints.Failed || got.Current != current || r.list() != aVersion+" "+aList {
+			if got := last(r); got.Outcome != m365.Failed || got.Current != current || r.list() != aVersion+" "+aList {
 				t.Errorf("%s: result %+v, in force %q", version, got, r.list())
 			}
 		}
@@ -200,7 +200,7 @@ func TestEndsWhileAsking(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		s := &service{handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }}
 		store := &memory{}
-		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}
+		cfg := m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store}
 		r := start(t, cfg)
 		if n := len(s.later(time.Second)); n != 1 {
 			t.Errorf("asked %d times", n)
@@ -222,9 +222,9 @@ func TestSilentService(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &silent{}
-		r := start(t, endpoints.Config{Client: &http.Client{Transport: s}, Store: &memory{}})
+		r := start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: &memory{}})
 		begun := time.Now()
-		if got := (<-r.results).Outcome; got != endpoints.Failed || time.Since(begun) != 30*time.Second {
+		if got := (<-r.results).Outcome; got != m365.Failed || time.Since(begun) != 30*time.Second {
 			t.Errorf("outcome %s after %s", got, time.Since(begun))
 		}
 	})
@@ -243,7 +243,7 @@ func TestRejected(t *testing.T) {
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
 		store := &memory{}
-		cfg := endpoints.Config{Client: &http.Client{Transport: s}, Store: store}
+		cfg := m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store}
 		r := start(t, cfg)
 		s.later(2 * time.Hour)
 		current := last(r).Current
@@ -254,7 +254,7 @@ func TestRejected(t *testing.T) {
 		if got := paths(s.later(20 * time.Hour)); strings.Contains(got, "endpoints") || got == "" {
 			t.Errorf("on the same day it asks %q", got)
 		}
-		if got := last(r); got.Outcome != endpoints.Rejected || !got.Current.Equal(current) || r.list() != aVersion+" "+aList {
+		if got := last(r); got.Outcome != m365.Rejected || !got.Current.Equal(current) || r.list() != aVersion+" "+aList {
 			t.Errorf("result %+v (the old list was current at %s), in force %q", got, current, r.list())
 		}
 		r.stop()
@@ -276,8 +276,8 @@ func TestRejected(t *testing.T) {
 }
 
 // last drains the results and returns the last one.
-func last(r *run) endpoints.Result {
-	var result endpoints.Result
+func last(r *run) m365.RefreshResult {
+	var result m365.RefreshResult
 	for len(r.results) > 0 {
 		result = <-r.results
 	}
