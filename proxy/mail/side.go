@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -169,14 +170,14 @@ func rejection(reply []byte) *record.Failure {
 	return f
 }
 
-// maxShown bounds what an error shows of a reply.
+// maxShown bounds what an error repeats of a reply.
 const maxShown = 200
 
-// lastLine returns the last line of a reply as far as an error may show it.
+// lastLine returns the last line of a reply, shortened for an error.
 func lastLine(reply []byte) string {
 	text := strings.TrimSpace(string(reply))
 	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
 		text = text[i+1:]
 	}
-	return text[:min(len(text), maxShown)]
+	return netname.Cut(text, maxShown)
 }
