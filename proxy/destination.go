@@ -25,7 +25,7 @@ import (
 //   - the original address of a redirected client, where there is no server name.
 type finder struct {
 	policy    atomic.Pointer[m365.Policy]
-	addresses *addresses
+	addresses *m365.Addresses
 	isSelf    func(netip.AddrPort) bool
 }
 
@@ -107,7 +107,7 @@ func (f *finder) redirected(ctx context.Context, c *conn) error {
 // by which Microsoft's row of the address is best known, and that of the listener.
 func (f *finder) byAddress(ctx context.Context, c *conn) error {
 	allowed := f.policy.Load()
-	host := f.addresses.nameOf(ctx, allowed, c.original)
+	host := f.addresses.NameOf(ctx, allowed, c.original)
 	if host == "" {
 		known, _ := allowed.NameAt(c.original)
 		host = known.Host

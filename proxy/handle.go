@@ -109,7 +109,7 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil
 	}
-	if err := c.rejectTLS(s.cfg.HandshakeTimeout); err != nil {
+	if err := rejectTLS(c, s.cfg.HandshakeTimeout); err != nil {
 		return err
 	}
 	tunnel, err := c.socket.http.Read(c.Conn, c.rec)
@@ -133,7 +133,7 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 }
 
 // rejectTLS finds a client that begins TLS on a proxy port.
-func (c *conn) rejectTLS(timeout time.Duration) error {
+func rejectTLS(c *conn, timeout time.Duration) error {
 	if err := c.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}

@@ -37,27 +37,21 @@ func (c *conn) peekHello(timeout time.Duration) error {
 func (c *conn) helloFailure(err error) *record.Failure {
 	var notTLS *clienthello.NotTLSError
 	switch {
+	case errors.As(err, &notTLS) && c.mail != nil && c.mail.ClientSTARTTLS():
+		// It came too late to be seen together with STARTTLS, and is no better.
+		return record.Fail(record.ReasonCommandAfterStartTLS, err)
+	case errors.As(err, &notTLS) && notTLS.Looks == clienthello.LooksHTTP:
+		return record.Fail(record.ReasonHTTPOnTLSPort, err)
+	case errors.As(err, &notTLS) && notTLS.Looks == clienthello.LooksProxyProtocol:
+		return record.Fail(record.ReasonProxyHeaderUntrusted, err)
 	case errors.As(err, &notTLS):
-		return record.Fail(c.notTLSReason(notTLS.Looks), err)
+		return record.Fail(record.ReasonNotTLS, err)
 	case errors.Is(err, clienthello.ErrMalformed):
 		return record.Fail(record.ReasonHelloMalformed, err)
 	case errors.Is(err, clienthello.ErrTooLarge):
 		return record.Fail(record.ReasonHelloTooLarge, err)
 	}
 	return readFailure(err)
-}
-
-func (c *conn) notTLSReason(looks string) record.Reason {
-	switch {
-	case c.mail != nil && c.mail.ClientSTARTTLS():
-		// It came too late to be seen together with STARTTLS, and is no better.
-		return record.ReasonCommandAfterStartTLS
-	case looks == clienthello.LooksHTTP:
-		return record.ReasonHTTPOnTLSPort
-	case looks == clienthello.LooksProxyProtocol:
-		return record.ReasonProxyHeaderUntrusted
-	}
-	return record.ReasonNotTLS
 }
 
 // readFailure returns why the client's first message could not be read.

@@ -28,12 +28,12 @@ func identify(c *conn, trusted []netip.Prefix, timeout time.Duration) error {
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
-	return c.trust(header)
+	return trust(c, header)
 }
 
 // trust takes the client's address from the header. LOCAL (v2) and UNKNOWN
 // (v1) mean that the balancer itself is the client, as in a health check.
-func (c *conn) trust(h *proxyproto.Header) error {
+func trust(c *conn, h *proxyproto.Header) error {
 	if h.Command.IsLocal() || h.TransportProtocol == proxyproto.UNSPEC {
 		return nil
 	}

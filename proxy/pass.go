@@ -12,6 +12,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A passer relays connections untouched.
@@ -161,7 +162,7 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 	c.out.set(policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()})
 	c.rec.Rule = record.RuleBypass
 	// From here, the machine's own services would take the client for local.
-	if isLocal(c.original.Addr()) {
+	if upstream.IsLocal(c.original.Addr()) {
 		return record.Fail(record.ReasonAddressForbidden, nil)
 	}
 	if _, err := c.out.Dial(ctx); err != nil {

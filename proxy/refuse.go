@@ -35,7 +35,7 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
-	if _, err := c.Write(c.refusal(f)); err != nil {
+	if _, err := c.Write(r.refusal(c, f)); err != nil {
 		return
 	}
 	c.linger(&r.lingering)
@@ -70,12 +70,12 @@ func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
 }
 
 // refusal returns what to send to the client.
-func (c *conn) refusal(f *record.Failure) []byte {
+func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
 	var byDestination *alertError
 	switch {
 	case errors.As(f, &byDestination):
 		return byDestination.answer
-	case c.mailProtocol() != "" && c.hello == nil && !c.readsTLS(f):
+	case c.mailProtocol() != "" && c.hello == nil && !r.readsTLS(c, f):
 		return mail.Refusal(c.mailProtocol(), f)
 	case f.Reason == record.ReasonHTTPOnTLSPort:
 		return httpproxy.Refusal("HTTP/1.1", f)
@@ -92,7 +92,7 @@ const aMoment = time.Millisecond
 
 // readsTLS reports whether a mail client that has not got far is one that reads
 // TLS and no text.
-func (c *conn) readsTLS(f *record.Failure) bool {
+func (r *refuser) readsTLS(c *conn, f *record.Failure) bool {
 	if c.tunnel != nil && !c.tunnel.IsOpen {
 		return true // it reads neither yet, but HTTP
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +65,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.finder.addresses, s.finder.isSelf = newAddresses(s.dialer.Addresses), s.isSelf
+	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
 	s.passer = passer{refused: newRefusedHellos(), timeout: cfg.HandshakeTimeout, idle: cfg.IdleTimeout}
 	s.lifter = lifter{tls: ended, idle: cfg.IdleTimeout}
 	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
@@ -154,30 +153,11 @@ func (s *Server) isSelf(addr netip.AddrPort) bool {
 		if own.Addr().Unmap() == addr.Addr().Unmap() {
 			return true
 		}
-		if own.Addr().IsUnspecified() && isLocal(addr.Addr().Unmap()) {
+		if own.Addr().IsUnspecified() && upstream.IsLocal(addr.Addr().Unmap()) {
 			return true
 		}
 	}
 	return false
-}
-
-// isLocal reports whether addr belongs to this machine.
-func isLocal(addr netip.Addr) bool {
-	if addr.IsLoopback() {
-		return true
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
-		ipNet, ok := a.(*net.IPNet)
-		if !ok {
-			return false
-		}
-		own, ok := netip.AddrFromSlice(ipNet.IP)
-		return ok && own.Unmap() == addr
-	})
 }
 
 // Serve carries connections until ctx is done. It then stops accepting, lets

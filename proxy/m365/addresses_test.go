@@ -1,4 +1,4 @@
-package proxy
+package m365
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -23,14 +22,14 @@ func TestNameOfAddress(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		allowed, err := m365.New(m365.Worldwide, []policy.Endpoint{own})
+		allowed, err := New(Worldwide, []policy.Endpoint{own})
 		if err != nil {
 			t.Fatal(err)
 		}
 		known := map[string]string{"outlook.office365.com": "192.0.2.1", "smtp.office365.com": "192.0.2.1", "mail.example.com": "192.0.2.2"}
 		asked := map[string]int{}
 		mu := make(chan struct{}, 1)
-		a := newAddresses(func(_ context.Context, host string, port uint16) ([]netip.Addr, error) {
+		a := NewAddresses(func(_ context.Context, host string, port uint16) ([]netip.Addr, error) {
 			mu <- struct{}{}
 			defer func() { <-mu }()
 			asked[host]++
@@ -42,7 +41,7 @@ func TestNameOfAddress(t *testing.T) {
 		})
 		expect := func(addr, want string, lookups int) {
 			t.Helper()
-			if got := a.nameOf(t.Context(), allowed, netip.MustParseAddrPort(addr)); got != want {
+			if got := a.NameOf(t.Context(), allowed, netip.MustParseAddrPort(addr)); got != want {
 				t.Errorf("%s is %q, want %q", addr, got, want)
 			}
 			if got := asked["mail.example.com"]; got != lookups {
@@ -59,7 +58,7 @@ func TestNameOfAddress(t *testing.T) {
 		expect("192.0.2.3:587", "mail.example.com", 2)
 		time.Sleep(addressesFresh)
 		expect("192.0.2.1:587", "smtp.office365.com", 3)
-		if allowed, err = m365.New(m365.Worldwide, nil); err != nil {
+		if allowed, err = New(Worldwide, nil); err != nil {
 			t.Fatal(err)
 		}
 		expect("192.0.2.3:587", "", 3) // the operator's name is not allowed any more
@@ -71,13 +70,13 @@ func TestNameOfAddress(t *testing.T) {
 func TestKnownAddressesDoNotWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		allowed, err := m365.New(m365.Worldwide, nil)
+		allowed, err := New(Worldwide, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var broken atomic.Bool
 		var asked atomic.Int32
-		a := newAddresses(func(ctx context.Context, host string, _ uint16) ([]netip.Addr, error) {
+		a := NewAddresses(func(ctx context.Context, host string, _ uint16) ([]netip.Addr, error) {
 			if host == "smtp.office365.com" {
 				asked.Add(1)
 			}
@@ -88,7 +87,7 @@ func TestKnownAddressesDoNotWait(t *testing.T) {
 			return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
 		})
 		known, strange := netip.MustParseAddrPort("192.0.2.1:587"), netip.MustParseAddrPort("192.0.2.9:587")
-		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
+		if got := a.NameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
 			t.Fatalf("got %q", got)
 		}
 		broken.Store(true)
@@ -96,21 +95,21 @@ func TestKnownAddressesDoNotWait(t *testing.T) {
 		var waiting sync.WaitGroup
 		for range 3 {
 			waiting.Go(func() {
-				if got := a.nameOf(t.Context(), allowed, strange); got != "" {
+				if got := a.NameOf(t.Context(), allowed, strange); got != "" {
 					t.Errorf("got %q", got)
 				}
 			})
 		}
 		synctest.Wait()
 		start := time.Now()
-		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" || time.Since(start) != 0 {
+		if got := a.NameOf(t.Context(), allowed, known); got != "smtp.office365.com" || time.Since(start) != 0 {
 			t.Errorf("got %q after %s", got, time.Since(start))
 		}
 		waiting.Wait()
 		if time.Since(start) != lookupTimeout || asked.Load() != 2 {
 			t.Errorf("after %s there were %d look-ups", time.Since(start), asked.Load())
 		}
-		if got := a.nameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
+		if got := a.NameOf(t.Context(), allowed, known); got != "smtp.office365.com" {
 			t.Errorf("after failures got %q", got)
 		}
 	})

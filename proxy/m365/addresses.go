@@ -1,4 +1,4 @@
-package proxy
+package m365
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
-
-	"github.com/tlslift/tlslift/proxy/m365"
 )
 
 const (
@@ -25,9 +23,9 @@ const (
 	lookups       = 16
 )
 
-// addresses finds which allowed name has an address, as we look the names up
-// ourselves.
-type addresses struct {
+// Addresses finds which allowed name has an address, as we look the names up
+// ourselves. It is safe for concurrent use.
+type Addresses struct {
 	lookup func(ctx context.Context, host string, port uint16) ([]netip.Addr, error)
 	flight singleflight.Group
 
@@ -38,19 +36,20 @@ type addresses struct {
 // portAddresses are those of the exact names that a policy allows on one port.
 // They do not change.
 type portAddresses struct {
-	of     *m365.Policy
+	of     *Policy
 	at     time.Time // of the look-up
 	byName map[string][]netip.Addr
 	byAddr map[netip.Addr]string
 }
 
-func newAddresses(lookup func(context.Context, string, uint16) ([]netip.Addr, error)) *addresses {
-	return &addresses{lookup: lookup, byPort: map[uint16]*portAddresses{}}
+// NewAddresses returns one that looks names up with lookup.
+func NewAddresses(lookup func(context.Context, string, uint16) ([]netip.Addr, error)) *Addresses {
+	return &Addresses{lookup: lookup, byPort: map[uint16]*portAddresses{}}
 }
 
-// nameOf returns the first exact name that is allowed on the port and has the
+// NameOf returns the first exact name that is allowed on the port and has the
 // address; empty when there is none. It waits for at most lookupTimeout.
-func (a *addresses) nameOf(ctx context.Context, allowed *m365.Policy, addr netip.AddrPort) string {
+func (a *Addresses) NameOf(ctx context.Context, allowed *Policy, addr netip.AddrPort) string {
 	port := addr.Port()
 	names := allowed.Names(port)
 	if len(names) == 0 {
@@ -75,7 +74,7 @@ func (p *portAddresses) isDue(name string) bool {
 	return age >= addressesFresh || name == "" && age >= addressesStale
 }
 
-func (a *addresses) port(port uint16) *portAddresses {
+func (a *Addresses) port(port uint16) *portAddresses {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if p := a.byPort[port]; p != nil {
@@ -86,7 +85,7 @@ func (a *addresses) port(port uint16) *portAddresses {
 
 // put keeps what was found. A name that could not be looked up keeps its
 // addresses: a name server has its bad moments.
-func (a *addresses) put(port uint16, allowed *m365.Policy, names []string, found [][]netip.Addr) {
+func (a *Addresses) put(port uint16, allowed *Policy, names []string, found [][]netip.Addr) {
 	before := a.port(port).byName
 	p := &portAddresses{of: allowed, at: time.Now(), byName: map[string][]netip.Addr{}, byAddr: map[netip.Addr]string{}}
 	for i, name := range names {
@@ -106,7 +105,7 @@ func (a *addresses) put(port uint16, allowed *m365.Policy, names []string, found
 }
 
 // lookUp looks up all names; nil stands for one that could not be.
-func (a *addresses) lookUp(ctx context.Context, names []string, port uint16) [][]netip.Addr {
+func (a *Addresses) lookUp(ctx context.Context, names []string, port uint16) [][]netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	found := make([][]netip.Addr, len(names))
