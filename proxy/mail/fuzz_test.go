@@ -46,18 +46,18 @@ func fuzzNegotiation(f *testing.F, p record.Protocol, seeds ...[2]string) {
 		})
 		defer session.Close()
 		if secured {
-			session.replaceUpstream(server, upstreamSecured)
+			session.upstream.replace(server, upstreamSecured)
 		} else {
-			session.replaceUpstream(server, upstreamNegotiating)
+			session.upstream.replace(server, upstreamNegotiating)
 		}
-		err := session.greet()
+		err := session.upstream.readGreeting()
 		if err == nil {
-			err = session.negotiate()
+			err = session.client.negotiate()
 		}
 		if err == nil {
-			session.replaceUpstream(server, upstreamSecured)
-			session.inside = session.Client
-			err = session.resume(session.insideSide())
+			session.upstream.replace(server, upstreamSecured)
+			session.client.inside = session.Client
+			err = session.client.resume(session.client.insideSide())
 		}
 		if f := (*record.Failure)(nil); err != nil && (!errors.As(err, &f) || f.Reason == "" || f.Err == nil) {
 			t.Errorf("an error without a reason: %v", err)

@@ -82,7 +82,7 @@ func TestIMAPOnBehalf(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, record.ProtocolIMAP)
 	got := s.during("S: * OK [CAPABILITY IMAP4rev1 STARTTLS] hi\ns: tlslift0 STARTTLS\nS: tlslift0 OK go\nc: * OK hi\n", func() error {
-		s.session.client = clientImplicitTLS
+		s.session.client.phase = clientImplicitTLS
 		if err := s.session.Secure(t.Context()); err != nil {
 			return err
 		}

@@ -4,63 +4,99 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
+
+// A clientPhase is where the client's side of a session is.
+type clientPhase uint8
+
+const (
+	clientNew         clientPhase = iota // nothing has been sent or read
+	clientGreeted                        // it has the greeting, and negotiates
+	clientSTARTTLS                       // its next byte is TLS, after STARTTLS
+	clientImplicitTLS                    // it began with TLS
+	clientPlaintext                      // it goes on without TLS
+)
+
+// A client is the client's side of a session.
+type client struct {
+	cfg *Config
+	dialect
+	upstream *upstream
+	phase    clientPhase
+	inside   *relay.Conn // what is inside its TLS; nil until it is read
+	rejected int         // how often it was told to use TLS
+	pending  []byte      // a command that the destination has not had
+}
+
+// beginsTLS reports whether the client begins with TLS within a time.
+func (c *client) beginsTLS(wait time.Duration) (bool, error) {
+	begun, err := clienthello.BeginsWithin(c.cfg.Client.Conn, c.cfg.Client.Reader(), wait)
+	if err != nil {
+		return false, record.Fail(record.ReasonClosedBeforeHello, err)
+	}
+	if begun {
+		c.phase = clientImplicitTLS
+	}
+	return begun, nil
+}
 
 // negotiate gives the client its greeting and carries its commands until TLS
 // comes next, or until a client that may do without TLS sends the first command
 // that needs TLS; that command is then pending.
-func (s *Session) negotiate() error {
-	client, up := s.clientSide(), s.upstreamSide()
+func (c *client) negotiate() error {
+	client, up := c.side(), c.upstream.side()
 	defer client.clear()
 	defer up.clear()
-	if err := s.greetClient(client); err != nil {
+	if err := c.greet(client); err != nil {
 		return err
 	}
 	for n := range maxCommands {
-		cmd, line, err := s.next(client)
+		cmd, line, err := c.next(client)
 		if err != nil {
-			return s.closedAfter(n, err)
+			return c.closedAfter(n, err)
 		}
 		switch cmd.kind {
 		case startTLS:
-			return s.clientStartTLS(client, up, cmd)
+			return c.startTLS(client, up, cmd)
 		case quit:
-			return s.quit(client, up, cmd)
+			return c.quit(client, up, cmd)
 		case harmless, hello:
-			err = s.forward(client, up, cmd)
+			err = c.forward(client, up, cmd)
 		case badSyntax:
-			err = client.write([]byte(s.syntaxError(cmd)))
+			err = client.write([]byte(c.syntaxError(cmd)))
 		case other:
-			if s.Plaintext {
-				s.client, s.pending = clientPlaintext, append(line, "\r\n"...)
-				return s.introduce(up)
+			if c.cfg.Plaintext {
+				c.phase, c.pending = clientPlaintext, append(line, "\r\n"...)
+				return c.upstream.introduce(up)
 			}
-			err = s.reject(client, cmd)
+			err = c.reject(client, cmd)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return s.closedAfter(maxCommands,
+	return c.closedAfter(maxCommands,
 		record.Fail(record.ReasonMalformedBeforeTLS, fmt.Errorf("more than %d commands before TLS", maxCommands)))
 }
 
-// greetClient sends the client the greeting, unless it has had one.
-func (s *Session) greetClient(client *side) error {
-	if s.client == clientGreeted || s.client == clientSTARTTLS {
+// greet sends the client the greeting, unless it has had one.
+func (c *client) greet(client *side) error {
+	if c.phase == clientGreeted || c.phase == clientSTARTTLS {
 		return nil
 	}
-	if s.client == clientNew {
-		s.client = clientGreeted
+	if c.phase == clientNew {
+		c.phase = clientGreeted
 	}
-	return client.write(s.adaptGreeting(s.greeting, s.upstream == upstreamSecured).bytes())
+	return client.write(c.adaptGreeting(c.upstream.greeting, c.upstream.phase == upstreamSecured).bytes())
 }
 
 // next reads the client's next command.
-func (s *Session) next(client *side) (command, []byte, error) {
+func (c *client) next(client *side) (command, []byte, error) {
 	if err := client.begin(); err != nil {
 		return command{}, nil, err
 	}
@@ -78,7 +114,7 @@ func (s *Session) next(client *side) (command, []byte, error) {
 	case strings.Contains(text, " HTTP/"):
 		return command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
 	}
-	return s.parse(line), line, nil
+	return c.parse(line), line, nil
 }
 
 // proxyV2 begins a PROXY protocol header of version 2.
@@ -105,70 +141,70 @@ func (s *side) checkFirstByte() error {
 	return nil
 }
 
-// clientStartTLS answers STARTTLS. Whatever the client's side has sent after it
+// startTLS answers STARTTLS. Whatever the client's side has sent after it
 // came too early, and who sent it is unknown.
-func (s *Session) clientStartTLS(client, up *side, cmd command) error {
+func (c *client) startTLS(client, up *side, cmd command) error {
 	if !client.isDrained() {
 		return record.Fail(record.ReasonCommandAfterStartTLS, fmt.Errorf("%d bytes follow %s", client.reader.Buffered(), cmd.verb))
 	}
-	answer := []byte(s.goAhead(cmd))
-	if s.upstream != upstreamSecured {
-		r, err := s.beginTLS(up, cmd)
+	answer := []byte(c.goAhead(cmd))
+	if c.upstream.phase != upstreamSecured {
+		r, err := c.upstream.beginTLS(up, cmd)
 		if err != nil {
 			return err
 		}
 		answer = r.bytes()
 	}
-	s.client = clientSTARTTLS
+	c.phase = clientSTARTTLS
 	return client.write(answer)
 }
 
 // forward carries a command that is harmless and its reply. A client that has
 // to use TLS is not shown how to sign in without it, whatever the destination
 // offers: it would send its password unprotected, only to be rejected.
-func (s *Session) forward(client, up *side, cmd command) error {
-	r, err := s.ask(up, cmd)
+func (c *client) forward(client, up *side, cmd command) error {
+	r, err := c.upstream.ask(up, cmd)
 	if err != nil {
 		return err
 	}
-	return client.write(s.adapt(cmd, r, s.Plaintext).bytes())
+	return client.write(c.adapt(cmd, r, c.cfg.Plaintext).bytes())
 }
 
 // reject answers a command that needs TLS. Where the next line may not be
 // a command but the rest of this one, the session ends.
-func (s *Session) reject(client *side, cmd command) error {
-	s.rejected++
-	if err := client.write([]byte(s.noPlaintext(cmd))); err != nil {
+func (c *client) reject(client *side, cmd command) error {
+	c.rejected++
+	if err := client.write([]byte(c.noPlaintext(cmd))); err != nil {
 		return err
 	}
 	if cmd.unsafe {
 		f := record.Fail(record.ReasonClosedBeforeTLS, errors.New("a non-synchronizing literal"))
 		f.Replied = true
-		return s.closedAfter(s.rejected, f)
+		return c.closedAfter(c.rejected, f)
 	}
 	return nil
 }
 
 // quit lets the destination answer QUIT or LOGOUT.
-func (s *Session) quit(client, up *side, cmd command) error {
-	if r, err := s.ask(up, cmd); err == nil {
+func (c *client) quit(client, up *side, cmd command) error {
+	if r, err := c.upstream.ask(up, cmd); err == nil {
 		// A client in a hurry does not wait for the answer.
 		_ = client.write(r.bytes())
 	}
 	f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("the client said %s before TLS", cmd.verb))
 	f.Replied = true
-	return s.closedAfter(1, f)
+	return c.closedAfter(1, f)
 }
 
 // closedAfter is the end of a session by the client after so many commands. If it
 // was told to use TLS, that is the reason.
-func (s *Session) closedAfter(commands int, err error) error {
+func (c *client) closedAfter(commands int, err error) error {
 	var f *record.Failure
 	if !errors.As(err, &f) {
 		return err
 	}
 	switch {
-	case s.rejected > 0 && (f.Reason == record.ReasonClosedBeforeTLS || f.Reason == record.ReasonMalformedBeforeTLS):
+	case c.rejected > 0 && (f.Reason == record.ReasonClosedBeforeTLS || f.Reason == record.ReasonMalformedBeforeTLS):
 		f.Reason = record.ReasonPlaintextNotAllowed
 	case commands == 0 && f.Reason == record.ReasonClosedBeforeTLS:
 		f.Reason = record.ReasonClosedBeforeHello

@@ -21,34 +21,34 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 		s.meter = &replyMeter{}
 		down = metered{client, s.meter}
 	}
-	if s.client != clientPlaintext {
-		s.inside = relay.NewConn(down)
-		if err := s.resume(s.insideSide()); err != nil {
+	if s.client.phase != clientPlaintext {
+		s.client.inside = relay.NewConn(down)
+		if err := s.client.resume(s.client.insideSide()); err != nil {
 			return nil, nil, 0, err
 		}
-		down = s.inside
+		down = s.client.inside
 	}
 	if err := s.sendPending(); err != nil {
-		return down, s.up, 0, record.Fail(record.ReasonRelayBroken, err)
+		return down, s.upstream.conn, 0, record.Fail(record.ReasonRelayBroken, err)
 	}
-	return down, s.up, int64(len(s.pending)), nil
+	return down, s.upstream.conn, int64(len(s.client.pending)), nil
 }
 
 // resume is what comes first inside the client's TLS: the greeting if the client
 // has had none and, with SMTP, an EHLO. A client that does not repeat its EHLO
 // after STARTTLS gets one on its behalf, since the destination knows nothing of
 // the first (RFC 3207 section 4.2); a name in it that servers reject is adapted.
-func (s *Session) resume(client *side) error {
+func (c *client) resume(client *side) error {
 	defer client.clear()
-	if s.greeting.lines != nil {
-		if err := s.greetClient(client); err != nil {
+	if c.upstream.greeting.lines != nil {
+		if err := c.greet(client); err != nil {
 			return err
 		}
 	}
-	if s.Protocol != record.ProtocolSMTP {
+	if c.cfg.Protocol != record.ProtocolSMTP {
 		return nil
 	}
-	up := s.upstreamSide()
+	up := c.upstream.side()
 	defer up.clear()
 	if err := client.begin(); err != nil {
 		return err
@@ -57,13 +57,13 @@ func (s *Session) resume(client *side) error {
 	if err != nil {
 		return err
 	}
-	s.pending = append(append(s.pending, line...), "\r\n"...)
-	cmd := s.parse(line)
+	c.pending = append(append(c.pending, line...), "\r\n"...)
+	cmd := c.parse(line)
 	if cmd.kind != hello {
-		return s.introduce(up)
+		return c.upstream.introduce(up)
 	}
-	s.pending = nil
-	r, err := s.ask(up, cmd)
+	c.pending = nil
+	r, err := c.upstream.ask(up, cmd)
 	if err != nil {
 		return err
 	}
@@ -72,16 +72,16 @@ func (s *Session) resume(client *side) error {
 
 // sendPending sends the command that the destination has not had.
 func (s *Session) sendPending() error {
-	if len(s.pending) == 0 {
+	if len(s.client.pending) == 0 {
 		return nil
 	}
-	if err := s.up.SetWriteDeadline(time.Now().Add(s.Timeout)); err != nil {
+	if err := s.upstream.conn.SetWriteDeadline(time.Now().Add(s.Timeout)); err != nil {
 		return err
 	}
-	if _, err := s.up.Write(s.pending); err != nil {
+	if _, err := s.upstream.conn.Write(s.client.pending); err != nil {
 		return err
 	}
-	return s.up.SetWriteDeadline(time.Time{})
+	return s.upstream.conn.SetWriteDeadline(time.Time{})
 }
 
 // Replies returns what an SMTP destination has replied in a lifted session: each

@@ -5,7 +5,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -43,49 +42,22 @@ type Config struct {
 	IdleTimeout time.Duration
 }
 
-// A clientPhase is where the client's side of a session is.
-type clientPhase uint8
-
-const (
-	clientNew         clientPhase = iota // nothing has been sent or read
-	clientGreeted                        // it has the greeting, and negotiates
-	clientSTARTTLS                       // its next byte is TLS, after STARTTLS
-	clientImplicitTLS                    // it began with TLS
-	clientPlaintext                      // it goes on without TLS
-)
-
-// An upstreamPhase is where the destination's side of a session is.
-type upstreamPhase uint8
-
-const (
-	upstreamNew         upstreamPhase = iota // nothing has been sent or read
-	upstreamNegotiating                      // its greeting has been read
-	upstreamSTARTTLS                         // its next byte is TLS, after STARTTLS
-	upstreamSecured                          // it is inside TLS
-)
-
 // A Session is one session of a mail protocol until its bytes are relayed. It is
 // used by one goroutine.
 type Session struct {
 	Config
 
-	dialect
-	client   clientPhase
-	upstream upstreamPhase
-
-	up       *relay.Conn // the destination's connection, or what is inside its TLS; nil until it is read
-	inside   *relay.Conn // what is inside the client's TLS; nil until it is read
-	greeting reply       // the destination's; no lines until it has been read
-	name     string      // the client's name towards an SMTP destination; empty until it has given one
-	ehlo     bool        // the destination has had its EHLO since up was last replaced
-	rejected int         // how often the client was told to use TLS
-	pending  []byte      // a command of the client that the destination has not had
-	meter    *replyMeter // what an SMTP destination has replied in the relay; nil before
+	client   client
+	upstream upstream
+	meter    *replyMeter // what an SMTP destination replies in the relay; nil before
 }
 
 // New prepares a session; nothing is sent or read yet.
 func New(cfg Config) *Session {
-	return &Session{Config: cfg, dialect: dialectOf(cfg.Protocol)}
+	s := &Session{Config: cfg}
+	s.upstream = upstream{cfg: &s.Config, dialect: dialectOf(cfg.Protocol)}
+	s.client = client{cfg: &s.Config, dialect: dialectOf(cfg.Protocol), upstream: &s.upstream}
+	return s
 }
 
 // Negotiate carries the session until the client's TLS comes next, or until a
@@ -95,74 +67,88 @@ func New(cfg Config) *Session {
 // error is a *record.Failure.
 func (s *Session) Negotiate(ctx context.Context) error {
 	if s.ImplicitTLS {
-		s.client = clientImplicitTLS
+		s.client.phase = clientImplicitTLS
 		return nil
 	}
-	if begun, err := s.clientBeginsTLS(s.GreetingWait); begun || err != nil {
+	if begun, err := s.client.beginsTLS(s.GreetingWait); begun || err != nil {
 		return err
 	}
 	if s.Plaintext || s.UpstreamImplicitTLS {
 		if err := s.Secure(ctx); err != nil {
 			return err
 		}
-	} else if err := s.readGreeting(ctx); err != nil {
+	} else if err := s.upstream.connect(ctx); err != nil {
 		return err
 	}
 	// Reaching the destination has taken its time, too.
-	if begun, err := s.clientBeginsTLS(aMoment); begun || err != nil {
+	if begun, err := s.client.beginsTLS(aMoment); begun || err != nil {
 		return err
 	}
-	return s.negotiate()
+	return s.client.negotiate()
 }
 
 // aMoment is enough to see what has arrived already.
 const aMoment = time.Millisecond
 
-// clientBeginsTLS reports whether the client begins with TLS within a time.
-func (s *Session) clientBeginsTLS(wait time.Duration) (bool, error) {
-	begun, err := clienthello.BeginsWithin(s.Client.Conn, s.Client.Reader(), wait)
+// Reach makes the destination ready for TLS to begin: it dials, and negotiates
+// STARTTLS on the client's behalf where that has not been done. The error is a
+// *record.Failure.
+func (s *Session) Reach(ctx context.Context) error { return s.upstream.reach(ctx) }
+
+// Secure goes inside the destination's TLS, unless it is there. The
+// destination's greeting is read here when it comes inside TLS and the client
+// does not get it by itself. The error is a *record.Failure.
+func (s *Session) Secure(ctx context.Context) error {
+	if s.upstream.phase == upstreamSecured {
+		return nil
+	}
+	if err := s.upstream.reach(ctx); err != nil {
+		return err
+	}
+	conn, err := s.Destination.Handshake(ctx)
 	if err != nil {
-		return false, record.Fail(record.ReasonClosedBeforeHello, err)
+		return err
 	}
-	if begun {
-		s.client = clientImplicitTLS
+	s.upstream.replace(conn, upstreamSecured)
+	if s.UpstreamImplicitTLS && (s.Protocol == record.ProtocolSMTP || s.client.phase != clientImplicitTLS) {
+		return s.upstream.readGreeting()
 	}
-	return begun, nil
+	return nil
 }
 
 // IsPlaintext reports whether the client goes on without TLS.
-func (s *Session) IsPlaintext() bool { return s.client == clientPlaintext }
+func (s *Session) IsPlaintext() bool { return s.client.phase == clientPlaintext }
 
 // AwaitsClientHello reports whether TLS is what the client sends and reads next.
 func (s *Session) AwaitsClientHello() bool {
-	return s.client == clientSTARTTLS || s.client == clientImplicitTLS
+	return s.client.phase == clientSTARTTLS || s.client.phase == clientImplicitTLS
 }
 
 // ClientSTARTTLS reports whether the client's TLS begins after STARTTLS.
-func (s *Session) ClientSTARTTLS() bool { return s.client == clientSTARTTLS }
+func (s *Session) ClientSTARTTLS() bool { return s.client.phase == clientSTARTTLS }
 
 // UpstreamSTARTTLS reports whether the destination's TLS begins after STARTTLS,
 // and nothing of it has been sent yet.
-func (s *Session) UpstreamSTARTTLS() bool { return s.upstream == upstreamSTARTTLS }
+func (s *Session) UpstreamSTARTTLS() bool { return s.upstream.phase == upstreamSTARTTLS }
 
 // IsSecured reports whether the destination's side is inside TLS.
-func (s *Session) IsSecured() bool { return s.upstream == upstreamSecured }
+func (s *Session) IsSecured() bool { return s.upstream.phase == upstreamSecured }
 
 // TLSModeMismatch reports whether one side uses implicit TLS and the other
 // STARTTLS.
 func (s *Session) TLSModeMismatch() bool {
-	return (s.client == clientImplicitTLS) != s.UpstreamImplicitTLS
+	return (s.client.phase == clientImplicitTLS) != s.UpstreamImplicitTLS
 }
 
 // Drop gives up the connection to the destination for another one. What was said
 // on it counts no more.
 func (s *Session) Drop() {
-	s.up.Release()
-	s.up, s.upstream, s.ehlo = nil, upstreamNew, false
+	s.upstream.conn.Release()
+	s.upstream.conn, s.upstream.phase, s.upstream.ehlo = nil, upstreamNew, false
 }
 
 // Close frees what the session holds. Its connections are their owner's to close.
 func (s *Session) Close() {
-	s.up.Release()
-	s.inside.Release()
+	s.upstream.conn.Release()
+	s.client.inside.Release()
 }

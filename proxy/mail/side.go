@@ -37,26 +37,26 @@ type side struct {
 	closed, timedOut, malformed record.Reason
 }
 
-// clientSide returns the client before its TLS.
-func (s *Session) clientSide() *side {
+// side returns the client before its TLS.
+func (c *client) side() *side {
 	return &side{
-		conn: s.Client.Conn, reader: s.Client.Reader(), name: "client", maxLine: maxClientLine, timeout: s.Timeout,
+		conn: c.cfg.Client.Conn, reader: c.cfg.Client.Reader(), name: "client", maxLine: maxClientLine, timeout: c.cfg.Timeout,
 		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonHelloTimeout, malformed: record.ReasonMalformedBeforeTLS,
 	}
 }
 
 // insideSide returns the client inside its TLS.
-func (s *Session) insideSide() *side {
+func (c *client) insideSide() *side {
 	return &side{
-		conn: s.inside.Conn, reader: s.inside.Reader(), name: "client", maxLine: maxClientLine, timeout: s.IdleTimeout,
+		conn: c.inside.Conn, reader: c.inside.Reader(), name: "client", maxLine: maxClientLine, timeout: c.cfg.IdleTimeout,
 		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonIdleTimeout, malformed: record.ReasonMalformedBeforeTLS,
 	}
 }
 
-// upstreamSide returns the destination.
-func (s *Session) upstreamSide() *side {
+// side returns the destination.
+func (u *upstream) side() *side {
 	return &side{
-		conn: s.up.Conn, reader: s.up.Reader(), name: "destination", maxLine: maxUpstreamLine, timeout: s.Timeout,
+		conn: u.conn.Conn, reader: u.conn.Reader(), name: "destination", maxLine: maxUpstreamLine, timeout: u.cfg.Timeout,
 		closed: record.ReasonUpstreamClosed, timedOut: record.ReasonUpstreamTimeout, malformed: record.ReasonUpstreamReplyMalformed,
 	}
 }

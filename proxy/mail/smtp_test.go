@@ -168,7 +168,7 @@ func TestSMTPOnBehalf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, record.ProtocolSMTP)
-			s.session.name = "[192.0.2.1]"
+			s.session.upstream.name = "[192.0.2.1]"
 			got := s.during(tt.script, func() error { return s.session.Reach(t.Context()) })
 			if reasonOf(t, got.err) != tt.reason {
 				t.Errorf("ended with %v, want %q", got.err, tt.reason)
@@ -200,12 +200,12 @@ func TestSMTPResume(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, record.ProtocolSMTP)
 			s.secure()
-			s.session.client = clientSTARTTLS
+			s.session.client.phase = clientSTARTTLS
 			var early sync.WaitGroup
 			got := s.during(tt.script, func() error {
 				if tt.reason == record.ReasonUpstreamReplyInjected {
 					// It has arrived before the client's command does.
-					_, _ = s.session.up.Reader().Peek(1)
+					_, _ = s.session.upstream.conn.Reader().Peek(1)
 					early.Go(func() { _, _ = io.WriteString(s.clientConn, "EHLO p\r\n") })
 				}
 				return s.resume()
@@ -222,7 +222,7 @@ func TestSMTPResume(t *testing.T) {
 func TestSMTPResumeGreets(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, record.ProtocolSMTP)
-	s.session.client, s.session.UpstreamImplicitTLS = clientImplicitTLS, true
+	s.session.client.phase, s.session.UpstreamImplicitTLS = clientImplicitTLS, true
 	got := s.during("S: 220 mx ready\nc: 220 mx ready\nC: EHLO p\ns: EHLO p\nS: 250 mx\nc: 250 mx\n", func() error {
 		if err := s.session.Secure(t.Context()); err != nil {
 			return err

@@ -50,7 +50,7 @@ func (d destination) Handshake(context.Context) (net.Conn, error) { return d.Con
 
 // secure puts the session inside the destination's TLS.
 func (s *stage) secure() {
-	s.session.replaceUpstream(s.session.Destination.(destination).Conn, upstreamSecured)
+	s.session.upstream.replace(s.session.Destination.(destination).Conn, upstreamSecured)
 }
 
 func pipe(t *testing.T) (near, far net.Conn) {
@@ -134,14 +134,14 @@ type end struct {
 func (s *stage) negotiate(script string) end {
 	s.t.Helper()
 	return s.during(script, func() error {
-		if s.session.upstream == upstreamSecured {
-			if err := s.session.greet(); err != nil {
+		if s.session.upstream.phase == upstreamSecured {
+			if err := s.session.upstream.readGreeting(); err != nil {
 				return err
 			}
-		} else if err := s.session.readGreeting(s.t.Context()); err != nil {
+		} else if err := s.session.upstream.connect(s.t.Context()); err != nil {
 			return err
 		}
-		return s.session.negotiate()
+		return s.session.client.negotiate()
 	})
 }
 
@@ -153,7 +153,7 @@ func (s *stage) during(script string, run func() error) end {
 		err := run()
 		_ = s.session.Client.Conn.Close()
 		_ = s.session.Destination.(destination).Close()
-		ended <- end{s.session.IsPlaintext(), string(s.session.pending), err}
+		ended <- end{s.session.IsPlaintext(), string(s.session.client.pending), err}
 	}()
 	s.play(script)
 	s.silent("client", s.client)
@@ -163,8 +163,8 @@ func (s *stage) during(script string, run func() error) end {
 
 // resume runs what comes first inside the client's TLS.
 func (s *stage) resume() error {
-	s.session.inside = s.session.Client
-	return s.session.resume(s.session.insideSide())
+	s.session.client.inside = s.session.Client
+	return s.session.client.resume(s.session.client.insideSide())
 }
 
 // silent makes sure that a peer has heard nothing more when the session closes.
