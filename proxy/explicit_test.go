@@ -70,19 +70,31 @@ func TestPlainHTTPForAllowedHosts(t *testing.T) {
 		outcome       record.Outcome
 		reason        record.Reason
 	}{
-		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost, false, record.OutcomePassed, ""},
-		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n", 200, "GET /", true, record.OutcomePassed, ""},
+		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost,
+			false, record.OutcomePassed, ""},
+		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n",
+			200, "GET /", true, record.OutcomePassed, ""},
 		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", true, record.OutcomePassed, ""},
-		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, record.OutcomePassed, ""},
-		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /", false, record.OutcomePassed, ""},
-		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 200, `proxy-headers=""`, false, record.OutcomePassed, ""},
-		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`, false, record.OutcomePassed, ""},
-		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
-		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address", true, record.OutcomeRefused, record.ReasonDestinationIsAddress},
-		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true, record.OutcomeRefused, record.ReasonPortNotAllowed},
-		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed", true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
-		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true, record.OutcomeFailed, record.ReasonUpstreamRefused},
-		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true, record.OutcomeRefused, record.ReasonHTTPRequestInvalid},
+		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\n" +
+			"Proxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, record.OutcomePassed, ""},
+		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /",
+			false, record.OutcomePassed, ""},
+		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " +
+			"websocket\r\n\r\n", 200, `proxy-headers=""`, false, record.OutcomePassed, ""},
+		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`,
+			false, record.OutcomePassed, ""},
+		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true,
+			record.OutcomeRefused, record.ReasonDestinationNotAllowed},
+		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address",
+			true, record.OutcomeRefused, record.ReasonDestinationIsAddress},
+		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true,
+			record.OutcomeRefused, record.ReasonPortNotAllowed},
+		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed",
+			true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
+		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true,
+			record.OutcomeFailed, record.ReasonUpstreamRefused},
+		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true,
+			record.OutcomeRefused, record.ReasonHTTPRequestInvalid},
 	} {
 		conn := dial(t, w.proxy)
 		r := bufio.NewReader(conn)

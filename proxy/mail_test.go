@@ -293,6 +293,7 @@ func TestMailPassElseLift(t *testing.T) {
 		}
 		w.arrived()
 	}
+	w.server.Close() // so that all handshakes are counted
 	if got := w.server.Handshakes().Failed; got != 1 {
 		t.Errorf("the destination has refused %d hellos, want 1: the second connection should remember", got)
 	}
@@ -311,7 +312,8 @@ func TestMailReplies(t *testing.T) {
 		"wrong password":   {fakem365.Mail{User: "nobody@contoso.com"}, "535 5.7.3", record.ReasonSMTPAuthFailed},
 		"SMTP AUTH is off": {fakem365.Mail{User: "off@contoso.com"}, "535 5.7.139", record.ReasonSMTPAuthDisabled},
 		"another sender":   {fakem365.Mail{From: "ceo@contoso.com"}, "550 5.7.60", record.ReasonSMTPSendAsDenied},
-		"too large":        {fakem365.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4", record.ReasonSMTPMessageTooLarge},
+		"too large": {fakem365.Mail{Data: bytes.Repeat([]byte("0123456789abcdef\r\n"), 1000)}, "552 5.3.4",
+			record.ReasonSMTPMessageTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, via := range []string{viaSMTP, viaPlain} {
@@ -508,10 +510,13 @@ func TestMailHostileUpstream(t *testing.T) {
 		"STARTTLS is refused":  {[]string{"220 mx\r\n", offer, "454 4.7.0 not now\r\n"}, "454 4.7.0 not now", record.ReasonUpstreamNoStartTLS},
 		"STARTTLS gets 250":    {[]string{"220 mx\r\n", offer, "250 ok\r\n"}, "421 4.4.1 ", record.ReasonUpstreamNoStartTLS},
 		"injected reply":       {[]string{"220 mx\r\n", offer, "220 go\r\n250 AUTH PLAIN\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyInjected},
-		"endless reply":        {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
-		"overlong line":        {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
-		"banned":               {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ", record.ReasonUpstreamRefusedSession},
-		"another protocol":     {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
+		"endless reply": {[]string{"220 mx\r\n", strings.Repeat("250-more\r\n", 10000)}, "421 4.4.1 ",
+			record.ReasonUpstreamReplyMalformed},
+		"overlong line": {[]string{"220 mx\r\n", "250 " + strings.Repeat("x", 100000) + "\r\n"}, "421 4.4.1 ",
+			record.ReasonUpstreamReplyMalformed},
+		"banned": {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ",
+			record.ReasonUpstreamRefusedSession},
+		"another protocol": {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

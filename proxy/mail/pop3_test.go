@@ -15,11 +15,12 @@ func TestPOP3Lockstep(t *testing.T) {
 		script string
 		reason record.Reason
 	}{
-		"ordinary":              {popGreet + "C: CAPA\ns: CAPA\nS: +OK|TOP|STLS|USER|SASL PLAIN|.\nc: +OK\nc: TOP\nc: STLS\nc: .\n" + tlsUp, ""},
-		"lower-case and bare":   {popGreet + "C:  stls ~\ns: STLS\nS: +OK go\nc: +OK go\n", ""},
-		"CAPA is unknown":       {popGreet + "C: CAPA\ns: CAPA\nS: -ERR what\nc: -ERR what\n" + tlsUp, ""},
-		"QUIT":                  {popGreet + "C: QUIT\ns: QUIT\nS: +OK bye\nc: +OK bye\n", record.ReasonClosedBeforeTLS},
-		"sign-in without TLS":   {popGreet + "C: USER user\nc: -ERR Use STLS first\nC: PASS secret\nc: -ERR Use STLS first\nC!\n", record.ReasonPlaintextNotAllowed},
+		"ordinary":            {popGreet + "C: CAPA\ns: CAPA\nS: +OK|TOP|STLS|USER|SASL PLAIN|.\nc: +OK\nc: TOP\nc: STLS\nc: .\n" + tlsUp, ""},
+		"lower-case and bare": {popGreet + "C:  stls ~\ns: STLS\nS: +OK go\nc: +OK go\n", ""},
+		"CAPA is unknown":     {popGreet + "C: CAPA\ns: CAPA\nS: -ERR what\nc: -ERR what\n" + tlsUp, ""},
+		"QUIT":                {popGreet + "C: QUIT\ns: QUIT\nS: +OK bye\nc: +OK bye\n", record.ReasonClosedBeforeTLS},
+		"sign-in without TLS": {popGreet + "C: USER user\nc: -ERR Use STLS first\nC: PASS secret\nc: -ERR Use STLS first\n" +
+			"C!\n", record.ReasonPlaintextNotAllowed},
 		"no command":            {popGreet + "C: \nc: -ERR Not a command\nC: STLS now\nc: -ERR Not a command\n" + tlsUp, ""},
 		"command in its wake":   {popGreet + "C: STLS|USER evil\n", record.ReasonCommandAfterStartTLS},
 		"reply in its wake":     {popGreet + "C: STLS\ns: STLS\nS: +OK go|+OK evil\n", record.ReasonUpstreamReplyInjected},
@@ -49,8 +50,9 @@ func TestPOP3OwnGreeting(t *testing.T) {
 		goesOn    bool // without TLS
 		pending   string
 	}{
-		"STLS":                 {false, inside + "c: +OK\nc: TOP\nc: STLS\nc: .\nC: STLS\nc: +OK Begin TLS now\n", false, ""},
-		"plaintext is allowed": {true, inside + "c: +OK\nc: USER\nc: SASL PLAIN XOAUTH2\nc: TOP\nc: STLS\nc: .\nC: user me\n", true, "user me\r\n"},
+		"STLS": {false, inside + "c: +OK\nc: TOP\nc: STLS\nc: .\nC: STLS\nc: +OK Begin TLS now\n", false, ""},
+		"plaintext is allowed": {true, inside + "c: +OK\nc: USER\nc: SASL PLAIN XOAUTH2\nc: TOP\nc: STLS\nc: .\nC: user me\n",
+			true, "user me\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

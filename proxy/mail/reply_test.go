@@ -15,7 +15,9 @@ func TestReplyMeterSeesThroughCuts(t *testing.T) {
 		"535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\r\n" +
 		"250 2.1.0 Sender OK\n250 2.1.0 Sender OK\r\n221 bye\r\n"
 	want := []record.SMTPReply{
-		{Code: "220", Enhanced: "", Count: 1}, {Code: "250", Enhanced: "", Count: 1}, {Code: "334", Enhanced: "", Count: 1}, {Code: "535", Enhanced: "5.7.139", Count: 1}, {Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "221", Enhanced: "", Count: 1},
+		{Code: "220", Enhanced: "", Count: 1}, {Code: "250", Enhanced: "", Count: 1}, {Code: "334", Enhanced: "",
+			Count: 1}, {Code: "535", Enhanced: "5.7.139", Count: 1}, {Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "221",
+			Enhanced: "", Count: 1},
 	}
 	for size := 1; size <= len(stream); size++ {
 		m := &replyMeter{}

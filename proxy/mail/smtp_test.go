@@ -24,40 +24,55 @@ func TestSMTPLockstep(t *testing.T) {
 		script string
 		reason record.Reason // empty: TLS comes next
 	}{
-		"ordinary":                    {greet + ehlo + list + tlsUp, ""},
-		"lower-case commands":         {greet + "C: ehlo printer\ns: EHLO printer\n" + list + "C: starttls\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"padded commands":             {greet + "C:   EHLO   printer  \ns: EHLO printer\n" + list + "C: STARTTLS  \ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"bare LF":                     {greet + "C: EHLO printer~\ns: EHLO printer\n" + list + "C: STARTTLS~\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"bare LF of the destination":  {"S: 220 mx~\nc: 220 mx\n" + ehlo + list + tlsUp, ""},
-		"EHLO with a bare name":       {greet + "C: EHLO NPIF65E56\ns: EHLO NPIF65E56\n" + list + tlsUp, ""},
-		"EHLO with a bracketed name":  {greet + "C: EHLO [192.168.1.9]\ns: EHLO [192.168.1.9]\n" + list + tlsUp, ""},
-		"EHLO with an IPv6 name":      {greet + "C: EHLO [IPv6:fd00::9]\ns: EHLO [IPv6:fd00::9]\n" + list + tlsUp, ""},
-		"EHLO with an odd name":       {greet + "C: EHLO 2nd floor <HP>\ns: EHLO 2nd-floor-HP\n" + list + tlsUp, ""},
-		"EHLO without a name":         {greet + "C: EHLO\ns: EHLO localhost\n" + list + tlsUp, ""},
-		"HELO instead of EHLO":        {greet + "C: HELO printer\ns: HELO printer\nS: 250 mx\nc: 250 mx\nC: STARTTLS\ns: EHLO printer\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"STARTTLS at once":            {greet + "C: STARTTLS\ns: EHLO localhost\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"NOOP, RSET and HELP":         {greet + ehlo + list + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: RSET\ns: RSET\nS: 250 ok\nc: 250 ok\nC: help me\ns: HELP\nS: 214 see RFC\nc: 214 see RFC\n" + tlsUp, ""},
-		"EHLO rejected, then HELO":    {greet + "C: EHLO printer\ns: EHLO printer\nS: 502 no\nc: 502 no\nC: HELO printer\ns: HELO printer\nS: 250 mx\nc: 250 mx\nC: STARTTLS\ns: EHLO printer\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
-		"long greeting":               {"S: 220-one|220-two|220 three\nc: 220-one\nc: 220-two\nc: 220 three\n" + ehlo + list + tlsUp, ""},
-		"STARTTLS with a parameter":   {greet + ehlo + list + "C: STARTTLS now\nc: 501 5.5.4 STARTTLS takes no parameters\n" + tlsUp, ""},
-		"mail first, TLS after all":   {greet + ehlo + list + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Must issue a STARTTLS command first\n" + tlsUp, ""},
-		"QUIT before TLS":             {greet + "C: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonClosedBeforeTLS},
-		"closes at once":              {greet + "C!\n", record.ReasonClosedBeforeHello},
-		"closes after EHLO":           {greet + ehlo + list + "C!\n", record.ReasonClosedBeforeTLS},
-		"sign-in without TLS":         {greet + ehlo + list + "C: AUTH LOGIN c2VjcmV0\nc: 530 5.7.0 Must issue a STARTTLS command first\nC: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonPlaintextNotAllowed},
-		"mail without TLS, closes":    {greet + ehlo + list + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Must issue a STARTTLS command first\nC!\n", record.ReasonPlaintextNotAllowed},
-		"TLS too early":               {greet + "C: \x16\x03\x01\x00\x05\n", record.ReasonTLSBeforeStartTLS},
-		"an HTTP request":             {greet + "C: GET / HTTP/1.1\n", record.ReasonMalformedBeforeTLS},
-		"a PROXY header, version 2":   {greet + "C: ||\x00|QUIT~\n", record.ReasonProxyHeaderUntrusted},
-		"AUTH is offered too early":   {greet + ehlo + "S: 250-mx|250-STARTTLS|250-AUTH LOGIN|250 SIZE 9\nc: 250-mx\nc: 250-STARTTLS\nc: 250 SIZE 9\n" + tlsUp, ""},
-		"a PROXY header":              {greet + "C: PROXY TCP4 10.0.0.1 10.0.0.2 1 25\n", record.ReasonProxyHeaderUntrusted},
-		"a CR inside a line":          {greet + "C: EHLO a\rMAIL FROM:<a@b>\n", record.ReasonMalformedBeforeTLS},
-		"command in STARTTLS' wake":   {greet + ehlo + list + "C: STARTTLS|MAIL FROM:<evil@b>\n", record.ReasonCommandAfterStartTLS},
-		"STARTTLS is stripped":        {greet + ehlo + "S: 250-mx|250 SIZE 1\n", record.ReasonUpstreamNoStartTLS},
-		"STARTTLS is refused":         {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 454 4.7.0 not now\n", record.ReasonUpstreamNoStartTLS},
-		"STARTTLS is answered 250":    {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 250 ok\n", record.ReasonUpstreamNoStartTLS},
-		"reply in the wake of 220":    {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 220 go|250-evil|250 AUTH PLAIN\n", record.ReasonUpstreamReplyInjected},
-		"reply before it is asked":    {greet + ehlo + "S: 250-mx|250 STARTTLS|220 go\nc: 250-mx\nc: 250 STARTTLS\nC: STARTTLS\n", record.ReasonUpstreamReplyInjected},
+		"ordinary": {greet + ehlo + list + tlsUp, ""},
+		"lower-case commands": {greet + "C: ehlo printer\ns: EHLO printer\n" + list + "C: starttls\ns: STARTTLS\nS: " +
+			"220 go\nc: 220 go\n", ""},
+		"padded commands": {greet + "C:   EHLO   printer  \ns: EHLO printer\n" + list + "C: STARTTLS  \ns: " +
+			"STARTTLS\nS: 220 go\nc: 220 go\n", ""},
+		"bare LF": {greet + "C: EHLO printer~\ns: EHLO printer\n" + list + "C: STARTTLS~\ns: STARTTLS\n" +
+			"S: 220 go\nc: 220 go\n", ""},
+		"bare LF of the destination": {"S: 220 mx~\nc: 220 mx\n" + ehlo + list + tlsUp, ""},
+		"EHLO with a bare name":      {greet + "C: EHLO NPIF65E56\ns: EHLO NPIF65E56\n" + list + tlsUp, ""},
+		"EHLO with a bracketed name": {greet + "C: EHLO [192.168.1.9]\ns: EHLO [192.168.1.9]\n" + list + tlsUp, ""},
+		"EHLO with an IPv6 name":     {greet + "C: EHLO [IPv6:fd00::9]\ns: EHLO [IPv6:fd00::9]\n" + list + tlsUp, ""},
+		"EHLO with an odd name":      {greet + "C: EHLO 2nd floor <HP>\ns: EHLO 2nd-floor-HP\n" + list + tlsUp, ""},
+		"EHLO without a name":        {greet + "C: EHLO\ns: EHLO localhost\n" + list + tlsUp, ""},
+		"HELO instead of EHLO": {greet + "C: HELO printer\ns: HELO printer\nS: 250 mx\nc: 250 mx\nC: STARTTLS\ns: " +
+			"EHLO printer\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go\nc: 220 go\n", ""},
+		"STARTTLS at once": {greet + "C: STARTTLS\ns: EHLO localhost\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: " +
+			"220 go\nc: 220 go\n", ""},
+		"NOOP, RSET and HELP": {greet + ehlo + list + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: RSET\ns: RSET\nS: " +
+			"250 ok\nc: 250 ok\nC: help me\ns: HELP\nS: 214 see RFC\nc: 214 see RFC\n" + tlsUp, ""},
+		"EHLO rejected, then HELO": {greet + "C: EHLO printer\ns: EHLO printer\nS: 502 no\nc: 502 no\nC: HELO printer\n" +
+			"s: HELO printer\nS: 250 mx\nc: 250 mx\nC: STARTTLS\ns: EHLO printer\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 " +
+			"go\nc: 220 go\n", ""},
+		"long greeting":             {"S: 220-one|220-two|220 three\nc: 220-one\nc: 220-two\nc: 220 three\n" + ehlo + list + tlsUp, ""},
+		"STARTTLS with a parameter": {greet + ehlo + list + "C: STARTTLS now\nc: 501 5.5.4 STARTTLS takes no parameters\n" + tlsUp, ""},
+		"mail first, TLS after all": {greet + ehlo + list + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Must issue a STARTTLS " +
+			"command first\n" + tlsUp, ""},
+		"QUIT before TLS":   {greet + "C: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonClosedBeforeTLS},
+		"closes at once":    {greet + "C!\n", record.ReasonClosedBeforeHello},
+		"closes after EHLO": {greet + ehlo + list + "C!\n", record.ReasonClosedBeforeTLS},
+		"sign-in without TLS": {greet + ehlo + list + "C: AUTH LOGIN c2VjcmV0\nc: 530 5.7.0 Must issue a STARTTLS " +
+			"command first\nC: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonPlaintextNotAllowed},
+		"mail without TLS, closes": {greet + ehlo + list + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Must issue a STARTTLS " +
+			"command first\nC!\n", record.ReasonPlaintextNotAllowed},
+		"TLS too early":             {greet + "C: \x16\x03\x01\x00\x05\n", record.ReasonTLSBeforeStartTLS},
+		"an HTTP request":           {greet + "C: GET / HTTP/1.1\n", record.ReasonMalformedBeforeTLS},
+		"a PROXY header, version 2": {greet + "C: ||\x00|QUIT~\n", record.ReasonProxyHeaderUntrusted},
+		"AUTH is offered too early": {greet + ehlo + "S: 250-mx|250-STARTTLS|250-AUTH LOGIN|250 SIZE 9\nc: 250-mx\nc: " +
+			"250-STARTTLS\nc: 250 SIZE 9\n" + tlsUp, ""},
+		"a PROXY header":            {greet + "C: PROXY TCP4 10.0.0.1 10.0.0.2 1 25\n", record.ReasonProxyHeaderUntrusted},
+		"a CR inside a line":        {greet + "C: EHLO a\rMAIL FROM:<a@b>\n", record.ReasonMalformedBeforeTLS},
+		"command in STARTTLS' wake": {greet + ehlo + list + "C: STARTTLS|MAIL FROM:<evil@b>\n", record.ReasonCommandAfterStartTLS},
+		"STARTTLS is stripped":      {greet + ehlo + "S: 250-mx|250 SIZE 1\n", record.ReasonUpstreamNoStartTLS},
+		"STARTTLS is refused": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 454 4.7.0 not now\n",
+			record.ReasonUpstreamNoStartTLS},
+		"STARTTLS is answered 250": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 250 ok\n", record.ReasonUpstreamNoStartTLS},
+		"reply in the wake of 220": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 220 go|250-evil|250 AUTH PLAIN\n",
+			record.ReasonUpstreamReplyInjected},
+		"reply before it is asked": {greet + ehlo + "S: 250-mx|250 STARTTLS|220 go\nc: 250-mx\nc: 250 STARTTLS\nC: " +
+			"STARTTLS\n", record.ReasonUpstreamReplyInjected},
 		"destination is busy":         {"S: 421 4.3.2 too busy\n", record.ReasonUpstreamRefusedSession},
 		"destination speaks no SMTP":  {"S: +OK pop\n", record.ReasonUpstreamReplyMalformed},
 		"destination closes at once":  {"S!\n", record.ReasonUpstreamClosed},
@@ -83,7 +98,8 @@ func TestSMTPLongReplies(t *testing.T) {
 		say.WriteString(strings.TrimSpace(line) + "|")
 		hear.WriteString("c: " + strings.TrimSpace(line) + "\n")
 	}
-	got := newStage(t, record.ProtocolSMTP).negotiate(greet + ehlo + "S: " + say.String() + "250 STARTTLS\n" + hear.String() + "c: 250 STARTTLS\n" + tlsUp)
+	got := newStage(t, record.ProtocolSMTP).negotiate(greet + ehlo + "S: " + say.String() + "250 STARTTLS\n" + hear.String() + "c: " +
+		"250 STARTTLS\n" + tlsUp)
 	if got.err != nil {
 		t.Errorf("a reply of 101 lines: %v", got.err)
 	}
@@ -92,7 +108,8 @@ func TestSMTPLongReplies(t *testing.T) {
 		t.Errorf("a reply without end: %v", got.err)
 	}
 	overlong := "S: 250 " + strings.Repeat("x", maxUpstreamLine) + "\n"
-	if got := newStage(t, record.ProtocolSMTP).negotiate(greet + ehlo + overlong); reasonOf(t, got.err) != record.ReasonUpstreamReplyMalformed {
+	if got := newStage(t, record.ProtocolSMTP).negotiate(greet + ehlo + overlong); reasonOf(t,
+		got.err) != record.ReasonUpstreamReplyMalformed {
 		t.Errorf("an overlong line of the destination: %v", got.err)
 	}
 	overlong = "C: EHLO " + strings.Repeat("x", maxClientLine) + "\n"
@@ -130,12 +147,15 @@ func TestSMTPOwnGreeting(t *testing.T) {
 		pending   string
 		reason    record.Reason
 	}{
-		"STARTTLS": {false, greet + ehlo + inside + "c: 250-mx Hello\nc: 250-SIZE 9\nc: 250-CHUNKING\nc: 250 STARTTLS\nC: STARTTLS\nc: 220 2.0.0 Ready to start TLS\n", false, "", ""},
+		"STARTTLS": {false, greet + ehlo + inside + "c: 250-mx Hello\nc: 250-SIZE 9\nc: 250-CHUNKING\nc: 250 STARTTLS\nC: " +
+			"STARTTLS\nc: 220 2.0.0 Ready to start TLS\n", false, "", ""},
 		"sign-in without TLS": {false, greet + ehlo + inside + "c: 250-mx Hello\nc: 250-SIZE 9\nc: 250-CHUNKING\nc: 250 STARTTLS\n" +
 			"C: AUTH LOGIN\nc: 530 5.7.0 Must issue a STARTTLS command first\nC!\n", false, "", record.ReasonPlaintextNotAllowed},
-		"plaintext is allowed": {true, greet + ehlo + inside + "c: 250-mx Hello\nc: 250-SIZE 9\nc: 250-AUTH LOGIN XOAUTH2\nc: 250-CHUNKING\nc: 250 STARTTLS\n" +
+		"plaintext is allowed": {true, greet + ehlo + inside + "c: 250-mx Hello\nc: 250-SIZE 9\nc: 250-AUTH LOGIN XOAUTH2\n" +
+			"c: 250-CHUNKING\nc: 250 STARTTLS\n" +
 			"C: AUTH LOGIN\n", true, "AUTH LOGIN\r\n", ""},
-		"plaintext with HELO":       {true, greet + "C: HELO p\ns: HELO p\nS: 250 mx\nc: 250 mx\nC: MAIL FROM:<a@b>\ns: EHLO p\nS: 250-mx|250 SIZE 9\n", true, "MAIL FROM:<a@b>\r\n", ""},
+		"plaintext with HELO": {true, greet + "C: HELO p\ns: HELO p\nS: 250 mx\nc: 250 mx\nC: MAIL FROM:<a@b>\ns: " +
+			"EHLO p\nS: 250-mx|250 SIZE 9\n", true, "MAIL FROM:<a@b>\r\n", ""},
 		"plaintext, STARTTLS":       {true, greet + "C: STARTTLS\nc: 220 2.0.0 Ready to start TLS\n", false, "", ""},
 		"command in STARTTLS' wake": {true, greet + "C: STARTTLS|MAIL FROM:<evil@b>\n", false, "", record.ReasonCommandAfterStartTLS},
 	} {
@@ -162,8 +182,9 @@ func TestSMTPOnBehalf(t *testing.T) {
 		"ordinary":           {"S: 220 mx\ns: EHLO [192.0.2.1]\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go\n", ""},
 		"nothing is offered": {"S: 220 mx\ns: EHLO [192.0.2.1]\nS: 250 mx\n", record.ReasonUpstreamNoStartTLS},
 		"EHLO is rejected":   {"S: 220 mx\ns: EHLO [192.0.2.1]\nS: 550 5.7.1 banned\n", record.ReasonUpstreamRefusedSession},
-		"reply in its wake":  {"S: 220 mx\ns: EHLO [192.0.2.1]\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go|250 evil\n", record.ReasonUpstreamReplyInjected},
-		"spoke early":        {"S: 220 mx|250 evil\n", record.ReasonUpstreamReplyInjected},
+		"reply in its wake": {"S: 220 mx\ns: EHLO [192.0.2.1]\nS: 250-mx|250 STARTTLS\ns: STARTTLS\nS: 220 go|250 evil\n",
+			record.ReasonUpstreamReplyInjected},
+		"spoke early": {"S: 220 mx|250 evil\n", record.ReasonUpstreamReplyInjected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,14 +207,15 @@ func TestSMTPResume(t *testing.T) {
 		pending string
 		reason  record.Reason
 	}{
-		"EHLO again":               {"C: EHLO printer\ns: EHLO printer\nS: 250-mx|250 AUTH LOGIN\nc: 250-mx\nc: 250 AUTH LOGIN\n", "", ""},
-		"EHLO with an odd name":    {"C: EHLO <my printer>\ns: EHLO my-printer\nS: 250 mx\nc: 250 mx\n", "", ""},
-		"HELO":                     {"C: HELO printer\ns: HELO printer\nS: 250 mx\nc: 250 mx\n", "", ""},
-		"no second EHLO":           {"C: AUTH LOGIN\ns: EHLO localhost\nS: 250-mx|250 AUTH LOGIN\n", "AUTH LOGIN\r\n", ""},
-		"EHLO and more at once":    {"C: EHLO p|MAIL FROM:<a@b>\ns: EHLO p\nS: 250 mx\nc: 250 mx\n", "", ""},
-		"a second STARTTLS":        {"C: STARTTLS\ns: EHLO localhost\nS: 250 mx\n", "STARTTLS\r\n", ""},
-		"closes":                   {"C!\n", "", record.ReasonClosedBeforeTLS},
-		"is turned down for now":   {"C: AUTH LOGIN\ns: EHLO localhost\nS: 421 4.7.66 TLS 1.0\n", "AUTH LOGIN\r\n", record.ReasonUpstreamRefusedSession},
+		"EHLO again":            {"C: EHLO printer\ns: EHLO printer\nS: 250-mx|250 AUTH LOGIN\nc: 250-mx\nc: 250 AUTH LOGIN\n", "", ""},
+		"EHLO with an odd name": {"C: EHLO <my printer>\ns: EHLO my-printer\nS: 250 mx\nc: 250 mx\n", "", ""},
+		"HELO":                  {"C: HELO printer\ns: HELO printer\nS: 250 mx\nc: 250 mx\n", "", ""},
+		"no second EHLO":        {"C: AUTH LOGIN\ns: EHLO localhost\nS: 250-mx|250 AUTH LOGIN\n", "AUTH LOGIN\r\n", ""},
+		"EHLO and more at once": {"C: EHLO p|MAIL FROM:<a@b>\ns: EHLO p\nS: 250 mx\nc: 250 mx\n", "", ""},
+		"a second STARTTLS":     {"C: STARTTLS\ns: EHLO localhost\nS: 250 mx\n", "STARTTLS\r\n", ""},
+		"closes":                {"C!\n", "", record.ReasonClosedBeforeTLS},
+		"is turned down for now": {"C: AUTH LOGIN\ns: EHLO localhost\nS: 421 4.7.66 TLS 1.0\n", "AUTH LOGIN\r\n",
+			record.ReasonUpstreamRefusedSession},
 		"destination spoke before": {"S: 250 evil\n", "", record.ReasonUpstreamReplyInjected},
 	} {
 		t.Run(name, func(t *testing.T) {
