@@ -49,7 +49,7 @@ type Config struct {
 	// DrainTimeout is how long open connections may go on after a stop.
 	DrainTimeout time.Duration
 
-	// Observer is told of every connection; nil means nobody is.
+	// Observer is called for every connection; nil means none.
 	Observer Observer
 	// Log gets one line for each connection; nil discards them.
 	Log *slog.Logger
@@ -75,7 +75,7 @@ func (c *Config) validate() error {
 	return nil
 }
 
-// An Observer is told of every connection, from many goroutines at once. It
+// An Observer is called for every connection, by many goroutines concurrently. It
 // must not block and must not keep the record.
 type Observer interface {
 	// Opened is called when a listener has accepted a connection.

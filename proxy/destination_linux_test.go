@@ -158,7 +158,7 @@ func TestRedirectedToOurselves(t *testing.T) {
 	w.expect(record.OutcomeRefused, record.ReasonNotRedirected)
 }
 
-// Behind STARTTLS the server name may tell another destination than the address
+// After STARTTLS the server name may tell another destination than the address
 // did. What was said to the first one is said to the second as well.
 func TestRedirectedServerNameBehindStartTLS(t *testing.T) {
 	t.Parallel()

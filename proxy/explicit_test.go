@@ -232,14 +232,14 @@ func TestPlainHTTPNeverSwitchesProtocol(t *testing.T) {
 				t.Errorf("record %+v", rec)
 			}
 			if after := <-got; strings.Contains(after, "SMUGGLED") {
-				t.Errorf("the server got %q behind its answer", after)
+				t.Errorf("the server got %q after its answer", after)
 			}
 		})
 	}
 }
 
 // answering is a server that gives every request the same answer, and tells
-// what comes behind the request.
+// what comes after the request.
 func answering(t *testing.T, answer string, after chan<- string) string {
 	t.Helper()
 	var lc net.ListenConfig

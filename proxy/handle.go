@@ -103,8 +103,8 @@ func (s *Server) findOptions(c *conn) {
 }
 
 // openTunnel serves the HTTP side of an explicit proxy until the client asks
-// for a tunnel. The destination is dialled before the client is told that the
-// tunnel is open, so that a dead or forbidden one is an honest HTTP error.
+// for a tunnel. The destination is dialled before the client gets the 200, so
+// that one that is dead or forbidden is an honest HTTP error.
 func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil

@@ -278,7 +278,7 @@ func talk(t *testing.T, conn io.Writer, r *bufio.Reader, command, want string) {
 	}
 }
 
-// A modern client whose hello the destination refuses behind STARTTLS is
+// A modern client whose hello the destination refuses after STARTTLS is
 // lifted in the same connection; the destination hears a second opening.
 func TestMailPassElseLift(t *testing.T) {
 	t.Parallel()

@@ -14,14 +14,14 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A refuser tells clients why they are refused, in their own protocol.
+// A refuser answers clients that are refused, in their own protocol.
 type refuser struct {
 	lifter    *lifter
 	timeout   time.Duration
 	lingering atomic.Int32
 }
 
-// refuse tells a client that is refused, while nothing has been relayed to it yet.
+// refuse answers a client that is refused, while nothing has been relayed to it yet.
 // Nothing is sent when the client has closed, and no plaintext alert follows once
 // our own handshake with it has begun.
 func (r *refuser) refuse(c *conn, f *record.Failure) {
@@ -41,9 +41,8 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 	c.linger(&r.lingering)
 }
 
-// refuseInside tells a mail client that is at TLS what went wrong in the words
-// of its own protocol: devices show those, and of a TLS alert only that there
-// was one. It ends the client's TLS for that if need be. A client that was to
+// refuseInside answers a mail client that is at TLS in the words of its own
+// protocol: devices show those, and of a TLS alert only that there was one. It ends the client's TLS for that if need be. A client that was to
 // be passed gets its alert: it trusts the destination and not us.
 func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
 	if c.mail == nil || c.inside == nil && (!c.isLifting || c.startedTLS) {

@@ -10,13 +10,13 @@ import (
 
 // How long and how many refused hellos are remembered. The time is short
 // enough that a destination's repaired trouble is noticed, long enough that a
-// device that connects every few minutes is lifted at once.
+// device that connects every few minutes is lifted without a detour.
 const (
 	refusedAge = time.Hour
 	maxRefused = 4096
 )
 
-// A refusedKey tells refused hellos apart. The client is part of it: what a
+// A refusedKey identifies a refused hello. The client is part of it: what a
 // broken client is refused for must not make others of its kind be lifted.
 type refusedKey struct {
 	client      netip.Addr

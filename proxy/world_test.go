@@ -184,7 +184,7 @@ func (w *world) client(max uint16) *fakem365.Client {
 	return c
 }
 
-// lifted says whether a connection was ended by tlslift.
+// lifted reports whether a connection was ended by tlslift.
 func (w *world) lifted(state tls.ConnectionState) bool {
 	leaf := state.PeerCertificates[0]
 	return leaf.CheckSignatureFrom(w.ca.Certificate()) == nil

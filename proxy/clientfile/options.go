@@ -3,7 +3,7 @@
 // not understand, because a misspelt option would otherwise do nothing.
 package clientfile
 
-// Plaintext says whether a client may go without TLS.
+// Plaintext reports whether a client may go without TLS.
 type Plaintext int
 
 // The values of Plaintext.

@@ -38,7 +38,7 @@ const (
 	versionTLS13 = 0x0304
 )
 
-// The extensions that are read, and those that Shape leaves out.
+// The extensions that are read, and those that FingerprintKey leaves out.
 const (
 	extServerName          = 0
 	extGroups              = 10
@@ -105,7 +105,7 @@ type Hello struct {
 	CompressionMethods []byte
 	// ServerName is the host name as sent: any bytes, up to 255. It is empty
 	// when there is none, and also when there is an extension that names no
-	// host, several, or makes no sense; HasExtension(0) tells these apart.
+	// host, several, or makes no sense; HasExtension(0) distinguishes these.
 	ServerName string
 	// ALPN has no empty names.
 	ALPN []string
@@ -120,7 +120,7 @@ type Hello struct {
 	Extensions []uint16
 }
 
-// HasExtension says whether the hello has an extension of type t.
+// HasExtension reports whether the hello has an extension of type t.
 func (h *Hello) HasExtension(t uint16) bool { return slices.Contains(h.Extensions, t) }
 
 // MaxVersion returns the newest version that is offered. 0x0300 is SSL 3.0,
@@ -144,7 +144,7 @@ func (h *Hello) MaxVersion() uint16 {
 	return slices.Max(h.SupportedVersions)
 }
 
-// Offers says whether the client offers a version. A client without
+// Offers reports whether the client offers a version. A client without
 // supported_versions names only its newest; it is taken to speak every version
 // of TLS up to that one, but no SSL unless that is all it names.
 func (h *Hello) Offers(version uint16) bool {
@@ -155,7 +155,7 @@ func (h *Hello) Offers(version uint16) bool {
 	return version == newest || version >= versionTLS10 && version < newest
 }
 
-// listsVersions says whether the client lists its versions. If it does, Version
+// listsVersions reports whether the client lists its versions. If it does, Version
 // does not count, whatever it says (RFC 8446 section 4.2.1).
 func (h *Hello) listsVersions() bool { return len(h.SupportedVersions) > 0 }
 

@@ -57,10 +57,10 @@ func looksLike(early []byte) string {
 	return LooksUnknown
 }
 
-// maxMethod is the length of the longest method that beginsHTTP knows.
+// maxMethod is the length of the longest method in beginsHTTP.
 const maxMethod = len("VERSION-CONTROL")
 
-// beginsHTTP says whether the first word is an HTTP method. Only known ones
+// beginsHTTP reports whether the first word is an HTTP method. Only known ones
 // count, since commands of other protocols (EHLO, USER) look alike. Methods
 // are case-sensitive, but home-made clients do not know that.
 func beginsHTTP(early []byte) bool {

@@ -51,7 +51,7 @@ func (f *fields) vector8() []byte { return f.take(f.uint8()) }
 // vector16 takes bytes that follow their number in two bytes.
 func (f *fields) vector16() []byte { return f.take(int(f.uint16())) }
 
-// done says whether all that was asked for was there, and nothing else is.
+// done reports whether all that was asked for was there, and nothing else is.
 func (f *fields) done() bool { return !f.short && len(f.rest) == 0 }
 
 // parse reads the body of the handshake message (RFC 8446 section 4.1.2; since

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// The SSLv2-format hello (RFC 5246 appendix E.2), behind its header:
+// The SSLv2-format hello (RFC 5246 appendix E.2), after its header:
 //
 //	type 1 | version 2 | specs' length 2 | session id's length 2 |
 //	challenge's length 2 | specs, 3 each | session id | challenge
@@ -51,7 +51,7 @@ func peekSSLv2(r *bufio.Reader) (*Hello, error) {
 
 // isLongSSLv2 reports an SSLv2-format hello with a three-byte header. RFC 5246
 // forbids it, no server is known to answer it and no client to send it, so it
-// is believed only where it can be nothing else: without the escape bit,
+// is accepted only where it can be nothing else: without the escape bit,
 // without padding, since nothing is encrypted yet, and with all lengths right.
 func isLongSSLv2(early []byte) bool {
 	if len(early) < sslv2LongHeaderLen+sslv2FixedLen {

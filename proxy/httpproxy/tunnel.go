@@ -24,7 +24,7 @@ type Tunnel struct {
 	IsOpen bool
 }
 
-// Open tells the client that the tunnel is open.
+// Open sends the client the positive answer.
 func (t *Tunnel) Open(client net.Conn, timeout time.Duration) error {
 	if err := client.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
 		return record.Fail(record.ReasonClosedBeforeHello, err)

@@ -51,7 +51,7 @@ func TestHalfClose(t *testing.T) {
 			}
 			c.end()
 			if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
-				t.Errorf("behind close_notify came %x, %v", rest, err)
+				t.Errorf("after close_notify came %x, %v", rest, err)
 			}
 		})
 	}
@@ -71,7 +71,7 @@ func TestFatalAlertOfClient(t *testing.T) {
 	}
 	c.end()
 	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
-		t.Errorf("behind the alert came %x, %v", rest, err)
+		t.Errorf("after the alert came %x, %v", rest, err)
 	}
 }
 

@@ -61,7 +61,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 	all.Wait()
 }
 
-// established is a connection behind its handshake, without an owner yet.
+// established is a connection after its handshake, without an owner yet.
 func established(t *testing.T, version, suite uint16) (client *tls.Conn, server *Conn) {
 	t.Helper()
 	near, far := testenv.Pipe(t)

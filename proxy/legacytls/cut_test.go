@@ -79,7 +79,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return n, errors.Join(errCut, c.Conn.(interface{ CloseWrite() error }).CloseWrite())
 }
 
-// A client that ends at any byte behind its hello ends the handshake without a
+// A client that ends at any byte after its hello ends the handshake without a
 // word.
 func TestHandshakeCutOff(t *testing.T) {
 	t.Parallel()

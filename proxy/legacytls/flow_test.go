@@ -38,7 +38,7 @@ func inBatches(t *testing.T, config *Config, h hello) *script {
 	return c
 }
 
-// Everything from ClientKeyExchange on may come at once, and data behind it
+// Everything from ClientKeyExchange on may come at once, and data after it
 // before the server has said Finished (RFC 7918), of a new session and of a
 // resumed one.
 func TestAllAtOnce(t *testing.T) {

@@ -204,7 +204,7 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// keyedConn is a connection behind its handshake, with keys that are all zero,
+// keyedConn is a connection after its handshake, with keys that are all zero,
 // and how its client protects what it sends.
 func keyedConn(t *testing.T, p parameters) (*Conn, *protection) {
 	s := suiteByID(p.suite)

@@ -70,7 +70,7 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 	return p, nil
 }
 
-// explicitIV says whether CBC records begin with their initialization vector,
+// explicitIV reports whether CBC records begin with their initialization vector,
 // as they do since TLS 1.1 (RFC 4346 section 6.2.3.2). It is a block of its own
 // in the chain: its plaintext is random when written, and of no meaning when
 // read.

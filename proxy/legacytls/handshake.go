@@ -261,7 +261,7 @@ func (h *handshake) readFinished() error {
 		return fault(alertDecryptError, "the client's Finished does not verify")
 	}
 	if len(h.message) > 0 { // or it would lie there until the next handshake record comes
-		return fault(alertUnexpectedMessage, "%d bytes behind Finished in its record", len(h.message))
+		return fault(alertUnexpectedMessage, "%d bytes after Finished in its record", len(h.message))
 	}
 	h.message = nil
 	h.transcript.add(message)

@@ -58,7 +58,7 @@ func lenientHellos() map[string]helloCase {
 		"a server name": {
 			hello:      hello{extensions: []extension{named("mail.example")}},
 			extensions: []uint16{extServerName}, name: "mail.example"},
-		"a dot behind the server name": {
+		"a dot after the server name": {
 			hello:      hello{extensions: []extension{named("mail.example.")}},
 			extensions: []uint16{extServerName}, name: "mail.example."},
 		"an empty server name": {hello: hello{extensions: []extension{named("")}}},

@@ -108,7 +108,7 @@ func (in *input) drop() {
 	in.release()
 }
 
-// whole says whether a whole record of a type is there already.
+// whole reports whether a whole record of a type is there already.
 func (in *input) whole(typ byte) bool {
 	if in.buf == nil || in.w-in.r < recordHeaderLen || in.buf[in.r] != typ {
 		return false

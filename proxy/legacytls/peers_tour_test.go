@@ -37,7 +37,7 @@ func (tr tour) String() string {
 	return s
 }
 
-// bare says whether the client sends no extensions.
+// bare reports whether the client sends no extensions.
 func (tr tour) bare() bool { return tr.how == bySSLv2 || tr.how == byIDBare }
 
 // number is the version as in "1.0".

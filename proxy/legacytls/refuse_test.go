@@ -58,7 +58,7 @@ func disorder() map[string]misstep {
 	return unexpected(steps)
 }
 
-// disorderLate is what comes at the wrong time behind ClientKeyExchange.
+// disorderLate is what comes at the wrong time after ClientKeyExchange.
 func disorderLate() map[string]misstep {
 	return unexpected(map[string]func(c *script){
 		"CertificateVerify before ChangeCipherSpec": func(c *script) {
@@ -66,7 +66,7 @@ func disorderLate() map[string]misstep {
 			c.sayKeyExchange()
 			c.record(typeHandshake, handshakeMessage(15, []byte("body")))
 		},
-		"bytes behind ClientKeyExchange in its record": func(c *script) {
+		"bytes after ClientKeyExchange in its record": func(c *script) {
 			c.toFlight()
 			c.record(typeHandshake, append(c.keyMessage(), msgFinished))
 			c.record(typeChangeCipherSpec, []byte{1})
@@ -76,11 +76,11 @@ func disorderLate() map[string]misstep {
 			c.sayKeyExchange()
 			c.sayFinished()
 		},
-		"bytes behind Finished in its record": func(c *script) {
+		"bytes after Finished in its record": func(c *script) {
 			c.toFinished()
 			c.record(typeHandshake, append(c.finished("client finished"), msgClientHello))
 		},
-		"a hello behind Finished in its record": func(c *script) {
+		"a hello after Finished in its record": func(c *script) {
 			c.toFinished()
 			c.record(typeHandshake, append(c.finished("client finished"), c.hello.transcript()...))
 		},
@@ -212,7 +212,7 @@ func keyShares() map[string]misstep {
 	}
 	for name, suite := range map[string]uint16{"RSA": rsaAES128, "ECDHE": ecdheAES128, "DHE": dheAES128} {
 		h := hello{suites: []uint16{suite}}
-		all[name+": bytes behind it"] = misstep{body(func(_ *script, b []byte) []byte { return append(b, 0) }), alertDecodeError, h}
+		all[name+": bytes after it"] = misstep{body(func(_ *script, b []byte) []byte { return append(b, 0) }), alertDecodeError, h}
 		all[name+": cut short"] = misstep{body(func(_ *script, b []byte) []byte { return b[:len(b)-1] }), alertDecodeError, h}
 		all[name+": nothing"] = misstep{body(func(*script, []byte) []byte { return nil }), alertDecodeError, h}
 	}

@@ -223,7 +223,7 @@ func (c *script) hearHello() {
 	}
 }
 
-// hearFlight reads everything behind ServerHello to ServerHelloDone.
+// hearFlight reads everything after ServerHello to ServerHelloDone.
 func (c *script) hearFlight() {
 	s := c.hear(msgCertificate)
 	var chain, leaf cryptobyte.String
@@ -241,6 +241,6 @@ func (c *script) hearFlight() {
 		c.hearKeyExchange()
 	}
 	if s := c.hear(msgServerHelloDone); !s.Empty() || len(c.messages) > 0 {
-		c.fail("something is behind ServerHelloDone")
+		c.fail("something is after ServerHelloDone")
 	}
 }

@@ -134,7 +134,7 @@ func (c *script) close() {
 }
 
 // wantAlert wants the connection to have ended by a fatal alert of the server,
-// and nothing behind it.
+// and nothing after it.
 func (c *script) wantAlert(want alert) {
 	c.t.Helper()
 	for c.err == nil {
@@ -151,7 +151,7 @@ func (c *script) wantAlert(want alert) {
 	}
 	c.end()
 	if rest, err := io.ReadAll(c.r); err != nil || len(rest) > 0 {
-		c.t.Errorf("behind the alert came %x, %v", rest, err)
+		c.t.Errorf("after the alert came %x, %v", rest, err)
 	}
 }
 

@@ -54,7 +54,7 @@ type Options struct {
 	CriticalConstraints bool
 	// CacheSize is how many leaves are kept; zero means 1024.
 	CacheSize int
-	// Now tells the time; nil means time.Now.
+	// Now returns the time; nil means time.Now.
 	Now func() time.Time
 }
 
@@ -130,7 +130,7 @@ func (o Options) normalised() (Options, error) {
 // monotonic clock of time.Time stands still while a machine is suspended.
 func (ca *CA) clock() time.Time { return ca.now().Round(0) }
 
-// Created tells whether Open made this CA rather than found it.
+// Created reports whether Open made this CA rather than found it.
 func (ca *CA) Created() bool { return ca.created }
 
 // Certificate returns the CA's certificate, which must not be changed.

@@ -23,7 +23,7 @@ import (
 
 const caYears = 10
 
-// vacant tells whether dir is absent or empty. It looks at one directory at
+// vacant reports whether dir is absent or empty. It looks at one directory at
 // one moment, so it cannot mistake a CA that is just being put in place for
 // one of which a file is missing.
 func vacant(dir string) (bool, error) {

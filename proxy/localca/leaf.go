@@ -41,12 +41,12 @@ type Profile struct {
 	WithCA bool
 }
 
-// Leaf returns a certificate for the destination name that has also the names
-// of mirror, those of the verified upstream certificate, as far as the CA may
+// Leaf returns a certificate for the destination name that has also sans, the SANs
+// of the verified upstream certificate, as far as the CA may
 // sign for them and to a hundred in all. It comes from a cache, so it must not
 // be changed. One leaf is signed at most for any number of concurrent calls
 // that want the same, and other calls do not wait for that.
-func (ca *CA) Leaf(name string, mirror []string, p Profile) (*tls.Certificate, error) {
+func (ca *CA) Leaf(name string, sans []string, p Profile) (*tls.Certificate, error) {
 	name = strings.ToLower(name)
 	if !netname.IsHost(name) {
 		return nil, fmt.Errorf("making a leaf for %q: it is not a DNS name", netname.Cut(name, 253))
@@ -56,7 +56,7 @@ func (ca *CA) Leaf(name string, mirror []string, p Profile) (*tls.Certificate, e
 		return nil, fmt.Errorf("making a leaf for %s: its key cannot have %d bits, only %d or %d", name, p.Bits, rsaBits, shortBits)
 	}
 	now := ca.clock()
-	e := ca.leaves.get(cacheKey(name, mirror, p), now, func() *entry { return ca.newEntry(name, mirror, p, now) })
+	e := ca.leaves.get(cacheKey(name, sans, p), now, func() *entry { return ca.newEntry(name, sans, p, now) })
 	cert, err := e.leaf()
 	if err != nil {
 		ca.leaves.drop(e)
@@ -67,17 +67,17 @@ func (ca *CA) Leaf(name string, mirror []string, p Profile) (*tls.Certificate, e
 
 // cacheKey stands for a leaf's profile and its names in the order given. It is
 // a hash so that a long list takes no more room than a short one.
-func cacheKey(name string, mirror []string, p Profile) [sha256.Size]byte {
+func cacheKey(name string, sans []string, p Profile) [sha256.Size]byte {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%t,%d,%t:", p.SHA1, p.Bits, p.WithCA)
-	for _, s := range append([]string{name}, mirror...) {
+	for _, s := range append([]string{name}, sans...) {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // newEntry returns an entry whose leaf is made when it is first asked for.
-func (ca *CA) newEntry(name string, mirror []string, p Profile, now time.Time) *entry {
+func (ca *CA) newEntry(name string, sans []string, p Profile, now time.Time) *entry {
 	issuer := ca.Certificate()
 	from, to := now.Add(-backdate), now.Add(leafLife)
 	if from.Before(issuer.NotBefore) {
@@ -97,7 +97,7 @@ func (ca *CA) newEntry(name string, mirror []string, p Profile, now time.Time) *
 			if err != nil {
 				return nil, err
 			}
-			template := leafTemplate(ca.namesFor(name, mirror), from, to)
+			template := leafTemplate(ca.namesFor(name, sans), from, to)
 			if p.SHA1 {
 				template.SignatureAlgorithm = x509.SHA1WithRSA
 			}

@@ -186,7 +186,8 @@ func parsePKCS8(der []byte) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// checkDates tells whether cert is valid now; remedy is for one that expired. Its errors continue a sentence that begins with the certificate.
+// checkDates returns an error unless cert is valid now; remedy is for one that
+// expired. Its errors continue a sentence that begins with the certificate.
 func checkDates(cert *x509.Certificate, now time.Time, remedy string) error {
 	if now.Before(cert.NotBefore) {
 		return fmt.Errorf("is not valid before %s, and the clock says %s; set the clock", date(cert.NotBefore), date(now))

@@ -12,7 +12,7 @@ import (
 // read them all.
 const maxNames = 100
 
-// Covers tells whether the CA may sign for name, which may begin with "*.".
+// Covers reports whether the CA may sign for name, which may begin with "*.".
 // It may not for a destination that was added after the CA was made. Leaf
 // makes a leaf even so, because many old clients do not look at constraints,
 // but the others will reject it.
@@ -35,7 +35,7 @@ func permits(cert *x509.Certificate, name string) bool {
 	return !slices.ContainsFunc(cert.ExcludedDNSDomains, excluded)
 }
 
-// within tells whether name is domain or below it. A domain with a leading
+// within reports whether name is domain or below it. A domain with a leading
 // dot does not include itself; RFC 5280 has this form for URIs only, but
 // verifiers know it for DNS names too.
 func within(name, domain string) bool {
@@ -45,26 +45,26 @@ func within(name, domain string) bool {
 	return name == domain || strings.HasSuffix(name, "."+domain)
 }
 
-// wildcardMatches tells whether pattern is a wildcard that stands for host.
+// wildcardMatches reports whether pattern is a wildcard that stands for host.
 func wildcardMatches(pattern, host string) bool {
 	parent, wild := strings.CutPrefix(pattern, "*")
 	_, below, _ := strings.Cut(host, ".")
 	return wild && parent == "."+below
 }
 
-// namesFor returns the names of a leaf: name, then those of mirror that the
+// namesFor returns the SANs of a leaf: name, then those of sans that the
 // CA may sign for. One name outside the constraints would make clients that
 // check them reject the whole leaf.
-func (ca *CA) namesFor(name string, mirror []string) []string {
+func (ca *CA) namesFor(name string, sans []string) []string {
 	names, seen := []string{name}, map[string]bool{name: true}
-	for _, m := range mirror {
-		m = strings.ToLower(m)
+	for _, san := range sans {
+		san = strings.ToLower(san)
 		if len(names) == maxNames {
 			break
 		}
-		if !seen[m] && netname.IsHost(strings.TrimPrefix(m, "*.")) && ca.Covers(m) {
-			seen[m] = true
-			names = append(names, m)
+		if !seen[san] && netname.IsHost(strings.TrimPrefix(san, "*.")) && ca.Covers(san) {
+			seen[san] = true
+			names = append(names, san)
 		}
 	}
 	return names

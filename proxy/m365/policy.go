@@ -9,7 +9,7 @@ import (
 
 // A Policy allows what is in a list, and what the operator adds. Beyond that it
 // has what the list says of mail, of addresses and of the names that they have.
-// It does not change, and may be used by many goroutines at once.
+// It does not change, and is safe for concurrent use.
 type Policy struct {
 	*policy.Policy
 	list   List

@@ -154,7 +154,7 @@ func (r *Refresher) wait(ctx context.Context) bool {
 }
 
 // check asks once. The time of the next question is saved before: if the
-// process ends meanwhile, the next one does not ask at once.
+// process ends meanwhile, the next one does not ask immediately.
 func (r *Refresher) check(ctx context.Context) {
 	r.postpone(interval())
 	outcome, err := r.refresh(ctx)

@@ -33,7 +33,7 @@ type state struct {
 	// ClientRequestID is the number by which the operators of the service
 	// distinguish our questions from those of others.
 	ClientRequestID string    `json:"client_request_id"`
-	Next            time.Time `json:"next"`             // nothing is asked before; zero: ask at once
+	Next            time.Time `json:"next"`             // nothing is asked before; zero: ask now
 	Current         time.Time `json:"current,omitzero"` // of the list in force, built in or not
 	RejectedVersion string    `json:"rejected_version,omitempty"`
 	RejectedAt      time.Time `json:"rejected_at,omitzero"`

@@ -36,7 +36,7 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 
 // resume is what comes first inside the client's TLS: the greeting if the client
 // has had none and, with SMTP, an EHLO. A client that does not repeat its EHLO
-// after STARTTLS gets one on its behalf, since the destination knows nothing of
+// after STARTTLS gets one on its behalf, since the destination has not had
 // the first (RFC 3207 section 4.2); a name in it that servers reject is adapted.
 func (c *client) resume(client *side) error {
 	defer client.clear()

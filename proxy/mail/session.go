@@ -34,7 +34,7 @@ type Config struct {
 	Plaintext bool
 	// GreetingWait is how long to wait for a client that begins with TLS, before
 	// the greeting is sent. It also keeps the greeting apart from the answer to
-	// CONNECT: some clients read both at once, and lose the second.
+	// CONNECT: some clients read both together, and lose the second.
 	GreetingWait time.Duration
 	// Timeout bounds each command, each reply and each write before TLS.
 	Timeout time.Duration

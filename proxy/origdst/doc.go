@@ -1,6 +1,6 @@
 // Package origdst asks the kernel where a redirected connection was going, and
 // sets the socket options without which nothing could be redirected. All of it
-// is of Linux; elsewhere every function returns ErrUnsupported.
+// is of Linux; on other systems every function returns ErrUnsupported.
 //
 // It decides nothing: whether the original destination may be reached is not
 // its business, and it never changes a firewall.

@@ -68,7 +68,7 @@ func redirected6(fd int) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(netip.AddrFrom16(value.Addr.Addr), binary.BigEndian.Uint16(port[:])), nil
 }
 
-// notRedirected tells a connection that netfilter knows nothing of, or a kernel
+// notRedirected recognises a connection that netfilter does not have, or a kernel
 // that has no netfilter, from other errors.
 func notRedirected(err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOPROTOOPT) || errors.Is(err, unix.EOPNOTSUPP) {
@@ -111,7 +111,7 @@ func Mark(raw syscall.RawConn, mark uint32) error {
 	})
 }
 
-// CanMark says whether sockets can be marked, by marking one. The error is
+// CanMark reports whether sockets can be marked, by marking one. The error is
 // that of the system.
 func CanMark(mark uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -10,7 +10,7 @@ import (
 )
 
 // A Policy is the set of destinations that tlslift may reach. It does not
-// change, and may be used by many goroutines at once.
+// change, and is safe for concurrent use.
 type Policy struct {
 	list      string
 	endpoints []Endpoint

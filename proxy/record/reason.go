@@ -127,7 +127,7 @@ type row struct {
 	// look at it: that is what "failing" means on the status page, in the API,
 	// in the metrics and in the alerts.
 	level slog.Level
-	// silent means that the client is told nothing: it has gone, or it must
+	// silent means that nothing is sent to the client: it has closed, or it must
 	// not learn what this port is.
 	silent bool
 	// unmatched means that the connection is out of tlslift's scope. A
@@ -186,14 +186,14 @@ func (r Reason) Level() slog.Level { return r.row().level }
 // counts as failing.
 func (r Reason) Failing() bool { return r.Level() >= slog.LevelWarn }
 
-// Silent reports whether the client is told nothing.
+// Silent reports whether nothing is sent to the client.
 func (r Reason) Silent() bool { return r.row().silent }
 
 // Unmatched reports whether the connection is out of tlslift's scope, so that a
 // redirected one may be bypassed.
 func (r Reason) Unmatched() bool { return r.row().unmatched }
 
-// Alert returns the description of the TLS alert that tells the client (RFC 8446
+// Alert returns the description of the TLS alert that the client gets (RFC 8446
 // section 6).
 func (r Reason) Alert() uint8 { return cmp.Or(r.row().alert, alertInternalError) }
 

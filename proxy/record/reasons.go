@@ -166,7 +166,7 @@ var reasons = []row{
 		reason: ReasonHelloMalformed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
 		alert:  alertDecodeError,
 		cause:  "The client's TLS ClientHello breaks the protocol's rules.",
-		remedy: "Update the client's firmware; if it works elsewhere, report the hello.",
+		remedy: "Update the client's firmware; if it works with other servers, report the hello.",
 	},
 	{
 		reason: ReasonHelloTooLarge, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
@@ -435,7 +435,7 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonSMTPTooManyConnections, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
-		cause:  "More than three connections send mail for the same mailbox at once (4.3.2).",
+		cause:  "More than three connections send mail for the same mailbox at the same time (4.3.2).",
 		remedy: "Give the clients mailboxes of their own; the client tries again by itself if it can.",
 	},
 	{

@@ -1,4 +1,4 @@
-// Package upstream is the one door out: every connection that tlslift opens
+// Package upstream is the egress: every connection that tlslift opens
 // towards a destination is resolved, checked, dialled and verified here.
 //
 // It refuses to weaken anything on request: there is no way to switch off the
@@ -36,18 +36,18 @@ type Config struct {
 	// Proxy is the egress proxy, http:// or https://, with the user name and
 	// password in the URL if it wants them; nil means direct connections.
 	// The proxy gets the destination's name unresolved, so checking the
-	// addresses behind a name is then the proxy's task.
+	// addresses of a name is then the proxy's task.
 	Proxy *url.URL
 	// ConnectTo maps a destination "host:port" to the "address:port" that is
 	// dialled in its place; the certificate is still checked for host. What
 	// the operator maps may be a private address. A name on the right side is
 	// looked up as written. Nil maps nothing.
 	ConnectTo map[string]string
-	// IsSelf tells whether an address is one of our own listeners, which are
+	// IsSelf reports whether an address is one of our own listeners, which are
 	// never dialled; nil means that there are none.
 	IsSelf func(netip.AddrPort) bool
 	// Control is called with every socket before it connects, for options that
-	// only the caller knows; nil sets none. Its error is that of the dial.
+	// only the caller has; nil sets none. Its error is that of the dial.
 	Control func(syscall.RawConn) error
 	// Resolver looks up names; nil means net.DefaultResolver.
 	Resolver *net.Resolver

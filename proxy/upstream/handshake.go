@@ -55,7 +55,7 @@ func (d *Dialer) tlsConfig(serverName, sessionKey string) *tls.Config {
 }
 
 // sessionsOf is the part of the shared session cache that belongs to one
-// destination. crypto/tls knows sessions by server name only, but another
+// destination. crypto/tls identifies sessions by server name only, but another
 // port of the same host is another server, which would refuse the ticket and
 // replace it with its own.
 type sessionsOf struct {

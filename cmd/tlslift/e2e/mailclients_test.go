@@ -85,7 +85,7 @@ type mailCall struct {
 	to       string    // who gets a mail that is sent
 	mail     string    // what is sent; sentMail when empty
 	viaHTTP  string    // port of a destination behind a proxy that address is; empty for none
-	oneEHLO  bool      // openssl says no EHLO behind STARTTLS
+	oneEHLO  bool      // openssl says no EHLO after STARTTLS
 	more     []string  // words for the client's command line
 	in       namespace // where the client runs; empty for this machine's own network
 }

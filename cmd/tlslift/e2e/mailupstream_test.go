@@ -114,7 +114,7 @@ func TestMailUpstreamWithoutSTARTTLS(t *testing.T) {
 	}
 }
 
-// A hello that the server refuses behind STARTTLS is lifted after all, in the
+// A hello that the server refuses after STARTTLS is lifted after all, in the
 // same session.
 func TestMailIsPassedElseLifted(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,7 @@ func TestRedirectedElsewhere(t *testing.T) {
 		{"forbidden destination without SNI", "openssl", toServer(strange+":443", "-noservername"), "unrecognized name", "no_server_name", strange + ":443"},
 		{"forbidden mail server", "swaks", []string{"--server", strange, "--port", "587", "--to", "a@example.com"}, "554 5.7.1", "no_server_name", strange + ":587"},
 		{"spoofed SNI", "openssl", toServer(mailAddress+":443", "-servername", "www.example.com"), accessDenied, "destination_not_allowed", mailAddress + ":443"},
-		{"spoofed SNI behind STARTTLS", "openssl", toServer(mailAddress+":587", "-servername", "www.example.com", "-starttls", "smtp"), accessDenied, "destination_not_allowed", mailAddress + ":587"},
+		{"spoofed SNI after STARTTLS", "openssl", toServer(mailAddress+":587", "-servername", "www.example.com", "-starttls", "smtp"), accessDenied, "destination_not_allowed", mailAddress + ":587"},
 		{"forbidden port", "openssl", toServer(mailAddress+":22", "-servername", host), accessDenied, "destination_port_not_allowed", mailAddress + ":22"},
 		{"direct connection", "openssl", toServer("10.77.0.1:3129", "-servername", host), accessDenied, "not_redirected", ""},
 		{"direct connection over IPv6", "openssl", toServer("[fd77::1]:3129", "-servername", host), accessDenied, "not_redirected", ""},

@@ -205,7 +205,7 @@ func takes(to netip.Addr, is4 bool) bool {
 	return !to.IsValid() || to == netip.IPv6Unspecified() || to.Is4() == is4
 }
 
-// isLoopback says whether all of a prefix is.
+// isLoopback reports whether all of a prefix is.
 func isLoopback(p netip.Prefix) bool {
 	return p.Addr().IsLoopback() && (p.Addr().Is4() && p.Bits() >= 8 || p.IsSingleIP())
 }
