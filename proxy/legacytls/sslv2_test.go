@@ -93,7 +93,7 @@ func TestSSLv2Refused(t *testing.T) {
 		"a challenge of 33 bytes":             {change(9, 0, 33), alertDecodeError},
 		"a challenge shorter than it is":      {change(9, 0, 31), alertDecodeError},
 		"another message":                     {change(2, 4), alertDecodeError},
-		"bytes after it":                     {func(b []byte) []byte { b[1]++; return append(b, 0) }, alertDecodeError},
+		"bytes after it":                      {func(b []byte) []byte { b[1]++; return append(b, 0) }, alertDecodeError},
 		"a record without content":            {func([]byte) []byte { return []byte{0x80, 0, 1, 3, 1} }, alertDecodeError},
 		"a record of one byte":                {func([]byte) []byte { return []byte{0x80, 1, 1, 3, 1} }, alertDecodeError},
 		"a record too long":                   {change(0, 0x90, 1), alertRecordOverflow},
