@@ -12,17 +12,92 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
+// An Option is a query parameter of listener URLs.
+type Option struct {
+	Name    string
+	Value   string // the form of its value
+	Default string // what holds without it
+	Meaning string // one paragraph; code stands between backquotes
+	Schemes []Scheme
+	// Example is a value that differs from the default. Tests use it.
+	Example string
+}
+
+var (
+	mailSchemes        = []Scheme{SchemeSMTP, SchemeSMTPS, SchemeIMAP, SchemeIMAPS, SchemePOP3, SchemePOP3S}
+	startTLSSchemes    = []Scheme{SchemeSMTP, SchemeIMAP, SchemePOP3}
+	transparentSchemes = []Scheme{SchemeRedirect, SchemeTPROXY}
+)
+
+// options is the one table of options. A new option gets a row here, a field of URL,
+// a case in setOption and its way back in query: TestOptions fails while one of them
+// is missing. Then `go test ./cmd/tlslift -update` writes it into the documents.
+var options = []Option{
+	{
+		Name: "to", Value: "`host:port`", Default: "see the table of listeners",
+		Meaning: "the one destination of this listener; a mail listener begins there with implicit TLS on the ports 465, 993 and 995, " +
+			"and with STARTTLS on all others",
+		Schemes: append([]Scheme{SchemeTLS}, mailSchemes...), Example: "mail.example.com:465",
+	},
+	{
+		Name: "port", Value: "a port", Default: "`443`",
+		Meaning: "the destination's port, where the client's server name (SNI) says the host; not together with `to`",
+		Schemes: []Scheme{SchemeTLS}, Example: "993",
+	},
+	{
+		Name: "ports", Value: "`port:protocol`",
+		Default: "25 and 587 `smtp`, 465 `smtps`, 143 `imap`, 993 `imaps`, 110 `pop3`, 995 `pop3s`, others `tls`",
+		Meaning: "which protocol clients speak that were going to this port, as in `2525:smtp`; may be repeated",
+		Schemes: transparentSchemes, Example: "2525:smtp",
+	},
+	{
+		Name: "sni", Value: "a host name", Default: "such clients are refused",
+		Meaning: "the host for clients that send no server name (SNI) and whose original address is of no known host",
+		Schemes: transparentSchemes, Example: "mail.example.com",
+	},
+	{
+		Name: "unmatched", Value: "`bypass` or `refuse`", Default: "`refuse`",
+		Meaning: "what happens to clients that were going to another destination than the allowed ones: `bypass` relays them untouched " +
+			"to their original address, unless that is a private address or comes from a PROXY header",
+		Schemes: transparentSchemes, Example: "bypass",
+	},
+	{
+		Name: "plaintext", Value: "`allow` or `refuse`", Default: "`refuse`",
+		Meaning: "`allow` also serves clients that use no TLS; their passwords cross the network unprotected",
+		Schemes: slices.Concat(startTLSSchemes, transparentSchemes), Example: "allow",
+	},
+	{
+		Name: "wait", Value: "a time", Default: "`200ms`",
+		Meaning: "how long to wait for a client that begins with implicit TLS, before the greeting is sent",
+		Schemes: slices.Concat(startTLSSchemes, transparentSchemes), Example: "1s",
+	},
+}
+
+// Options returns the table of options.
+func Options() []Option { return slices.Clone(options) }
+
+// optionsOf returns the names of the options that a scheme has.
+func optionsOf(s Scheme) []string {
+	var names []string
+	for _, o := range options {
+		if slices.Contains(o.Schemes, s) {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // MarshalText returns the whole URL, as Parse reads it.
 func (l URL) MarshalText() ([]byte, error) {
-	q := l.options()
+	q := l.query()
 	if len(q) == 0 {
 		return []byte(l.String()), nil
 	}
 	return []byte(l.String() + "?" + strings.ReplaceAll(q.Encode(), "%3A", ":")), nil
 }
 
-// options are the query parameters that are not at their default.
-func (l URL) options() url.Values {
+// query returns the options that are not at their default.
+func (l URL) query() url.Values {
 	q := url.Values{}
 	if l.To != (policy.Destination{}) {
 		q.Set("to", l.To.String())
@@ -56,7 +131,7 @@ func (l *URL) setOptions(rawQuery string) error {
 	if err != nil {
 		return fmt.Errorf("reading the options: %w", err)
 	}
-	known := schemeOptions[l.Scheme]
+	known := optionsOf(l.Scheme)
 	for key, values := range query {
 		switch {
 		case !slices.Contains(known, key):
@@ -80,7 +155,7 @@ func (l *URL) setOptions(rawQuery string) error {
 }
 
 func unknownOption(s Scheme, key string) error {
-	known := schemeOptions[s]
+	known := optionsOf(s)
 	if len(known) == 0 {
 		return fmt.Errorf("unknown option %q; %s:// has no options", key, s)
 	}
@@ -147,7 +222,8 @@ func (l *URL) setPort(s string) error {
 	scheme, ok := portScheme(protocol)
 	switch {
 	case err != nil || !ok:
-		return fmt.Errorf("%q is not a port with its protocol, as in 2525:smtp; the protocols are smtp, smtps, imap, imaps, pop3, pop3s and tls", s)
+		return fmt.Errorf("%q is not a port with its protocol, as in 2525:smtp; the protocols are smtp, smtps, imap, imaps, "+
+			"pop3, pop3s and tls", s)
 	case l.Ports[port] != "":
 		return fmt.Errorf("port %d is given twice", port)
 	case l.Ports == nil:

@@ -11,7 +11,7 @@ import (
 // A Scheme is the protocol a listener speaks with its clients.
 type Scheme string
 
-// The schemes.
+// The schemes. Each has a row in the table below.
 const (
 	// SchemeProxy is an HTTP proxy: CONNECT, and absolute-form http requests.
 	SchemeProxy Scheme = "proxy"
@@ -90,24 +90,42 @@ func portScheme(s string) (Scheme, bool) {
 	return scheme, scheme.Mail() != "" || scheme == SchemeTLS
 }
 
-// schemeOptions are the query parameters that each scheme has.
-var schemeOptions = map[Scheme][]string{
-	SchemeProxy:    {},
-	SchemeTLS:      {"to", "port"},
-	SchemeSMTP:     {"to", "plaintext", "wait"},
-	SchemeIMAP:     {"to", "plaintext", "wait"},
-	SchemePOP3:     {"to", "plaintext", "wait"},
-	SchemeSMTPS:    {"to"},
-	SchemeIMAPS:    {"to"},
-	SchemePOP3S:    {"to"},
-	SchemeRedirect: {"ports", "sni", "unmatched", "plaintext", "wait"},
-	SchemeTPROXY:   {"ports", "sni", "unmatched", "plaintext", "wait"},
+// A SchemeRow documents a scheme.
+type SchemeRow struct {
+	Scheme      Scheme
+	Client      string // what its clients do
+	Destination string // where they are brought to
+}
+
+// schemes is the one table of schemes.
+var schemes = []SchemeRow{
+	{SchemeProxy, "uses tlslift as its HTTP proxy: CONNECT, and plain HTTP to allowed hosts", "as the request says"},
+	{SchemeTLS, "uses implicit TLS", "as `to` says, or else as the client's server name says"},
+	{SchemeSMTP, "uses SMTP with STARTTLS, or implicit TLS on the same port", "`smtp.office365.com:587`"},
+	{SchemeSMTPS, "uses SMTP with implicit TLS", "`smtp.office365.com:587`"},
+	{SchemeIMAP, "uses IMAP with STARTTLS, or implicit TLS on the same port", "`outlook.office365.com:993`"},
+	{SchemeIMAPS, "uses IMAP with implicit TLS", "`outlook.office365.com:993`"},
+	{SchemePOP3, "uses POP3 with STARTTLS, or implicit TLS on the same port", "`outlook.office365.com:995`"},
+	{SchemePOP3S, "uses POP3 with implicit TLS", "`outlook.office365.com:995`"},
+	{
+		SchemeRedirect, "is redirected by a firewall rule with REDIRECT, or with DNAT on the same machine (Linux)",
+		"as the client's server name or its original destination says",
+	},
+	{SchemeTPROXY, "is redirected by a firewall rule with TPROXY (Linux)", "as the client's server name or its original destination says"},
+}
+
+// Schemes returns the table of schemes.
+func Schemes() []SchemeRow { return slices.Clone(schemes) }
+
+// known reports whether a scheme is in the table.
+func (s Scheme) known() bool {
+	return slices.ContainsFunc(schemes, func(row SchemeRow) bool { return row.Scheme == s })
 }
 
 func knownSchemes() string {
-	names := make([]string, 0, len(schemeOptions))
-	for s := range schemeOptions {
-		names = append(names, string(s)+"://")
+	names := make([]string, 0, len(schemes))
+	for _, row := range schemes {
+		names = append(names, string(row.Scheme)+"://")
 	}
 	slices.Sort(names)
 	return strings.Join(names, ", ")

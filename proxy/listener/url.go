@@ -77,7 +77,7 @@ func Parse(s string) (URL, error) {
 		return URL{}, fmt.Errorf("%q is not a listener URL; write for example proxy://127.0.0.1:3128", s)
 	}
 	l := URL{Scheme: Scheme(u.Scheme)}
-	if _, known := schemeOptions[l.Scheme]; !known {
+	if !l.Scheme.known() {
 		return URL{}, fmt.Errorf("%q: unknown scheme %q; known are %s", s, u.Scheme, knownSchemes())
 	}
 	if u.User != nil || (u.Path != "" && u.Path != "/") || u.Fragment != "" {
