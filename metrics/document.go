@@ -19,9 +19,19 @@ func Documentation() string {
 // ReasonsDocumentation returns a Markdown table of all reasons why a
 // connection can be refused or fail.
 func ReasonsDocumentation() string {
-	rows := [][]string{{"reason", "cause", "remedy"}}
+	rows := [][]string{{"reason", "fault", "cause", "remedy"}}
 	for _, r := range record.Reasons() {
-		rows = append(rows, []string{code(string(r)), r.Cause(), r.Remedy()})
+		rows = append(rows, []string{code(string(r)), string(r.Fault()), r.Cause(), r.Remedy()})
+	}
+	return markdownTable(rows)
+}
+
+// RulesDocumentation returns a Markdown table of all rules by which a connection
+// can be passed, lifted or refused.
+func RulesDocumentation() string {
+	rows := [][]string{{"rule", "the client is passed or lifted because", "to be passed, it would need"}}
+	for _, r := range record.Rules() {
+		rows = append(rows, []string{code(string(r)), r.Meaning(), r.Needs()})
 	}
 	return markdownTable(rows)
 }

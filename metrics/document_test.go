@@ -102,7 +102,21 @@ func TestReasonsDocumentationHasEveryReason(t *testing.T) {
 		t.Fatalf("%d lines, want %d", len(lines), want)
 	}
 	for i, r := range record.Reasons() {
-		want := "| `" + string(r) + "` | " + r.Cause() + " | " + r.Remedy() + " |"
+		want := "| `" + string(r) + "` | " + string(r.Fault()) + " | " + r.Cause() + " | " + r.Remedy() + " |"
+		if lines[i+2] != want {
+			t.Errorf("line is\n%s\nwant\n%s", lines[i+2], want)
+		}
+	}
+}
+
+func TestRulesDocumentationHasEveryRule(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(RulesDocumentation()), "\n")
+	if want := len(record.Rules()) + 2; len(lines) != want {
+		t.Fatalf("%d lines, want %d", len(lines), want)
+	}
+	for i, r := range record.Rules() {
+		want := "| `" + string(r) + "` | " + r.Meaning() + " | " + r.Needs() + " |"
 		if lines[i+2] != want {
 			t.Errorf("line is\n%s\nwant\n%s", lines[i+2], want)
 		}

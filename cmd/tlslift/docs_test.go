@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -30,7 +31,10 @@ func docBlocks() map[string]string {
 		"settings":   settings.Markdown(),
 		"metrics":    metrics.Documentation(),
 		"reasons":    metrics.ReasonsDocumentation(),
+		"rules":      metrics.RulesDocumentation(),
 		"log-fields": logFieldsMarkdown(),
+		"listeners":  listenersMarkdown(),
+		"options":    optionsMarkdown(),
 		"exit-codes": exitCodesMarkdown(),
 	}
 }
@@ -114,6 +118,28 @@ func exitCodesMarkdown() string {
 	b.WriteString("| exit code | meaning |\n|---|---|\n")
 	for _, c := range exitCodes {
 		fmt.Fprintf(&b, "| %d | %s |\n", c.code, c.meaning)
+	}
+	return b.String()
+}
+
+func listenersMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| listener | the client | destination |\n|---|---|---|\n")
+	for _, s := range listener.Schemes() {
+		fmt.Fprintf(&b, "| `%s://` | %s | %s |\n", s.Scheme, s.Client, s.Destination)
+	}
+	return b.String()
+}
+
+func optionsMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| option | value | default | listeners | meaning |\n|---|---|---|---|---|\n")
+	for _, o := range listener.Options() {
+		var schemes []string
+		for _, s := range o.Schemes {
+			schemes = append(schemes, "`"+string(s)+"`")
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", o.Name, o.Value, o.Default, strings.Join(schemes, ", "), o.Meaning)
 	}
 	return b.String()
 }
