@@ -57,8 +57,8 @@ var options = []Option{
 	},
 	{
 		Name: "unmatched", Value: "`bypass` or `refuse`", Default: "`refuse`",
-		Meaning: "what happens to clients that were going to another destination than the allowed ones: `bypass` relays them untouched " +
-			"to their original address, unless that is a private address or comes from a PROXY header",
+		Meaning: "what happens to clients that are out of scope, since their destination is not allowed or they use no TLS: " +
+			"`bypass` relays them untouched to their original address, unless that is a private address or comes from a PROXY header",
 		Schemes: transparentSchemes, Example: "bypass",
 	},
 	{
