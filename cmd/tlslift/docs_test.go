@@ -13,6 +13,8 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -96,6 +98,26 @@ func TestDocBlocksAreTables(t *testing.T) {
 			if !strings.HasPrefix(row, "| ") && row != rows[1] || cells(row) != cells(rows[0]) {
 				t.Errorf("%s: the row %q has another number of cells", name, row)
 			}
+		}
+	}
+}
+
+// The documented destinations of the mail listeners are those of the default
+// instance.
+func TestListenerDestinations(t *testing.T) {
+	t.Parallel()
+	allowed, err := m365.New(m365.Worldwide, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := allowed.Mail()
+	want := map[record.Protocol]policy.Destination{
+		record.ProtocolSMTP: mail.SMTP, record.ProtocolIMAP: mail.IMAP, record.ProtocolPOP3: mail.POP3,
+	}
+	for _, s := range listener.Schemes() {
+		protocol := s.Scheme.Mail()
+		if protocol != "" && s.Destination != "`"+want[protocol].String()+"`" {
+			t.Errorf("%s is documented with %s, and goes to %s", s.Scheme, s.Destination, want[protocol])
 		}
 	}
 }
