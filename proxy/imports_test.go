@@ -42,11 +42,13 @@ var siblings = map[string][]string{
 	"metrics/statuspage":     {"metrics/inventory"},
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
 	"cmd/tlslift": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/fwrules",
-		"cmd/tlslift/internal/settings",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
+		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/endpoints":   {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/statefile":   {"cmd/tlslift/internal/settings"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

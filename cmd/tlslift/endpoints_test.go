@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/endpoints"
 )
 
 // publishedList is what Microsoft's web service would answer: the built-in
@@ -101,7 +103,7 @@ func TestEndpointsAnswers(t *testing.T) {
 			t.Errorf("%q: want exit code %d, got %+v", c.asked, c.code, got)
 		}
 		// Scripts read the same from JSON.
-		var shown answer
+		var shown endpoints.Answer
 		js := runWith(t, environ, "endpoints", "--json", c.asked)
 		if err := json.Unmarshal([]byte(js.stdout), &shown); c.code != exitUsage && err != nil {
 			t.Errorf("%q: %v in %+v", c.asked, err, js)
@@ -137,7 +139,10 @@ func TestEndpointsList(t *testing.T) {
 		if got.code != exitOK || !strings.Contains(got.stdout, c.heading) || strings.Contains(got.stdout, "row 900, Common") != c.fresh {
 			t.Errorf("%s: want %q and new hosts %v, got %.2000s%s", name, c.heading, c.fresh, got.stdout, got.stderr)
 		}
-		var shown shownList
+		var shown struct {
+			Version, Unusable string
+			Endpoints         []any
+		}
 		js := runWith(t, environ, "endpoints", "--json")
 		if err := json.Unmarshal([]byte(js.stdout), &shown); err != nil || len(shown.Endpoints) < 100 ||
 			(shown.Version == version) != c.fresh || (shown.Unusable != "") != strings.Contains(got.stdout, "cannot be used") {

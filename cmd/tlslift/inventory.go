@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -15,7 +16,7 @@ import (
 func (s *service) newInventory() *inventory.Inventory {
 	options := inventory.Options{
 		Expiry: time.Duration(s.cfg.ClientExpiry),
-		Store:  stateFileOf(s.cfg, "clients.json"),
+		Store:  statefile.Clients(s.cfg),
 		Log:    s.log,
 	}
 	if s.cfg.ReverseDNS {

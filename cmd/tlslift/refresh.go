@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -22,11 +23,6 @@ const (
 	// maxOmissionLines bounds the log lines about one list.
 	maxOmissionLines = 50
 )
-
-// listFile keeps the list between runs.
-func listFile(c *settings.Config) stateFile {
-	return stateFileOf(c, "endpoints-"+c.Instance.String()+".json")
-}
 
 // loadList puts the saved list into force and prepares to ask for newer ones, if
 // M365_REFRESH is on. Before it, the policy is the built-in one.
@@ -48,7 +44,7 @@ func (s *service) loadList(m *metrics.Metrics) error {
 		Instance: s.cfg.Instance,
 		BuiltIn:  m365.VersionOf(published),
 		Client:   client,
-		Store:    listFile(s.cfg),
+		Store:    statefile.Endpoints(s.cfg),
 		Accept:   s.takeList,
 		Report: func(r m365.RefreshResult) {
 			m.CountRefresh(string(r.Outcome))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/endpoints"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/fwrules"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
@@ -62,22 +63,22 @@ func (p *program) printRules(w io.Writer, o fwrules.Options) error {
 	if err != nil {
 		return err
 	}
-	allowed, err := newAllowlist(cfg)
+	allowed, err := endpoints.New(cfg)
 	if err != nil {
 		return err // load has found it
 	}
 	o.EnvFile = p.envFile
 	rules, err := fwrules.New(o, fwrules.Input{
 		Listeners: cfg.Listen, ClientNets: cfg.ClientNets, Mark: cfg.UpstreamMark.Value,
-		Policy: allowed.policy, Destinations: cfg.Destinations,
+		Policy: allowed.Policy(), Destinations: cfg.Destinations,
 	})
 	if err != nil {
 		return err
 	}
-	if allowed.unusable != nil {
+	if err := allowed.Unusable(); err != nil {
 		// Rules for other addresses than tlslift's own list has are wrong rules.
 		return failed(fmt.Errorf("the list that tlslift has saved in %sSTATE_DIR cannot be used: %w; run this as a user who may read it",
-			settings.Prefix, allowed.unusable))
+			settings.Prefix, err))
 	}
 	text, err := rules.Text()
 	if err != nil {

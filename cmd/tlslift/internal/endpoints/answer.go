@@ -1,4 +1,4 @@
-package main
+package endpoints
 
 import (
 	"errors"
@@ -13,8 +13,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// An answer reports whether clients may reach a destination.
-type answer struct {
+// An Answer reports whether clients may reach a destination.
+type Answer struct {
 	Asked   string `json:"asked"`
 	Allowed bool   `json:"allowed"`
 	// Says is one sentence.
@@ -23,37 +23,39 @@ type answer struct {
 	Remedy string `json:"remedy,omitempty"`
 	// Name is the host that a client without a server name reaches at the address
 	// that was asked for.
-	Name      string          `json:"name,omitempty"`
-	Endpoints []shownEndpoint `json:"endpoints,omitempty"` // that allow it
+	Name      string     `json:"name,omitempty"`
+	Endpoints []endpoint `json:"endpoints,omitempty"` // that allow it
 }
 
-// answer prints whether what is asked for is allowed. Its error says that it is not,
-// or is wrong usage if it is neither a host nor an address.
-func (a *allowlist) answer(w io.Writer, asked string, asJSON bool) error {
-	var got answer
+// Answer returns whether what is asked for is allowed: a host, with or without a
+// port, or an address. Its error says that it is none of these.
+func (l *List) Answer(asked string) (Answer, error) {
+	var got Answer
 	var err error
 	if addr, port, ok := addressOf(asked); ok {
-		got = a.address(addr, port)
-	} else if got, err = a.host(asked); err != nil {
-		return err
+		got = l.address(addr, port)
+	} else if got, err = l.host(asked); err != nil {
+		return Answer{}, err
 	}
 	got.Asked = asked
-	if asJSON {
-		err = printJSON(w, got)
-	} else if got.Allowed {
-		err = got.print(w)
-	}
-	if err == nil && !got.Allowed {
-		err = errors.New(got.Says + "; " + got.Remedy)
-	}
-	return failed(err)
+	return got, nil
 }
 
-func (a answer) print(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n\n", a.Says); err != nil {
-		return err
+// Print writes what is allowed, or in JSON every answer. Its error says that the
+// destination is not allowed, and what to do.
+func (a *Answer) Print(w io.Writer, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = printJSON(w, a)
+	} else if a.Allowed {
+		if _, err = fmt.Fprintf(w, "%s\n\n", a.Says); err == nil {
+			err = printTable(w, a.Endpoints)
+		}
 	}
-	return printEndpoints(w, a.Endpoints)
+	if err == nil && !a.Allowed {
+		err = errors.New(a.Says + "; " + a.Remedy)
+	}
+	return err
 }
 
 // addressOf reads an address; its port is zero if it has none.
@@ -66,40 +68,40 @@ func addressOf(s string) (addr netip.Addr, port uint16, ok bool) {
 }
 
 // host answers for a host, with or without a port.
-func (a *allowlist) host(asked string) (answer, error) {
+func (l *List) host(asked string) (Answer, error) {
 	host, port := asked, uint16(0)
 	if strings.Contains(asked, ":") {
 		d, err := policy.ParseDestination(asked)
 		if err != nil {
-			return a.refused("", 0, err)
+			return l.refused("", 0, err)
 		}
 		host, port = d.Host, d.Port
 	}
-	matches, err := a.policy.Matches(host)
+	matches, err := l.policy.Matches(host)
 	if err != nil {
-		return a.refused(host, port, err)
+		return l.refused(host, port, err)
 	}
 	if port == 0 && len(matches) > 0 {
 		says := fmt.Sprintf("%s is allowed on ports %s.", host, policy.PortsOf(matches))
-		return answer{Allowed: true, Says: says, Endpoints: a.shown(matches)}, nil
+		return Answer{Allowed: true, Says: says, Endpoints: l.shown(matches)}, nil
 	}
 	// Without a port, any will do: no pattern matches the host.
-	d, err := a.policy.Check(host, max(port, 1))
+	d, err := l.policy.Check(host, max(port, 1))
 	if err != nil {
-		return a.refused(host, port, err)
+		return l.refused(host, port, err)
 	}
 	matches = slices.DeleteFunc(matches, func(e policy.Endpoint) bool { return !e.HasPort(port) })
-	return answer{Allowed: true, Says: d.String() + " is allowed.", Endpoints: a.shown(matches)}, nil
+	return Answer{Allowed: true, Says: d.String() + " is allowed.", Endpoints: l.shown(matches)}, nil
 }
 
 // refused returns why the policy refuses a destination. What is no destination at
 // all is wrong usage.
-func (a *allowlist) refused(host string, port uint16, err error) (answer, error) {
+func (l *List) refused(host string, port uint16, err error) (Answer, error) {
 	var refusal *policy.Error
 	if !errors.As(err, &refusal) || refusal.Reason == record.ReasonDestinationInvalid {
-		return answer{}, err
+		return Answer{}, err
 	}
-	got := answer{Says: refusal.Error()}
+	got := Answer{Says: refusal.Error()}
 	target := host + ":PORT"
 	if port != 0 {
 		target = policy.Destination{Host: host, Port: port}.String()
@@ -112,13 +114,13 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 		got.Remedy = "let the client ask for the host's name"
 	case refusal.Reason == record.ReasonPortNotAllowed:
 		got.Remedy = "let the client use one of these, or " + add
-	case a.refresh:
+	case l.refresh:
 		got.Remedy = "if clients need it, " + add
 	default:
 		got.Remedy = fmt.Sprintf("if Microsoft has published it since, set %sM365_REFRESH=true; otherwise, if clients need it, %s",
 			settings.Prefix, add)
 	}
-	for _, omission := range a.policy.List().Omissions() {
+	for _, omission := range l.policy.List().Omissions() {
 		if omission.Host == host {
 			got.Says += fmt.Sprintf(" (Microsoft publishes it in row %d; it is left out because %s)", omission.Row, omission.Why)
 		}
@@ -128,9 +130,9 @@ func (a *allowlist) refused(host string, port uint16, err error) (answer, error)
 
 // address answers for an address: which host a client without a server name reaches
 // there.
-func (a *allowlist) address(addr netip.Addr, port uint16) answer {
+func (l *List) address(addr netip.Addr, port uint16) Answer {
 	var sources []string
-	for _, r := range a.policy.Ranges() {
+	for _, r := range l.policy.Ranges() {
 		if r.Contains(addr) && (port == 0 || r.HasPort(port)) {
 			sources = append(sources, r.Source)
 		}
@@ -139,12 +141,12 @@ func (a *allowlist) address(addr netip.Addr, port uint16) answer {
 	if port != 0 {
 		where = netip.AddrPortFrom(addr, port).String()
 	}
-	published := slices.DeleteFunc(a.policy.Endpoints(), func(e policy.Endpoint) bool {
+	published := slices.DeleteFunc(l.policy.Endpoints(), func(e policy.Endpoint) bool {
 		return !slices.Contains(sources, e.Source())
 	})
-	got := answer{Endpoints: a.shown(published)}
+	got := Answer{Endpoints: l.shown(published)}
 	says := fmt.Sprintf("%s is published in %s", where, strings.Join(sources, " and "))
-	name, found := a.policy.NameAt(netip.AddrPortFrom(addr, port))
+	name, found := l.policy.NameAt(netip.AddrPortFrom(addr, port))
 	switch {
 	case len(sources) == 0:
 		got.Says = where + " is not an address that Microsoft publishes for a host and port that are allowed"

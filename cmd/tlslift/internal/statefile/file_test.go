@@ -1,4 +1,4 @@
-package main
+package statefile
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-func TestStateFile(t *testing.T) {
+func TestFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := stateFile{filepath.Join(dir, "some.json")}
+	s := File{filepath.Join(dir, "some.json")}
 	if _, err := s.Load(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("loading what is not there: %v", err)
 	}
@@ -36,20 +36,20 @@ func TestStateFile(t *testing.T) {
 }
 
 // What cannot be saved leaves what was there, and no rubbish beside it.
-func TestStateFileThatCannotBeSaved(t *testing.T) {
+func TestFileThatCannotBeSaved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := stateFile{filepath.Join(dir, "some.json")}
+	s := File{filepath.Join(dir, "some.json")}
 	if err := s.Save([]byte("good")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Save(make([]byte, maxStateFile+1)); err == nil {
+	if err := s.Save(make([]byte, maxSize+1)); err == nil {
 		t.Error("a file of any length is written")
 	}
 	if got, err := s.Load(); err != nil || string(got) != "good" {
 		t.Errorf("got %.20q, %v", got, err)
 	}
-	if err := os.WriteFile(s.path, bytes.Repeat([]byte("x"), maxStateFile+1), 0o600); err != nil {
+	if err := os.WriteFile(s.path, bytes.Repeat([]byte("x"), maxSize+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Load(); err == nil {
@@ -59,10 +59,10 @@ func TestStateFileThatCannotBeSaved(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(taken, "full"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := (stateFile{taken}).Save([]byte("x")); err == nil {
+	if err := (File{taken}).Save([]byte("x")); err == nil {
 		t.Error("a directory is replaced")
 	}
-	if err := (stateFile{filepath.Join(dir, "absent", "some.json")}).Save([]byte("x")); err == nil {
+	if err := (File{filepath.Join(dir, "absent", "some.json")}).Save([]byte("x")); err == nil {
 		t.Error("a file in no directory is written")
 	}
 	entries, err := os.ReadDir(dir)
@@ -71,9 +71,9 @@ func TestStateFileThatCannotBeSaved(t *testing.T) {
 	}
 }
 
-func TestStateFileSetAside(t *testing.T) {
+func TestFileSetAside(t *testing.T) {
 	t.Parallel()
-	s := stateFile{filepath.Join(t.TempDir(), "some.json")}
+	s := File{filepath.Join(t.TempDir(), "some.json")}
 	for _, text := range []string{"torn", "torn again"} {
 		if err := s.Save([]byte(text)); err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func TestStateFileSetAside(t *testing.T) {
 		if _, err := s.Load(); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("loading what is set aside: %v", err)
 		}
-		if got, err := (stateFile{s.path + ".broken"}).Load(); err != nil || string(got) != text {
+		if got, err := (File{s.path + ".broken"}).Load(); err != nil || string(got) != text {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
