@@ -35,7 +35,15 @@ last problem was. It reads the same settings as serve.`,
   tlslift clients --csv >clients.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.runClients(cmd, o)
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			text, err := adminclient.New(cfg).Ask(cmd.Context(), o.question())
+			if err != nil {
+				return failed(err)
+			}
+			return failed(o.print(cmd.OutOrStdout(), text))
 		},
 	}
 	flags := cmd.Flags()
@@ -64,11 +72,8 @@ func exclusive(cmd *cobra.Command, pairs [][2]string) {
 	}
 }
 
-func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
-	cfg, err := p.load()
-	if err != nil {
-		return err
-	}
+// question returns what to ask the running tlslift.
+func (o clientsOptions) question() adminclient.Question {
 	q := adminclient.Question{Path: "/api/v1/clients", Query: url.Values{}}
 	switch {
 	case o.failing:
@@ -79,11 +84,7 @@ func (p *program) runClients(cmd *cobra.Command, o clientsOptions) error {
 	if o.csv {
 		q.Path += ".csv"
 	}
-	text, err := adminclient.New(cfg).Ask(cmd.Context(), q)
-	if err != nil {
-		return failed(err)
-	}
-	return failed(o.print(cmd.OutOrStdout(), text))
+	return q
 }
 
 func (o clientsOptions) print(w io.Writer, text []byte) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,3 +61,9 @@ func (p *program) source() settings.Source {
 
 // load returns all settings. Its error has a line for everything that is wrong.
 func (p *program) load() (*settings.Config, error) { return p.source().Load() }
+
+// isTerminal reports whether a person sees what is written to f.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -10,7 +10,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/demo"
 )
 
-func (p *program) demoCommand() *cobra.Command {
+func demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",

@@ -15,19 +15,17 @@ func (p *program) healthCommand() *cobra.Command {
 		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN. The exit code is 0 if tlslift is ready. It
 reads the same settings as serve, and is meant for a container's health check.`,
 		Args: cobra.NoArgs,
-		RunE: p.runHealthcheck,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			answer, err := adminclient.New(cfg).Health(cmd.Context())
+			if err != nil {
+				return failed(err)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
+			return failed(err)
+		},
 	}
-}
-
-func (p *program) runHealthcheck(cmd *cobra.Command, _ []string) error {
-	cfg, err := p.load()
-	if err != nil {
-		return err
-	}
-	answer, err := adminclient.New(cfg).Health(cmd.Context())
-	if err != nil {
-		return failed(err)
-	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
-	return failed(err)
 }

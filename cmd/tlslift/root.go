@@ -49,7 +49,7 @@ func (p *program) rootCommand() *cobra.Command {
 		Short:         "Lets TLS 1.0 and 1.1 clients keep using Microsoft 365",
 		Long:          rootHelp + "\n" + exitCodeHelp(),
 		Example:       rootExamples,
-		Args:          p.noSuchCommand,
+		Args:          noSuchCommand,
 		RunE:          p.runServe,
 		Version:       p.version,
 		SilenceErrors: true,
@@ -59,13 +59,13 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
 	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(),
-		p.watchCommand(), p.healthCommand(), p.versionCommand(), p.demoCommand())
+		p.watchCommand(), p.healthCommand(), p.versionCommand(), demoCommand())
 	return root
 }
 
 // noSuchCommand refuses arguments of the root command, which are misspelt
 // commands.
-func (p *program) noSuchCommand(cmd *cobra.Command, args []string) error {
+func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}

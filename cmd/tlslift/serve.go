@@ -4,27 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/metrics/admin"
-	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/localca"
-	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/origdst"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -72,69 +62,14 @@ func (p *program) serve(ctx context.Context, cfg *settings.Config) error {
 	return s.runUntil(ctx, signals, hangups)
 }
 
-// A service is the parts, built and put together.
-type service struct {
-	cfg *settings.Config
-	log *slog.Logger
-	// policy is the one in force. Once the service runs, only refresher uses it.
-	policy *m365.Policy
-	// upstream is for connections to destinations, and to the web service of lists.
-	upstream upstream.Config
-	ca       *localca.CA
-	proxy    *proxy.Server
-	admin    *http.Server
-	// refresher is nil when M365_REFRESH is off.
-	refresher *m365.Refresher
-	inventory *inventory.Inventory
-	// list is what the status page says of the list in force.
-	list atomic.Pointer[statuspage.Endpoints]
-	// adminListener is nil when there is no admin address.
-	adminListener net.Listener
-	phase         atomic.Pointer[phase]
-}
-
-// A phase says why a service is not ready; ready is empty.
-type phase string
-
-const (
-	starting phase = "starting"
-	ready    phase = ""
-	stopping phase = "stopping: open connections may end, new ones are not accepted"
-)
-
-func (s *service) enter(p phase) { s.phase.Store(&p) }
-
-// ready returns what /readyz answers. The CA exists before there is a service.
-func (s *service) ready() error {
-	if p := *s.phase.Load(); p != ready {
-		return errors.New(string(p))
-	}
-	return nil
-}
-
 func (s *service) listen(ctx context.Context) error {
-	if err := s.listenAdmin(ctx); err != nil {
+	if err := s.admin.listen(ctx); err != nil {
 		return err
 	}
 	if err := s.proxy.Listen(ctx); err != nil {
-		if s.adminListener != nil {
-			_ = s.adminListener.Close() // the error that counts is err
-		}
+		s.admin.close()
 		return proxyListenError(err)
 	}
-	return nil
-}
-
-func (s *service) listenAdmin(ctx context.Context) error {
-	if s.cfg.AdminListen == "" {
-		return nil
-	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", string(s.cfg.AdminListen))
-	if err != nil {
-		return listenError("ADMIN_LISTEN", string(s.cfg.AdminListen), err)
-	}
-	s.adminListener = ln
 	return nil
 }
 
@@ -185,17 +120,15 @@ func (s *service) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	adminDone := make(chan error, 1)
-	go func() { adminDone <- s.serveAdmin(stop) }()
+	go func() { adminDone <- s.admin.serve(stop) }()
 	var refreshing sync.WaitGroup
-	if s.refresher != nil {
-		refreshing.Go(func() { s.refresher.Run(ctx) })
-	}
+	refreshing.Go(func() { s.allowed.refresh(ctx) })
 	stopKeeping := s.keepInventory(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()
 	refreshing.Wait()
 	stopKeeping()
-	_ = s.admin.Close() // what is left are scrapes
+	s.admin.close()
 	return errors.Join(err, <-adminDone)
 }
 
@@ -222,20 +155,6 @@ func (s *service) reload() {
 	}
 	s.proxy.SetClients(table)
 	s.log.Info("read the clients file again", "clients", table.Len())
-}
-
-// serveAdmin returns when the admin server is closed. If the server fails instead,
-// it calls failed: without the admin address nobody would notice later failures.
-func (s *service) serveAdmin(failed func()) error {
-	if s.adminListener == nil {
-		return nil
-	}
-	err := admin.Serve(s.adminListener, s.admin, s.cfg.AdminWebConfig, s.log)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	failed()
-	return fmt.Errorf("%sADMIN_LISTEN: serving %s: %w", settings.Prefix, s.adminListener.Addr(), err)
 }
 
 // listenError returns an error that names the setting of an address that cannot be

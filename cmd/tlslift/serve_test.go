@@ -311,7 +311,7 @@ func TestAdminBreaks(t *testing.T) {
 	if err := s.ready(); err == nil {
 		t.Error("ready before it runs")
 	}
-	_ = s.adminListener.Close()
+	_ = s.admin.listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := s.run(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {

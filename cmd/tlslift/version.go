@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 
@@ -41,12 +40,8 @@ func (p *program) versionCommand() *cobra.Command {
 		Short: "Print the version, the Go version and the platform",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return failed(p.printVersion(cmd.OutOrStdout()))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tlslift %s\n%s\n%s/%s\n", p.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return failed(err)
 		},
 	}
-}
-
-func (p *program) printVersion(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "tlslift %s\n%s\n%s/%s\n", p.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
 }

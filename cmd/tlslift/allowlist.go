@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// maxOmissionLines bounds the log lines about one list.
+const maxOmissionLines = 50
+
+// An allowlist is what clients may reach: the policy in force, and what keeps it
+// up to date.
+type allowlist struct {
+	cfg *settings.Config
+	log *slog.Logger
+	// policy is the one in force. Once the service runs, only refresher uses it.
+	policy *m365.Policy
+	// refresher is nil when M365_REFRESH is off.
+	refresher *m365.Refresher
+	// shown is the list in force for the status page.
+	shown atomic.Pointer[statuspage.Endpoints]
+	// proxy and ca are nil until they are built, for which the policy is needed.
+	proxy *proxy.Server
+	ca    *localca.CA
+}
+
+// newAllowlist returns the built-in list.
+func newAllowlist(cfg *settings.Config, log *slog.Logger) (*allowlist, error) {
+	builtIn, err := m365.New(cfg.Instance, cfg.Destinations)
+	if err != nil {
+		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
+	}
+	return &allowlist{cfg: cfg, log: log, policy: builtIn}, nil
+}
+
+// use puts the policy into force in the proxy, and all that come after it.
+func (a *allowlist) use(p *proxy.Server, ca *localca.CA) {
+	a.proxy, a.ca = p, ca
+	p.SetPolicy(a.policy)
+}
+
+// refresh asks for newer lists until ctx is done, if M365_REFRESH is on.
+func (a *allowlist) refresh(ctx context.Context) {
+	if a.refresher != nil {
+		a.refresher.Run(ctx)
+	}
+}
+
+// load puts the saved list into force and prepares to ask for newer ones, if
+// M365_REFRESH is on. Before it, the policy is the built-in one.
+func (a *allowlist) load(out upstream.Config, m *metrics.Metrics) error {
+	published := a.policy.List().Published()
+	checked := func(at time.Time) {
+		m.SetEndpointsChecked(at)
+		a.show(at)
+	}
+	checked(published)
+	if !a.cfg.Refresh {
+		return nil
+	}
+	client, err := listClient(out)
+	if err != nil {
+		return err
+	}
+	a.refresher, err = m365.NewRefresher(m365.RefreshConfig{
+		Instance: a.cfg.Instance,
+		BuiltIn:  m365.VersionOf(published),
+		Client:   client,
+		Store:    statefile.Endpoints(a.cfg),
+		Accept:   a.take,
+		Report: func(r m365.RefreshResult) {
+			m.CountRefresh(string(r.Outcome))
+			checked(r.Current)
+		},
+		Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	if current := a.refresher.Load(); current.After(published) {
+		checked(current)
+	}
+	return nil
+}
+
+// take puts a list into force. It is called at the start, for a list that
+// was saved, and then by the one goroutine that asks for others.
+func (a *allowlist) take(version string, text []byte) error {
+	list, err := m365.ParseList(a.cfg.Instance, version, text)
+	if err != nil {
+		return err
+	}
+	p, err := m365.NewFrom(list, a.cfg.Destinations)
+	if err != nil {
+		return err
+	}
+	before := a.policy
+	a.policy = p
+	added, removed := policy.Difference(before.Endpoints(), p.Endpoints())
+	a.log.Info("a list of Microsoft 365 endpoints is in force", "version", version, "endpoints", len(p.Endpoints()),
+		"added", strings.Join(added, " "), "removed", strings.Join(removed, " "))
+	if a.proxy == nil {
+		return nil // a saved list: the rest was said when it was new
+	}
+	a.proxy.SetPolicy(p)
+	a.warnOmissions(list)
+	a.warnUncovered(slices.DeleteFunc(a.uncovered(), func(domain string) bool {
+		return slices.Contains(before.Domains(), domain)
+	}))
+	return nil
+}
+
+// warnOmissions names the hosts that are new and not allowed.
+func (a *allowlist) warnOmissions(list m365.List) {
+	lines := 0
+	for _, omission := range list.Omissions() {
+		if omission.Known {
+			continue
+		}
+		if lines++; lines > maxOmissionLines {
+			a.log.Warn("more hosts of the list of Microsoft 365 endpoints are left out", "version", list.Version())
+			return
+		}
+		a.log.Warn("a host of the list of Microsoft 365 endpoints is left out",
+			"host", omission.Host, "row", omission.Row, "cause", omission.Why,
+			"remedy", "if clients need it and you know who runs it, add it with its port to "+settings.Prefix+"DESTINATIONS")
+	}
+}
+
+func (a *allowlist) warnUncovered(domains []string) {
+	if len(domains) == 0 {
+		return
+	}
+	a.log.Warn("the CA may not sign for some destinations, so clients that are lifted to them may reject its certificates",
+		"domains", strings.Join(domains, ","),
+		"remedy", "stop tlslift, move the CA's directory away, start it to have a new CA made, and install its certificate on the clients")
+}
+
+// uncovered returns the domains of the policy that an older CA, made for other
+// destinations, may not sign for.
+func (a *allowlist) uncovered() []string {
+	return slices.DeleteFunc(a.policy.Domains(), a.ca.Covers)
+}
+
+// show shows the policy in use on the status page. It is called where the policy
+// may be read: at the start, and then by the refresh of the list.
+func (a *allowlist) show(checked time.Time) {
+	list := a.policy.List()
+	shown := &statuspage.Endpoints{
+		Instance:  list.Instance().String(),
+		List:      list.String(),
+		Checked:   checked,
+		Refreshed: bool(a.cfg.Refresh),
+	}
+	for _, e := range a.policy.Endpoints() {
+		if e.HasPort(443) {
+			shown.Patterns = append(shown.Patterns, e.Pattern())
+		}
+	}
+	slices.Sort(shown.Patterns)
+	shown.Patterns = slices.Compact(shown.Patterns)
+	a.shown.Store(shown)
+}

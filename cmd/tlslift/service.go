@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/legacytls"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/upstream"
+)
+
+// A service is the parts, built and put together.
+type service struct {
+	cfg     *settings.Config
+	log     *slog.Logger
+	allowed *allowlist
+	// upstream is for connections to destinations, and to the web service of lists.
+	upstream  upstream.Config
+	ca        *localca.CA
+	proxy     *proxy.Server
+	admin     *adminServer
+	inventory *inventory.Inventory
+	phase     atomic.Pointer[phase]
+}
+
+// A phase says why a service is not ready; ready is empty.
+type phase string
+
+const (
+	starting phase = "starting"
+	ready    phase = ""
+	stopping phase = "stopping: open connections may end, new ones are not accepted"
+)
+
+func (s *service) enter(p phase) { s.phase.Store(&p) }
+
+// ready returns what /readyz answers. The CA exists before there is a service.
+func (s *service) ready() error {
+	if p := *s.phase.Load(); p != ready {
+		return errors.New(string(p))
+	}
+	return nil
+}
+
+// newService builds the parts; it opens no listener.
+func (p *program) newService(cfg *settings.Config) (*service, error) {
+	s := &service{cfg: cfg, log: newLogger(p.stderr, cfg)}
+	s.enter(starting)
+	var err error
+	if s.allowed, err = newAllowlist(cfg, s.log); err != nil {
+		return nil, err
+	}
+	if s.upstream, err = s.egress(); err != nil {
+		return nil, err
+	}
+	m := metrics.New(metrics.Options{
+		Version: p.version, Revision: buildRevision(),
+		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
+	})
+	builtIn := s.allowed.policy
+	if err := s.allowed.load(s.upstream, m); err != nil {
+		return nil, err
+	}
+	if s.ca, err = openCA(cfg, s.allowed.policy); err != nil {
+		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
+	}
+	parts, err := s.proxyConfig()
+	if err != nil {
+		return nil, err
+	}
+	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
+	s.inventory = newInventory(cfg, s.log)
+	parts.Observer = observers{m, s.inventory}
+	// The listeners are checked against the built-in list, as load has done:
+	// a host that Microsoft removes from its list must not prevent the start.
+	parts.Policy = builtIn
+	if s.proxy, err = proxy.New(parts); err != nil {
+		return nil, err
+	}
+	s.allowed.use(s.proxy, s.ca)
+	pages, err := statuspage.New(s.pageOptions(p.version))
+	if err != nil {
+		return nil, err
+	}
+	s.admin = newAdminServer(cfg, s.log, admin.Options{Metrics: m.Handler(), Ready: s.ready, Pages: pages})
+	return s, nil
+}
+
+func newLogger(w io.Writer, cfg *settings.Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
+	if cfg.LogFormat == settings.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func (s *service) proxyConfig() (proxy.Config, error) {
+	cfg := s.cfg
+	table, err := cfg.ClientTable()
+	if err != nil { // load has found the mistakes, unless the file has just changed
+		return proxy.Config{}, err
+	}
+	return proxy.Config{
+		Clients:        table,
+		DHBits:         int(cfg.DHBits),
+		Listeners:      cfg.Listen,
+		ClientNets:     cfg.ClientNets,
+		TrustedProxies: cfg.TrustedProxies,
+		Upstream:       s.upstream,
+		CA:             s.ca,
+		Legacy: legacytls.LegacySuites{
+			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
+			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
+		},
+		MaxConnections:          int(cfg.MaxConns),
+		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
+		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
+		IdleTimeout:             time.Duration(cfg.IdleTimeout),
+		DrainTimeout:            time.Duration(cfg.DrainTimeout),
+		Log:                     s.log,
+	}, nil
+}
+
+// pageOptions returns what the status page shows of a service.
+func (s *service) pageOptions(version string) statuspage.Options {
+	return statuspage.Options{
+		Inventory: s.inventory,
+		Listeners: s.proxy.Listeners,
+		Authority: statuspage.Authority{Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint()},
+		Endpoints: func() statuspage.Endpoints { return *s.allowed.shown.Load() },
+		Version:   version,
+	}
+}
+
+// observers are called one after the other.
+type observers []proxy.Observer
+
+// Opened implements proxy.Observer.
+func (all observers) Opened(listener string) {
+	for _, o := range all {
+		o.Opened(listener)
+	}
+}
+
+// Closed implements proxy.Observer.
+func (all observers) Closed(r *record.Record) {
+	for _, o := range all {
+		o.Closed(r)
+	}
+}
+
+// openCA opens the CA, or creates it for the domains of the policy.
+func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
+	dir, err := prepareStateDir(cfg.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)
+	}
+	return localca.Open(localca.Options{
+		Dir:                 filepath.Join(dir, "ca"),
+		Permitted:           allowed.Domains(),
+		CriticalConstraints: bool(cfg.CriticalCA),
+	})
+}
+
+// prepareStateDir creates the directory if need be, and returns its absolute
+// path.
+func prepareStateDir(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("creating %s: %w", dir, settings.SystemError(err))
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", dir, settings.SystemError(err))
+	}
+	return dir, f.Close()
+}
