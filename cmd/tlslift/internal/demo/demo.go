@@ -7,6 +7,7 @@ package demo
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics"
@@ -60,7 +60,7 @@ func Run(ctx context.Context, out io.Writer, keep bool) error {
 		stop()
 		return err
 	}
-	err = d.play(ctx)
+	err = story{d}.play(ctx)
 	if keep && err == nil {
 		err = d.keep(ctx)
 	}
@@ -151,14 +151,12 @@ func (d *demo) Closed(r *record.Record) {
 	}
 }
 
-// through asks through tlslift's proxy, and waits until that is recorded.
-func (d *demo) through(ctx context.Context, c *fakem365.Client, url string) (*fakem365.Answer, error) {
-	c.Proxy = d.proxy
-	answer, err := c.Get(ctx, url)
-	if late := d.recorded(ctx); late != nil {
-		return nil, late
-	}
-	return answer, err
+// client trusts the fake server's root and tlslift's CA, like a device on which
+// that was imported, and speaks TLS up to max.
+func (d *demo) client(max uint16, suites ...uint16) *fakem365.Client {
+	roots := d.fake.Roots().Clone()
+	roots.AddCert(d.ca.Certificate())
+	return &fakem365.Client{Roots: roots, MinVersion: tls.VersionTLS10, MaxVersion: max, CipherSuites: suites}
 }
 
 // recorded waits until tlslift has recorded a connection.
@@ -198,42 +196,6 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 		ended <- err
 	}()
 	return ended, nil
-}
-
-// play runs the steps of the story, and stops at the first one that differs from it.
-func (d *demo) play(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
-	defer cancel()
-	d.say("Nothing leaves this machine: all addresses are loopback ones.\n")
-	d.say("  %-22s a fake Microsoft 365: TLS 1.2 or newer, ECDHE only", d.web.Addr())
-	d.say("  %-22s the same for mail: %s", d.mail.Addr(), demoMailHost)
-	d.say("  %-22s tlslift as an HTTP proxy", d.proxy)
-	d.say("  %-22s tlslift for %s alone", d.fixed, demoHost)
-	d.say("  %-22s tlslift as the mail server of devices\n", d.smtp)
-	for i, step := range []struct {
-		title string
-		run   func(context.Context) (string, error)
-	}{
-		{"A TLS 1.0 client asks Microsoft 365 directly.", d.oldDirect},
-		{"The same client asks through tlslift.", d.oldLifted},
-		{"A TLS 1.2 client asks through tlslift.", d.modernPassed},
-		{"A TLS 1.2 client that knows only RSA key exchange asks directly.", d.rsaDirect},
-		{"The same client asks through tlslift.", d.rsaLifted},
-		{"A device of about 2005, whose ClientHello is in SSLv2 format, asks directly.", d.sslv2Direct},
-		{"The same device asks through tlslift.", d.sslv2Lifted},
-		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", d.scanDirect},
-		{"The same printer sends it to tlslift.", d.scanLifted},
-		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", d.notAllowed},
-	} {
-		d.say("%d. %s", i+1, step.title)
-		what, err := step.run(ctx)
-		if err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
-		d.say("   %s\n", strings.ReplaceAll(what, "\n", "\n   "))
-	}
-	d.say("What tlslift's metrics show about its clients:\n")
-	return metrics.WriteClientTable(d.out, d.metrics.Gatherer())
 }
 
 func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }

@@ -48,7 +48,7 @@ func TestDemoFailsWhenAStepDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.web.Close() // nobody is there to refuse or answer
-	if err := d.play(ctx); err == nil || !strings.Contains(err.Error(), "step 1") {
+	if err := (story{d}).play(ctx); err == nil || !strings.Contains(err.Error(), "step 1") {
 		t.Errorf("got %v, want step 1 to fail", err)
 	}
 	stop()
