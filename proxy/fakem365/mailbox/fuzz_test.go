@@ -23,7 +23,7 @@ func FuzzPOP3Command(f *testing.F) {
 		}
 		_ = drops.deliver([]byte("Subject: x\r\n\r\n.hidden"))
 		var out bytes.Buffer
-		p := &popSession{drops: drops, secure: true, out: textproto.NewWriter(bufio.NewWriter(&out))}
+		p := &popSession{drops: drops, secure: true, popReplies: popReplies{textproto.NewWriter(bufio.NewWriter(&out))}}
 		for line := range strings.SplitSeq(script, "\n") {
 			before := out.Len()
 			p.command(line)

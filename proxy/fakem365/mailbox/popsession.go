@@ -2,13 +2,9 @@ package mailbox
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
-	"fmt"
 	"net"
 	"net/textproto"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,14 +21,26 @@ type popSession struct {
 	conn   net.Conn
 	end    time.Time // the connection's
 	in     *bufio.Reader
-	out    *textproto.Writer
+	popReplies
 
-	secure   bool
-	user     string // by USER; PASS makes it open
-	open     bool
-	messages []*popMessage // as they were at PASS
-	deleted  []*popMessage // those of them that QUIT is to remove
-	over     bool
+	secure bool
+	user   string          // by USER
+	opened *popTransaction // nil until PASS has opened the maildrop
+	over   bool
+}
+
+// popReplies writes replies. A client that is gone needs none, and the next read
+// fails.
+type popReplies struct{ out *textproto.Writer }
+
+func (r popReplies) ok(text string)  { _ = r.out.PrintfLine("%s", strings.TrimSpace("+OK "+text)) }
+func (r popReplies) err(text string) { _ = r.out.PrintfLine("-ERR %s", text) }
+
+func (r popReplies) lines(data []byte) {
+	r.ok("")
+	dots := r.out.DotWriter()
+	_, _ = dots.Write(data)
+	_ = dots.Close()
 }
 
 func newPOPSession(s *fakem365.Server, m *maildrops, conn net.Conn) *popSession {
@@ -89,48 +97,29 @@ func (p *popSession) limit() bool {
 	return p.conn.SetDeadline(deadline) == nil
 }
 
-// command answers a line. The session's state, RFC 1939 sections 4 to 6, limits
-// the commands that there are.
+// command answers a line.
 func (p *popSession) command(line string) {
 	verb, rest, _ := strings.Cut(line, " ")
-	verb = strings.ToUpper(verb)
-	commands := p.authorization()
-	if p.open {
-		commands = p.transaction()
-	}
-	if run := commands[verb]; run != nil {
+	if run := p.commands()[strings.ToUpper(verb)]; run != nil {
 		run(rest)
 		return
 	}
 	p.err("Command is not valid in this state.")
 }
 
-func (p *popSession) authorization() map[string]func(string) {
-	commands := map[string]func(string){"CAPA": p.capa, "QUIT": p.quit}
-	if p.secure {
+// commands returns those of the session's state, RFC 1939 sections 4 to 6.
+func (p *popSession) commands() map[string]func(string) {
+	commands := map[string]func(string){}
+	switch {
+	case p.opened != nil:
+		commands = p.opened.commands()
+	case p.secure:
 		commands["USER"], commands["PASS"] = p.name, p.pass
-	} else {
+	default:
 		commands["STLS"] = p.stls
 	}
+	commands["CAPA"], commands["QUIT"] = p.capa, p.quit
 	return commands
-}
-
-func (p *popSession) transaction() map[string]func(string) {
-	return map[string]func(string){
-		"CAPA": p.capa, "QUIT": p.quit, "NOOP": p.noop, "STAT": p.stat, "LIST": p.list, "UIDL": p.uidl,
-		"RETR": p.retr, "TOP": p.top, "DELE": p.dele, "RSET": p.rset,
-	}
-}
-
-// A client that is gone needs no answer, and the next read fails.
-func (p *popSession) ok(text string)  { _ = p.out.PrintfLine("%s", strings.TrimSpace("+OK "+text)) }
-func (p *popSession) err(text string) { _ = p.out.PrintfLine("-ERR %s", text) }
-
-func (p *popSession) lines(data []byte) {
-	p.ok("")
-	dots := p.out.DotWriter()
-	_, _ = dots.Write(data)
-	_ = dots.Close()
 }
 
 func (p *popSession) capa(string) {
@@ -138,7 +127,7 @@ func (p *popSession) capa(string) {
 	switch {
 	case !p.secure:
 		capabilities += "STLS\r\n"
-	case !p.open:
+	case p.opened == nil:
 		capabilities += "USER\r\n"
 	}
 	p.lines([]byte(capabilities))
@@ -164,109 +153,14 @@ func (p *popSession) pass(password string) {
 		p.err("Logon failure: unknown user name or bad password.")
 		return
 	}
-	p.open = true
-	p.messages = p.drops.of(p.user)
+	p.opened = &popTransaction{popReplies: p.popReplies, messages: p.drops.of(p.user)}
 	p.ok("User successfully logged on.")
 }
 
 func (p *popSession) quit(string) {
-	if p.open {
-		p.drops.remove(p.user, p.deleted)
+	if p.opened != nil {
+		p.drops.remove(p.user, p.opened.deleted)
 	}
 	p.ok("Microsoft Exchange Server POP3 server signing off.")
 	p.over = true
-}
-
-func (p *popSession) noop(string) { p.ok("") }
-
-func (p *popSession) stat(string) {
-	count, size := 0, 0
-	for _, m := range p.messages {
-		if p.has(m) {
-			count++
-			size += len(m.data)
-		}
-	}
-	p.ok(fmt.Sprintf("%d %d", count, size))
-}
-
-func (p *popSession) has(m *popMessage) bool { return !slices.Contains(p.deleted, m) }
-
-func (p *popSession) list(number string) {
-	p.scan(number, func(m *popMessage) int { return len(m.data) })
-}
-
-func (p *popSession) uidl(number string) {
-	p.scan(number, func(m *popMessage) int { return m.uid })
-}
-
-// scan lists one message, or all of them when there is no number.
-func (p *popSession) scan(number string, of func(*popMessage) int) {
-	if number != "" {
-		if m := p.find(number); m != nil {
-			p.ok(fmt.Sprintf("%s %d", number, of(m)))
-		}
-		return
-	}
-	var all bytes.Buffer
-	for i, m := range p.messages {
-		if p.has(m) {
-			fmt.Fprintf(&all, "%d %d\r\n", i+1, of(m))
-		}
-	}
-	p.lines(all.Bytes())
-}
-
-// find returns a message by its number. When there is none, it is nil and the
-// client gets an error.
-func (p *popSession) find(number string) *popMessage {
-	n, err := strconv.ParseUint(number, 10, 31)
-	if err != nil || n < 1 || n > uint64(len(p.messages)) || !p.has(p.messages[n-1]) {
-		p.err("The message number is not valid.")
-		return nil
-	}
-	return p.messages[n-1]
-}
-
-func (p *popSession) retr(number string) {
-	if m := p.find(number); m != nil {
-		p.lines(m.data)
-	}
-}
-
-func (p *popSession) top(arguments string) {
-	number, lines, _ := strings.Cut(arguments, " ")
-	n, err := strconv.ParseUint(lines, 10, 31)
-	if err != nil {
-		p.err("The number of lines is not valid.")
-		return
-	}
-	if m := p.find(number); m != nil {
-		p.lines(head(m.data, int(n)))
-	}
-}
-
-// head returns the header of a message, and n lines after it.
-func head(message []byte, n int) []byte {
-	_, body, _ := bytes.Cut(message, []byte("\r\n\r\n"))
-	for range n {
-		_, rest, more := bytes.Cut(body, []byte("\r\n"))
-		body = rest
-		if !more {
-			break
-		}
-	}
-	return message[:len(message)-len(body)]
-}
-
-func (p *popSession) dele(number string) {
-	if m := p.find(number); m != nil {
-		p.deleted = append(p.deleted, m)
-		p.ok("")
-	}
-}
-
-func (p *popSession) rset(string) {
-	p.deleted = nil
-	p.ok("")
 }
