@@ -27,7 +27,7 @@ var layers = []struct {
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
 	{"metrics", []string{"metrics", "metrics/..."}},
-	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/mailbox"}},
+	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
 	{"cmd", []string{"cmd/..."}},
 	{"test set-up", []string{"proxy/testenv"}},
 }
@@ -40,6 +40,7 @@ var siblings = map[string][]string{
 	"proxy/httpproxy":        {"proxy/relay"},
 	"proxy/mail":             {"proxy/relay"},
 	"metrics/statuspage":     {"metrics/inventory"},
+	"proxy/fakem365":         {"proxy/fakem365/legacyclient"},
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",

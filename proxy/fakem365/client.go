@@ -11,9 +11,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/fakem365/legacyclient"
 )
 
 const (
@@ -106,6 +109,29 @@ func (c *Client) Get(ctx context.Context, url string) (*Answer, error) {
 		return nil, fmt.Errorf("reading the answer of %s: %w", url, err)
 	}
 	return &Answer{Status: response.StatusCode, Body: string(body), TLS: *response.TLS}, nil
+}
+
+// GetLegacy fetches an https URL as package legacyclient does. Of the client's
+// fields only Proxy, Address, Roots and Timeout matter. The answer comes with its
+// header. A refusal by an alert is a tls.AlertError.
+func (c *Client) GetLegacy(ctx context.Context, address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", fmt.Errorf("reading the URL: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout())
+	defer cancel()
+	conn, err := c.reach(ctx, net.JoinHostPort(u.Hostname(), "443"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return "", fmt.Errorf("limiting the connection: %w", err)
+		}
+	}
+	return legacyclient.Get(conn, u, c.Roots)
 }
 
 // HTTP returns an HTTP client that uses Dial for each request, and so leaves no

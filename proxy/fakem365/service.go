@@ -8,7 +8,8 @@
 //
 // A Service owns the root and every server. Each protocol is one file with one
 // method that starts it: https.go has ServeHTTPS. The mailbox protocols, IMAP
-// and POP3, are for tests only and are in package mailbox.
+// and POP3, are for tests only and are in package mailbox. Package legacyclient is
+// the TLS of a client that crypto/tls cannot be.
 package fakem365
 
 import (

@@ -1,4 +1,4 @@
-package fakem365
+package legacyclient
 
 import (
 	"crypto/aes"
@@ -15,26 +15,26 @@ import (
 	"io"
 )
 
-// legacyKeys protect one direction.
-type legacyKeys struct {
+// keys protect one direction.
+type keys struct {
 	seq uint64
 	mac []byte
 	cbc cipher.BlockMode
 }
 
 // readRecord reads one record and opens it.
-func (l *legacyConn) readRecord() (byte, []byte, error) {
+func (c *connection) readRecord() (byte, []byte, error) {
 	header := make([]byte, 5)
-	if _, err := io.ReadFull(l.conn, header); err != nil {
+	if _, err := io.ReadFull(c.conn, header); err != nil {
 		return 0, nil, fmt.Errorf("reading a TLS record: %w", err)
 	}
 	body := make([]byte, binary.BigEndian.Uint16(header[3:]))
-	if _, err := io.ReadFull(l.conn, body); err != nil {
+	if _, err := io.ReadFull(c.conn, body); err != nil {
 		return 0, nil, fmt.Errorf("reading a TLS record: %w", err)
 	}
-	if l.in != nil {
+	if c.in != nil {
 		var err error
-		if body, err = l.in.open(header[0], body); err != nil {
+		if body, err = c.in.open(header[0], body); err != nil {
 			return 0, nil, err
 		}
 	}
@@ -44,7 +44,7 @@ func (l *legacyConn) readRecord() (byte, []byte, error) {
 	return header[0], body, nil
 }
 
-func (k *legacyKeys) sum(typ byte, data []byte) []byte {
+func (k *keys) sum(typ byte, data []byte) []byte {
 	h := hmac.New(sha1.New, k.mac)
 	header := binary.BigEndian.AppendUint64(nil, k.seq)
 	header = append(header, typ, 3, 1, byte(len(data)>>8), byte(len(data))) //nolint:gosec // a record's length
@@ -55,7 +55,7 @@ func (k *legacyKeys) sum(typ byte, data []byte) []byte {
 }
 
 // open opens a record. This client is for demonstration and hides no timing.
-func (k *legacyKeys) open(typ byte, body []byte) ([]byte, error) {
+func (k *keys) open(typ byte, body []byte) ([]byte, error) {
 	if len(body) == 0 || len(body)%aes.BlockSize != 0 {
 		return nil, errors.New("got a record that is not in blocks")
 	}
@@ -67,17 +67,17 @@ func (k *legacyKeys) open(typ byte, body []byte) ([]byte, error) {
 	return body[:end], nil
 }
 
-func (l *legacyConn) write(typ byte, data []byte) error {
-	if l.out != nil {
-		data = append(data[:len(data):len(data)], l.out.sum(typ, data)...)
+func (c *connection) write(typ byte, data []byte) error {
+	if c.out != nil {
+		data = append(data[:len(data):len(data)], c.out.sum(typ, data)...)
 		padding := aes.BlockSize - 1 - len(data)%aes.BlockSize
 		for range padding + 1 {
 			data = append(data, byte(padding))
 		}
-		l.out.cbc.CryptBlocks(data, data)
+		c.out.cbc.CryptBlocks(data, data)
 	}
 	record := append([]byte{typ, 3, 1, byte(len(data) >> 8), byte(len(data))}, data...) //nolint:gosec // a record's length
-	_, err := l.conn.Write(record)
+	_, err := c.conn.Write(record)
 	return err
 }
 
