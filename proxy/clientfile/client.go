@@ -149,7 +149,8 @@ func parseAddress(s string) (netip.Prefix, error) {
 	case addr.Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
 	case addr.Zone() != "":
-		return netip.Prefix{}, fmt.Errorf("%q has a zone, and clients are found without it; write %s", netname.Cut(s, maxShown), addr.WithZone(""))
+		return netip.Prefix{}, fmt.Errorf("%q has a zone, and clients are found without it; write %s",
+			netname.Cut(s, maxShown), addr.WithZone(""))
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }

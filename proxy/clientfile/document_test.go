@@ -62,7 +62,8 @@ func TestOptionsOfLegacyTLS(t *testing.T) {
 
 func TestDefaultsWrittenOut(t *testing.T) {
 	t.Parallel()
-	table := parse(t, "clients: [{name: 007, address: fd00::1, plaintext: refuse, ciphers: [aes], leaf: {hash: sha256, bits: 2048, chain: leaf}}]")
+	table := parse(t, "clients: [{name: 007, address: fd00::1, plaintext: refuse, ciphers: [aes], "+
+		"leaf: {hash: sha256, bits: 2048, chain: leaf}}]")
 	want := Options{Name: "007", Plaintext: PlaintextRefuse, Leaf: Leaf{Hash: HashSHA256, Bits: 2048}}
 	if got := table.Lookup(netip.MustParseAddr("fd00::1")); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -71,7 +72,8 @@ func TestDefaultsWrittenOut(t *testing.T) {
 
 func TestFilesWithoutClients(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "\n\n", "\ufeff", "# nothing yet\r\n", "---\n", "---\n...\n", "{}", "clients:\n", "clients: []\n", "clients:\n  # - name: a\n"} {
+	for _, text := range []string{"", "\n\n", "\ufeff", "# nothing yet\r\n", "---\n", "---\n...\n", "{}", "clients:\n", "clients: []\n",
+		"clients:\n  # - name: a\n"} {
 		if table := parse(t, text); table == nil || table.Len() != 0 {
 			t.Errorf("%q: %+v", text, table)
 		}
@@ -123,7 +125,8 @@ func TestProblems(t *testing.T) {
 		{at("  ciphers: [[rc4]]"), "line 4, column 13: the cipher must be a single value, not a list"},
 		// Words.
 		{at("  plaintext: yes"), `line 4, column 14: plaintext is "yes"; write allow or refuse`},
-		{at("  plaintext: " + strings.Repeat("y", 100)), `line 4, column 14: plaintext is "` + strings.Repeat("y", 57) + `…"; write allow or refuse`},
+		{at("  plaintext: " + strings.Repeat("y", 100)),
+			`line 4, column 14: plaintext is "` + strings.Repeat("y", 57) + `…"; write allow or refuse`},
 		{at("  ciphers: [aes, idea]"), `line 4, column 18: the cipher is "idea"; write aes, 3des, rc4 or des`},
 		{at("  ciphers:\n    - rc4\n    - RC5"), `line 6, column 7: the cipher is "RC5"; write aes, 3des, rc4 or des`},
 		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write auto, sha256 or sha1\n" +
@@ -138,10 +141,13 @@ func TestProblems(t *testing.T) {
 		// Each once.
 		{at("- name: a\n  address: 10.0.0.2"), `line 4, column 9: the name "a" is already taken in line 2; give each client its own`},
 		{at("- name: b\n  address: 10.0.0.1"), `line 5, column 12: 10.0.0.1 already belongs to the client in line 3; remove one of the two`},
-		{at("- name: b\n  network: 10.0.0.1/32"), `line 5, column 12: 10.0.0.1/32 already belongs to the client in line 3; remove one of the two`},
-		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"), `line 5, column 22: FD00:0::1 already belongs to the client in line 4; remove one of the two`},
+		{at("- name: b\n  network: 10.0.0.1/32"),
+			`line 5, column 12: 10.0.0.1/32 already belongs to the client in line 3; remove one of the two`},
+		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"),
+			`line 5, column 22: FD00:0::1 already belongs to the client in line 4; remove one of the two`},
 		// Values that are written in another line.
-		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"), "line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},
+		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"),
+			"line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},
 		{at("  plaintext: *p"), "line 4, column 14: " + noAliases},
 		{at("  &k plaintext: allow"), "line 4, column 3: " + noAliases},
 		{"&all clients: []", "line 1, column 1: " + noAliases},
@@ -173,7 +179,8 @@ func checkProblems(t *testing.T, text, want string) {
 func TestNames(t *testing.T) {
 	t.Parallel()
 	quoted := func(name string) string { return fmt.Sprintf("clients:\n- {address: 10.0.0.1, name: %q}", name) }
-	for _, name := range []string{"a", "Scanner, 2nd floor (left)", strings.Repeat("x", 64), "Other", "10.0.0.256", `"'\`, "null", "~", "yes"} {
+	for _, name := range []string{"a", "Scanner, 2nd floor (left)", strings.Repeat("x", 64), "Other", "10.0.0.256", `"'\`, "null", "~",
+		"yes"} {
 		if got := parse(t, quoted(name)).Lookup(netip.MustParseAddr("10.0.0.1")).Name; got != name {
 			t.Errorf("%q is read as %q", name, got)
 		}
@@ -231,10 +238,14 @@ func TestNotYAML(t *testing.T) {
 	const tabs = "; indent with spaces, not with tabs"
 	for _, test := range []struct{ text, want string }{
 		{"clients:\n\t- name: a", "line 2, column 1: found character that cannot start any token while scanning for the next token" + tabs},
-		{"clients:\r\n  - name: a\r\n  \taddress: b", "line 3, column 3: found a tab character that violates indentation while scanning a plain scalar, which begins in line 2, column 11" + tabs},
+		{"clients:\r\n  - name: a\r\n  \taddress: b",
+			"line 3, column 3: found a tab character that violates indentation while scanning a plain scalar, " +
+				"which begins in line 2, column 11" + tabs},
 		{"clients: a: b", "line 1, column 11: mapping values are not allowed in this context"},
-		{"clients:\n  - name: a\n   address: b", "line 3, column 4: did not find expected '-' indicator while parsing a block collection, which begins in line 2, column 3"},
-		{"clients:\n  - name: a\n    ciphers: [rc4\n  - name: b", "line 4, column 9: did not find expected ',' or ']' while parsing a flow sequence, which begins in line 3, column 14"},
+		{"clients:\n  - name: a\n   address: b",
+			"line 3, column 4: did not find expected '-' indicator while parsing a block collection, which begins in line 2, column 3"},
+		{"clients:\n  - name: a\n    ciphers: [rc4\n  - name: b",
+			"line 4, column 9: did not find expected ',' or ']' while parsing a flow sequence, which begins in line 3, column 14"},
 		{"clients: [", "line 2, column 1: did not find expected node content while parsing a flow node"},
 		{"}", "line 1, column 1: did not find expected node content while parsing a block node"},
 		{"clients: 'a", "line 1, column 12: found unexpected end of stream while scanning a quoted scalar, which begins in line 1, column 10"},
@@ -273,9 +284,10 @@ func TestHostileFiles(t *testing.T) {
 		"open list":         {"[" + strings.Repeat("a,", 50_000), "did not find expected node content"},
 		"open quote":        {"\"" + repeat("a")[1:], "found unexpected end of stream"},
 		"one long word":     {repeat("a"), "must be keys with values"},
-		"one long list":     {"clients:\n" + strings.Repeat("- a\n", 11_000), "line 10002, column 3: there are more than 10000 clients; give networks instead of addresses"},
-		"many documents":    {repeat("---\n"), "a second document begins here"},
-		"billion laughs":    {"clients:\n- " + strings.ReplaceAll(laughs.String(), "\n", "\n  ") + "name: a\n", ""},
+		"one long list": {"clients:\n" + strings.Repeat("- a\n", 11_000),
+			"line 10002, column 3: there are more than 10000 clients; give networks instead of addresses"},
+		"many documents": {repeat("---\n"), "a second document begins here"},
+		"billion laughs": {"clients:\n- " + strings.ReplaceAll(laughs.String(), "\n", "\n  ") + "name: a\n", ""},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -110,7 +110,8 @@ func BenchmarkLookup(b *testing.B) {
 		many = append(many, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String())
 	}
 	table := parse(b, entries(many...))
-	for name, addr := range map[string]string{"address": "10.0.20.20", "network": "129.0.0.1", "unknown": "11.0.0.1", "mapped": "::ffff:10.0.20.20"} {
+	for name, addr := range map[string]string{"address": "10.0.20.20", "network": "129.0.0.1", "unknown": "11.0.0.1",
+		"mapped": "::ffff:10.0.20.20"} {
 		a := netip.MustParseAddr(addr)
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -118,7 +118,8 @@ func TestLenient(t *testing.T) {
 func TestAbsentAndEmpty(t *testing.T) {
 	t.Parallel()
 	absent := mustPeek(t, with())
-	if absent.SignatureAlgorithms != nil || absent.Groups != nil || absent.PointFormats != nil || absent.SupportedVersions != nil || absent.HasExtension(13) {
+	if absent.SignatureAlgorithms != nil || absent.Groups != nil || absent.PointFormats != nil || absent.SupportedVersions != nil ||
+		absent.HasExtension(13) {
 		t.Errorf("no extensions give %+v", absent)
 	}
 	empty := mustPeek(t, with(extension(10, 0, 0), extension(11, 0), extension(13, 0, 0)))

@@ -36,26 +36,30 @@ func TestSamples(t *testing.T) {
 		extensions     []uint16
 	}
 	table := map[string]want{
-		"gnutls-3.7-tls10.bin":        {Record, 130, 0x0301, 0x0301, "TLS 1.0", 8, 0xc00a, false, false, 10, 0, []byte{0}, []uint16{5, 10, 11, 22, 23, 35, 65281, 28}},
+		"gnutls-3.7-tls10.bin": {Record, 130, 0x0301, 0x0301, "TLS 1.0", 8, 0xc00a, false, false, 10, 0, []byte{0},
+			[]uint16{5, 10, 11, 22, 23, 35, 65281, 28}},
 		"java17-sslv2hello-tls10.bin": {SSLv2, 232, 0, 0x0301, "TLS 1.0", 53, 0xc00a, true, true, 0, 0, nil, nil},
-		"java17-tls10.bin":            {Record, 225, 0x0301, 0x0301, "TLS 1.0", 53, 0xc00a, false, true, 10, 0, []byte{0}, []uint16{5, 10, 11, 17, 23, 35, 43}},
-		"openssl-0.9.8-default.bin":   {SSLv2, 127, 0, 0x0301, "TLS 1.0", 21, 0x0039, true, true, 0, 0, nil, nil},
-		"openssl-0.9.8-ssl3.bin":      {Record, 90, 0x0300, 0x0300, "SSL 3.0", 21, 0x0039, false, true, 0, 0, nil, nil},
-		"openssl-0.9.8-tls1.bin":      {Record, 96, 0x0301, 0x0301, "TLS 1.0", 21, 0x0039, false, true, 0, 0, nil, ticket},
-		"openssl-0.9.8e-default.bin":  {SSLv2, 124, 0, 0x0301, "TLS 1.0", 20, 0x0039, true, false, 0, 0, nil, nil},
-		"openssl-0.9.8e-ssl3.bin":     {Record, 88, 0x0300, 0x0300, "SSL 3.0", 20, 0x0039, false, false, 0, 0, nil, nil},
-		"openssl-0.9.8e-tls1.bin":     {Record, 88, 0x0301, 0x0301, "TLS 1.0", 20, 0x0039, false, false, 0, 0, nil, nil},
-		"openssl-1.0.0-default.bin":   {Record, 210, 0x0301, 0x0301, "TLS 1.0", 46, 0xc014, false, true, 25, 0, allPoints, old100},
-		"openssl-1.0.0-ssl3.bin":      {Record, 140, 0x0300, 0x0300, "SSL 3.0", 46, 0xc014, false, true, 0, 0, nil, nil},
-		"openssl-1.0.0-tls1.bin":      {Record, 210, 0x0301, 0x0301, "TLS 1.0", 46, 0xc014, false, true, 25, 0, allPoints, old100},
-		"openssl-1.0.1-default.bin":   {Record, 517, 0x0301, 0x0303, "TLS 1.2", 80, 0xc030, false, true, 25, 15, allPoints, []uint16{11, 10, 35, 13, 15, 21}},
-		"openssl-1.0.1-ssl3.bin":      {Record, 152, 0x0300, 0x0300, "SSL 3.0", 52, 0xc014, false, true, 0, 0, nil, nil},
-		"openssl-1.0.1-tls1.bin":      {Record, 227, 0x0301, 0x0301, "TLS 1.0", 52, 0xc014, false, true, 25, 0, allPoints, old101},
-		"openssl-1.0.2-default.bin":   {Record, 369, 0x0301, 0x0303, "TLS 1.2", 117, 0xcc14, false, true, 13, 15, allPoints, []uint16{11, 10, 35, 13, 15}},
-		"openssl-1.0.2-ssl3.bin":      {Record, 168, 0x0300, 0x0300, "SSL 3.0", 60, 0xc014, false, true, 0, 0, nil, nil},
-		"openssl-1.0.2-tls1.bin":      {Record, 219, 0x0301, 0x0301, "TLS 1.0", 60, 0xc014, false, true, 13, 0, allPoints, old101},
-		"openssl-3.0-tls1.bin":        {Record, 132, 0x0301, 0x0301, "TLS 1.0", 23, 0xc00a, false, true, 5, 0, allPoints, openssl3},
-		"openssl-3.0-tls1_1.bin":      {Record, 132, 0x0301, 0x0302, "TLS 1.1", 23, 0xc00a, false, true, 5, 0, allPoints, openssl3},
+		"java17-tls10.bin": {Record, 225, 0x0301, 0x0301, "TLS 1.0", 53, 0xc00a, false, true, 10, 0, []byte{0},
+			[]uint16{5, 10, 11, 17, 23, 35, 43}},
+		"openssl-0.9.8-default.bin":  {SSLv2, 127, 0, 0x0301, "TLS 1.0", 21, 0x0039, true, true, 0, 0, nil, nil},
+		"openssl-0.9.8-ssl3.bin":     {Record, 90, 0x0300, 0x0300, "SSL 3.0", 21, 0x0039, false, true, 0, 0, nil, nil},
+		"openssl-0.9.8-tls1.bin":     {Record, 96, 0x0301, 0x0301, "TLS 1.0", 21, 0x0039, false, true, 0, 0, nil, ticket},
+		"openssl-0.9.8e-default.bin": {SSLv2, 124, 0, 0x0301, "TLS 1.0", 20, 0x0039, true, false, 0, 0, nil, nil},
+		"openssl-0.9.8e-ssl3.bin":    {Record, 88, 0x0300, 0x0300, "SSL 3.0", 20, 0x0039, false, false, 0, 0, nil, nil},
+		"openssl-0.9.8e-tls1.bin":    {Record, 88, 0x0301, 0x0301, "TLS 1.0", 20, 0x0039, false, false, 0, 0, nil, nil},
+		"openssl-1.0.0-default.bin":  {Record, 210, 0x0301, 0x0301, "TLS 1.0", 46, 0xc014, false, true, 25, 0, allPoints, old100},
+		"openssl-1.0.0-ssl3.bin":     {Record, 140, 0x0300, 0x0300, "SSL 3.0", 46, 0xc014, false, true, 0, 0, nil, nil},
+		"openssl-1.0.0-tls1.bin":     {Record, 210, 0x0301, 0x0301, "TLS 1.0", 46, 0xc014, false, true, 25, 0, allPoints, old100},
+		"openssl-1.0.1-default.bin": {Record, 517, 0x0301, 0x0303, "TLS 1.2", 80, 0xc030, false, true, 25, 15, allPoints,
+			[]uint16{11, 10, 35, 13, 15, 21}},
+		"openssl-1.0.1-ssl3.bin": {Record, 152, 0x0300, 0x0300, "SSL 3.0", 52, 0xc014, false, true, 0, 0, nil, nil},
+		"openssl-1.0.1-tls1.bin": {Record, 227, 0x0301, 0x0301, "TLS 1.0", 52, 0xc014, false, true, 25, 0, allPoints, old101},
+		"openssl-1.0.2-default.bin": {Record, 369, 0x0301, 0x0303, "TLS 1.2", 117, 0xcc14, false, true, 13, 15, allPoints,
+			[]uint16{11, 10, 35, 13, 15}},
+		"openssl-1.0.2-ssl3.bin": {Record, 168, 0x0300, 0x0300, "SSL 3.0", 60, 0xc014, false, true, 0, 0, nil, nil},
+		"openssl-1.0.2-tls1.bin": {Record, 219, 0x0301, 0x0301, "TLS 1.0", 60, 0xc014, false, true, 13, 0, allPoints, old101},
+		"openssl-3.0-tls1.bin":   {Record, 132, 0x0301, 0x0301, "TLS 1.0", 23, 0xc00a, false, true, 5, 0, allPoints, openssl3},
+		"openssl-3.0-tls1_1.bin": {Record, 132, 0x0301, 0x0302, "TLS 1.1", 23, 0xc00a, false, true, 5, 0, allPoints, openssl3},
 	}
 	all := samples(t)
 	if len(all) != len(table) {
@@ -121,7 +125,8 @@ func TestAgreesWithCryptoTLS(t *testing.T) {
 			}
 		}
 		if h.ServerName != info.ServerName || !slices.Equal(h.ALPN, info.SupportedProtos) || !slices.Equal(h.PointFormats, info.SupportedPoints) {
-			t.Errorf("%s: %q %q %v, crypto/tls sees %q %q %v", name, h.ServerName, h.ALPN, h.PointFormats, info.ServerName, info.SupportedProtos, info.SupportedPoints)
+			t.Errorf("%s: %q %q %v, crypto/tls sees %q %q %v", name, h.ServerName, h.ALPN, h.PointFormats, info.ServerName, info.SupportedProtos,
+				info.SupportedPoints)
 		}
 		for _, v := range info.SupportedVersions {
 			if !h.Offers(v) {
@@ -183,7 +188,8 @@ func TestModernClients(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if h.MaxVersion() != want.max || h.Version != want.version || !slices.Equal(h.SupportedVersions, want.versions) || !slices.Equal(h.ALPN, want.alpn) {
+		if h.MaxVersion() != want.max || h.Version != want.version || !slices.Equal(h.SupportedVersions, want.versions) ||
+			!slices.Equal(h.ALPN, want.alpn) {
 			t.Errorf("%s: got %04x %04x %04x %q, want %+v", name, h.MaxVersion(), h.Version, h.SupportedVersions, h.ALPN, want)
 		}
 		if h.ServerName != "outlook.office365.com" || h.Length != len(b) || h.RecordVersion != 0x0301 {

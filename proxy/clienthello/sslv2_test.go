@@ -18,15 +18,16 @@ func TestSSLv2Format(t *testing.T) {
 		suites  []uint16
 		ssl2    bool
 	}{
-		"TLS 1.0, challenge of 32":       {sslv2(sslv2Body(0x0301, mixed, 0, 32)), "TLS 1.0", mixedSuites, true},
-		"TLS 1.0, challenge of 16":       {sslv2(sslv2Body(0x0301, mixed, 0, 16)), "TLS 1.0", mixedSuites, true},
-		"TLS 1.1, no SSL 2.0 specs":      {sslv2(sslv2Body(0x0302, []byte{0, 0, 0x0a}, 0, 32)), "TLS 1.1", []uint16{0x000a}, false},
-		"TLS 1.2":                        {sslv2(sslv2Body(0x0303, mixed, 0, 32)), "TLS 1.2", mixedSuites, true},
-		"version of the future":          {sslv2(sslv2Body(0x03ff, mixed, 0, 32)), "TLS 1.2", mixedSuites, true},
-		"SSL 3.0":                        {sslv2(sslv2Body(0x0300, mixed, 0, 16)), "SSL 3.0", mixedSuites, true},
-		"SSL 2.0":                        {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 0, 16)), "SSL 2.0", nil, true},
-		"SSL 2.0 resuming":               {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 16, 16)), "SSL 2.0", nil, true},
-		"more than 255 bytes":            {sslv2(sslv2Body(0x0303, bytes.Repeat(mixed, 24), 0, 32)), "TLS 1.2", slices.Repeat(mixedSuites, 24), true},
+		"TLS 1.0, challenge of 32":  {sslv2(sslv2Body(0x0301, mixed, 0, 32)), "TLS 1.0", mixedSuites, true},
+		"TLS 1.0, challenge of 16":  {sslv2(sslv2Body(0x0301, mixed, 0, 16)), "TLS 1.0", mixedSuites, true},
+		"TLS 1.1, no SSL 2.0 specs": {sslv2(sslv2Body(0x0302, []byte{0, 0, 0x0a}, 0, 32)), "TLS 1.1", []uint16{0x000a}, false},
+		"TLS 1.2":                   {sslv2(sslv2Body(0x0303, mixed, 0, 32)), "TLS 1.2", mixedSuites, true},
+		"version of the future":     {sslv2(sslv2Body(0x03ff, mixed, 0, 32)), "TLS 1.2", mixedSuites, true},
+		"SSL 3.0":                   {sslv2(sslv2Body(0x0300, mixed, 0, 16)), "SSL 3.0", mixedSuites, true},
+		"SSL 2.0":                   {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 0, 16)), "SSL 2.0", nil, true},
+		"SSL 2.0 resuming":          {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 16, 16)), "SSL 2.0", nil, true},
+		"more than 255 bytes": {sslv2(sslv2Body(0x0303, bytes.Repeat(mixed, 24), 0, 32)), "TLS 1.2", slices.Repeat(mixedSuites, 24),
+			true},
 		"header of three bytes":          {longSSLv2(sslv2Body(0x0301, mixed, 0, 32)), "TLS 1.0", mixedSuites, true},
 		"header of three bytes, SSL 2.0": {longSSLv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 0, 16)), "SSL 2.0", nil, true},
 	} {

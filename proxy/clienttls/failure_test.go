@@ -15,7 +15,8 @@ func TestAlertsOfClients(t *testing.T) {
 	for alert, want := range map[uint8]record.Reason{
 		48: record.ReasonClientUnknownCA, 42: record.ReasonClientBadCertificate, 43: record.ReasonClientCertUnsupported,
 		44: record.ReasonClientCertRevoked, 45: record.ReasonClientCertExpired, 46: record.ReasonClientCertUnknown,
-		40: record.ReasonClientParameters, 47: record.ReasonClientParameters, 70: record.ReasonClientParameters, 71: record.ReasonClientParameters,
+		40: record.ReasonClientParameters, 47: record.ReasonClientParameters, 70: record.ReasonClientParameters,
+		71: record.ReasonClientParameters,
 		10: record.ReasonClientAlert, 20: record.ReasonClientAlert, 80: record.ReasonClientAlert, 255: record.ReasonClientAlert,
 	} {
 		err := fmt.Errorf("handshake: %w", &legacytls.AlertError{Description: alert})

@@ -27,7 +27,8 @@ func TestLeafProfile(t *testing.T) {
 		{"Windows XP", xp, clientfile.Leaf{}, localca.Profile{SHA1: true}},
 		{"Windows XP with SHA-256 by file", xp, clientfile.Leaf{Hash: clientfile.HashSHA256}, localca.Profile{}},
 		{"AES", vista, clientfile.Leaf{}, localca.Profile{}},
-		{"AES with SHA-1 by file", vista, clientfile.Leaf{Hash: clientfile.HashSHA1, Bits: 1024, WithCA: true}, localca.Profile{SHA1: true, Bits: 1024, WithCA: true}},
+		{"AES with SHA-1 by file", vista, clientfile.Leaf{Hash: clientfile.HashSHA1, Bits: 1024, WithCA: true},
+			localca.Profile{SHA1: true, Bits: 1024, WithCA: true}},
 	} {
 		if got := leafProfile(tt.h, tt.leaf); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)

@@ -89,9 +89,11 @@ func TestDecide(t *testing.T) {
 		{"TLS 1.2, ECDHE AES-256-GCM", modern12(tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384), Circumstance{}, pass("capable")},
 		{"TLS 1.2, ECDHE AES-CBC SHA-256", modern12(tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256), Circumstance{}, pass("capable")},
 		{"TLS 1.2, ECDHE AES-CBC SHA-384", modern12(suiteECDHERSAAES256CBCSHA384), Circumstance{}, pass("capable")},
-		{"TLS 1.2, PSS signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), pssSHA256), Circumstance{}, pass("capable")},
+		{"TLS 1.2, PSS signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), pssSHA256), Circumstance{},
+			pass("capable")},
 		{"TLS 1.2, good suite last of many", modern12(rsa3DES, rsaAES128CBC, dheAES128GCM, ecdheRSAAES128GCM), Circumstance{}, pass("capable")},
-		{"TLS 1.2, ECDHE without a groups extension: the destination decides", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256), Circumstance{}, pass("capable")},
+		{"TLS 1.2, ECDHE without a groups extension: the destination decides", withSignatures(hello(v12, ecdheRSAAES128GCM), rsaSHA256),
+			Circumstance{}, pass("capable")},
 		{"TLS 1.3 and 1.2", with13(modern12(tls13AES128, ecdheRSAAES128GCM), tls.VersionTLS13, v12), Circumstance{}, pass("capable")},
 		{"TLS 1.3 only", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), Circumstance{}, pass("capable")},
 
@@ -107,22 +109,29 @@ func TestDecide(t *testing.T) {
 		{"TLS 1.2, ECDHE with CBC-SHA1 only", modern12(ecdheRSAAES128CBC), Circumstance{}, lift("cipher_suites")},
 		{"TLS 1.2, ECDSA suites beside RSA key exchange", modern12(ecdheECDSAGCM, rsaAES128CBC), Circumstance{}, lift("cipher_suites")},
 		{"TLS 1.2, ChaCha20 only", modern12(tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256), Circumstance{}, lift("cipher_suites")},
-		{"TLS 1.2, SHA-1 signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), rsaSHA1), Circumstance{}, lift("signature_algorithms")},
-		{"TLS 1.2, no signature algorithms", withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), Circumstance{}, lift("signature_algorithms")},
-		{"TLS 1.2, ECDSA signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), ecdsa256), Circumstance{}, lift("signature_algorithms")},
-		{"TLS 1.2, unusable groups", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), secp224r1), rsaSHA256), Circumstance{}, lift("groups")},
+		{"TLS 1.2, SHA-1 signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), rsaSHA1), Circumstance{},
+			lift("signature_algorithms")},
+		{"TLS 1.2, no signature algorithms", withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), Circumstance{},
+			lift("signature_algorithms")},
+		{"TLS 1.2, ECDSA signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), ecdsa256),
+			Circumstance{}, lift("signature_algorithms")},
+		{"TLS 1.2, unusable groups", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), secp224r1), rsaSHA256),
+			Circumstance{}, lift("groups")},
 		{"TLS 1.3 version without a TLS 1.3 suite", with13(modern12(rsaAES128CBC), tls.VersionTLS13, v12), Circumstance{}, lift("cipher_suites")},
 
 		// What the destination has refused.
 		{"capable, but refused before", modern12(ecdheRSAAES128GCM), before, lift("destination_refused")},
-		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before, lift("destination_refused")},
+		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before,
+			lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
-		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before, refuse("destination_refused", record.ReasonNoSharedCipherSuite)},
+		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before,
+			refuse("destination_refused", record.ReasonNoSharedCipherSuite)},
 
 		// One side uses implicit TLS, the other STARTTLS.
 		{"capable, but the TLS modes differ", modern12(ecdheRSAAES128GCM), differs, lift("tls_mode_mismatch")},
 		{"too old anyway, and the TLS modes differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
-		{"TLS modes differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs, refuse("tls_mode_mismatch", record.ReasonNoSharedCipherSuite)},
+		{"TLS modes differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs,
+			refuse("tls_mode_mismatch", record.ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
 		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", record.ReasonCipherSuiteDisabled)},
@@ -137,7 +146,8 @@ func TestDecide(t *testing.T) {
 		{"DHE only at TLS 1.0", hello(old, dheAES128CBC), Circumstance{}, lift("tls_version")},
 		{"DHE only at TLS 1.2", modern12(dheAES128GCM), Circumstance{}, lift("cipher_suites")},
 		{"ECDHE only without groups at TLS 1.0", hello(old, ecdheRSAAES128CBC), Circumstance{}, lift("tls_version")},
-		{"ECDHE only with SHA-1 signatures", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), rsaSHA1), Circumstance{}, lift("cipher_suites")},
+		{"ECDHE only with SHA-1 signatures", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), rsaSHA1), Circumstance{},
+			lift("cipher_suites")},
 		{"SSLv2-format hello for TLS 1.0", sslv2(hello(old, rsaAES128CBC)), Circumstance{}, lift("hello_format")},
 		{"SSLv2-format hello for TLS 1.2", sslv2(hello(v12, ecdheRSAAES128GCM)), Circumstance{}, lift("hello_format")},
 
@@ -148,7 +158,8 @@ func TestDecide(t *testing.T) {
 		{"SSLv2-format hello for SSL 3.0", sslv2(hello(0x0300, rsaRC4)), Circumstance{}, refuse("hello_format", record.ReasonSSL3Only)},
 		{"SSL 2.0", sslv2(hello(0x0002)), Circumstance{}, refuse("hello_format", record.ReasonSSL2Only)},
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", record.ReasonSSL3Only)},
-		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, refuse("tls_version", record.ReasonInappropriateFallback)},
+		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{},
+			refuse("tls_version", record.ReasonInappropriateFallback)},
 		{"fallback at TLS 1.2 is no fallback", modern12(rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, lift("cipher_suites")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -138,11 +138,15 @@ func TestProtocol(t *testing.T) {
 func TestRefusedResumptions(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]misstep{
-		"another master secret":     {do: func(c *script) { c.master[0] ^= 1; c.deriveKeys(); c.sayChange(); c.sayFinished() }, want: alertBadRecordMAC},
-		"another transcript":        {do: func(c *script) { c.deriveKeys(); c.said[10] ^= 1; c.sayChange(); c.sayFinished() }, want: alertDecryptError},
-		"no ChangeCipherSpec":       {do: func(c *script) { c.deriveKeys(); c.sayFinished() }, want: alertUnexpectedMessage},
-		"data in place of Finished": {do: func(c *script) { c.deriveKeys(); c.sayChange(); c.record(typeApplicationData, []byte("x")) }, want: alertUnexpectedMessage},
-		"ClientKeyExchange":         {do: func(c *script) { c.record(typeHandshake, handshakeMessage(16, make([]byte, 8))) }, want: alertUnexpectedMessage},
+		"another master secret": {do: func(c *script) { c.master[0] ^= 1; c.deriveKeys(); c.sayChange(); c.sayFinished() },
+			want: alertBadRecordMAC},
+		"another transcript": {do: func(c *script) { c.deriveKeys(); c.said[10] ^= 1; c.sayChange(); c.sayFinished() },
+			want: alertDecryptError},
+		"no ChangeCipherSpec": {do: func(c *script) { c.deriveKeys(); c.sayFinished() }, want: alertUnexpectedMessage},
+		"data in place of Finished": {do: func(c *script) { c.deriveKeys(); c.sayChange(); c.record(typeApplicationData, []byte("x")) },
+			want: alertUnexpectedMessage},
+		"ClientKeyExchange": {do: func(c *script) { c.record(typeHandshake, handshakeMessage(16, make([]byte, 8))) },
+			want: alertUnexpectedMessage},
 	} {
 		for _, p := range protections {
 			config := at(t, newSessions(), noon)

@@ -80,7 +80,8 @@ func checkParsed(t *testing.T, h *clientHello, body []byte) {
 		if id == 0 {
 			continue
 		}
-		if s := suiteByID(id); s.tls12 && version < tls.VersionTLS12 || s.kx == kxECDHE && ecdhCurves[o.curve()] == nil || s.kx != kxRSA && o.signature() == nil {
+		if s := suiteByID(id); s.tls12 && version < tls.VersionTLS12 || s.kx == kxECDHE && ecdhCurves[o.curve()] == nil ||
+			s.kx != kxRSA && o.signature() == nil {
 			t.Errorf("at version %04x, %s is chosen", version, s.name)
 		}
 	}
@@ -103,7 +104,8 @@ func FuzzParseSSLv2Hello(f *testing.F) {
 		if len(body) != 9+specs+challenge || len(h.suites) > specs/3 || len(h.seen) > 0 {
 			t.Errorf("the hello is %+v", h)
 		}
-		if !bytes.HasSuffix(body, h.random[randomLen-challenge:]) || !bytes.Equal(h.random[:randomLen-challenge], make([]byte, randomLen-challenge)) {
+		if !bytes.HasSuffix(body, h.random[randomLen-challenge:]) ||
+			!bytes.Equal(h.random[:randomLen-challenge], make([]byte, randomLen-challenge)) {
 			t.Errorf("the random value is %x", h.random)
 		}
 	})

@@ -47,16 +47,19 @@ func forgedRecords(typ byte, data []byte) map[string]cbcRecord {
 		return func(plain []byte, mac, padding int) { plain[at(mac, padding, len(plain))] ^= 1 }
 	}
 	for i := range 4 * 8 {
-		all[fmt.Sprintf("padding byte %d from behind", i)] = cbcRecord{typ: typ, data: data, blocks: 4, change: flip(func(_, padding, end int) int {
-			return max(padding, end-1-i)
-		})}
+		all[fmt.Sprintf("padding byte %d from behind", i)] = cbcRecord{typ: typ, data: data, blocks: 4,
+			change: flip(func(_, padding, end int) int {
+				return max(padding, end-1-i)
+			})}
 	}
 	for i := range 20 {
 		all[fmt.Sprintf("MAC byte %d", i)] = cbcRecord{typ: typ, data: data, change: flip(func(mac, _, _ int) int { return mac + i })}
 	}
 	for _, last := range []byte{0, 1, 60, 100, 200, 255} {
-		all[fmt.Sprintf("a last byte of %d", last)] = cbcRecord{typ: typ, data: data, change: func(plain []byte, _, _ int) { plain[len(plain)-1] = last }}
-		all[fmt.Sprintf("all bytes of %d", last)] = cbcRecord{typ: typ, data: data, change: func(plain []byte, _, _ int) { copy(plain, bytes.Repeat([]byte{last}, len(plain))) }}
+		all[fmt.Sprintf("a last byte of %d", last)] = cbcRecord{typ: typ, data: data,
+			change: func(plain []byte, _, _ int) { plain[len(plain)-1] = last }}
+		all[fmt.Sprintf("all bytes of %d", last)] = cbcRecord{typ: typ, data: data,
+			change: func(plain []byte, _, _ int) { copy(plain, bytes.Repeat([]byte{last}, len(plain))) }}
 	}
 	all["data"] = cbcRecord{typ: typ, data: data, change: flip(func(mac, _, _ int) int { return mac - 1 })}
 	return all

@@ -57,7 +57,8 @@ func TestGnuTLS(t *testing.T) {
 func gnutlsPriority(version uint16, s *suite) string {
 	kx := map[keyExchange]string{kxRSA: "RSA", kxECDHE: "ECDHE-RSA", kxDHE: "DHE-RSA"}[s.kx]
 	cipher, mac := gnutlsCipher(s)
-	return fmt.Sprintf("NONE:+VERS-TLS%s:+%s:+%s:+%s:+COMP-NULL:+SIGN-ALL:+GROUP-ALL", strings.TrimPrefix(tls.VersionName(version), "TLS "), kx, cipher, mac)
+	return fmt.Sprintf("NONE:+VERS-TLS%s:+%s:+%s:+%s:+COMP-NULL:+SIGN-ALL:+GROUP-ALL", strings.TrimPrefix(tls.VersionName(version), "TLS "),
+		kx, cipher, mac)
 }
 
 // gnutlsDescription is how the client shows a suite.

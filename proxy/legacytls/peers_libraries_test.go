@@ -19,14 +19,17 @@ import (
 func TestJava(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "java")
-	security := testenv.WriteFile(t, "java.security", []byte("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n"))
+	security := testenv.WriteFile(t, "java.security",
+		[]byte("jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\njdk.tls.legacyAlgorithms=\n"))
 	classes := t.TempDir()
-	if out, err := runPeer(t, nil, "javac", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "-d", classes, filepath.Join("testdata", "Peer.java")); err != nil {
+	if out, err := runPeer(t, nil, "javac", "-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC", "-proc:none", "-d", classes,
+		filepath.Join("testdata", "Peer.java")); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	java := peerProgram{
-		command: []string{"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.security.properties=" + security, "-cp", classes},
-		suite:   javaName,
+		command: []string{"java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Djava.security.properties=" + security,
+			"-cp", classes},
+		suite: javaName,
 		says: func(s *served, visit int) string {
 			version := map[uint16]string{tls.VersionTLS10: "TLSv1", tls.VersionTLS11: "TLSv1.1", tls.VersionTLS12: "TLSv1.2"}[s.version]
 			return version + " " + javaName(suiteByID(s.suite)) + " " + s.reused(visit)
@@ -66,7 +69,8 @@ func TestMbedTLS(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "gcc", "/usr/include/mbedtls/config.h") // of version 2
 	binary := filepath.Join(t.TempDir(), "mbedtls")
-	if out, err := runPeer(t, nil, "gcc", "-O1", "-o", binary, filepath.Join("testdata", "mbedtls.c"), "-lmbedtls", "-lmbedx509", "-lmbedcrypto"); err != nil {
+	if out, err := runPeer(t, nil, "gcc", "-O1", "-o", binary, filepath.Join("testdata", "mbedtls.c"),
+		"-lmbedtls", "-lmbedx509", "-lmbedcrypto"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	name := func(s *suite) string { return strings.ReplaceAll(s.name, "_", "-") }

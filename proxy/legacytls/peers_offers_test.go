@@ -20,12 +20,14 @@ func TestCurl(t *testing.T) {
 			t.Parallel()
 			s := tr.serve(t)
 			out, err := runPeer(t, nil, "curl", curlArgs(s.server.port, root, "--tls-max", s.number(),
-				"--ciphers", opensslName(suiteByID(s.suite))+":@SECLEVEL=0", "--data-binary", "@"+testenv.WriteFile(t, "body", s.body), "-v", "https://"+serverName+"/2")...)
+				"--ciphers", opensslName(suiteByID(s.suite))+":@SECLEVEL=0", "--data-binary", "@"+testenv.WriteFile(t, "body", s.body),
+				"-v", "https://"+serverName+"/2")...)
 			if err != nil || strings.Count(out, string(s.body)) != 2 {
 				t.Errorf("the answers did not come, %v: %s", err, out)
 			}
 			agreed := strings.TrimSuffix("TLSv"+s.number(), ".0") + " / " + opensslName(suiteByID(s.suite)) + "\n"
-			if strings.Count(out, "SSL connection using "+agreed) != 2 || strings.Count(out, "SSL certificate verify ok.") != 2 || strings.Count(out, "SSL re-using session ID") != 1 {
+			if strings.Count(out, "SSL connection using "+agreed) != 2 || strings.Count(out, "SSL certificate verify ok.") != 2 ||
+				strings.Count(out, "SSL re-using session ID") != 1 {
 				t.Errorf("want %q twice, got %s", agreed, out)
 			}
 			s.check(t, 2)
@@ -42,7 +44,8 @@ func curlArgs(port, root string, more ...string) []string {
 // everything for TLS 1.3.
 func peerOffers(port, root, nss string) map[string][]string {
 	return map[string][]string{
-		"openssl": {"openssl", "s_client", "-connect", "127.0.0.1:" + port, "-CAfile", root, "-verify_return_error", "-verify_hostname", serverName,
+		"openssl": {"openssl", "s_client", "-connect", "127.0.0.1:" + port, "-CAfile", root,
+			"-verify_return_error", "-verify_hostname", serverName,
 			"-ign_eof", "-min_protocol", "TLSv1", "-cipher", "ALL:@SECLEVEL=0"},
 		"gnutls": {"gnutls-cli", "--x509cafile", root, "--verify-hostname", serverName, "-p", port, "127.0.0.1",
 			"--priority", "NORMAL:+VERS-TLS1.0:+VERS-TLS1.1"},
@@ -55,7 +58,8 @@ func TestClientsThatOfferEverything(t *testing.T) {
 	t.Parallel()
 	root := rootFile(t)
 	for _, version := range peerVersions {
-		tr := tour{version: version, suite: tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, how: byID, visits: 1, config: func(c *Config) { c.MaxVersion = version }}
+		tr := tour{version: version, suite: tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, how: byID, visits: 1,
+			config: func(c *Config) { c.MaxVersion = version }}
 		if version == tls.VersionTLS12 {
 			tr.suite = tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
 		}
@@ -103,7 +107,8 @@ func TestLegacySuitesOfClients(t *testing.T) {
 	root := rootFile(t)
 	for _, id := range []uint16{tls.TLS_RSA_WITH_RC4_128_SHA, rsaRC4MD5} {
 		s := (tour{version: tls.VersionTLS10, suite: id, how: byID, config: func(c *Config) { c.Suites = LegacySuites{} }}).serve(t)
-		out, err := runPeer(t, s.request, "gnutls-cli", "--x509cafile", root, "-p", s.server.port, "127.0.0.1", "--priority", gnutlsPriority(s.version, suiteByID(id)))
+		out, err := runPeer(t, s.request, "gnutls-cli", "--x509cafile", root, "-p", s.server.port, "127.0.0.1",
+			"--priority", gnutlsPriority(s.version, suiteByID(id)))
 		if err == nil || !strings.Contains(out, "Handshake failed") {
 			t.Errorf("%v: %s", err, out)
 		}

@@ -139,14 +139,20 @@ func misshapen() map[string]misstep {
 		c.say(c.finished("server finished"))
 	}
 	all := map[string]misstep{
-		"ChangeCipherSpec of 2":            {do: change(2), want: alertDecodeError},
-		"ChangeCipherSpec of two bytes":    {do: change(1, 1), want: alertDecodeError},
-		"ChangeCipherSpec without a byte":  {do: change(), want: alertDecodeError},
-		"Finished of the other side":       {do: other, want: alertDecryptError},
-		"Finished cut short":               {do: finished(func(v []byte) []byte { return v[:11] }), want: alertDecodeError},
-		"Finished too long":                {do: finished(func(v []byte) []byte { return append(v, 0) }), want: alertDecodeError},
-		"Finished without content":         {do: finished(func([]byte) []byte { return nil }), want: alertDecodeError},
-		"Finished over another transcript": {do: func(c *script) { c.toFlight(); c.sayKeyExchange(); c.said[20] ^= 1; c.sayChange(); c.sayFinished() }, want: alertDecryptError},
+		"ChangeCipherSpec of 2":           {do: change(2), want: alertDecodeError},
+		"ChangeCipherSpec of two bytes":   {do: change(1, 1), want: alertDecodeError},
+		"ChangeCipherSpec without a byte": {do: change(), want: alertDecodeError},
+		"Finished of the other side":      {do: other, want: alertDecryptError},
+		"Finished cut short":              {do: finished(func(v []byte) []byte { return v[:11] }), want: alertDecodeError},
+		"Finished too long":               {do: finished(func(v []byte) []byte { return append(v, 0) }), want: alertDecodeError},
+		"Finished without content":        {do: finished(func([]byte) []byte { return nil }), want: alertDecodeError},
+		"Finished over another transcript": {do: func(c *script) {
+			c.toFlight()
+			c.sayKeyExchange()
+			c.said[20] ^= 1
+			c.sayChange()
+			c.sayFinished()
+		}, want: alertDecryptError},
 		"a message too long": {
 			do: func(c *script) { c.toFlight(); c.record(typeHandshake, []byte{msgClientKeyExchange, 0, 0x40, 1}) }, want: alertIllegalParameter},
 		"a record too long": {
@@ -199,7 +205,8 @@ func keyShares() map[string]misstep {
 	} {
 		all["ECDHE: "+name] = misstep{body(func(_ *script, b []byte) []byte { return change(b) }), alertIllegalParameter, ecdhe(tls.CurveP256)}
 	}
-	for name, point := range map[string][]byte{"zero": make([]byte, 32), "one": append([]byte{1}, make([]byte, 31)...), "a short one": make([]byte, 31)} {
+	for name, point := range map[string][]byte{"zero": make([]byte, 32), "one": append([]byte{1}, make([]byte, 31)...),
+		"a short one": make([]byte, 31)} {
 		all["X25519: "+name] = misstep{body(func(*script, []byte) []byte { return vec8(point) }), alertIllegalParameter, ecdhe(tls.X25519)}
 	}
 	for name, of := range map[string]func(p *big.Int) *big.Int{
@@ -216,7 +223,8 @@ func keyShares() map[string]misstep {
 		all[name+": cut short"] = misstep{body(func(_ *script, b []byte) []byte { return b[:len(b)-1] }), alertDecodeError, h}
 		all[name+": nothing"] = misstep{body(func(*script, []byte) []byte { return nil }), alertDecodeError, h}
 	}
-	all["RSA: without its length, as in SSL 3.0"] = misstep{do: body(func(_ *script, b []byte) []byte { return b[2:] }), want: alertDecodeError}
+	all["RSA: without its length, as in SSL 3.0"] = misstep{do: body(func(_ *script, b []byte) []byte { return b[2:] }),
+		want: alertDecodeError}
 	return all
 }
 

@@ -141,7 +141,8 @@ func TestTicketZones(t *testing.T) {
 		t.Fatal(err)
 	}
 	sessions := newSessions()
-	for made := time.Date(2026, 3, 27, 0, 30, 0, 0, time.UTC); made.Before(time.Date(2026, 3, 30, 0, 0, 0, 0, time.UTC)); made = made.Add(time.Hour) {
+	first, end := time.Date(2026, 3, 27, 0, 30, 0, 0, time.UTC), time.Date(2026, 3, 30, 0, 0, 0, 0, time.UTC)
+	for made := first; made.Before(end); made = made.Add(time.Hour) {
 		checkZone(t, sessions, made, berlin)
 		checkZone(t, sessions, made.AddDate(0, 7, -2), berlin) // in October
 	}
@@ -220,7 +221,8 @@ func TestGarbledTicket(t *testing.T) {
 	first := hello{extensions: []extension{{extSessionTicket, nil}}}
 	before, _ := visit(t, config, first, nil)
 	ticket := before.answer.ticket
-	garbled := [][]byte{[]byte("x"), ticket[:15], ticket[:16], ticket[:28], ticket[:len(ticket)-1], append(slices.Clone(ticket), 0), make([]byte, 5000)}
+	garbled := [][]byte{[]byte("x"), ticket[:15], ticket[:16], ticket[:28], ticket[:len(ticket)-1], append(slices.Clone(ticket), 0),
+		make([]byte, 5000)}
 	for i := 0; i < len(ticket); i += 5 {
 		b := slices.Clone(ticket)
 		b[i] ^= 1

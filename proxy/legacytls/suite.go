@@ -115,7 +115,8 @@ func gcm(id uint16, name string, kx keyExchange, keyLen int) suite {
 }
 
 func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
-	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: sha1.New, prf12: sha256.New, block: des.NewTripleDESCipher}
+	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: sha1.New, prf12: sha256.New,
+		block: des.NewTripleDESCipher}
 	if keyLen == des.BlockSize {
 		s.strength, s.block = weakDES, des.NewCipher
 	}

@@ -91,7 +91,8 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"proxy://127.0.0.1:3128", "tls://:443?to=outlook.office365.com:443", "tls://[::]:0?port=993",
 		"smtp://:25?plaintext=allow&wait=200ms", "pop3s://:995", "tls://%:1",
-		"tproxy://:1?ports=2525:smtp&ports=1:tls&sni=a.example&unmatched=bypass&plaintext=allow", "tls://0:0:0", "proxy://:1?", "tls://a:1?to=xn--bcher-kva.example:1",
+		"tproxy://:1?ports=2525:smtp&ports=1:tls&sni=a.example&unmatched=bypass&plaintext=allow", "tls://0:0:0", "proxy://:1?",
+		"tls://a:1?to=xn--bcher-kva.example:1",
 	} {
 		f.Add(s)
 	}

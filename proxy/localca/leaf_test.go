@@ -36,11 +36,14 @@ func TestLeaf(t *testing.T) {
 	if key, ok := c.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() != 2048 || c.SignatureAlgorithm != x509.SHA256WithRSA {
 		t.Errorf("key is a %T, signature %s", c.PublicKey, c.SignatureAlgorithm)
 	}
-	if c.KeyUsage != x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment || !slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}) {
+	if c.KeyUsage != x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment ||
+		!slices.Equal(c.ExtKeyUsage, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}) {
 		t.Errorf("key usage %b, extended %v", c.KeyUsage, c.ExtKeyUsage)
 	}
-	if c.IsCA || string(c.AuthorityKeyId) != string(ca.Certificate().SubjectKeyId) || c.CRLDistributionPoints != nil || c.OCSPServer != nil || c.IssuingCertificateURL != nil {
-		t.Errorf("CA %t, authority key id %x, addresses %q %q %q", c.IsCA, c.AuthorityKeyId, c.CRLDistributionPoints, c.OCSPServer, c.IssuingCertificateURL)
+	if c.IsCA || string(c.AuthorityKeyId) != string(ca.Certificate().SubjectKeyId) || c.CRLDistributionPoints != nil || c.OCSPServer != nil ||
+		c.IssuingCertificateURL != nil {
+		t.Errorf("CA %t, authority key id %x, addresses %q %q %q", c.IsCA, c.AuthorityKeyId, c.CRLDistributionPoints, c.OCSPServer,
+			c.IssuingCertificateURL)
 	}
 	if len(got.Certificate) != 1 {
 		t.Errorf("%d certificates are sent, want the leaf alone", len(got.Certificate))
@@ -99,7 +102,8 @@ func TestLeafIsNotValidBeyondTheCA(t *testing.T) {
 		t.Error("a leaf is handed out for half of what was left of its life")
 	}
 	clock.add(4 * time.Hour)
-	want := fmt.Sprintf("making a leaf for a.example: %s expired at 2027-03-01T18:00:00Z; move the directory %s away", ca.CertificateFile(), ca.dir)
+	want := fmt.Sprintf("making a leaf for a.example: %s expired at 2027-03-01T18:00:00Z; move the directory %s away", ca.CertificateFile(),
+		ca.dir)
 	if _, err := ca.Leaf("a.example", nil, Profile{}); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("error is %v, want %s", err, want)
 	}

@@ -44,31 +44,39 @@ func TestUnusableCA(t *testing.T) {
 		now        time.Time
 		want, cure string
 	}{
-		"certificate missing":   {nil, goodKey, start, "DIR/ca.pem is missing", moveAway},
-		"key missing":           {good, nil, start, "DIR/ca.key is missing", moveAway},
-		"certificate empty":     {[]byte{}, goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
-		"certificate not PEM":   {[]byte("hello"), goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
-		"certificate broken":    {block("CERTIFICATE", []byte("x")), goodKey, start, "DIR/ca.pem holds a broken certificate", moveAway},
-		"broken one follows":    {append(bytes.Clone(good), block("CERTIFICATE", []byte("x"))...), goodKey, start, "DIR/ca.pem holds a broken certificate", moveAway},
-		"certificate cut off":   {good[:len(good)-60], goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
-		"certificate huge":      {bytes.Repeat([]byte("x"), maxFile+1), goodKey, start, "DIR/ca.pem is larger", moveAway},
-		"not a CA":              {testenv.CertificatePEM(testenv.Sign(t, serverOnly, serverOnly, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
-		"may not sign":          {testenv.CertificatePEM(testenv.Sign(t, noSign, noSign, key, key)), goodKey, start, "DIR/ca.pem is not the certificate of a CA", moveAway},
-		"ECDSA certificate":     {testenv.CertificatePEM(testenv.Sign(t, ca, ca, ecKey, ecKey)), goodKey, start, "DIR/ca.pem has a key of type ECDSA", moveAway},
-		"key in certificate":    {append(bytes.Clone(good), goodKey...), goodKey, start, "DIR/ca.pem is handed to clients but holds a private key", moveAway},
-		"half a key in it":      {append(bytes.Clone(good), goodKey[:500]...), goodKey, start, "DIR/ca.pem is handed to clients but holds a private key", moveAway},
-		"key of another":        {good, testenv.KeyPEM(t, otherKey), start, "DIR/ca.key is not the key of ca.pem", moveAway},
-		"key empty":             {good, []byte{}, start, "DIR/ca.key holds no private key", moveAway},
-		"key is certificate":    {good, good, start, "DIR/ca.key holds no private key", moveAway},
-		"key broken":            {good, block("PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken private key", moveAway},
-		"PKCS #1 key broken":    {good, block("RSA PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken RSA key", moveAway},
-		"key cut off":           {good, goodKey[:len(goodKey)-60], start, "DIR/ca.key holds no private key", moveAway},
-		"ECDSA key":             {good, testenv.KeyPEM(t, ecKey), start, "DIR/ca.key holds a key of another type than RSA", moveAway},
-		"SEC 1 key":             {good, block("EC PRIVATE KEY", sec1), start, "DIR/ca.key holds an ECDSA key", moveAway},
-		"key encrypted":         {good, block("ENCRYPTED PRIVATE KEY", []byte("x")), start, "DIR/ca.key is encrypted", moveAway},
-		"key encrypted, legacy": {good, []byte("-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: x\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), start, "DIR/ca.key is encrypted", moveAway},
-		"expired":               {good, goodKey, start.AddDate(2, 0, 0), "DIR/ca.pem expired at 2028-03-01T12:00:00Z", moveAway},
-		"not valid yet":         {good, goodKey, start.AddDate(-2, 0, 0), "DIR/ca.pem is not valid before 2026-03-01T12:00:00Z, and the clock says 2025-03-01T12:00:00Z", "set the clock"},
+		"certificate missing": {nil, goodKey, start, "DIR/ca.pem is missing", moveAway},
+		"key missing":         {good, nil, start, "DIR/ca.key is missing", moveAway},
+		"certificate empty":   {[]byte{}, goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
+		"certificate not PEM": {[]byte("hello"), goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
+		"certificate broken":  {block("CERTIFICATE", []byte("x")), goodKey, start, "DIR/ca.pem holds a broken certificate", moveAway},
+		"broken one follows": {append(bytes.Clone(good), block("CERTIFICATE", []byte("x"))...), goodKey, start,
+			"DIR/ca.pem holds a broken certificate", moveAway},
+		"certificate cut off": {good[:len(good)-60], goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
+		"certificate huge":    {bytes.Repeat([]byte("x"), maxFile+1), goodKey, start, "DIR/ca.pem is larger", moveAway},
+		"not a CA": {testenv.CertificatePEM(testenv.Sign(t, serverOnly, serverOnly, key, key)), goodKey, start,
+			"DIR/ca.pem is not the certificate of a CA", moveAway},
+		"may not sign": {testenv.CertificatePEM(testenv.Sign(t, noSign, noSign, key, key)), goodKey, start,
+			"DIR/ca.pem is not the certificate of a CA", moveAway},
+		"ECDSA certificate": {testenv.CertificatePEM(testenv.Sign(t, ca, ca, ecKey, ecKey)), goodKey, start,
+			"DIR/ca.pem has a key of type ECDSA", moveAway},
+		"key in certificate": {append(bytes.Clone(good), goodKey...), goodKey, start,
+			"DIR/ca.pem is handed to clients but holds a private key", moveAway},
+		"half a key in it": {append(bytes.Clone(good), goodKey[:500]...), goodKey, start,
+			"DIR/ca.pem is handed to clients but holds a private key", moveAway},
+		"key of another":     {good, testenv.KeyPEM(t, otherKey), start, "DIR/ca.key is not the key of ca.pem", moveAway},
+		"key empty":          {good, []byte{}, start, "DIR/ca.key holds no private key", moveAway},
+		"key is certificate": {good, good, start, "DIR/ca.key holds no private key", moveAway},
+		"key broken":         {good, block("PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken private key", moveAway},
+		"PKCS #1 key broken": {good, block("RSA PRIVATE KEY", []byte("x")), start, "DIR/ca.key holds a broken RSA key", moveAway},
+		"key cut off":        {good, goodKey[:len(goodKey)-60], start, "DIR/ca.key holds no private key", moveAway},
+		"ECDSA key":          {good, testenv.KeyPEM(t, ecKey), start, "DIR/ca.key holds a key of another type than RSA", moveAway},
+		"SEC 1 key":          {good, block("EC PRIVATE KEY", sec1), start, "DIR/ca.key holds an ECDSA key", moveAway},
+		"key encrypted":      {good, block("ENCRYPTED PRIVATE KEY", []byte("x")), start, "DIR/ca.key is encrypted", moveAway},
+		"key encrypted, legacy": {good, []byte("-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: x\n\nAAAA\n-----END RSA PRIVATE KEY-----\n"), start,
+			"DIR/ca.key is encrypted", moveAway},
+		"expired": {good, goodKey, start.AddDate(2, 0, 0), "DIR/ca.pem expired at 2028-03-01T12:00:00Z", moveAway},
+		"not valid yet": {good, goodKey, start.AddDate(-2, 0, 0),
+			"DIR/ca.pem is not valid before 2026-03-01T12:00:00Z, and the clock says 2025-03-01T12:00:00Z", "set the clock"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +162,8 @@ func TestKeyModes(t *testing.T) {
 		if ok && err != nil {
 			t.Errorf("mode %o: %v", mode, err)
 		}
-		if want := fmt.Sprintf("%s has mode %04o, so that others can get at the key; run: chmod 600 %s", key, mode, key); !ok && (err == nil || err.Error() != want) {
+		want := fmt.Sprintf("%s has mode %04o, so that others can get at the key; run: chmod 600 %s", key, mode, key)
+		if !ok && (err == nil || err.Error() != want) {
 			t.Errorf("mode %o: error is %v, want %s", mode, err, want)
 		}
 	}
@@ -225,7 +234,8 @@ func TestOperatorsIntermediateCA(t *testing.T) {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(root)
 	between.AddCert(middle)
-	if _, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: "a.example", Roots: roots, Intermediates: between, CurrentTime: start}); err != nil {
+	if _, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: "a.example", Roots: roots, Intermediates: between,
+		CurrentTime: start}); err != nil {
 		t.Error(err)
 	}
 	if ca.Covers("secret.example") || !ca.Covers("a.example") {
@@ -298,7 +308,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add(append(bytes.Clone(good), good...), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	f.Add(testenv.CertificatePEM(testenv.Sign(f, caOf("b"), caOf("b"), ecKey, ecKey)), testenv.KeyPEM(f, ecKey))
 	f.Add(good[:300], goodKey[:300])
-	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"), []byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"))
+	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"),
+		[]byte("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, certFile, keyFile []byte) {
 		a, err := parse("dir", certFile, keyFile)
 		if err != nil {

@@ -58,7 +58,8 @@ func TestCoversIsWhatVerifiersSay(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			c := caOf(what)
-			c.PermittedDNSDomains, c.ExcludedDNSDomains, c.PermittedIPRanges = template.PermittedDNSDomains, template.ExcludedDNSDomains, template.PermittedIPRanges
+			c.PermittedDNSDomains, c.ExcludedDNSDomains = template.PermittedDNSDomains, template.ExcludedDNSDomains
+			c.PermittedIPRanges = template.PermittedIPRanges
 			ca := open(t, Options{Dir: put(t, testenv.CertificatePEM(testenv.Sign(t, c, c, key, key)), testenv.KeyPEM(t, key)), Now: newClock().now})
 			for _, name := range []string{
 				"a.example", "x.a.example", "w.x.a.example", "b.a.example", "*.a.example", "*.x.a.example", "*.z.a.example",

@@ -24,7 +24,8 @@ func TestOthersVerifyLeaves(t *testing.T) {
 				return []string{"verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", name, "-CAfile", ca.CertificateFile(), file}
 			},
 			"certtool": func(file, name string) []string {
-				return []string{"--verify", "--load-ca-certificate", ca.CertificateFile(), "--verify-purpose", "1.3.6.1.5.5.7.3.1", "--verify-hostname", name, "--infile", file}
+				return []string{"--verify", "--load-ca-certificate", ca.CertificateFile(), "--verify-purpose", "1.3.6.1.5.5.7.3.1",
+					"--verify-hostname", name, "--infile", file}
 			},
 		}
 		for program, args := range verifiers {
@@ -81,7 +82,8 @@ func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
 		}
 		return string(out)
 	}
-	if out := run("x509", "-noout", "-fingerprint", "-sha256", "-in", ca.CertificateFile()); !strings.Contains(out, "="+ca.Fingerprint()+"\n") {
+	out := run("x509", "-noout", "-fingerprint", "-sha256", "-in", ca.CertificateFile())
+	if !strings.Contains(out, "="+ca.Fingerprint()+"\n") {
 		t.Errorf("openssl shows %s, want %s", out, ca.Fingerprint())
 	}
 	if out := run("pkey", "-check", "-noout", "-in", filepath.Join(ca.dir, "ca.key")); !strings.Contains(out, "Key is valid") {
@@ -101,7 +103,8 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 			cert := profiled(t, ca, "smtp.outlook.com", p)
 			addr := serveHello(t, cert)
 			out, err := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", addr, "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0",
-				"-CAfile", ca.CertificateFile(), "-verify_hostname", "smtp.outlook.com", "-verify_return_error", "-showcerts", "-ign_eof").CombinedOutput()
+				"-CAfile", ca.CertificateFile(), "-verify_hostname", "smtp.outlook.com",
+				"-verify_return_error", "-showcerts", "-ign_eof").CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "Verify return code: 0 (ok)") || !strings.Contains(string(out), "\nhello") {
 				t.Fatalf("%v, %s", err, out)
 			}
@@ -117,10 +120,12 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 			}
 			file := testenv.WriteFile(t, "leaf.pem", testenv.CertificatePEM(cert.Leaf))
 			text, err := exec.CommandContext(t.Context(), "openssl", "x509", "-noout", "-text", "-in", file).CombinedOutput()
-			if err != nil || !strings.Contains(string(text), "Signature Algorithm: "+algorithm+"\n") || !strings.Contains(string(text), fmt.Sprintf("Public-Key: (%d bit)\n", bits)) {
+			if err != nil || !strings.Contains(string(text), "Signature Algorithm: "+algorithm+"\n") ||
+				!strings.Contains(string(text), fmt.Sprintf("Public-Key: (%d bit)\n", bits)) {
 				t.Errorf("%v, %s", err, text)
 			}
-			verify := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-auth_level", "0", "-purpose", "sslserver", "-verify_hostname", "smtp.outlook.com", "-CAfile", ca.CertificateFile(), file)
+			verify := exec.CommandContext(t.Context(), "openssl", "verify", "-x509_strict", "-auth_level", "0", "-purpose", "sslserver",
+				"-verify_hostname", "smtp.outlook.com", "-CAfile", ca.CertificateFile(), file)
 			if out, err := verify.CombinedOutput(); err != nil {
 				t.Errorf("%v, %s", err, out)
 			}

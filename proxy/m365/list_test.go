@@ -88,7 +88,8 @@ func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 			t.Errorf("port %s of a new host gets %q", port, got)
 		}
 	}
-	if i := slices.IndexFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Pattern() == "fresh.microsoft.com" }); p.Endpoints()[i].Source() != "row 900, Common" {
+	i := slices.IndexFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Pattern() == "fresh.microsoft.com" })
+	if p.Endpoints()[i].Source() != "row 900, Common" {
 		t.Errorf("the source of a new host is %s", p.Endpoints()[i].Source())
 	}
 }
@@ -99,7 +100,8 @@ func TestParseListLeavesOut(t *testing.T) {
 	t.Parallel()
 	hosts := []string{
 		"evil.example", "*.evil.example", "office.com.evil.example", "xoffice.com", "notmicrosoft.com", "www.digicert.com",
-		"*.digicert.com", "fresh.blob.core.windows.net", "fresh.azureedge.net", "fresh.eastus.cloudapp.azure.com", "*.azureedge.net", "*.x.azureedge.net", "*.windows.net", "*.blob.core.windows.net",
+		"*.digicert.com", "fresh.blob.core.windows.net", "fresh.azureedge.net", "fresh.eastus.cloudapp.azure.com", "*.azureedge.net",
+		"*.x.azureedge.net", "*.windows.net", "*.blob.core.windows.net",
 		"*.cloudapp.azure.com", "*.azure.com", "*.vault.azure.net", "*.microsoft.com", "*t.microsoft.com", "a.*.microsoft.com",
 		"*.onmicrosoft.com", "a.*.b.onmicrosoft.com", "*.live.com", "*.msecnd.net", "*.windows.com", "*.microsoft.us", "*.apps.mil",
 		"*.x.apps.mil", "*.com", "*", "", "13.107.6.152", "[::1]", "a b.office.com", "a\nb.office.com", "https://www.office.com",
@@ -206,7 +208,8 @@ func TestMatches(t *testing.T) {
 	if ports := policy.PortsOf(endpoints); ports != "25,80,143,443,587,993,995,8443" {
 		t.Errorf("all ports: %s", ports)
 	}
-	if endpoints[0].Pattern() != "smtp.office365.com" || !endpoints[3].HasPort(8443) && !endpoints[3].HasPort(443) || endpoints[3].HasPort(25) {
+	if endpoints[0].Pattern() != "smtp.office365.com" || !endpoints[3].HasPort(8443) && !endpoints[3].HasPort(443) ||
+		endpoints[3].HasPort(25) {
 		t.Errorf("not the most specific first: %v", endpoints)
 	}
 	if endpoints, err := p.Matches("evil.example"); err != nil || len(endpoints) != 0 {

@@ -43,17 +43,21 @@ func TestParseListRefuses(t *testing.T) {
 		rows []serviceRow
 		want string
 	}{
-		"empty":               {[]serviceRow{}, "lacks smtp.office365.com:587"},
-		"only new hosts":      {[]serviceRow{{ID: 1, Area: "X", URLs: filler(200), Ports: "443", Required: true}}, "lacks smtp.office365.com:587"},
-		"no submission":       {hosts(2, "outlook.office365.com"), "lacks smtp.office365.com:587"},
-		"no reading":          {hosts(2, "smtp.office365.com"), "lacks outlook.office365.com:993"},
-		"other ports":         {with(2, func(r *serviceRow) { r.Ports = "587,993" }), "lacks outlook.office365.com:995"},
-		"no sign-in":          {slices.DeleteFunc(whole(), func(r serviceRow) bool { return r.ID == 56 || r.ID == 59 }), "lacks login.microsoftonline.com:443"},
-		"few hosts":           {slices.DeleteFunc(whole(), func(r serviceRow) bool { return r.ID != 1 && r.ID != 2 && r.ID != 56 }), "less than half"},
-		"few addresses":       {slices.Collect(withoutAddresses(whole())), "address ranges, less than half"},
-		"too many rows":       {append(whole(), manyRows...), "more than 500 rows"},
-		"too many hosts":      {withRow(t, "443", filler(501)...), "more than 500 hosts"},
-		"too many addresses":  {with(1, func(r *serviceRow) { r.IPs = slices.Repeat([]string{"13.107.6.152/31"}, 10001) }), "more than 10000 address ranges"},
+		"empty": {[]serviceRow{}, "lacks smtp.office365.com:587"},
+		"only new hosts": {[]serviceRow{{ID: 1, Area: "X", URLs: filler(200), Ports: "443", Required: true}},
+			"lacks smtp.office365.com:587"},
+		"no submission": {hosts(2, "outlook.office365.com"), "lacks smtp.office365.com:587"},
+		"no reading":    {hosts(2, "smtp.office365.com"), "lacks outlook.office365.com:993"},
+		"other ports":   {with(2, func(r *serviceRow) { r.Ports = "587,993" }), "lacks outlook.office365.com:995"},
+		"no sign-in": {slices.DeleteFunc(whole(), func(r serviceRow) bool { return r.ID == 56 || r.ID == 59 }),
+			"lacks login.microsoftonline.com:443"},
+		"few hosts": {slices.DeleteFunc(whole(), func(r serviceRow) bool { return r.ID != 1 && r.ID != 2 && r.ID != 56 }),
+			"less than half"},
+		"few addresses":  {slices.Collect(withoutAddresses(whole())), "address ranges, less than half"},
+		"too many rows":  {append(whole(), manyRows...), "more than 500 rows"},
+		"too many hosts": {withRow(t, "443", filler(501)...), "more than 500 hosts"},
+		"too many addresses": {with(1, func(r *serviceRow) { r.IPs = slices.Repeat([]string{"13.107.6.152/31"}, 10001) }),
+			"more than 10000 address ranges"},
 		"private":             {addresses("10.1.0.0/16"), "not public"},
 		"loopback":            {addresses("127.0.0.0/12"), "not public"},
 		"link-local":          {addresses("169.254.169.254/32"), "not public"},
@@ -125,7 +129,8 @@ func TestParseListRefusesOtherTexts(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
-	for _, version := range []string{"", "1", "2026112", "20261124000", "2026139900", "20261124xx", "0x20261124", "2026081300", "202611240\n"} {
+	for _, version := range []string{"", "1", "2026112", "20261124000", "2026139900", "20261124xx", "0x20261124", "2026081300",
+		"202611240\n"} {
 		if _, err := m365.ParseList(m365.Worldwide, version, []byte(good)); err == nil {
 			t.Errorf("version %q is accepted", version)
 		}

@@ -72,7 +72,8 @@ func TestNames(t *testing.T) {
 	t.Parallel()
 	p := newPolicy(t, m365.Worldwide, "mail.example.com:587", "*.example.com:587", "outlook.office365.com:587")
 	names := p.Names(587)
-	want := []string{"smtp.office365.com", "outlook.office365.com", "mail.example.com", "smtp.hve.mx.microsoft", "smtp-hve.office365.com", "smtp-legacy.office365.com"}
+	want := []string{"smtp.office365.com", "outlook.office365.com", "mail.example.com", "smtp.hve.mx.microsoft", "smtp-hve.office365.com",
+		"smtp-legacy.office365.com"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got %v, want %v", names, want)
 	}

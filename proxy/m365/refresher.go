@@ -174,7 +174,8 @@ func (r *Refresher) postpone(d time.Duration) {
 func (r *Refresher) save() {
 	err := r.state.save(r.cfg.Store)
 	if err != nil && !r.unsaved {
-		r.cfg.Log.Warn("the state of the list of Microsoft 365 endpoints cannot be saved, so that it begins anew after a restart", "error", err.Error())
+		r.cfg.Log.Warn("the state of the list of Microsoft 365 endpoints cannot be saved, so that it begins anew after a restart",
+			"error", err.Error())
 	}
 	r.unsaved = err != nil
 }

@@ -31,12 +31,13 @@ func TestStateThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	const head = `{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff",`
 	for name, c := range map[string]struct{ text, log string }{
-		"torn":          {head + `"version":"20260`, "unexpected end"},
-		"empty":         {"", "unexpected end"},
-		"foreign":       {"listen: 127.0.0.1", "invalid character"},
-		"instance":      {strings.Replace(head, "Worldwide", "China", 1) + `"version":"2026090100","list":["x"]}`, "instance"},
-		"no id":         {`{"instance":"Worldwide","version":"2026090100","list":["x"]}`, "client request id"},
-		"id":            {`{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964f&","version":"2026090100","list":["x"]}`, "client request id"},
+		"torn":     {head + `"version":"20260`, "unexpected end"},
+		"empty":    {"", "unexpected end"},
+		"foreign":  {"listen: 127.0.0.1", "invalid character"},
+		"instance": {strings.Replace(head, "Worldwide", "China", 1) + `"version":"2026090100","list":["x"]}`, "instance"},
+		"no id":    {`{"instance":"Worldwide","version":"2026090100","list":["x"]}`, "client request id"},
+		"id": {`{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964f&",` +
+			`"version":"2026090100","list":["x"]}`, "client request id"},
 		"no list":       {head + `"version":"2026090100"}`, "no list"},
 		"no version":    {head + `"list":["x"]}`, "no list"},
 		"other version": {head + `"version":"1","list":["x"]}`, "no list"},
@@ -67,7 +68,8 @@ func TestClockWasWrong(t *testing.T) {
 	t.Parallel()
 	onADay(t, func(t *testing.T) {
 		s := &service{version: aVersion, list: aList}
-		store := &memory{text: fmt.Appendf(nil, `{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","next":"2099-01-01T00:00:00Z"}`)}
+		store := &memory{text: fmt.Appendf(nil,
+			`{"instance":"Worldwide","client_request_id":"6f9619ff-8b86-4011-b42d-00c04fc964ff","next":"2099-01-01T00:00:00Z"}`)}
 		start(t, m365.RefreshConfig{Client: &http.Client{Transport: s}, Store: store})
 		if got := paths(s.later(time.Second)); got != both {
 			t.Errorf("it asks %q", got)

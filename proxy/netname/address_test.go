@@ -98,7 +98,9 @@ func TestSpecialTable(t *testing.T) {
 			if !Special(a) || !Special(netip.AddrFrom16(a.As16())) {
 				t.Errorf("%s of %s is public", a, p)
 			}
-			if four := a.As16(); a.Is4() && !Special(netip.AddrFrom16([16]byte{0, 0x64, 0xff, 0x9b, 12: four[12], 13: four[13], 14: four[14], 15: four[15]})) {
+			four := a.As16()
+			nat64 := netip.AddrFrom16([16]byte{0, 0x64, 0xff, 0x9b, 12: four[12], 13: four[13], 14: four[14], 15: four[15]})
+			if a.Is4() && !Special(nat64) {
 				t.Errorf("%s of %s is public by NAT64", a, p)
 			}
 		}

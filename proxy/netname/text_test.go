@@ -115,7 +115,8 @@ func FuzzText(f *testing.F) {
 		if whole := Text(s, 4*len(s)); (whole == s) != (strconv.Quote(s) == `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)+`"`) {
 			t.Fatalf("%q became %q", s, whole)
 		}
-		if lines := Lines(s); strings.ContainsFunc(lines, func(r rune) bool { return !unicode.IsPrint(r) && !strings.ContainsRune("\r\n\t", r) }) {
+		lines := Lines(s)
+		if strings.ContainsFunc(lines, func(r rune) bool { return !unicode.IsPrint(r) && !strings.ContainsRune("\r\n\t", r) }) {
 			t.Fatalf("%q became the lines %q", s, lines)
 		}
 		cut := Cut(s, limit)

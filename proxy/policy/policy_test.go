@@ -93,8 +93,10 @@ func TestCheckNormalises(t *testing.T) {
 		}
 	}
 	for host, want := range map[string]record.Reason{
-		"": record.ReasonDestinationInvalid, ".": record.ReasonDestinationInvalid, "a b": record.ReasonDestinationInvalid, "smtp.office365.com\x00": record.ReasonDestinationInvalid,
-		"127.0.0.1": record.ReasonDestinationIsAddress, "::1": record.ReasonDestinationIsAddress, "[::1]": record.ReasonDestinationIsAddress, "::ffff:1.2.3.4": record.ReasonDestinationIsAddress,
+		"": record.ReasonDestinationInvalid, ".": record.ReasonDestinationInvalid, "a b": record.ReasonDestinationInvalid,
+		"smtp.office365.com\x00": record.ReasonDestinationInvalid,
+		"127.0.0.1":              record.ReasonDestinationIsAddress, "::1": record.ReasonDestinationIsAddress,
+		"[::1]": record.ReasonDestinationIsAddress, "::ffff:1.2.3.4": record.ReasonDestinationIsAddress,
 		"0x7f.1": record.ReasonDestinationIsAddress, "smtp.office365.com:587": record.ReasonDestinationInvalid,
 	} {
 		d, err := p.Check(host, 587)

@@ -32,7 +32,8 @@ func TestNewRejects(t *testing.T) {
 		"proxy port":  {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy:0"}}, "egress proxy URL: port 0"},
 		"proxy path":  {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", Path: "/x"}}, "egress proxy URL: nothing may follow"},
 		"proxy query": {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", RawQuery: "x"}}, "egress proxy URL: nothing may follow"},
-		"colon":       {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", User: url.UserPassword("a:b", "hunter2")}}, "egress proxy URL: the user name"},
+		"colon": {Config{Proxy: &url.URL{Scheme: "http", Host: "proxy", User: url.UserPassword("a:b", "hunter2")}},
+			"egress proxy URL: the user name"},
 	}
 	for name, test := range tests {
 		_, err := New(test.config)
@@ -83,20 +84,27 @@ func TestDialResolved(t *testing.T) {
 		self      string
 		want      record.Reason // empty: connects
 	}{
-		"works":                        {answer: answer{addresses: []string{"127.0.0.1"}}, port: open},
-		"first refuses":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: open},
-		"all refuse":                   {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: closed, want: record.ReasonUpstreamRefused},
-		"first forbidden, then works":  {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: open},
-		"first forbidden, then refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"}, port: closed, want: record.ReasonUpstreamRefused},
-		"refuses, then forbidden":      {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1"}, port: open, want: record.ReasonUpstreamRefused},
-		"all forbidden":                {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1", "127.0.0.2"}, port: open, want: record.ReasonAddressForbidden},
-		"first is self, then works":    {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, self: "127.0.0.2", port: open},
-		"self":                         {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", port: open, want: record.ReasonDestinationIsSelf},
-		"self and forbidden":           {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", forbidden: []string{"127.0.0.1"}, port: open, want: record.ReasonDestinationIsSelf},
-		"does not exist":               {answer: answer{code: dnsmessage.RCodeNameError}, port: open, want: record.ReasonNameNotFound},
-		"no address":                   {answer: answer{}, port: open, want: record.ReasonNameNotFound},
-		"server failure":               {answer: answer{code: dnsmessage.RCodeServerFailure}, port: open, want: record.ReasonDNSFailed},
-		"refused by name server":       {answer: answer{code: dnsmessage.RCodeRefused}, port: open, want: record.ReasonDNSFailed},
+		"works":         {answer: answer{addresses: []string{"127.0.0.1"}}, port: open},
+		"first refuses": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: open},
+		"all refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, port: closed,
+			want: record.ReasonUpstreamRefused},
+		"first forbidden, then works": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"},
+			port: open},
+		"first forbidden, then refuse": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.2"},
+			port: closed, want: record.ReasonUpstreamRefused},
+		"refuses, then forbidden": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, forbidden: []string{"127.0.0.1"}, port: open,
+			want: record.ReasonUpstreamRefused},
+		"all forbidden": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}},
+			forbidden: []string{"127.0.0.1", "127.0.0.2"}, port: open, want: record.ReasonAddressForbidden},
+		"first is self, then works": {answer: answer{addresses: []string{"127.0.0.2", "127.0.0.1"}}, self: "127.0.0.2", port: open},
+		"self": {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", port: open,
+			want: record.ReasonDestinationIsSelf},
+		"self and forbidden": {answer: answer{addresses: []string{"127.0.0.1"}}, self: "127.0.0.1", forbidden: []string{"127.0.0.1"},
+			port: open, want: record.ReasonDestinationIsSelf},
+		"does not exist":         {answer: answer{code: dnsmessage.RCodeNameError}, port: open, want: record.ReasonNameNotFound},
+		"no address":             {answer: answer{}, port: open, want: record.ReasonNameNotFound},
+		"server failure":         {answer: answer{code: dnsmessage.RCodeServerFailure}, port: open, want: record.ReasonDNSFailed},
+		"refused by name server": {answer: answer{code: dnsmessage.RCodeRefused}, port: open, want: record.ReasonDNSFailed},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -66,10 +66,11 @@ func TestEgressProxy(t *testing.T) {
 		host, request string
 		authorization string
 	}{
-		"name":        {host: host, request: host + ":443"},
-		"upper case":  {host: "Mail.Example.Com.", request: host + ":443"},
-		"mapped":      {config: Config{ConnectTo: map[string]string{host + ":443": "192.168.1.1:8443"}}, host: host, request: "192.168.1.1:8443"},
-		"credentials": {user: url.UserPassword("Aladdin", "open sesame"), host: host, request: host + ":443", authorization: "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
+		"name":       {host: host, request: host + ":443"},
+		"upper case": {host: "Mail.Example.Com.", request: host + ":443"},
+		"mapped":     {config: Config{ConnectTo: map[string]string{host + ":443": "192.168.1.1:8443"}}, host: host, request: "192.168.1.1:8443"},
+		"credentials": {user: url.UserPassword("Aladdin", "open sesame"), host: host, request: host + ":443",
+			authorization: "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="},
 		"no password": {user: url.User("a"), host: host, request: host + ":443", authorization: "Basic YTo="},
 		"IPv6":        {host: "2603:1026::1", request: "[2603:1026::1]:443"},
 	}
@@ -173,12 +174,14 @@ func TestEgressSaysNo(t *testing.T) {
 		"no reason":         {answer: "HTTP/1.1 404\r\n\r\n", want: `answered "HTTP/1.1 404"`},
 		"redirect":          {answer: "HTTP/1.1 302 Found\r\n\r\n", want: `answered "HTTP/1.1 302 Found"`},
 		"wants credentials": {answer: "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", want: "its URL needs a user name and password"},
-		"wrong credentials": {answer: "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", user: url.UserPassword("me", "hunter2"), want: "does not accept the user name and password"},
-		"control bytes":     {answer: "HTTP/1.1 403 a\x1b[31m\rb\xff\r\n\r\n", want: `answered "HTTP/1.1 403 a�[31m�b�"`},
-		"long line":         {answer: long + "\r\n\r\n", want: `answered "` + long[:maxStatusLine-3] + `…"`},
-		"not HTTP":          {answer: "SSH-2.0-OpenSSH\r\n\r\n", want: `"SSH-2.0-OpenSSH" is not an HTTP/1 status line`},
-		"no status code":    {answer: "HTTP/1.1 0200 OK\r\n\r\n", want: `"HTTP/1.1 0200 OK" is not an HTTP/1 status line`},
-		"endless header":    {answer: "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", maxResponseHeader), want: "header is longer than 16384 bytes"},
+		"wrong credentials": {answer: "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", user: url.UserPassword("me", "hunter2"),
+			want: "does not accept the user name and password"},
+		"control bytes":  {answer: "HTTP/1.1 403 a\x1b[31m\rb\xff\r\n\r\n", want: `answered "HTTP/1.1 403 a�[31m�b�"`},
+		"long line":      {answer: long + "\r\n\r\n", want: `answered "` + long[:maxStatusLine-3] + `…"`},
+		"not HTTP":       {answer: "SSH-2.0-OpenSSH\r\n\r\n", want: `"SSH-2.0-OpenSSH" is not an HTTP/1 status line`},
+		"no status code": {answer: "HTTP/1.1 0200 OK\r\n\r\n", want: `"HTTP/1.1 0200 OK" is not an HTTP/1 status line`},
+		"endless header": {answer: "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", maxResponseHeader),
+			want: "header is longer than 16384 bytes"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -70,14 +70,17 @@ func TestHandshakeFails(t *testing.T) {
 		config *tls.Config
 		want   record.Reason
 	}{
-		"TLS 1.1 only": {&tls.Config{Certificates: []tls.Certificate{valid}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, record.ReasonUpstreamTLSTooOld},
-		"expired":      {changed(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), record.ReasonUpstreamCertExpired},
+		"TLS 1.1 only": {&tls.Config{Certificates: []tls.Certificate{valid}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11},
+			record.ReasonUpstreamTLSTooOld},
+		"expired": {changed(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), record.ReasonUpstreamCertExpired},
 		"not yet valid": {changed(func(c *x509.Certificate) {
 			c.NotBefore = time.Now().Add(30 * time.Minute)
 		}), record.ReasonUpstreamCertExpired},
-		"unknown authority":        {only(issue(t, other, nil)), record.ReasonUpstreamCertUntrusted},
-		"self-signed":              {only(testenv.SelfSigned(t, testenv.Template(host, host), testenv.ECDSAKey(t))), record.ReasonUpstreamCertUntrusted},
-		"other name":               {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }), record.ReasonUpstreamCertName},
+		"unknown authority": {only(issue(t, other, nil)), record.ReasonUpstreamCertUntrusted},
+		"self-signed": {only(testenv.SelfSigned(t, testenv.Template(host, host), testenv.ECDSAKey(t))),
+			record.ReasonUpstreamCertUntrusted},
+		"other name": {changed(func(c *x509.Certificate) { c.DNSNames = []string{"other.example.com"} }),
+			record.ReasonUpstreamCertName},
 		"name only as common name": {changed(func(c *x509.Certificate) { c.DNSNames = nil }), record.ReasonUpstreamCertName},
 		"for clients only": {changed(func(c *x509.Certificate) {
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

@@ -101,16 +101,33 @@ func TestOldClientsAreLifted(t *testing.T) {
 		offered string
 		why     string
 	}{
-		{"curl at TLS 1.0 through CONNECT", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile, "-x", "http://" + l.proxy, url}, "TLS 1.0", "tls_version"},
-		{"curl at TLS 1.1 with HTTP/1.0 CONNECT", []string{"curl", "-sS", "--proxy1.0", l.proxy, "--http1.0", "--tls-max", "1.1", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile, url}, "TLS 1.1", "tls_version"},
-		{"curl at TLS 1.0 to the fixed listener", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile, "--connect-to", host + ":443:" + l.tls, url}, "TLS 1.0", "tls_version"},
-		{"curl at TLS 1.0, destination by server name", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile, "--connect-to", host + ":443:" + l.sni, url}, "TLS 1.0", "tls_version"},
-		{"openssl at TLS 1.2 with RSA key exchange", []string{"openssl", "s_client", "-ign_eof", "-proxy", l.proxy, "-connect", host + ":443", "-tls1_2", "-cipher", "AES128-SHA", "-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "cipher_suites"},
-		{"openssl at TLS 1.2 with AES-GCM and RSA key exchange", []string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "AES256-GCM-SHA384", "-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "cipher_suites"},
-		{"openssl at TLS 1.2 with SHA-1 signatures only", []string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1", "-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "signature_algorithms"},
-		{"gnutls-cli at TLS 1.0", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--sni-hostname", host, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.0", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
+		{"curl at TLS 1.0 through CONNECT", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0",
+			"--cacert", l.caFile, "-x", "http://" + l.proxy, url}, "TLS 1.0", "tls_version"},
+		{"curl at TLS 1.1 with HTTP/1.0 CONNECT",
+			[]string{"curl", "-sS", "--proxy1.0", l.proxy, "--http1.0", "--tls-max", "1.1", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0",
+				"--cacert", l.caFile, url}, "TLS 1.1", "tls_version"},
+		{"curl at TLS 1.0 to the fixed listener",
+			[]string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile,
+				"--connect-to", host + ":443:" + l.tls, url}, "TLS 1.0", "tls_version"},
+		{"curl at TLS 1.0, destination by server name",
+			[]string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", l.caFile,
+				"--connect-to", host + ":443:" + l.sni, url}, "TLS 1.0", "tls_version"},
+		{"openssl at TLS 1.2 with RSA key exchange",
+			[]string{"openssl", "s_client", "-ign_eof", "-proxy", l.proxy, "-connect", host + ":443", "-tls1_2", "-cipher", "AES128-SHA",
+				"-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "cipher_suites"},
+		{"openssl at TLS 1.2 with AES-GCM and RSA key exchange",
+			[]string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "AES256-GCM-SHA384",
+				"-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "cipher_suites"},
+		{"openssl at TLS 1.2 with SHA-1 signatures only",
+			[]string{"openssl", "s_client", "-ign_eof", "-connect", l.tls, "-tls1_2", "-cipher", "ALL:@SECLEVEL=0", "-sigalgs", "RSA+SHA1",
+				"-verify_return_error", "-CAfile", l.caFile}, "TLS 1.2", "signature_algorithms"},
+		{"gnutls-cli at TLS 1.0", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--sni-hostname", host,
+			"--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.0", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
 		// Without AES it is taken for a client that can check only SHA-1.
-		{"gnutls-cli at TLS 1.0 with 3DES only and no extensions", []string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--disable-sni", "--priority", "NONE:+VERS-TLS1.0:+RSA:+3DES-CBC:+SHA1:+COMP-NULL:+SIGN-ALL:%NO_EXTENSIONS:%VERIFY_ALLOW_SIGN_WITH_SHA1", "-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
+		{"gnutls-cli at TLS 1.0 with 3DES only and no extensions",
+			[]string{"gnutls-cli", "--x509cafile", l.caFile, "--verify-hostname", host, "--disable-sni", "--priority",
+				"NONE:+VERS-TLS1.0:+RSA:+3DES-CBC:+SHA1:+COMP-NULL:+SIGN-ALL:%NO_EXTENSIONS:%VERIFY_ALLOW_SIGN_WITH_SHA1",
+				"-p", tlsPort, "127.0.0.1"}, "TLS 1.0", "tls_version"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			out, err := run(t, request, tt.command[0], tt.command[1:]...)
@@ -153,7 +170,10 @@ func TestJavaAtTLS10IsLifted(t *testing.T) {
 	l := start(t, n.address, n.pki.pem)
 	dir := t.TempDir()
 	source, security := filepath.Join(dir, "Client.java"), filepath.Join(dir, "java.security")
-	for file, text := range map[string]string{source: javaClient, security: "jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\n"} {
+	for file, text := range map[string]string{
+		source:   javaClient,
+		security: "jdk.tls.disabledAlgorithms=\njdk.certpath.disabledAlgorithms=\n",
+	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -233,9 +253,13 @@ func TestClientsThatRejectTheCertificate(t *testing.T) {
 		command []string
 		reason  string
 	}{
-		{"curl without the CA", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", n.rootFile(), "-x", "http://" + l.proxy, "https://" + host + "/"}, "client_unknown_ca"},
-		{"openssl for another name", []string{"openssl", "s_client", "-connect", l.tls, "-tls1", "-cipher", "ALL:@SECLEVEL=0", "-CAfile", l.caFile, "-verify_return_error", "-verify_hostname", "other.example"}, "client_rejected_certificate"},
-		{"gnutls-cli without the CA closes after the handshake", []string{"gnutls-cli", "--x509cafile", n.rootFile(), "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.0", "-p", tlsPort, "127.0.0.1"}, "client_rejected_certificate"},
+		{"curl without the CA", []string{"curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0",
+			"--cacert", n.rootFile(), "-x", "http://" + l.proxy, "https://" + host + "/"}, "client_unknown_ca"},
+		{"openssl for another name", []string{"openssl", "s_client", "-connect", l.tls, "-tls1", "-cipher", "ALL:@SECLEVEL=0",
+			"-CAfile", l.caFile, "-verify_return_error", "-verify_hostname", "other.example"}, "client_rejected_certificate"},
+		{"gnutls-cli without the CA closes after the handshake",
+			[]string{"gnutls-cli", "--x509cafile", n.rootFile(), "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.0", "-p", tlsPort, "127.0.0.1"},
+			"client_rejected_certificate"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if out, err := run(t, request, tt.command[0], tt.command[1:]...); err == nil {

@@ -133,7 +133,8 @@ func TestStateOfClients(t *testing.T) {
 	}
 	l := start(t, n.address, n.pki.pem, "TLSLIFT_STATE_DIR="+dir)
 	ca := filepath.Join(dir, "ca", "ca.pem")
-	if out, err := run(t, "", "curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", ca, "-x", "http://"+l.proxy, "https://"+host+"/"); err != nil {
+	if out, err := run(t, "", "curl", "-sS", "--tls-max", "1.0", "--tlsv1.0", "--ciphers", "DEFAULT@SECLEVEL=0", "--cacert", ca,
+		"-x", "http://"+l.proxy, "https://"+host+"/"); err != nil {
 		t.Errorf("got %v:\n%s", err, out)
 	}
 	l.stop()
@@ -141,7 +142,8 @@ func TestStateOfClients(t *testing.T) {
 	if c.Offered != "TLS 1.0" || !strings.HasPrefix(c.JA4, "t10d") || c.Outcomes["lifted"] != 1 {
 		t.Errorf("got %+v", c)
 	}
-	if broken, err := os.ReadFile(filepath.Join(dir, "clients.json.broken")); err != nil || !strings.HasPrefix(string(broken), `{"version":1,"cli`) {
+	if broken, err := os.ReadFile(filepath.Join(dir, "clients.json.broken")); err != nil ||
+		!strings.HasPrefix(string(broken), `{"version":1,"cli`) {
 		t.Errorf("the damaged file was not set aside: %q, %v", broken, err)
 	}
 	if !strings.Contains(l.log(), "set aside") {

@@ -210,7 +210,8 @@ func (s *mailServer) startPostfix(values map[string]string) {
 	s.t.Helper()
 	s.folder("queue", 0, 0)
 	s.folder("queue/pid", 0, 0)
-	for _, name := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "private", "public", "saved", "trace"} {
+	for _, name := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "private",
+		"public", "saved", "trace"} {
 		s.folder("queue/"+name, s.uid, s.gid)
 	}
 	s.folder("data", s.uid, s.gid)

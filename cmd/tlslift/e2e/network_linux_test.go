@@ -101,7 +101,8 @@ func (n *network) addHost(ns namespace) {
 			n.t.Fatal(err)
 		}
 	}
-	for _, setting := range []string{"net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"} {
+	for _, setting := range []string{"net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0",
+		"net.ipv4.conf.default.rp_filter=0"} {
 		ns.mustRun(n.t, "sysctl", "-qw", setting)
 	}
 }

@@ -78,7 +78,8 @@ func listWith(t *testing.T, hosts ...string) []byte {
 	rows := []map[string]any{{"id": 900, "serviceArea": "Common", "urls": hosts, "tcpPorts": "443", "required": true}}
 	for _, r := range file.Instances["worldwide"].Rows {
 		if r["id"] != nil {
-			rows = append(rows, map[string]any{"id": r["id"], "serviceArea": r["area"], "urls": r["hosts"], "ips": r["ips"], "tcpPorts": r["ports"], "required": true})
+			rows = append(rows, map[string]any{"id": r["id"], "serviceArea": r["area"], "urls": r["hosts"], "ips": r["ips"], "tcpPorts": r["ports"],
+				"required": true})
 		}
 	}
 	list, err := json.Marshal(rows)
@@ -130,7 +131,8 @@ func TestNewListOfEndpoints(t *testing.T) {
 	n := startNginx(t, p, modernTLS, false, func(c *x509.Certificate) { c.DNSNames = []string{freshHost, host} })
 	settings := []string{
 		"TLSLIFT_M365_REFRESH=true", "TLSLIFT_STATE_DIR=" + filepath.Join(t.TempDir(), "state"),
-		"TLSLIFT_CONNECT_TO=" + fmt.Sprintf("endpoints.office.com:443=%s,%s:443=%s,%s:443=%s", web.address, freshHost, n.address, host, n.address),
+		"TLSLIFT_CONNECT_TO=" + fmt.Sprintf("endpoints.office.com:443=%s,%s:443=%s,%s:443=%s", web.address, freshHost, n.address, host,
+			n.address),
 	}
 	roots := n.rootFile()
 	get := func(l *tlslift) (string, error) {

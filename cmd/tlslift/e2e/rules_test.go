@@ -76,7 +76,8 @@ var ruleCases = []struct {
 	chains []string
 }{
 	{"redirect://:3129", nil, []string{"ip nat prerouting", "ip6 nat prerouting"}},
-	{"redirect://:3129", []string{"--local", "--interface", "eth1,eth2"}, []string{"ip nat output", "ip nat prerouting", "ip6 nat output", "ip6 nat prerouting"}},
+	{"redirect://:3129", []string{"--local", "--interface", "eth1,eth2"},
+		[]string{"ip nat output", "ip nat prerouting", "ip6 nat output", "ip6 nat prerouting"}},
 	{"redirect://192.168.20.1:3129", []string{"--service", "exchange"}, []string{"ip nat prerouting"}},
 	{"redirect://[fd00::1]:3129", []string{"--interface", "eth1"}, []string{"ip6 nat prerouting"}},
 	{"tproxy://:3130", nil, []string{"ip filter prerouting", "ip6 filter prerouting"}},

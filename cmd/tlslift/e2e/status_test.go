@@ -58,7 +58,8 @@ func TestWhoNeedsLiftingAndWhoFails(t *testing.T) {
 		t.Errorf("tlslift clients --failing says\n%s", out)
 	}
 	for _, path := range []string{"/", "/clients/127.0.0.1"} {
-		if page := l.get(t, path); !strings.Contains(page, "127.0.0.1") || !strings.Contains(page, "/ca.pem") || !strings.Contains(page, "TLS 1.0") {
+		if page := l.get(t, path); !strings.Contains(page, "127.0.0.1") || !strings.Contains(page, "/ca.pem") ||
+			!strings.Contains(page, "TLS 1.0") {
 			t.Errorf("%s does not tell:\n%s", path, end(page))
 		}
 	}

@@ -127,7 +127,8 @@ func TestPassedBytesAreSpliced(t *testing.T) {
 	l := startAs(t, []string{"strace", "-D", "-f", "-qq", "-e", "trace=splice", "-e", "signal=none", "-o", trace}, n.address, n.pki.pem)
 	want := randomFile(t, filepath.Join(n.root, "large"))
 	got := filepath.Join(t.TempDir(), "got")
-	if out, err := run(t, "", "curl", "-sS", "-f", "--cacert", bothRoots(t, l, n), "-x", "http://"+l.proxy, "-o", got, "https://"+host+"/large"); err != nil {
+	if out, err := run(t, "", "curl", "-sS", "-f", "--cacert", bothRoots(t, l, n), "-x", "http://"+l.proxy, "-o", got,
+		"https://"+host+"/large"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if hashOf(t, got) != want {

@@ -155,7 +155,8 @@ func (g *gatewayLift) mayVisit(t *testing.T, v visit, more map[string]string) {
 			t.Fatalf("%v\n%s\n%s", err, end(out), g.log())
 		}
 	}
-	want := map[string]string{"outcome": outcome, "rule": v.level.why, "destination": v.want, "client": "77::2", "reason": "", "offered": v.level.offered}
+	want := map[string]string{"outcome": outcome, "rule": v.level.why, "destination": v.want, "client": "77::2", "reason": "",
+		"offered": v.level.offered}
 	if !strings.Contains(v.address, ":") {
 		want["client"] = "10.77.0.2"
 	}
@@ -248,12 +249,14 @@ func TestLocalClients(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, onGateway, "redirect://:3129")
 	g.redirect(t, g.gateway, "--local")
-	c := mailCall{level: atTLS10, protocol: "smtp", opening: byCommand, address: mailAddress + ":587", caFile: g.caFile, to: freshMailbox(), in: g.gateway}
+	c := mailCall{level: atTLS10, protocol: "smtp", opening: byCommand, address: mailAddress + ":587", caFile: g.caFile, to: freshMailbox(),
+		in: g.gateway}
 	if out, err := swaksMail(t, c); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, end(out), g.log())
 	}
 	g.mail.arrived(t, c.to, 1)
-	g.record(t, map[string]string{"outcome": "lifted", "client": "10.78.0.1", "destination": smtpHost + ":587", "original": mailAddress + ":587"})
+	g.record(t, map[string]string{"outcome": "lifted", "client": "10.78.0.1", "destination": smtpHost + ":587",
+		"original": mailAddress + ":587"})
 	g.visit(t, visits()[0])
 }
 
@@ -339,7 +342,8 @@ func TestRedirectedBehindBalancer(t *testing.T) {
 }
 `)
 	for _, client := range []string{"10.77.0.2", "10.77.0.3"} {
-		out, err := g.client.run(t, "", "curl", append([]string{"-sS", "-4", "--interface", client, "--cacert", g.caFile, "https://" + host + "/"}, atTLS10.curl...)...)
+		out, err := g.client.run(t, "", "curl",
+			append([]string{"-sS", "-4", "--interface", client, "--cacert", g.caFile, "https://" + host + "/"}, atTLS10.curl...)...)
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Fatalf("%v\n%s\n%s", err, out, g.log())
 		}

@@ -59,18 +59,25 @@ func TestRedirectedElsewhere(t *testing.T) {
 	g := startGateway(t, onGateway, "redirect://:3129")
 	g.gateway.nft(t, tooWide)
 	g.turnsAway(t, []intruder{
-		{"forbidden destination", "openssl", toServer(strange+":443", "-servername", "www.example.com"), accessDenied, "destination_not_allowed", strange + ":443"},
-		{"forbidden destination without SNI", "openssl", toServer(strange+":443", "-noservername"), "unrecognized name", "no_server_name", strange + ":443"},
-		{"forbidden mail server", "swaks", []string{"--server", strange, "--port", "587", "--to", "a@example.com"}, "554 5.7.1", "no_server_name", strange + ":587"},
-		{"spoofed SNI", "openssl", toServer(mailAddress+":443", "-servername", "www.example.com"), accessDenied, "destination_not_allowed", mailAddress + ":443"},
-		{"spoofed SNI after STARTTLS", "openssl", toServer(mailAddress+":587", "-servername", "www.example.com", "-starttls", "smtp"), accessDenied, "destination_not_allowed", mailAddress + ":587"},
-		{"forbidden port", "openssl", toServer(mailAddress+":22", "-servername", host), accessDenied, "destination_port_not_allowed", mailAddress + ":22"},
+		{"forbidden destination", "openssl", toServer(strange+":443", "-servername", "www.example.com"), accessDenied, "destination_not_allowed",
+			strange + ":443"},
+		{"forbidden destination without SNI", "openssl", toServer(strange+":443", "-noservername"), "unrecognized name", "no_server_name",
+			strange + ":443"},
+		{"forbidden mail server", "swaks", []string{"--server", strange, "--port", "587", "--to", "a@example.com"}, "554 5.7.1", "no_server_name",
+			strange + ":587"},
+		{"spoofed SNI", "openssl", toServer(mailAddress+":443", "-servername", "www.example.com"), accessDenied, "destination_not_allowed",
+			mailAddress + ":443"},
+		{"spoofed SNI after STARTTLS", "openssl", toServer(mailAddress+":587", "-servername", "www.example.com", "-starttls", "smtp"),
+			accessDenied, "destination_not_allowed", mailAddress + ":587"},
+		{"forbidden port", "openssl", toServer(mailAddress+":22", "-servername", host), accessDenied, "destination_port_not_allowed",
+			mailAddress + ":22"},
 		{"direct connection", "openssl", toServer("10.77.0.1:3129", "-servername", host), accessDenied, "not_redirected", ""},
 		{"direct connection over IPv6", "openssl", toServer("[fd77::1]:3129", "-servername", host), accessDenied, "not_redirected", ""},
 	})
 	t.Run("a name leads only to where tlslift looks it up", func(t *testing.T) {
 		// Nobody listens where the client wants to go.
-		out, err := g.client.run(t, request, "openssl", toServer("9.9.9.10:443", "-servername", host, "-tls1", "-cipher", weakest, "-CAfile", g.caFile, "-verify_return_error")...)
+		out, err := g.client.run(t, request, "openssl",
+			toServer("9.9.9.10:443", "-servername", host, "-tls1", "-cipher", weakest, "-CAfile", g.caFile, "-verify_return_error")...)
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Errorf("%v\n%s", err, end(out))
 		}
@@ -96,10 +103,12 @@ func TestOtherDestinationsPass(t *testing.T) {
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Errorf("%s: %v\n%s", name, err, end(out))
 		}
-		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":443", "original": strange + ":443", "reason": ""})
+		g.record(t, map[string]string{"outcome": "passed", "rule": "bypass", "destination": strange + ":443", "original": strange + ":443",
+			"reason": ""})
 	}
 	t.Run("mail", func(t *testing.T) {
-		c := mailCall{level: modern, protocol: "smtp", opening: byCommand, address: strange + ":587", caFile: root, to: freshMailbox(), in: g.client}
+		c := mailCall{level: modern, protocol: "smtp", opening: byCommand, address: strange + ":587", caFile: root, to: freshMailbox(),
+			in: g.client}
 		if out, err := swaksMail(t, c); err != nil {
 			t.Errorf("%v\n%s", err, end(out))
 		}
@@ -108,7 +117,8 @@ func TestOtherDestinationsPass(t *testing.T) {
 	})
 	t.Run("a server that speaks first", func(t *testing.T) {
 		g.internet.serve(t, strange+":22", g.mail.at[587])
-		out, err := g.client.run(t, "QUIT\r\n", "bash", "-c", "exec 3<>/dev/tcp/"+strange+"/22; read -r line <&3; echo \"$line\"; cat >&3; cat <&3")
+		out, err := g.client.run(t, "QUIT\r\n", "bash",
+			"-c", "exec 3<>/dev/tcp/"+strange+"/22; read -r line <&3; echo \"$line\"; cat >&3; cat <&3")
 		if err != nil || !strings.Contains(out, "220 ") || !strings.Contains(out, "221 ") {
 			t.Errorf("%v\n%s", err, out)
 		}
@@ -125,8 +135,10 @@ func TestOtherDestinationsPass(t *testing.T) {
 		g.visit(t, visit{address: mailAddress, port: "443", level: atTLS10, want: host + ":443", client: "openssl without SNI"})
 	})
 	g.turnsAway(t, []intruder{
-		{"private address", "openssl", toServer("10.79.0.2:443", "-servername", "www.example.com"), accessDenied, "destination_address_forbidden", "10.79.0.2:443"},
-		{"the gateway itself", "openssl", toServer("9.8.7.6:443", "-servername", "www.example.com"), accessDenied, "destination_address_forbidden", "9.8.7.6:443"},
+		{"private address", "openssl", toServer("10.79.0.2:443", "-servername", "www.example.com"), accessDenied, "destination_address_forbidden",
+			"10.79.0.2:443"},
+		{"the gateway itself", "openssl", toServer("9.8.7.6:443", "-servername", "www.example.com"), accessDenied,
+			"destination_address_forbidden", "9.8.7.6:443"},
 		{"direct connection", "openssl", toServer("10.77.0.1:3129", "-servername", "www.example.com"), accessDenied, "not_redirected", ""},
 	})
 }
@@ -168,7 +180,8 @@ func TestLoop(t *testing.T) {
 	})
 	t.Run("the mark breaks it", func(t *testing.T) {
 		g.gateway.nft(t, "insert rule inet loop output meta mark 0x746c return\n")
-		g.visit(t, visit{address: mailAddress, port: "587", level: atTLS10, want: smtpHost + ":587", client: "swaks", mail: "smtp", begin: byCommand})
+		g.visit(t, visit{address: mailAddress, port: "587", level: atTLS10, want: smtpHost + ":587", client: "swaks", mail: "smtp",
+			begin: byCommand})
 	})
 }
 
@@ -193,7 +206,8 @@ func TestCapabilities(t *testing.T) {
 	}{
 		{"redirect without any", "-all", []string{"TLSLIFT_LISTEN=redirect://:3129"}, "no firewall mark", true},
 		{"redirect without any, and no mark", "-all", []string{"TLSLIFT_LISTEN=redirect://:3129", "TLSLIFT_UPSTREAM_MARK=0"}, `"started"`, true},
-		{"a mark without any", "-all", []string{"TLSLIFT_LISTEN=redirect://:3129", "TLSLIFT_UPSTREAM_MARK=7"}, "TLSLIFT_UPSTREAM_MARK: cannot mark connections with 0x7: operation not permitted; give tlslift CAP_NET_ADMIN", false},
+		{"a mark without any", "-all", []string{"TLSLIFT_LISTEN=redirect://:3129", "TLSLIFT_UPSTREAM_MARK=7"},
+			"TLSLIFT_UPSTREAM_MARK: cannot mark connections with 0x7: operation not permitted; give tlslift CAP_NET_ADMIN", false},
 		{"tproxy without any", "-all", []string{"TLSLIFT_LISTEN=tproxy://:3129"}, "CAP_NET_ADMIN", false},
 		{"tproxy with NET_ADMIN", "-all,+net_admin", []string{"TLSLIFT_LISTEN=tproxy://:3129"}, `"started"`, true},
 		{"low port without any", "-all", []string{"TLSLIFT_LISTEN=redirect://:443"}, "CAP_NET_BIND_SERVICE", false},

@@ -27,7 +27,8 @@ func TestBadUpstreamFailsTheClient(t *testing.T) {
 		{"expired", modernTLS, false, func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 		}, "upstream_certificate_expired"},
-		{"not valid yet", modernTLS, false, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour / 2) }, "upstream_certificate_expired"},
+		{"not valid yet", modernTLS, false, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour / 2) },
+			"upstream_certificate_expired"},
 		{"self-signed", modernTLS, true, nil, "upstream_certificate_untrusted"},
 		{"wrong name", modernTLS, false, func(c *x509.Certificate) { c.DNSNames = []string{"evil.example"} }, "upstream_certificate_name"},
 		{"TLS 1.1 only", "ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;", false, nil, "upstream_tls_too_old"},
