@@ -42,8 +42,9 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 }
 
 // refuseInside answers a mail client that is at TLS in the words of its own
-// protocol: devices show those, and of a TLS alert only that there was one. It ends the client's TLS for that if need be. A client that was to
-// be passed gets its alert: it trusts the destination and not us.
+// protocol: devices show those, and of a TLS alert only that there was one. It
+// ends the client's TLS for that if need be. A client that was to be passed gets
+// its alert: it trusts the destination and not us.
 func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
 	if c.mail == nil || c.inside == nil && (!c.isLifting || c.startedTLS) {
 		return false
