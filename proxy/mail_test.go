@@ -125,7 +125,7 @@ func (w *mailWorld) rsaOnly() *fakem365.Client {
 func TestMailArrives(t *testing.T) {
 	t.Parallel()
 	starttls := newMailWorld(t, fakem365.MailOptions{}, nil)
-	atOnce := newMailWorld(t, fakem365.MailOptions{Implicit: true}, nil)
+	implicit := newMailWorld(t, fakem365.MailOptions{Implicit: true}, nil)
 	for _, tt := range []struct {
 		w        *mailWorld
 		via      string
@@ -138,8 +138,8 @@ func TestMailArrives(t *testing.T) {
 		{starttls, viaPlain, fakem365.StartTLS, ""},
 		{starttls, viaPlain, fakem365.ImplicitTLS, "tls_mode_mismatch"},
 		{starttls, viaConnect, fakem365.StartTLS, ""},
-		{atOnce, viaTo465, fakem365.StartTLS, "tls_mode_mismatch"},
-		{atOnce, viaTo465, fakem365.ImplicitTLS, ""},
+		{implicit, viaTo465, fakem365.StartTLS, "tls_mode_mismatch"},
+		{implicit, viaTo465, fakem365.ImplicitTLS, ""},
 	} {
 		for _, age := range []struct {
 			name   string
@@ -279,7 +279,7 @@ func talk(t *testing.T, conn io.Writer, r *bufio.Reader, command, want string) {
 }
 
 // A modern client whose hello the destination refuses after STARTTLS is
-// lifted in the same connection; the destination hears a second opening.
+// lifted in the same connection; the destination reads a second negotiation.
 func TestMailPassElseLift(t *testing.T) {
 	t.Parallel()
 	w := newMailWorld(t, fakem365.MailOptions{TLS: fakem365.TLSOptions{MinVersion: tls.VersionTLS13}}, nil)

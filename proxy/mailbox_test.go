@@ -44,7 +44,7 @@ var dialogues = map[string]dialogue{
 // newMailboxWorld starts a tlslift with four listeners: in plaintext and with
 // TLS at once, to a destination of the one kind and of the other. Whether the
 // destination really begins so is up to serve.
-func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, atOnce string) *world {
+func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, implicit string) *world {
 	t.Helper()
 	return newWorld(t, fake, plain, func(c *proxy.Config) {
 		extra, err := policy.ParseEndpoint(host + ":110")
@@ -64,7 +64,7 @@ func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, at
 			{Scheme: d.scheme, Address: any, Plaintext: true},
 		}
 		c.Upstream.ConnectTo = map[string]string{
-			toPlain.String(): plain, fmt.Sprintf("%s:%d", host, d.portTLS): atOnce,
+			toPlain.String(): plain, fmt.Sprintf("%s:%d", host, d.portTLS): implicit,
 		}
 	})
 }

@@ -161,7 +161,7 @@ func (o *office) day(t *testing.T) {
 		t.Fatalf("a dead destination answered:\n%s", out)
 	}
 	out, err := curlMail(t, mailCall{
-		level: atTLS10, protocol: "smtp", opening: byCommand, address: o.smtp, caFile: o.caFile,
+		level: atTLS10, protocol: "smtp", tlsMode: startTLS, address: o.smtp, caFile: o.caFile,
 		to: "office@example.com", more: []string{"--interface", "127.0.0.6"},
 	})
 	if err != nil {

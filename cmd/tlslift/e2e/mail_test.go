@@ -75,7 +75,7 @@ func TestOddMailDevices(t *testing.T) {
 		noPassword := "--auth-optional" // where there is none to give
 		odd("pipelining", "swaks", func(c *mailCall) { c.more = []string{noPassword, "--pipeline"} })
 		odd("a name that is none", "swaks", func(c *mailCall) { c.more = []string{noPassword, "--ehlo", "<2nd floor>"} })
-		if w.opening == byCommand && w != toPort25 {
+		if w.tlsMode == startTLS && w != toPort25 {
 			odd("one EHLO", "openssl", func(c *mailCall) { c.oneEHLO = true })
 		}
 	}
@@ -159,7 +159,7 @@ func TestMailServersWithoutTLSLift(t *testing.T) {
 		}
 		for name, client := range mailClients {
 			for _, level := range mailLevels {
-				c := mailCall{level: level, protocol: w.protocol, opening: w.opening, address: s.at[w.upstream], caFile: root, to: freshMailbox()}
+				c := mailCall{level: level, protocol: w.protocol, tlsMode: w.tlsMode, address: s.at[w.upstream], caFile: root, to: freshMailbox()}
 				if !can(name, c) {
 					continue
 				}

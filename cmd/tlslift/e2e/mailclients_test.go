@@ -25,7 +25,7 @@ type mailLevel struct {
 	java    [2]string // versions and suites
 }
 
-const weakest = "ALL:@SECLEVEL=0"
+const lowestSecurity = "ALL:@SECLEVEL=0"
 
 // modern is a client that Microsoft 365 serves; the others it does not.
 var (
@@ -35,19 +35,19 @@ var (
 	}
 	atTLS10 = mailLevel{
 		name: "TLS 1.0", offered: "TLS 1.0", why: "tls_version",
-		openssl: []string{"-tls1", "-cipher", weakest},
-		curl:    []string{"--tlsv1.0", "--tls-max", "1.0", "--ciphers", weakest},
-		swaks:   []string{"--tls-protocol", "tlsv1", "--tls-cipher", weakest},
-		python:  [2]string{"TLSv1", weakest},
+		openssl: []string{"-tls1", "-cipher", lowestSecurity},
+		curl:    []string{"--tlsv1.0", "--tls-max", "1.0", "--ciphers", lowestSecurity},
+		swaks:   []string{"--tls-protocol", "tlsv1", "--tls-cipher", lowestSecurity},
+		python:  [2]string{"TLSv1", lowestSecurity},
 		gnutls:  "NORMAL:-VERS-ALL:+VERS-TLS1.0",
 		java:    [2]string{"TLSv1"},
 	}
 	atTLS11 = mailLevel{
 		name: "TLS 1.1", offered: "TLS 1.1", why: "tls_version",
-		openssl: []string{"-tls1_1", "-cipher", weakest},
-		curl:    []string{"--tlsv1.0", "--tls-max", "1.1", "--ciphers", weakest},
-		swaks:   []string{"--tls-protocol", "tlsv1,tlsv1_1", "--tls-cipher", weakest},
-		python:  [2]string{"TLSv1_1", weakest},
+		openssl: []string{"-tls1_1", "-cipher", lowestSecurity},
+		curl:    []string{"--tlsv1.0", "--tls-max", "1.1", "--ciphers", lowestSecurity},
+		swaks:   []string{"--tls-protocol", "tlsv1,tlsv1_1", "--tls-cipher", lowestSecurity},
+		python:  [2]string{"TLSv1_1", lowestSecurity},
 		gnutls:  "NORMAL:-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.0",
 		java:    [2]string{"TLSv1 TLSv1.1"},
 	}
@@ -69,17 +69,17 @@ var (
 
 // How a client begins TLS.
 const (
-	atOnce    = "at once"
-	byCommand = "by command" // STARTTLS or STLS
-	ifOffered = "if offered" // else none
-	never     = "never"
+	implicitTLS = "implicit TLS"
+	startTLS    = "STARTTLS"   // or STLS
+	ifOffered   = "if offered" // else none
+	never       = "never"
 )
 
 // A mailCall is one mail to send, or to read, by a client.
 type mailCall struct {
 	level    mailLevel
 	protocol string // smtp, imap or pop3
-	opening  string // atOnce, byCommand, ifOffered or never
+	tlsMode  string // implicitTLS, startTLS, ifOffered or never
 	address  string
 	caFile   string
 	to       string    // who gets a mail that is sent
@@ -137,7 +137,7 @@ func can(client string, c mailCall) bool {
 
 func curlMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
-	scheme := map[string]string{atOnce: c.protocol + "s", byCommand: c.protocol, never: c.protocol}[c.opening]
+	scheme := map[string]string{implicitTLS: c.protocol + "s", startTLS: c.protocol, never: c.protocol}[c.tlsMode]
 	url := scheme + "://" + c.host() + ":" + c.viaHTTP
 	args := []string{"-sS", "--cacert", c.caFile, "-u", mailUser + ":" + mailPassword}
 	if c.viaHTTP == "" {
@@ -145,7 +145,7 @@ func curlMail(t *testing.T, c mailCall) (string, error) {
 	} else {
 		args = append(args, "--proxytunnel", "--proxy", c.address)
 	}
-	if c.opening == byCommand {
+	if c.tlsMode == startTLS {
 		args = append(args, "--ssl-reqd")
 	}
 	switch c.protocol {
@@ -171,7 +171,7 @@ func opensslMail(t *testing.T, c mailCall) (string, error) {
 	} else {
 		args = append(args, "-proxy", c.address, "-connect", c.host()+":"+c.viaHTTP)
 	}
-	if c.opening == byCommand {
+	if c.tlsMode == startTLS {
 		args = append(args, "-starttls", c.protocol, "-name", "scanner.example.com")
 	}
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + mailUser + "\x00" + mailPassword))
@@ -190,7 +190,7 @@ func opensslMail(t *testing.T, c mailCall) (string, error) {
 
 func pythonMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
-	return c.run(t, c.sent(), "/usr/bin/python3", filepath.Join("testdata", "mail.py"), c.protocol, c.opening, c.host(), c.address, c.viaHTTP,
+	return c.run(t, c.sent(), "/usr/bin/python3", filepath.Join("testdata", "mail.py"), c.protocol, c.tlsMode, c.host(), c.address, c.viaHTTP,
 		c.level.python[0], c.level.python[1], c.caFile, mailUser, mailPassword, c.to)
 }
 
@@ -207,8 +207,8 @@ func swaksMail(t *testing.T, c mailCall) (string, error) {
 	if c.mail != "" {
 		args = append(args, "--data", "-")
 	}
-	if c.opening != never {
-		begin := map[string]string{atOnce: "--tls-on-connect", byCommand: "--tls", ifOffered: "--tls-optional"}[c.opening]
+	if c.tlsMode != never {
+		begin := map[string]string{implicitTLS: "--tls-on-connect", startTLS: "--tls", ifOffered: "--tls-optional"}[c.tlsMode]
 		args = append(args, begin, "--tls-verify", "--tls-ca-path", c.caFile, "--tls-sni", c.host())
 	}
 	return c.run(t, c.mail, "swaks", append(append(args, c.level.swaks...), c.more...)...)
@@ -217,7 +217,7 @@ func swaksMail(t *testing.T, c mailCall) (string, error) {
 func msmtpMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
 	ip, port, _ := net.SplitHostPort(c.address)
-	starttls := map[string]string{atOnce: "off", byCommand: "on"}[c.opening]
+	starttls := map[string]string{implicitTLS: "off", startTLS: "on"}[c.tlsMode]
 	conf := filepath.Join(t.TempDir(), "msmtprc")
 	text := "account default\nauth login\nuser " + mailUser + "\npassword " + mailPassword + "\nfrom " + mailUser +
 		"\nhost " + ip + "\nport " + port + "\ntimeout 60\ndomain scanner.example.com" +
@@ -242,7 +242,7 @@ func javaMail(t *testing.T, calls []mailCall) []string {
 		ip, port, _ := net.SplitHostPort(c.address)
 		fmt.Fprintln(&names, ip, c.host())
 		fmt.Fprintln(&lines, strings.Join([]string{
-			c.protocol, c.opening, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, mailUser, mailPassword, c.to, c.viaHTTP,
+			c.protocol, c.tlsMode, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, mailUser, mailPassword, c.to, c.viaHTTP,
 		}, ","))
 	}
 	dir := t.TempDir()

@@ -46,7 +46,7 @@ func (c *imapClient) await(prefix string) string {
 }
 
 // openIMAP connects at TLS 1.0 and logs in.
-func openIMAP(t *testing.T, address, opening string, cfg *tls.Config, mailbox string) *imapClient {
+func openIMAP(t *testing.T, address, tlsMode string, cfg *tls.Config, mailbox string) *imapClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -55,14 +55,14 @@ func openIMAP(t *testing.T, address, opening string, cfg *tls.Config, mailbox st
 	t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(testenv.Patience))
 	c := &imapClient{t: t, conn: conn, r: bufio.NewReader(conn)}
-	if opening == byCommand {
+	if tlsMode == startTLS {
 		c.await("* OK")
 		c.say("a STARTTLS")
 		c.await("a OK")
 	}
 	c.conn = tls.Client(conn, cfg)
 	c.r = bufio.NewReader(c.conn)
-	if opening == atOnce {
+	if tlsMode == implicitTLS {
 		c.await("* OK")
 	}
 	c.say("b LOGIN " + mailbox + " " + mailPassword)
@@ -86,7 +86,7 @@ func TestOldIMAPClientIdlesAndFetches(t *testing.T) {
 		t.Run(w.String(), func(t *testing.T) {
 			mailbox := freshMailbox()
 			s.put(mailbox, strings.ReplaceAll(text, "\r\n", "\n"))
-			idleAndFetch(t, s, openIMAP(t, l.at[w.listener], w.opening, cfg, mailbox), mailbox, text)
+			idleAndFetch(t, s, openIMAP(t, l.at[w.listener], w.tlsMode, cfg, mailbox), mailbox, text)
 			l.recordOf(t, w, atTLS10)
 		})
 	}

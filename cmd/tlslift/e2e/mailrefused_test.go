@@ -81,7 +81,7 @@ func TestWiretapSeesSecrets(t *testing.T) {
 	s.tap(tap)
 	for port, protocol := range map[int]string{587: "smtp", 143: "imap", 110: "pop3"} {
 		tap.sent.Reset()
-		c := mailCall{protocol: protocol, opening: never, address: s.at[port], to: freshMailbox()}
+		c := mailCall{protocol: protocol, tlsMode: never, address: s.at[port], to: freshMailbox()}
 		out, err := pythonMail(t, c)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -123,10 +123,10 @@ func refusePlaintext(t *testing.T, s *mailServer) {
 	clients := map[string][]string{"swaks": {"--auth-optional"}, "curl": {"-v"}, "python": nil}
 	ways := append(slices.Clone(mailWays), toPort25)
 	for _, w := range ways {
-		if w.opening == atOnce || strings.Contains(w.listener, "plaintext=allow") {
+		if w.tlsMode == implicitTLS || strings.Contains(w.listener, "plaintext=allow") {
 			continue
 		}
-		w.opening = never
+		w.tlsMode = never
 		for name, more := range clients {
 			c := w.call(t, l, mailLevel{why: "plaintext"})
 			if !can(name, c) {
@@ -163,7 +163,7 @@ func TestTooManyMailConnections(t *testing.T) {
 	}
 	defer first.Close()
 	for _, w := range mailWays {
-		if w.proxied || w.opening == atOnce {
+		if w.proxied || w.tlsMode == implicitTLS {
 			continue
 		}
 		c := w.call(t, l, atTLS10)

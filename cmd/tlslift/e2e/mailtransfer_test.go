@@ -79,14 +79,14 @@ func TestLargeMail(t *testing.T) {
 		way    mailWay
 		level  mailLevel
 	}{
-		{"swaks", mailWay{listener: "smtp://{}", opening: byCommand, upstream: 587}, atTLS10},
-		{"python", mailWay{listener: "smtp://{}", opening: byCommand, upstream: 587}, withoutECDHE},
-		{"curl", mailWay{listener: "smtp://{}", opening: byCommand, upstream: 587}, modern},
-		{"msmtp", mailWay{listener: "smtps://{}", opening: atOnce, upstream: 587}, atTLS10},
-		{"curl", mailWay{listener: "smtps://{}", opening: atOnce, upstream: 587}, modern},
-		{"curl", mailWay{listener: "smtp://{}?plaintext=allow", opening: never, upstream: 587}, plain},
-		{"curl", mailWay{listener: proxyListener, opening: byCommand, upstream: 587, proxied: true}, atTLS10},
-		{"curl", mailWay{listener: proxyListener, opening: byCommand, upstream: 587, proxied: true}, modern},
+		{"swaks", mailWay{listener: "smtp://{}", tlsMode: startTLS, upstream: 587}, atTLS10},
+		{"python", mailWay{listener: "smtp://{}", tlsMode: startTLS, upstream: 587}, withoutECDHE},
+		{"curl", mailWay{listener: "smtp://{}", tlsMode: startTLS, upstream: 587}, modern},
+		{"msmtp", mailWay{listener: "smtps://{}", tlsMode: implicitTLS, upstream: 587}, atTLS10},
+		{"curl", mailWay{listener: "smtps://{}", tlsMode: implicitTLS, upstream: 587}, modern},
+		{"curl", mailWay{listener: "smtp://{}?plaintext=allow", tlsMode: never, upstream: 587}, plain},
+		{"curl", mailWay{listener: proxyListener, tlsMode: startTLS, upstream: 587, proxied: true}, atTLS10},
+		{"curl", mailWay{listener: proxyListener, tlsMode: startTLS, upstream: 587, proxied: true}, modern},
 	} {
 		tt.way.protocol = "smtp"
 		t.Run(tt.client+"/"+tt.way.String()+"/"+tt.level.name, func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestManySMTPSessions(t *testing.T) {
 	l := startMail(t, s, fmt.Sprintf("TLSLIFT_MAX_CONNECTIONS_PER_CLIENT=%d", crowd+10))
 	cfg := clientTLS(t, smtpHost, l.caFile, tls.VersionTLS10)
 	to := freshMailbox()
-	sendAtOnce(t, l.at["smtp://{}"], cfg, to)
+	sendConcurrently(t, l.at["smtp://{}"], cfg, to)
 	sent := map[string]bool{}
 	for _, mail := range s.arrived(t, to, crowd) {
 		_, number, _ := strings.Cut(mail, "from scanner ")
@@ -188,8 +188,8 @@ func TestManySMTPSessions(t *testing.T) {
 	}
 }
 
-// sendAtOnce sends crowd mails in as many sessions.
-func sendAtOnce(t *testing.T, address string, cfg *tls.Config, to string) {
+// sendConcurrently sends crowd mails in as many sessions.
+func sendConcurrently(t *testing.T, address string, cfg *tls.Config, to string) {
 	t.Helper()
 	var open, done sync.WaitGroup
 	open.Add(crowd)

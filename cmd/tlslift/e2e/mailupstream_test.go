@@ -87,14 +87,14 @@ func TestMailUpstreamWithoutSTARTTLS(t *testing.T) {
 	s.expectNoSecrets()
 	l := startMail(t, s)
 	clients := map[string][]string{"curl": {"-v"}, "swaks": {"--auth-optional"}, "python": nil}
-	for _, w := range append(slices.Clone(mailWays), mailWay{listener: "smtp://{}", protocol: "smtp", opening: ifOffered, upstream: 587}) {
+	for _, w := range append(slices.Clone(mailWays), mailWay{listener: "smtp://{}", protocol: "smtp", tlsMode: ifOffered, upstream: 587}) {
 		if w.upstream > 900 || w.upstream == 465 {
 			continue
 		}
 		for name, more := range clients {
 			c := w.call(t, l, atTLS10)
 			c.more = more
-			if !can(name, c) || c.opening == ifOffered && name != "swaks" {
+			if !can(name, c) || c.tlsMode == ifOffered && name != "swaks" {
 				continue
 			}
 			t.Run(name+"/"+w.String(), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestMailUpstreamWithoutSTARTTLS(t *testing.T) {
 				if err == nil {
 					t.Errorf("want a failure:\n%s", out)
 				}
-				if w.opening == atOnce && name != "python" && !strings.Contains(out, told[w.protocol]) {
+				if w.tlsMode == implicitTLS && name != "python" && !strings.Contains(out, told[w.protocol]) {
 					t.Errorf("want %q:\n%s", told[w.protocol], out)
 				}
 				l.record(t, map[string]string{"outcome": "failed", "protocol": w.protocol, "reason": "upstream_starttls_missing"})

@@ -15,7 +15,7 @@ import (
 type mailWay struct {
 	listener string // URL with {} for its address
 	protocol string
-	opening  string // how the client begins TLS
+	tlsMode  string // how the client begins TLS
 	upstream int    // the destination's port, where TLS begins at once or not
 	proxied  bool   // through CONNECT
 }
@@ -24,26 +24,26 @@ type mailWay struct {
 const proxyListener = "proxy://{}"
 
 var mailWays = []mailWay{
-	{listener: "smtp://{}", protocol: "smtp", opening: byCommand, upstream: 587},
-	{listener: "smtp://{}", protocol: "smtp", opening: atOnce, upstream: 587},
-	{listener: "smtps://{}", protocol: "smtp", opening: atOnce, upstream: 587},
-	{listener: "smtps://{}?to=" + smtpHost + ":465", protocol: "smtp", opening: atOnce, upstream: 465},
-	{listener: "smtp://{}?to=" + smtpHost + ":465", protocol: "smtp", opening: byCommand, upstream: 465},
-	{listener: "smtp://{}?plaintext=allow", protocol: "smtp", opening: byCommand, upstream: 587},
-	{listener: proxyListener, protocol: "smtp", opening: byCommand, upstream: 587, proxied: true},
-	{listener: "imap://{}", protocol: "imap", opening: byCommand, upstream: 993},
-	{listener: "imap://{}?to=" + host + ":143", protocol: "imap", opening: byCommand, upstream: 143},
-	{listener: "imap://{}?plaintext=allow&to=" + host + ":143", protocol: "imap", opening: byCommand, upstream: 143},
-	{listener: "imaps://{}", protocol: "imap", opening: atOnce, upstream: 993},
-	{listener: proxyListener, protocol: "imap", opening: byCommand, upstream: 143, proxied: true},
-	{listener: "pop3://{}", protocol: "pop3", opening: byCommand, upstream: 995},
-	{listener: "pop3://{}?to=" + host + ":110", protocol: "pop3", opening: byCommand, upstream: 110},
-	{listener: "pop3s://{}", protocol: "pop3", opening: atOnce, upstream: 995},
-	{listener: proxyListener, protocol: "pop3", opening: byCommand, upstream: 110, proxied: true},
+	{listener: "smtp://{}", protocol: "smtp", tlsMode: startTLS, upstream: 587},
+	{listener: "smtp://{}", protocol: "smtp", tlsMode: implicitTLS, upstream: 587},
+	{listener: "smtps://{}", protocol: "smtp", tlsMode: implicitTLS, upstream: 587},
+	{listener: "smtps://{}?to=" + smtpHost + ":465", protocol: "smtp", tlsMode: implicitTLS, upstream: 465},
+	{listener: "smtp://{}?to=" + smtpHost + ":465", protocol: "smtp", tlsMode: startTLS, upstream: 465},
+	{listener: "smtp://{}?plaintext=allow", protocol: "smtp", tlsMode: startTLS, upstream: 587},
+	{listener: proxyListener, protocol: "smtp", tlsMode: startTLS, upstream: 587, proxied: true},
+	{listener: "imap://{}", protocol: "imap", tlsMode: startTLS, upstream: 993},
+	{listener: "imap://{}?to=" + host + ":143", protocol: "imap", tlsMode: startTLS, upstream: 143},
+	{listener: "imap://{}?plaintext=allow&to=" + host + ":143", protocol: "imap", tlsMode: startTLS, upstream: 143},
+	{listener: "imaps://{}", protocol: "imap", tlsMode: implicitTLS, upstream: 993},
+	{listener: proxyListener, protocol: "imap", tlsMode: startTLS, upstream: 143, proxied: true},
+	{listener: "pop3://{}", protocol: "pop3", tlsMode: startTLS, upstream: 995},
+	{listener: "pop3://{}?to=" + host + ":110", protocol: "pop3", tlsMode: startTLS, upstream: 110},
+	{listener: "pop3s://{}", protocol: "pop3", tlsMode: implicitTLS, upstream: 995},
+	{listener: proxyListener, protocol: "pop3", tlsMode: startTLS, upstream: 110, proxied: true},
 }
 
 func (w mailWay) String() string {
-	name := strings.Replace(w.listener, "//{}", "", 1) + " " + w.opening
+	name := strings.Replace(w.listener, "//{}", "", 1) + " " + w.tlsMode
 	if w.proxied {
 		name += " to " + strconv.Itoa(w.upstream)
 	}
@@ -54,7 +54,7 @@ func (w mailWay) String() string {
 // can be passed.
 func (w mailWay) alike() bool {
 	upstreamAtOnce := w.upstream == 465 || w.upstream == 993 || w.upstream == 995
-	return (w.opening == atOnce) == upstreamAtOnce
+	return (w.tlsMode == implicitTLS) == upstreamAtOnce
 }
 
 // expect is what becomes of a client at a level.
@@ -72,7 +72,7 @@ func (w mailWay) expect(level mailLevel) (outcome, why string) {
 func (w mailWay) call(t *testing.T, l *mailLift, level mailLevel) mailCall {
 	t.Helper()
 	c := mailCall{
-		level: level, protocol: w.protocol, opening: w.opening, address: l.at[w.listener], caFile: l.caFile,
+		level: level, protocol: w.protocol, tlsMode: w.tlsMode, address: l.at[w.listener], caFile: l.caFile,
 		to: freshMailbox(),
 	}
 	if outcome, _ := w.expect(level); outcome == "passed" {
@@ -100,18 +100,18 @@ type mailLift struct {
 
 // plainWays are those of clients without TLS, where they are allowed.
 var plainWays = []mailWay{
-	{listener: "smtp://{}?plaintext=allow", protocol: "smtp", opening: never, upstream: 587},
-	{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":465", protocol: "smtp", opening: never, upstream: 465},
-	{listener: "imap://{}?plaintext=allow", protocol: "imap", opening: never, upstream: 993},
-	{listener: "imap://{}?plaintext=allow&to=" + host + ":143", protocol: "imap", opening: never, upstream: 143},
-	{listener: "pop3://{}?plaintext=allow", protocol: "pop3", opening: never, upstream: 995},
-	{listener: "pop3://{}?plaintext=allow&to=" + host + ":110", protocol: "pop3", opening: never, upstream: 110},
+	{listener: "smtp://{}?plaintext=allow", protocol: "smtp", tlsMode: never, upstream: 587},
+	{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":465", protocol: "smtp", tlsMode: never, upstream: 465},
+	{listener: "imap://{}?plaintext=allow", protocol: "imap", tlsMode: never, upstream: 993},
+	{listener: "imap://{}?plaintext=allow&to=" + host + ":143", protocol: "imap", tlsMode: never, upstream: 143},
+	{listener: "pop3://{}?plaintext=allow", protocol: "pop3", tlsMode: never, upstream: 995},
+	{listener: "pop3://{}?plaintext=allow&to=" + host + ":110", protocol: "pop3", tlsMode: never, upstream: 110},
 }
 
 // What a server takes from everyone.
 var (
-	toPort25      = mailWay{listener: "smtp://{}?to=" + smtpHost + ":25", protocol: "smtp", opening: byCommand, upstream: 25}
-	plainToPort25 = mailWay{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":25", protocol: "smtp", opening: never, upstream: 25}
+	toPort25      = mailWay{listener: "smtp://{}?to=" + smtpHost + ":25", protocol: "smtp", tlsMode: startTLS, upstream: 25}
+	plainToPort25 = mailWay{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":25", protocol: "smtp", tlsMode: never, upstream: 25}
 )
 
 // startMail runs tlslift with the listeners of all ways.
@@ -157,8 +157,8 @@ func (l *mailLift) recordOf(t *testing.T, w mailWay, level mailLevel) {
 		if clientTLS+upstreamTLS != "" {
 			t.Errorf("a passed connection has a handshake of ours: %q, %q", clientTLS, upstreamTLS)
 		}
-	case w.opening == never && clientTLS != "",
-		w.opening != never && !strings.HasPrefix(clientTLS, level.offered),
+	case w.tlsMode == never && clientTLS != "",
+		w.tlsMode != never && !strings.HasPrefix(clientTLS, level.offered),
 		!strings.HasPrefix(upstreamTLS, "TLS 1.3"):
 		t.Errorf("lifted from %q to %q", clientTLS, upstreamTLS)
 	}

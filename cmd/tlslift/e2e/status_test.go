@@ -48,7 +48,7 @@ func TestWhoNeedsLiftingAndWhoFails(t *testing.T) {
 	t.Parallel()
 	n := startNginx(t, newPKI(t), modernTLS, false, nil)
 	l := start(t, n.address, n.pki.pem)
-	old := []string{"-connect", l.tls, "-tls1", "-cipher", weakest}
+	old := []string{"-connect", l.tls, "-tls1", "-cipher", lowestSecurity}
 	if _, err := sClient(t, n.rootFile(), old...); err == nil {
 		t.Fatal("a client that does not trust the CA got through")
 	}

@@ -87,26 +87,26 @@ func visits() []visit {
 			all = append(all,
 				visit{name + "HTTPS openssl", address, "443", level, host + ":443", "openssl", "", ""},
 				visit{name + "HTTPS openssl without SNI", address, "443", level, host + ":443", "openssl without SNI", "", ""},
-				visit{name + "SMTP swaks", address, "587", level, smtpHost + ":587", "swaks", "smtp", byCommand},
-				visit{name + "SMTP openssl", address, "587", level, smtpHost + ":587", "openssl", "smtp", byCommand},
-				visit{name + "SMTP java", address, "587", level, smtpHost + ":587", "java", "smtp", byCommand},
-				visit{name + "IMAPS openssl", address, "993", level, host + ":993", "openssl", "imap", atOnce},
-				visit{name + "IMAPS java", address, "993", level, host + ":993", "java", "imap", atOnce},
-				visit{name + "IMAP python", address, "143", level, host + ":143", "python", "imap", byCommand},
-				visit{name + "POP3S curl", address, "995", level, host + ":995", "curl", "pop3", atOnce},
+				visit{name + "SMTP swaks", address, "587", level, smtpHost + ":587", "swaks", "smtp", startTLS},
+				visit{name + "SMTP openssl", address, "587", level, smtpHost + ":587", "openssl", "smtp", startTLS},
+				visit{name + "SMTP java", address, "587", level, smtpHost + ":587", "java", "smtp", startTLS},
+				visit{name + "IMAPS openssl", address, "993", level, host + ":993", "openssl", "imap", implicitTLS},
+				visit{name + "IMAPS java", address, "993", level, host + ":993", "java", "imap", implicitTLS},
+				visit{name + "IMAP python", address, "143", level, host + ":143", "python", "imap", startTLS},
+				visit{name + "POP3S curl", address, "995", level, host + ":995", "curl", "pop3", implicitTLS},
 			)
 		}
 		all = append(all,
 			visit{level.name + " HTTPS curl", "", "443", level, host + ":443", "curl", "", ""},
 			// The row of the address tells the name.
 			visit{level.name + " HTTPS without SNI at an address of no name", otherMail, "443", level, host + ":443", "openssl without SNI", "", ""},
-			visit{level.name + " SMTP at an address of no name", otherMail, "587", level, smtpHost + ":587", "swaks", "smtp", byCommand},
+			visit{level.name + " SMTP at an address of no name", otherMail, "587", level, smtpHost + ":587", "swaks", "smtp", startTLS},
 			visit{level.name + " sign-in without SNI", signInAddress, "443", level, signInHost + ":443", "openssl without SNI", "", ""},
 		)
 	}
 	return append(all,
-		visit{"SSLv2-format SMTP java", mailAddress, "587", sslv2Hello, smtpHost + ":587", "java", "smtp", byCommand},
-		visit{"SSLv2-format IMAPS java", mailAddress6, "993", sslv2Hello, host + ":993", "java", "imap", atOnce},
+		visit{"SSLv2-format SMTP java", mailAddress, "587", sslv2Hello, smtpHost + ":587", "java", "smtp", startTLS},
+		visit{"SSLv2-format IMAPS java", mailAddress6, "993", sslv2Hello, host + ":993", "java", "imap", implicitTLS},
 	)
 }
 
@@ -181,7 +181,7 @@ func (g *gatewayLift) webVisit(t *testing.T, v visit, caFile string) (string, er
 func (g *gatewayLift) mailVisit(t *testing.T, v visit, caFile string) {
 	t.Helper()
 	c := mailCall{
-		level: v.level, protocol: v.mail, opening: v.begin, address: net.JoinHostPort(v.address, v.port), caFile: caFile,
+		level: v.level, protocol: v.mail, tlsMode: v.begin, address: net.JoinHostPort(v.address, v.port), caFile: caFile,
 		to: freshMailbox(), in: g.client,
 	}
 	if v.client == "java" {
@@ -249,7 +249,7 @@ func TestLocalClients(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, onGateway, "redirect://:3129")
 	g.redirect(t, g.gateway, "--local")
-	c := mailCall{level: atTLS10, protocol: "smtp", opening: byCommand, address: mailAddress + ":587", caFile: g.caFile, to: freshMailbox(),
+	c := mailCall{level: atTLS10, protocol: "smtp", tlsMode: startTLS, address: mailAddress + ":587", caFile: g.caFile, to: freshMailbox(),
 		in: g.gateway}
 	if out, err := swaksMail(t, c); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, end(out), g.log())
@@ -300,8 +300,8 @@ func TestDNATFromAnotherHost(t *testing.T) {
 	g.gateway.nft(t, dnatToBox)
 	for _, level := range []mailLevel{atTLS10, modern} {
 		for _, v := range []visit{
-			{"SMTP", mailAddress, "587", level, smtpHost + ":587", "swaks", "smtp", byCommand},
-			{"IMAPS", mailAddress, "993", level, host + ":993", "openssl", "imap", atOnce},
+			{"SMTP", mailAddress, "587", level, smtpHost + ":587", "swaks", "smtp", startTLS},
+			{"IMAPS", mailAddress, "993", level, host + ":993", "openssl", "imap", implicitTLS},
 			{"HTTPS", mailAddress, "443", level, host + ":443", "openssl", "", ""},
 		} {
 			t.Run(level.name+" "+v.name, func(t *testing.T) { g.mayVisit(t, v, map[string]string{"original": ""}) })
@@ -352,5 +352,5 @@ func TestRedirectedBehindBalancer(t *testing.T) {
 			t.Errorf("%s has %q", client, lines)
 		}
 	}
-	g.visit(t, visit{"mail", mailAddress, "587", atTLS10, smtpHost + ":587", "swaks", "smtp", byCommand})
+	g.visit(t, visit{"mail", mailAddress, "587", atTLS10, smtpHost + ":587", "swaks", "smtp", startTLS})
 }

@@ -77,7 +77,7 @@ func TestRedirectedElsewhere(t *testing.T) {
 	t.Run("a name leads only to where tlslift looks it up", func(t *testing.T) {
 		// Nobody listens where the client wants to go.
 		out, err := g.client.run(t, request, "openssl",
-			toServer("9.9.9.10:443", "-servername", host, "-tls1", "-cipher", weakest, "-CAfile", g.caFile, "-verify_return_error")...)
+			toServer("9.9.9.10:443", "-servername", host, "-tls1", "-cipher", lowestSecurity, "-CAfile", g.caFile, "-verify_return_error")...)
 		if err != nil || !strings.Contains(out, "hello from nginx") {
 			t.Errorf("%v\n%s", err, end(out))
 		}
@@ -107,7 +107,7 @@ func TestOtherDestinationsPass(t *testing.T) {
 			"reason": ""})
 	}
 	t.Run("mail", func(t *testing.T) {
-		c := mailCall{level: modern, protocol: "smtp", opening: byCommand, address: strange + ":587", caFile: root, to: freshMailbox(),
+		c := mailCall{level: modern, protocol: "smtp", tlsMode: startTLS, address: strange + ":587", caFile: root, to: freshMailbox(),
 			in: g.client}
 		if out, err := swaksMail(t, c); err != nil {
 			t.Errorf("%v\n%s", err, end(out))
@@ -157,7 +157,7 @@ func TestLoop(t *testing.T) {
 	g := startGateway(t, onGateway, "redirect://:3129")
 	g.gateway.nft(t, tooWide+caughtOurselves)
 	for name, args := range map[string][]string{
-		"lifted": {"-servername", host, "-tls1", "-cipher", weakest}, "passed": {"-servername", host}, "without SNI": {"-noservername"},
+		"lifted": {"-servername", host, "-tls1", "-cipher", lowestSecurity}, "passed": {"-servername", host}, "without SNI": {"-noservername"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, _ := g.client.run(t, request, "openssl", toServer(mailAddress+":443", args...)...)
@@ -181,7 +181,7 @@ func TestLoop(t *testing.T) {
 	t.Run("the mark breaks it", func(t *testing.T) {
 		g.gateway.nft(t, "insert rule inet loop output meta mark 0x746c return\n")
 		g.visit(t, visit{address: mailAddress, port: "587", level: atTLS10, want: smtpHost + ":587", client: "swaks", mail: "smtp",
-			begin: byCommand})
+			begin: startTLS})
 	})
 }
 

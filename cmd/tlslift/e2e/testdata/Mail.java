@@ -25,7 +25,7 @@ public class Mail {
     }
   }
 
-  static String once(String protocol, String opening, String host, int port, String versions, String suites,
+  static String once(String protocol, String tlsMode, String host, int port, String versions, String suites,
       String caFile, String user, String password, String to, String viaHTTP) throws Exception {
     String p = "mail." + protocol + ".";
     Properties set = new Properties();
@@ -33,9 +33,9 @@ public class Mail {
     set.put(p + "localhost", "scanner.example.com");
     set.put(p + "timeout", "60000");
     set.put(p + "connectiontimeout", "60000");
-    set.put(p + "ssl.enable", String.valueOf(opening.equals("at once")));
-    set.put(p + "starttls.required", String.valueOf(!opening.equals("at once")));
-    set.put(p + "starttls.enable", String.valueOf(!opening.equals("at once")));
+    set.put(p + "ssl.enable", String.valueOf(tlsMode.equals("implicit TLS")));
+    set.put(p + "starttls.required", String.valueOf(!tlsMode.equals("implicit TLS")));
+    set.put(p + "starttls.enable", String.valueOf(!tlsMode.equals("implicit TLS")));
     set.put(p + "ssl.checkserveridentity", "true");
     set.put(p + "ssl.socketFactory", trusting(caFile));
     set.put(p + "ssl.protocols", versions);

@@ -6,7 +6,7 @@ import socket
 import ssl
 import sys
 
-protocol, opening, host, address, tunnel_to, version, ciphers, ca_file, user, password, to = sys.argv[1:]
+protocol, tls_mode, host, address, tunnel_to, version, ciphers, ca_file, user, password, to = sys.argv[1:]
 ip, port = address.rsplit(":", 1)
 ip, port = ip.strip("[]"), int(port)
 
@@ -41,11 +41,11 @@ if ciphers:
     context.set_ciphers(ciphers)
 
 if protocol == "smtp":
-    if opening == "at once":
+    if tls_mode == "implicit TLS":
         client = smtplib.SMTP_SSL(host, port, local_hostname="scanner.example.com", context=context)
     else:
         client = smtplib.SMTP(host, port, local_hostname="scanner.example.com")
-        if opening == "by command":
+        if tls_mode == "STARTTLS":
             client.starttls(context=context)
     client.ehlo_or_helo_if_needed()
     if client.has_extn("auth"):
@@ -53,22 +53,22 @@ if protocol == "smtp":
     client.sendmail(user, [to], sys.stdin.read())
     client.quit()
 elif protocol == "imap":
-    if opening == "at once":
+    if tls_mode == "implicit TLS":
         client = imaplib.IMAP4_SSL(host, port, ssl_context=context)
     else:
         client = imaplib.IMAP4(host, port)
-        if opening == "by command":
+        if tls_mode == "STARTTLS":
             client.starttls(context)
     client.login(user, password)
     client.select()
     print(client.fetch("1", "(BODY.PEEK[])")[1][0][1].decode())
     client.logout()
 else:
-    if opening == "at once":
+    if tls_mode == "implicit TLS":
         client = poplib.POP3_SSL(host, port, context=context)
     else:
         client = poplib.POP3(host, port)
-        if opening == "by command":
+        if tls_mode == "STARTTLS":
             client.stls(context)
     client.user(user)
     client.pass_(password)
