@@ -184,6 +184,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	accepting.Wait()
 	s.drain(&conns, cut)
 	https.Wait()
+	s.finder.addresses.Close()
 	return err
 }
 

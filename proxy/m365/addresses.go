@@ -29,6 +29,10 @@ type Addresses struct {
 	lookup func(ctx context.Context, host string, port uint16) ([]netip.Addr, error)
 	flight singleflight.Group
 
+	ctx     context.Context // of look-ups: they do not end with the client that needs them
+	cancel  context.CancelFunc
+	pending sync.WaitGroup
+
 	mu     sync.Mutex
 	byPort map[uint16]*portAddresses
 }
@@ -44,34 +48,61 @@ type portAddresses struct {
 
 // NewAddresses returns one that looks names up with lookup.
 func NewAddresses(lookup func(context.Context, string, uint16) ([]netip.Addr, error)) *Addresses {
-	return &Addresses{lookup: lookup, byPort: map[uint16]*portAddresses{}}
+	a := &Addresses{lookup: lookup, byPort: map[uint16]*portAddresses{}}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	return a
+}
+
+// Close ends the look-ups and waits for them. NameOf must not be called after it.
+func (a *Addresses) Close() {
+	a.cancel()
+	a.pending.Wait()
 }
 
 // NameOf returns the first exact name that is allowed on the port and has the
-// address; empty when there is none. It waits for at most lookupTimeout.
+// address; empty when there is none. A name that was found before is returned
+// without waiting, and looked up again meanwhile if that is due: a name server that
+// stalls must not stall connections. For others it waits until all names are looked
+// up, for at most 5 seconds, or until ctx ends.
 func (a *Addresses) NameOf(ctx context.Context, allowed *Policy, addr netip.AddrPort) string {
 	port := addr.Port()
 	names := allowed.Names(port)
 	if len(names) == 0 {
 		return "" // so that there are no more ports here than in the policy
 	}
-	for {
-		p := a.port(port)
-		if name := p.byAddr[addr.Addr()]; p.of == allowed && !p.isDue(name) {
+	for ctx.Err() == nil {
+		name, due := a.port(port).find(allowed, addr.Addr())
+		if !due {
 			return name
 		}
-		// Others wait for the look-up, too: it does not end with this client.
-		_, _, _ = a.flight.Do(strconv.Itoa(int(port)), func() (any, error) {
-			a.put(port, allowed, names, a.lookUp(context.WithoutCancel(ctx), names, port))
-			return nil, nil
+		done := make(chan struct{})
+		a.pending.Go(func() {
+			defer close(done)
+			_, _, _ = a.flight.Do(strconv.Itoa(int(port)), func() (any, error) {
+				a.put(port, allowed, names, a.lookUp(names, port))
+				return nil, nil
+			})
 		})
+		if name != "" {
+			return name
+		}
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
 	}
+	return ""
 }
 
-// isDue reports whether to look up again before name, which may be empty, counts.
-func (p *portAddresses) isDue(name string) bool {
+// find returns the name of an address; empty when there is none. It is due when
+// the names should be looked up again.
+func (p *portAddresses) find(allowed *Policy, addr netip.Addr) (name string, due bool) {
+	if p.of != allowed {
+		return "", true
+	}
+	name = p.byAddr[addr]
 	age := time.Since(p.at)
-	return age >= addressesFresh || name == "" && age >= addressesStale
+	return name, age >= addressesFresh || name == "" && age >= addressesStale
 }
 
 func (a *Addresses) port(port uint16) *portAddresses {
@@ -105,8 +136,8 @@ func (a *Addresses) put(port uint16, allowed *Policy, names []string, found [][]
 }
 
 // lookUp looks up all names; nil stands for one that could not be.
-func (a *Addresses) lookUp(ctx context.Context, names []string, port uint16) [][]netip.Addr {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+func (a *Addresses) lookUp(names []string, port uint16) [][]netip.Addr {
+	ctx, cancel := context.WithTimeout(a.ctx, lookupTimeout)
 	defer cancel()
 	found := make([][]netip.Addr, len(names))
 	var all errgroup.Group
