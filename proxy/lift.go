@@ -77,14 +77,19 @@ func (c *conn) alpn() []string {
 // endTLS does the handshake with the client. Upstream is the destination's TLS,
 // nil if there is none.
 func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionState) error {
+	client := clienttls.Client{
+		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
+		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
+	}
+	leaf, err := l.tls.Leaf(client)
+	if err != nil {
+		return err
+	}
 	c.startedTLS = true
 	// A cut-off at shutdown resets the connection, which ends the handshake. The
 	// handshake itself would close it: a client that has completed it already would
 	// take that for an orderly end.
-	inside, err := l.tls.Handshake(context.WithoutCancel(ctx), c.Conn, clienttls.Client{
-		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
-		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
-	})
+	inside, err := l.tls.Handshake(context.WithoutCancel(ctx), c.Conn, client, leaf)
 	if err != nil {
 		return err
 	}

@@ -85,17 +85,25 @@ type Conn struct {
 	handshake *record.Handshake
 }
 
-// Handshake does the handshake with a client whose bytes conn has from the
-// ClientHello on. The error is a *record.Failure.
-func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client) (*Conn, error) {
-	var names []string
-	var protocol string
-	if up := c.Upstream; up != nil {
-		names, protocol = up.PeerCertificates[0].DNSNames, up.NegotiatedProtocol
+// Leaf returns the certificate for a client. The error is a *record.Failure.
+func (s *Server) Leaf(c Client) (*tls.Certificate, error) {
+	var sans []string
+	if c.Upstream != nil {
+		sans = c.Upstream.PeerCertificates[0].DNSNames
 	}
-	leaf, err := s.ca.Leaf(c.Host, names, leafProfile(c.Hello, c.Options.Leaf))
+	leaf, err := s.ca.Leaf(c.Host, sans, leafProfile(c.Hello, c.Options.Leaf))
 	if err != nil {
 		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("making leaf: %w", err))
+	}
+	return leaf, nil
+}
+
+// Handshake does the handshake with a client whose bytes conn has from the
+// ClientHello on. The error is a *record.Failure.
+func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf *tls.Certificate) (*Conn, error) {
+	protocol := ""
+	if c.Upstream != nil {
+		protocol = c.Upstream.NegotiatedProtocol
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
