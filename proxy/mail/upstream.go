@@ -84,6 +84,9 @@ func (u *upstream) readGreeting() error {
 func (u *upstream) startTLS() error {
 	up := u.side()
 	defer up.clear()
+	if u.name == "" {
+		u.name = addressLiteral(up.conn)
+	}
 	_, err := u.beginTLS(up, u.startTLSCommand())
 	if f := (*record.Failure)(nil); u.cfg.Protocol == record.ProtocolIMAP && errors.As(err, &f) {
 		f.Reply = nil // its tag is ours, and means nothing to the client
@@ -121,9 +124,6 @@ func (u *upstream) beginTLS(up *side, cmd command) (reply, error) {
 func (u *upstream) introduce(up *side) error {
 	if u.cfg.Protocol != record.ProtocolSMTP || u.ehlo {
 		return nil
-	}
-	if u.name == "" {
-		u.name = addressLiteral(up.conn)
 	}
 	r, err := u.ask(up, smtp{}.parse([]byte("EHLO "+u.name)))
 	if err == nil && !r.ok {
