@@ -18,7 +18,8 @@ func Special(addr netip.Addr) bool {
 	return SpecialPrefix(netip.PrefixFrom(addr, addr.BitLen()))
 }
 
-// SpecialPrefix reports whether any address of a prefix is special. All IPv4
+// SpecialPrefix reports whether a prefix has special addresses, others than a
+// single one in a public network. All IPv4
 // addresses that are written as IPv6 ones are so here, those of NAT64 too: no
 // public service has a prefix of them. The zero prefix is special.
 func SpecialPrefix(p netip.Prefix) bool {
@@ -26,7 +27,8 @@ func SpecialPrefix(p netip.Prefix) bool {
 		return true
 	}
 	for _, special := range specialPrefixes {
-		if special.Overlaps(p) {
+		// A single special address says nothing about a network around it.
+		if special.Overlaps(p) && (!special.IsSingleIP() || p.IsSingleIP()) {
 			return true
 		}
 	}
