@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -275,6 +276,7 @@ func FuzzProxyResponse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1  200\r\nA: b\n\r\n"))
 	f.Add([]byte("\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 +20 x\r\n\r\n"))
+	f.Add([]byte("HTTP\xd6\xd6/1.1  2O0\x1b[31m\r\nA: b\n\r\n"))
 	f.Add(bytes.Repeat([]byte("HTTP/1.1 200 "), 2000))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rest := bytes.NewReader(data)
@@ -283,7 +285,7 @@ func FuzzProxyResponse(f *testing.F) {
 		if len(header) > maxResponseHeader {
 			t.Errorf("read %d bytes", len(header))
 		}
-		if len(line) > maxStatusLine || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
+		if len(line) > maxStatusLine || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("line %q is not fit for a log", line)
 		}
 		if err != nil {
