@@ -46,7 +46,7 @@ const (
 	viaSMTP    = "smtp"
 	viaSMTPS   = "smtps"
 	viaPlain   = "plaintext"
-	viaTo465   = "to a destination with TLS at once"
+	viaTo465   = "to a destination with implicit TLS"
 	viaConnect = "CONNECT"
 )
 

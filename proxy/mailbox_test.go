@@ -42,7 +42,7 @@ var dialogues = map[string]dialogue{
 }
 
 // newMailboxWorld starts a tlslift with four listeners: in plaintext and with
-// TLS at once, to a destination of the one kind and of the other. Whether the
+// implicit TLS, to a destination of the one kind and of the other. Whether the
 // destination really begins so is up to serve.
 func newMailboxWorld(t *testing.T, d dialogue, fake *fakem365.Service, plain, implicit string) *world {
 	t.Helper()
