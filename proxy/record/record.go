@@ -62,6 +62,9 @@ type Record struct {
 	// SMTPReply is the last negative one, as in "550 5.7.60"; empty when there
 	// was none.
 	SMTPReply string
+	// Accepted counts the mails that an SMTP destination has accepted in a lifted
+	// session: those whose end it has answered with a positive reply.
+	Accepted int
 
 	// BytesFromClient and BytesToClient count what was relayed: the content of
 	// TLS when lifted, what is on the wire when passed.
