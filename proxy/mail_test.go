@@ -341,8 +341,12 @@ func TestMailReplies(t *testing.T) {
 // its own protocol, in plaintext or inside its TLS.
 func TestMailUpstreamTrouble(t *testing.T) {
 	t.Parallel()
-	down := newMailWorld(t, fakem365.MailOptions{}, nil)
-	down.server.Close()
+	down := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) {
+		nowhere := testenv.FreeAddress(t) // no other test listens there
+		for destination := range c.Upstream.ConnectTo {
+			c.Upstream.ConnectTo[destination] = nowhere
+		}
+	})
 	wrong := newMailWorld(t, fakem365.MailOptions{TLS: fakem365.TLSOptions{Names: []string{"evil.example"}}}, nil)
 	for _, tt := range []struct {
 		w        *mailWorld

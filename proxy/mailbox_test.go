@@ -204,10 +204,8 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 func TestMailboxesUpstreamDown(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		fake := testenv.FakeM365(t)
-		gone := serveMailbox(t, fake, protocol, false)
-		w := newMailboxWorld(t, d, fake, gone, gone)
-		fake.Close()
+		nowhere := testenv.FreeAddress(t) // no other test listens there
+		w := newMailboxWorld(t, d, testenv.FakeM365(t), nowhere, nowhere)
 		for listener, l := range w.server.Listeners() {
 			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {
 				d.greeting = d.trouble
