@@ -100,10 +100,18 @@ func (b *browser) call(f func(context.Context) error) {
 	}
 }
 
-// run is do for an action with a result.
+// run is do for an action with a result. The action runs again when the document
+// was replaced between finding a node and reading it: on a busy machine that
+// happens after a new page is ready.
 func run[T any](b *browser, action chromedp.Action[T]) T {
 	b.t.Helper()
 	v, err := chromedp.Run(b.ctx, action)
+	for range 10 {
+		if err == nil || !strings.Contains(err.Error(), "No node with given id") {
+			break
+		}
+		v, err = chromedp.Run(b.ctx, action)
+	}
 	if err != nil {
 		b.t.Fatal(err)
 	}
