@@ -29,10 +29,11 @@ type outbound struct {
 	destination policy.Destination // as allowed; zero until it is known
 	alpn        []string           // what to offer; nil for nothing
 
-	conn   net.Conn    // nil until dialled
-	secure *tls.Conn   // the TLS on conn; nil until the handshake is complete
-	unbind func()      // ends what is bound to conn
-	isLoop atomic.Bool // conn was redirected back to us
+	conn   net.Conn            // nil until dialled
+	secure *relay.TLS          // the TLS on conn; nil until the handshake is complete
+	state  tls.ConnectionState // of secure
+	unbind func()              // ends what is bound to conn
+	isLoop atomic.Bool         // conn was redirected back to us
 }
 
 // set notes the destination.
@@ -74,12 +75,14 @@ func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	start := time.Now()
-	secure, err := o.dialer.Handshake(ctx, o.conn, o.destination.Host, o.destination.Port, o.alpn)
+	raw := relay.NewRaw(o.conn)
+	secure, err := o.dialer.Handshake(ctx, raw, o.destination.Host, o.destination.Port, o.alpn)
 	if err != nil {
 		return nil, upstreamFailure(err)
 	}
-	o.secure, o.rec.UpstreamTLS = secure, clienttls.Describe(secure.ConnectionState(), start)
-	return secure, nil
+	o.state, o.secure = secure.ConnectionState(), relay.NewTLS(secure, raw)
+	o.rec.UpstreamTLS = clienttls.Describe(o.state, start)
+	return o.secure, nil
 }
 
 // drop closes the connection, so that Dial opens another one.

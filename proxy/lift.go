@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // A lifter ends the TLS of clients and relays to the destination's.
@@ -26,8 +28,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 	if err := c.secureUpstream(ctx); err != nil {
 		return err
 	}
-	state := c.out.secure.ConnectionState()
-	if err := l.endTLS(ctx, c, &state); err != nil {
+	if err := l.endTLS(ctx, c, &c.out.state); err != nil {
 		return err
 	}
 	if c.mail != nil {
@@ -119,6 +120,9 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
 	err = c.relay(down, up, l.idle)
+	if errors.Is(err, relay.ErrNoCloseNotify) {
+		err = nil // whether anything is missing can be seen from the session
+	}
 	var reason record.Reason
 	c.rec.SMTPReplies, c.rec.SMTPReply, reason = c.mail.Replies()
 	if err == nil && reason != "" {

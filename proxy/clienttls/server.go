@@ -13,7 +13,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ type stack interface {
 // A Conn is the client's side of a lifted connection.
 type Conn struct {
 	stack
-	raw       net.Conn
+	raw       *relay.Raw
 	handshake *record.Handshake
 }
 
@@ -109,16 +108,17 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 	defer cancel()
 	start := time.Now()
 	watched := &watchedConn{Conn: conn}
+	raw := relay.NewRaw(watched)
 	var ended stack
 	if c.Stack == decide.LegacyStack {
-		ended = legacytls.Server(watched, s.legacyConfig(&c, leaf, protocol))
+		ended = legacytls.Server(raw, s.legacyConfig(&c, leaf, protocol))
 	} else {
-		ended = tls.Server(watched, s.cryptoConfig(&c, leaf, protocol))
+		ended = tls.Server(raw, s.cryptoConfig(&c, leaf, protocol))
 	}
 	if err := ended.HandshakeContext(ctx); err != nil {
 		return nil, failureOf(err, watched.silentSince(leaf))
 	}
-	return &Conn{stack: ended, raw: conn.Conn, handshake: describe(ended, start)}, nil
+	return &Conn{stack: ended, raw: raw, handshake: describe(ended, start)}, nil
 }
 
 // legacyConfig is the one place that configures legacytls.
@@ -192,14 +192,13 @@ func leafProfile(h *clienthello.Hello, leaf clientfile.Leaf) localca.Profile {
 // Handshake returns what was agreed on.
 func (c *Conn) Handshake() *record.Handshake { return c.handshake }
 
-// Read takes the end of the stream for the end of what the client sends: many old
-// clients close without close_notify.
+// Read is relay.ErrNoCloseNotify when the client just closes, as many old ones do.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.stack.Read(p)
 	if errors.Is(err, legacytls.ErrNoCloseNotify) {
-		err = io.EOF
+		return n, relay.ErrNoCloseNotify
 	}
-	return n, err
+	return n, c.raw.End(err)
 }
 
 // CloseNotify sends a close_notify and leaves the connection open.
@@ -211,8 +210,11 @@ func (c *Conn) CloseWrite() error {
 	if err := c.CloseNotify(); err != nil {
 		return err
 	}
-	return relay.CloseWrite(c.raw)
+	return c.Truncate()
 }
+
+// Truncate sends a FIN and no close_notify.
+func (c *Conn) Truncate() error { return relay.CloseWrite(c.raw.Conn) }
 
 func describe(ended stack, start time.Time) *record.Handshake {
 	legacy, is := ended.(*legacytls.Conn)

@@ -35,6 +35,9 @@ func (m metered) Write(p []byte) (int, error) {
 // CloseWrite half-closes.
 func (m metered) CloseWrite() error { return relay.CloseWrite(m.Conn) }
 
+// Truncate half-closes without close_notify.
+func (m metered) Truncate() error { return relay.Truncate(m.Conn) }
+
 // A replyMeter counts SMTP replies and recognises those whose cause is known. It
 // keeps the codes and nothing of the text, which names mailboxes.
 type replyMeter struct {

@@ -94,6 +94,8 @@ const (
 	ReasonSMTPAddressBlocked      Reason = "smtp_address_blocked"
 	ReasonSMTPMessageTooLarge     Reason = "smtp_message_too_large"
 	ReasonIdleTimeout             Reason = "idle_timeout"
+	ReasonUpstreamCutOff          Reason = "upstream_cut_off"
+	ReasonClientCutOff            Reason = "client_cut_off"
 	ReasonRelayBroken             Reason = "relay_broken"
 	ReasonCutOff                  Reason = "cut_off_at_shutdown"
 	ReasonInternal                Reason = "internal_error"

@@ -476,6 +476,17 @@ var reasons = []row{
 		remedy: "Raise TLSLIFT_IDLE_TIMEOUT if the client keeps idle connections open on purpose.",
 	},
 	{
+		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination broke off the connection before its proper end; what was on its way may be lost.",
+		remedy: "Look at the health page of the service, and check any firewall or filter between tlslift and the destination: " +
+			"it may end connections that last long.",
+	},
+	{
+		reason: ReasonClientCutOff, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client broke off the connection before its proper end; what was on its way may be lost.",
+		remedy: "Check the network path to the client, and look at the client's own log and timeout.",
+	},
+	{
 		reason: ReasonRelayBroken, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause:  "The connection broke while bytes were relayed.",
 		remedy: "Look at the detail in the log line; if one client has it often, check the network path to it.",

@@ -104,6 +104,9 @@ func (c *Conn) Release() {
 // CloseWrite half-closes the connection when it can be.
 func (c *Conn) CloseWrite() error { return CloseWrite(c.Conn) }
 
+// Truncate half-closes the connection without close_notify.
+func (c *Conn) Truncate() error { return Truncate(c.Conn) }
+
 // CloseWrite half-closes conn when it can be.
 func CloseWrite(conn net.Conn) error {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {

@@ -21,12 +21,15 @@ var ErrIdle = errors.New("no bytes moved in either direction")
 
 // A Relay carries bytes between the two sides of one connection until both have
 // ended. When one side half-closes, the other is half-closed and its bytes still
-// flow. All fields are required.
+// flow; an end without close_notify is passed on as such. All fields but InTLS are
+// required.
 type Relay struct {
 	Client   net.Conn
 	Upstream net.Conn
 	// Idle ends the relay when no byte moves for so long.
 	Idle time.Duration
+	// InTLS means that the content of TLS is relayed, and not TLS itself.
+	InTLS bool
 	// Abort ends both sides at once, with a reset: a transfer that broke must not
 	// look complete to the side that is still there.
 	Abort func()
@@ -37,12 +40,13 @@ type Relay struct {
 	start      time.Time
 	watch      *time.Timer
 	idled      atomic.Bool
+	ending     ending
 }
 
 // Run blocks until both directions have ended. It returns how many bytes have
-// moved, and ErrIdle, the first error that is no ordinary end, or nil.
+// moved, and ErrIdle, the first error that is no ordinary end, a *CutOffError, or nil.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
-	r.start = time.Now()
+	r.start, r.ending.inTLS = time.Now(), r.InTLS
 	// The timer starts after it has been assigned, since watchIdle sets it again.
 	r.watch = time.AfterFunc(math.MaxInt64, r.watchIdle)
 	r.watch.Reset(r.patience())
@@ -50,8 +54,8 @@ func (r *Relay) Run() (fromClient, toClient int64, err error) {
 
 	var clientErr error
 	var other sync.WaitGroup
-	other.Go(func() { clientErr = r.carry(r.Upstream, r.Client, &r.fromClient) })
-	upstreamErr := r.carry(r.Client, r.Upstream, &r.toClient)
+	other.Go(func() { clientErr = r.carry(r.Upstream, r.Client, Client, &r.fromClient) })
+	upstreamErr := r.carry(r.Client, r.Upstream, Upstream, &r.toClient)
 	other.Wait()
 	switch {
 	case r.idled.Load():
@@ -60,6 +64,8 @@ func (r *Relay) Run() (fromClient, toClient int64, err error) {
 		err = clientErr
 	case !isOrdinary(upstreamErr):
 		err = upstreamErr
+	case r.ending.cut != nil:
+		err = r.ending.cut
 	}
 	return r.fromClient.Load(), r.toClient.Load(), err
 }
@@ -87,24 +93,31 @@ func (r *Relay) patience() time.Duration { return r.Idle + r.tick() }
 // carry moves the bytes of one direction and half-closes its end. The kernel
 // moves them when both sides are TCP, and reports nothing meanwhile; the read
 // deadline interrupts it, so that watchIdle sees the progress.
-func (r *Relay) carry(dst, src net.Conn, moved *atomic.Int64) error {
+func (r *Relay) carry(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	for {
 		if err := src.SetReadDeadline(time.Now().Add(r.tick())); err != nil {
 			return err
 		}
-		n, err := move(dst, src)
-		if n > 0 {
-			moved.Add(n)
+		before := moved.Load()
+		err := r.move(dst, src, from, moved)
+		if moved.Load() > before {
 			r.lastMove.Store(int64(time.Since(r.start)))
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		var at *sideError
+		switch {
+		case err == nil:
+			r.ending.end(from, nil, false)
+			return CloseWrite(dst)
+		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue
+		case errors.As(err, &at):
+			r.ending.end(at.side, at.err, at.write)
 		}
-		if err != nil {
-			r.Abort()
-			return err
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return Truncate(dst)
 		}
-		return CloseWrite(dst)
+		r.Abort()
+		return err
 	}
 }
 
@@ -114,17 +127,40 @@ const bufferSize = 16 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
-// move copies until src ends or fails. Between two TCP sockets the kernel
-// splices, and the bytes never enter this process.
-func move(dst, src net.Conn) (int64, error) {
+// move copies until src ends or fails, and counts the bytes. Between two TCP sockets
+// the kernel splices, and the bytes never enter this process. The error is a
+// *sideError.
+func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	if d, ok := dst.(*net.TCPConn); ok {
 		if s, ok := src.(*net.TCPConn); ok {
-			return d.ReadFrom(s)
+			n, err := d.ReadFrom(s)
+			moved.Add(n)
+			if err != nil {
+				s := sideOf(dst, src, from)
+				return &sideError{s, s != from, err}
+			}
+			return nil
 		}
 	}
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
-	return io.CopyBuffer(dst, src, buf[:])
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			r.ending.moved(from)
+			written, err := dst.Write(buf[:n])
+			moved.Add(int64(written))
+			if err != nil {
+				return &sideError{1 - from, true, err}
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return &sideError{from, false, err}
+		}
+	}
 }
 
 // errNotConnected is what a half-close of an already reset connection gives.

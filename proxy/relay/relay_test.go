@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,19 +121,81 @@ func TestRelayCarriesBothWaysAtOnce(t *testing.T) {
 	}
 }
 
-// When one side is reset, the other is ended too and nothing hangs.
+// When one side is reset, the other is ended too and nothing hangs. The side is
+// named.
 func TestRelayEndsBothSidesOnReset(t *testing.T) {
 	t.Parallel()
-	client, server, _, ended := startRelay(t, time.Minute)
-	if err := client.SetLinger(0); err != nil {
-		t.Fatal(err)
+	for _, side := range []Side{Client, Upstream} {
+		client, server, _, ended := startRelay(t, time.Minute)
+		first, second := client, server
+		if side == Upstream {
+			first, second = server, client
+		}
+		Reset(first)
+		var cut *CutOffError
+		if err := <-ended; !errors.As(err, &cut) || cut.Side != side || !IsReset(err) {
+			t.Errorf("reset by the %s: got %v", side, err)
+		}
+		if _, err := io.ReadAll(second); err != nil && !IsReset(err) {
+			t.Errorf("the other side saw %v", err)
+		}
 	}
-	_ = client.Close()
-	if err := <-ended; err != nil {
-		t.Errorf("a reset is an ordinary end, got %v", err)
+}
+
+// What counts as a break, by the order in which the sides end.
+func TestEnding(t *testing.T) {
+	t.Parallel()
+	type event struct {
+		side  Side
+		err   error
+		write bool
 	}
-	if _, err := io.ReadAll(server); err != nil && !IsReset(err) {
-		t.Errorf("the other side saw %v", err)
+	var (
+		clientFIN   = event{Client, nil, false}
+		upstreamFIN = event{Upstream, nil, false}
+		clientRST   = event{Client, syscall.ECONNRESET, false}
+		upstreamRST = event{Upstream, syscall.ECONNRESET, false}
+		clientCut   = event{Client, ErrNoCloseNotify, false}
+		upstreamCut = event{Upstream, ErrNoCloseNotify, false}
+		toClient    = event{Client, syscall.EPIPE, true}
+		toUpstream  = event{Upstream, syscall.EPIPE, true}
+		timedOut    = event{Upstream, syscall.ETIMEDOUT, false}
+	)
+	const nobody = Side(9)
+	for _, tt := range []struct {
+		name   string
+		inTLS  bool
+		last   Side
+		events []event
+		want   Side
+	}{
+		{"both end", true, Upstream, []event{clientFIN, upstreamFIN}, nobody},
+		{"reset after both have ended", true, Upstream, []event{upstreamFIN, clientFIN, clientRST, upstreamRST}, nobody},
+		{"client reset after the destination's end", true, Upstream, []event{upstreamFIN, clientRST}, nobody},
+		{"client reset", false, Upstream, []event{clientRST}, Client},
+		{"destination reset", false, Upstream, []event{upstreamRST}, Upstream},
+		{"network of the destination gone", true, Upstream, []event{timedOut}, Upstream},
+		{"old client closes", true, Upstream, []event{clientCut, upstreamFIN}, nobody},
+		{"old client closes, the destination too", true, Upstream, []event{clientCut, upstreamCut}, nobody},
+		{"old client waits, the destination closes", true, Client, []event{clientCut, upstreamCut}, Upstream},
+		{"client waits, the destination resets", true, Client, []event{clientFIN, upstreamRST}, Upstream},
+		{"client gone, the destination resets", true, Upstream, []event{clientFIN, upstreamRST}, nobody},
+		{"client closes while more comes", true, Upstream, []event{clientCut, toClient}, Client},
+		{"the same, passed", false, Upstream, []event{clientFIN, toClient}, nobody},
+		{"client writes to a destination that has ended", true, Client, []event{upstreamFIN, toUpstream}, nobody},
+		{"destination cut, then everything else", true, Client, []event{upstreamCut, toUpstream, clientRST}, Upstream},
+	} {
+		e := ending{inTLS: tt.inTLS, last: tt.last}
+		for _, v := range tt.events {
+			e.end(v.side, v.err, v.write)
+		}
+		got := nobody
+		if e.cut != nil {
+			got = e.cut.Side
+		}
+		if got != tt.want {
+			t.Errorf("%s: broken off by %d, want %d", tt.name, got, tt.want)
+		}
 	}
 }
 

@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// A Side is one of the two sides of a relay.
+type Side uint8
+
+// The sides.
+const (
+	Client Side = iota
+	Upstream
+)
+
+// String returns the word for it.
+func (s Side) String() string {
+	if s == Client {
+		return "client"
+	}
+	return "destination"
+}
+
+// A CutOffError ends a relay whose one side broke off before its orderly end. What
+// was on its way may be lost.
+type CutOffError struct {
+	Side Side
+	Err  error
+}
+
+// Error names the side and how it broke off.
+func (e *CutOffError) Error() string { return fmt.Sprintf("the %s broke off: %v", e.Side, e.Err) }
+
+// Unwrap returns how it broke off.
+func (e *CutOffError) Unwrap() error { return e.Err }
+
+// Reason returns the reason that names the side.
+func (e *CutOffError) Reason() record.Reason {
+	if e.Side == Client {
+		return record.ReasonClientCutOff
+	}
+	return record.ReasonUpstreamCutOff
+}
+
+// A sideError is an error of reading from a side, or of writing to it.
+type sideError struct {
+	side  Side
+	write bool
+	err   error
+}
+
+func (e *sideError) Error() string { return e.err.Error() }
+
+func (e *sideError) Unwrap() error { return e.err }
+
+// An ending is how the two sides of a relay end, in the order of time.
+type ending struct {
+	inTLS bool // what is relayed is the content of TLS, not TLS itself
+
+	mu    sync.Mutex
+	ended [2]bool      // which sides have ended, in whatever way
+	last  Side         // who has sent the last bytes, as far as that is seen
+	cut   *CutOffError // the first break; nil for none
+}
+
+// moved notes that bytes of a side have arrived.
+func (e *ending) moved(from Side) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = from
+}
+
+// end notes that one side has ended. Err is nil for an orderly end, or the error of
+// reading from it or writing to it.
+func (e *ending) end(s Side, err error, write bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.cut == nil && e.isCutOff(s, err, write) {
+		e.cut = &CutOffError{s, err}
+	}
+	e.ended[s] = true
+}
+
+// isCutOff reports whether this end of a side breaks something off.
+func (e *ending) isCutOff(s Side, err error, write bool) bool {
+	other := 1 - s
+	switch {
+	case e.ended[Client] && e.ended[Upstream]:
+		return false
+	case errors.Is(err, ErrNoCloseNotify):
+		// Many old clients never send a close_notify. A destination that leaves it out
+		// when its client has gone has nothing left to say.
+		return s == Upstream && (!e.ended[Client] || e.isOwed())
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return true // in the middle of a record
+	case !isGone(err):
+		return false
+	case e.ended[s]:
+		// It has closed, and something came for it after that. Of TLS that is passed it
+		// may have been no more than a close_notify.
+		return s == Client && write && e.inTLS
+	case e.ended[other]:
+		return s == Upstream && e.isOwed()
+	}
+	return true
+}
+
+// isOwed reports whether the client's last bytes have had no answer.
+func (e *ending) isOwed() bool { return e.inTLS && e.last == Client }
+
+// isGone reports whether err means that a peer is gone without an end of its stream.
+func isGone(err error) bool {
+	return IsReset(err) || errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}
+
+// sideOf returns the side that an error of the kernel's own copying is about: the
+// socket that is dead already.
+func sideOf(dst, src net.Conn, from Side) Side {
+	if isDead(dst) && !isDead(src) {
+		return 1 - from
+	}
+	return from
+}

@@ -1,0 +1,75 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+)
+
+// ErrNoCloseNotify is the end of a TLS stream between two records, without the
+// close_notify that says that nothing is missing (RFC 8446 section 6.1). Like an end
+// in the middle of a record, it is an io.ErrUnexpectedEOF.
+var ErrNoCloseNotify = fmt.Errorf("the stream ended without close_notify: %w", io.ErrUnexpectedEOF)
+
+// A Raw is the connection below a TLS stack. It notes its end: crypto/tls returns
+// io.EOF for that and for a close_notify alike. After a close_notify no stack reads
+// on, so that an end which has been read came in its place.
+type Raw struct {
+	net.Conn
+
+	ended atomic.Bool
+}
+
+// NewRaw returns conn, watched.
+func NewRaw(conn net.Conn) *Raw { return &Raw{Conn: conn} }
+
+// Read implements net.Conn.
+func (r *Raw) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	if n == 0 && errors.Is(err, io.EOF) {
+		r.ended.Store(true)
+	}
+	return n, err
+}
+
+// End returns the error of a Read of the stack above: ErrNoCloseNotify in place of an
+// io.EOF that was no close_notify.
+func (r *Raw) End(err error) error {
+	if errors.Is(err, io.EOF) && r.ended.Load() {
+		return ErrNoCloseNotify
+	}
+	return err
+}
+
+// A TLS is a TLS stack on a Raw.
+type TLS struct {
+	net.Conn // the stack
+
+	raw *Raw
+}
+
+// NewTLS joins a TLS stack and the connection below it.
+func NewTLS(stack net.Conn, raw *Raw) *TLS { return &TLS{stack, raw} }
+
+// Read implements net.Conn. An end without close_notify is ErrNoCloseNotify.
+func (t *TLS) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	return n, t.raw.End(err)
+}
+
+// CloseWrite sends a close_notify.
+func (t *TLS) CloseWrite() error { return CloseWrite(t.Conn) }
+
+// Truncate half-closes the connection below, without close_notify.
+func (t *TLS) Truncate() error { return CloseWrite(t.raw.Conn) }
+
+// Truncate half-closes conn as an end that may not be complete: TLS ends without
+// close_notify. Without TLS there is no difference to CloseWrite.
+func Truncate(conn net.Conn) error {
+	if t, ok := conn.(interface{ Truncate() error }); ok {
+		return t.Truncate()
+	}
+	return CloseWrite(conn)
+}
