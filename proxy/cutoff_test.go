@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
@@ -151,4 +153,49 @@ func serveRaw(t *testing.T, fake *fakem365.Service, serve func(raw *relay.Raw, c
 	}()
 	t.Cleanup(func() { _ = ln.Close(); <-ended })
 	return ln.Addr().String()
+}
+
+// A client that resets its connection has sent nothing, or the beginning of
+// something.
+func TestResetBeforeTLS(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), nil)
+	for _, tt := range []struct {
+		address, first string
+		want           record.Reason
+	}{
+		{w.tls, "", record.ReasonClosedBeforeHello},
+		{w.tls, "\x16\x03\x01", record.ReasonHelloTruncated},
+		{w.tls, "\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", record.ReasonHelloTruncated},
+		{w.tls, "\x80\x2e\x01\x03\x01", record.ReasonHelloTruncated},
+		{w.proxy, "", record.ReasonClosedBeforeHello},
+		{w.proxy, "CONNECT " + target + " HTTP/1.1\r\nHo", record.ReasonHTTPRequestInvalid},
+	} {
+		conn := dial(t, tt.address)
+		if _, err := io.WriteString(conn, tt.first); err != nil {
+			t.Fatal(err)
+		}
+		relay.Reset(conn)
+		rec := w.record()
+		if rec.Reason != tt.want {
+			t.Errorf("reset after %q: got %s (%v), want %s", tt.first, rec.Reason, rec.Err, tt.want)
+		}
+	}
+}
+
+// A passed handshake that stalls ends with the handshake timeout.
+func TestPassedHandshakeStalls(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	stalls := testenv.Serve(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1000))
+		_, _ = conn.Write([]byte{22, 3, 3, 0, 100})
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	w := newWorld(t, fake, stalls.String(), func(c *proxy.Config) { c.HandshakeTimeout = time.Second })
+	if _, err := w.client(tls.VersionTLS13).Dial(t.Context(), target); err == nil {
+		t.Error("the handshake went through")
+	}
+	w.expect(record.OutcomePassed, record.ReasonUpstreamTimeout)
 }

@@ -35,7 +35,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return l.relayMail(c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return c.relay(c.inside, c.out.secure, l.idle)
+	return c.relay(c.inside, c.out.secure, l.idle, nil)
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -119,7 +119,7 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
-	err = c.relay(down, up, l.idle)
+	err = c.relay(down, up, l.idle, nil)
 	if errors.Is(err, relay.ErrNoCloseNotify) {
 		err = nil // whether anything is missing can be seen from the session
 	}

@@ -46,7 +46,8 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	if err := c.reachUpstream(ctx); err != nil {
 		return err
 	}
-	if err := c.setDeadlines(time.Now().Add(p.timeout)); err != nil {
+	deadline := time.Now().Add(p.timeout)
+	if err := c.out.conn.SetDeadline(deadline); err != nil {
 		return record.Fail(record.ReasonUpstreamUnreachable, err)
 	}
 	answer, err := c.tryHello()
@@ -57,13 +58,10 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	early := c.Take()[c.hello.Length:]
-	if err := c.exchange(answer, early); err != nil {
-		return relayFailure(err)
-	}
-	c.rec.BytesFromClient = int64(c.hello.Length + len(early))
-	c.rec.BytesToClient = int64(len(answer))
-	return c.relay(c.Conn.Conn, c.out.conn, p.idle)
+	c.rec.BytesFromClient = int64(c.hello.Length)
+	return c.relay(c.Conn.Conn, c.out.conn, p.idle, &relay.Handshake{
+		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:], Deadline: deadline,
+	})
 }
 
 // reachUpstream makes the destination ready for TLS to begin.
@@ -73,22 +71,6 @@ func (c *conn) reachUpstream(ctx context.Context) error {
 	}
 	_, err := c.out.Dial(ctx)
 	return err
-}
-
-// setDeadlines bounds reads and writes of both sides; zero removes the bounds.
-func (c *conn) setDeadlines(t time.Time) error {
-	return errors.Join(c.SetDeadline(t), c.out.conn.SetDeadline(t))
-}
-
-// exchange gives each side what was read of the other before the relay.
-func (c *conn) exchange(toClient, toUpstream []byte) error {
-	if _, err := c.Write(toClient); err != nil {
-		return err
-	}
-	if _, err := c.out.conn.Write(toUpstream); err != nil {
-		return err
-	}
-	return c.setDeadlines(time.Time{})
 }
 
 // tryHello sends the peeked hello and reads the beginning of the answer: the
@@ -169,5 +151,5 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	return c.relay(c, c.out.conn, p.idle)
+	return c.relay(c, c.out.conn, p.idle, nil)
 }

@@ -10,9 +10,11 @@ import (
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
-// relay relays until both sides have ended, and counts the bytes.
-func (c *conn) relay(client, destination net.Conn, idle time.Duration) error {
-	r := relay.Relay{Client: client, Upstream: destination, Idle: idle, InTLS: c.rec.Outcome == record.OutcomeLifted, Abort: c.abort}
+// relay relays until both sides have ended, and counts the bytes. A passed handshake
+// comes first; nil means none.
+func (c *conn) relay(client, destination net.Conn, idle time.Duration, handshake *relay.Handshake) error {
+	r := relay.Relay{Client: client, Upstream: destination, Idle: idle, Abort: c.abort, Handshake: handshake}
+	r.InTLS = c.rec.Outcome == record.OutcomeLifted
 	fromClient, toClient, err := r.Run()
 	c.rec.BytesFromClient += fromClient
 	c.rec.BytesToClient += toClient
@@ -22,12 +24,12 @@ func (c *conn) relay(client, destination net.Conn, idle time.Duration) error {
 // relayFailure returns why a relay ended; nil for an ordinary end.
 func relayFailure(err error) error {
 	reason := clienttls.AlertReason(err)
-	var cut *relay.CutOffError
+	var f *record.Failure
 	switch {
 	case reason != "":
 		return record.Fail(reason, err)
-	case errors.As(err, &cut):
-		return record.Fail(cut.Reason(), err)
+	case errors.As(err, &f):
+		return f
 	case errors.Is(err, relay.ErrIdle):
 		return record.Fail(record.ReasonIdleTimeout, err)
 	case relay.Trouble(err) == nil:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // ErrMalformed is a hello, or a TLS record in its place, that breaks the
@@ -35,8 +36,8 @@ const (
 // The reader must hold at least MaxSize bytes.
 //
 // The errors to tell apart are *NotTLSError, ErrMalformed and ErrTooLarge. The
-// end of the stream is io.EOF before the first byte and io.ErrUnexpectedEOF
-// after it; other errors of reading are wrapped.
+// end of the stream is io.EOF before the first byte; after it, that or a reset is
+// io.ErrUnexpectedEOF. Other errors of reading are wrapped.
 func Peek(r *bufio.Reader) (*Hello, error) {
 	first, err := peek(r, 1)
 	if err != nil {
@@ -57,8 +58,12 @@ func peek(r *bufio.Reader, n int) ([]byte, error) {
 	if err == nil {
 		return b, nil
 	}
-	if errors.Is(err, io.EOF) && len(b) > 0 {
+	switch {
+	case len(b) == 0 || errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
+	default:
+		err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err)
 	}
 	return nil, fmt.Errorf("reading client hello: %w", err)
 }

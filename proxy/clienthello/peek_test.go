@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 )
@@ -224,6 +225,20 @@ func TestReadError(t *testing.T) {
 		src := io.MultiReader(bytes.NewReader(b[:n]), iotest.ErrReader(os.ErrDeadlineExceeded))
 		if _, err := Peek(bufio.NewReaderSize(src, MaxSize)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("after %d bytes: %v, want the deadline", n, err)
+		}
+	}
+}
+
+// A reset in the middle of a hello is an end in the middle of it.
+func TestResetInHello(t *testing.T) {
+	t.Parallel()
+	for name, b := range accepted(t) {
+		for _, n := range []int{0, 1, 2, 5, 20, len(b) - 1} {
+			src := io.MultiReader(bytes.NewReader(b[:n]), iotest.ErrReader(syscall.ECONNRESET))
+			_, err := Peek(bufio.NewReaderSize(src, MaxSize))
+			if !errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF) != (n > 0) {
+				t.Errorf("%s, after %d bytes: %v", name, n, err)
+			}
 		}
 	}
 }

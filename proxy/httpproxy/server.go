@@ -9,6 +9,7 @@ package httpproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -171,6 +172,8 @@ func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
 		return nil, f
 	case v.lastErr == nil:
 		return nil, io.EOF
+	case rec.BytesFromClient > 0 && !errors.Is(v.lastErr, os.ErrDeadlineExceeded):
+		return nil, record.Fail(record.ReasonHTTPRequestInvalid, fmt.Errorf("half a request: %w", v.lastErr))
 	}
 	return nil, v.lastErr
 }

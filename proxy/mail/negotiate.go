@@ -3,6 +3,7 @@ package mail
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -206,7 +207,7 @@ func (c *client) closedAfter(commands int, err error) error {
 	switch {
 	case c.rejected > 0 && (f.Reason == record.ReasonClosedBeforeTLS || f.Reason == record.ReasonMalformedBeforeTLS):
 		f.Reason = record.ReasonPlaintextNotAllowed
-	case commands == 0 && f.Reason == record.ReasonClosedBeforeTLS:
+	case commands == 0 && f.Reason == record.ReasonClosedBeforeTLS && !errors.Is(err, io.ErrUnexpectedEOF):
 		f.Reason = record.ReasonClosedBeforeHello
 	}
 	return err

@@ -77,8 +77,8 @@ func (s *side) line() ([]byte, error) {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(line) > s.maxLine:
 		return nil, s.readError(errLineTooLong)
-	case errors.Is(err, io.EOF) && len(bytes.TrimSpace(line)) > 0:
-		return nil, s.readError(io.ErrUnexpectedEOF)
+	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && len(bytes.TrimSpace(line)) > 0:
+		return nil, s.readError(fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err))
 	case err != nil:
 		return nil, s.readError(err)
 	}

@@ -52,6 +52,7 @@ func TestSMTPLockstep(t *testing.T) {
 			"command first\n" + tlsUp, ""},
 		"QUIT before TLS":   {greet + "C: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonClosedBeforeTLS},
 		"closes at once":    {greet + "C!\n", record.ReasonClosedBeforeHello},
+		"closes in EHLO":    {greet + "C; EHL\nC!\n", record.ReasonClosedBeforeTLS},
 		"closes after EHLO": {greet + ehlo + list + "C!\n", record.ReasonClosedBeforeTLS},
 		"sign-in without TLS": {greet + ehlo + list + "C: AUTH LOGIN c2VjcmV0\nc: 530 5.7.0 Must issue a STARTTLS " +
 			"command first\nC: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", record.ReasonPlaintextNotAllowed},

@@ -89,6 +89,10 @@ func (s *stage) play(script string) {
 			s.hear("client", s.client, text)
 		case "s":
 			s.hear("destination", s.server, text)
+		case "C; EHL": // half a command
+			if _, err := s.clientConn.Write([]byte("EHL")); err != nil {
+				s.t.Fatal(err)
+			}
 		case "C!":
 			_ = s.clientConn.Close()
 		case "S!":

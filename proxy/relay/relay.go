@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // ErrIdle ends a relay in which no bytes moved for its idle time.
@@ -21,18 +23,20 @@ var ErrIdle = errors.New("no bytes moved in either direction")
 
 // A Relay carries bytes between the two sides of one connection until both have
 // ended. When one side half-closes, the other is half-closed and its bytes still
-// flow; an end without close_notify is passed on as such. All fields but InTLS are
-// required.
+// flow; an end without close_notify is passed on as such. Fields without a documented
+// zero value are required.
 type Relay struct {
 	Client   net.Conn
 	Upstream net.Conn
 	// Idle ends the relay when no byte moves for so long.
 	Idle time.Duration
-	// InTLS means that the content of TLS is relayed, and not TLS itself.
+	// InTLS means that the content of TLS is relayed; false means TLS itself.
 	InTLS bool
 	// Abort ends both sides at once, with a reset: a transfer that broke must not
 	// look complete to the side that is still there.
 	Abort func()
+	// Handshake is what comes first where a TLS handshake is passed; nil means none.
+	Handshake *Handshake
 
 	fromClient atomic.Int64 // bytes moved to upstream
 	toClient   atomic.Int64 // bytes moved to the client
@@ -44,9 +48,25 @@ type Relay struct {
 }
 
 // Run blocks until both directions have ended. It returns how many bytes have
-// moved, and ErrIdle, the first error that is no ordinary end, a *CutOffError, or nil.
+// moved, and ErrIdle, the first error that is no ordinary end, a *record.Failure for a
+// side that broke off or stalled in a handshake, or nil.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
-	r.start, r.ending.inTLS = time.Now(), r.InTLS
+	r.ending.inTLS = r.InTLS
+	err = r.run()
+	if cut := r.ending.cut; err == nil && cut != nil {
+		err = record.Fail(cut.Reason(), cut)
+	}
+	return r.fromClient.Load(), r.toClient.Load(), err
+}
+
+// run carries the handshake, if there is one, and then everything else.
+func (r *Relay) run() error {
+	if r.Handshake != nil {
+		if err := r.passHandshake(); err != nil {
+			return Trouble(err)
+		}
+	}
+	r.start = time.Now()
 	// The timer starts after it has been assigned, since watchIdle sets it again.
 	r.watch = time.AfterFunc(math.MaxInt64, r.watchIdle)
 	r.watch.Reset(r.patience())
@@ -59,15 +79,11 @@ func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	other.Wait()
 	switch {
 	case r.idled.Load():
-		err = ErrIdle
+		return ErrIdle
 	case !isOrdinary(clientErr):
-		err = clientErr
-	case !isOrdinary(upstreamErr):
-		err = upstreamErr
-	case r.ending.cut != nil:
-		err = r.ending.cut
+		return clientErr
 	}
-	return r.fromClient.Load(), r.toClient.Load(), err
+	return Trouble(upstreamErr)
 }
 
 // watchIdle ends the relay when nothing has moved for the idle time, and

@@ -1,0 +1,181 @@
+package relay
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// A Handshake is a TLS handshake that is passed: a Relay carries the rest of it under
+// its deadline, and what comes after it without. Of what it carries it looks at the
+// headers of records only.
+type Handshake struct {
+	// ToClient and ToUpstream are what was read of each side already. What is before
+	// ToUpstream has been sent.
+	ToClient, ToUpstream []byte
+	// Deadline is when both sides must have finished it.
+	Deadline time.Time
+
+	mu   sync.Mutex
+	seen [2]records // by side
+	last Side       // who has sent the last bytes
+	done bool
+}
+
+// passHandshake carries the rest of a handshake. The error is a *record.Failure when
+// one side stalls in it.
+func (r *Relay) passHandshake() error {
+	h := r.Handshake
+	if err := errors.Join(r.Client.SetDeadline(h.Deadline), r.Upstream.SetDeadline(h.Deadline)); err != nil {
+		return err
+	}
+	var clientErr error
+	var other sync.WaitGroup
+	other.Go(func() { clientErr = r.carryHandshake(r.Upstream, r.Client, Client, h.ToUpstream, &r.fromClient) })
+	upstreamErr := r.carryHandshake(r.Client, r.Upstream, Upstream, h.ToClient, &r.toClient)
+	other.Wait()
+	switch err := errors.Join(clientErr, upstreamErr); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return h.stalled(r.ending.ended)
+	case clientErr != nil:
+		return clientErr
+	case upstreamErr != nil:
+		return upstreamErr
+	}
+	return errors.Join(r.Client.SetDeadline(time.Time{}), r.Upstream.SetDeadline(time.Time{}))
+}
+
+// carryHandshake moves the bytes of one direction until the handshake is done; first
+// is what comes before those that can be read.
+func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte, moved *atomic.Int64) error {
+	h := r.Handshake
+	buf := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buf)
+	for chunk := first; ; {
+		done := h.read(from, chunk) // before the other side can answer it
+		n, err := dst.Write(chunk)
+		moved.Add(int64(n))
+		if err != nil {
+			return r.breakHandshake(1-from, err, true)
+		}
+		if done {
+			// The other direction may wait for bytes that need not come.
+			return errors.Join(r.Client.SetReadDeadline(time.Unix(1, 0)), r.Upstream.SetReadDeadline(time.Unix(1, 0)))
+		}
+		n, err = src.Read(buf[:])
+		chunk = buf[:n]
+		switch {
+		case n > 0: // an error comes again
+		case errors.Is(err, io.EOF):
+			r.ending.end(from, nil, false)
+			return Trouble(CloseWrite(dst))
+		case errors.Is(err, os.ErrDeadlineExceeded) && h.isDone():
+			return nil
+		case err != nil:
+			return r.breakHandshake(from, err, false)
+		}
+	}
+}
+
+// breakHandshake ends both sides at once.
+func (r *Relay) breakHandshake(at Side, err error, write bool) error {
+	if isGone(err) {
+		r.ending.end(at, err, write)
+	}
+	r.Abort()
+	return err
+}
+
+// read takes in bytes of one side, and reports whether both have finished.
+func (h *Handshake) read(from Side, chunk []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(chunk) > 0 {
+		h.last = from
+	}
+	h.seen[from].read(chunk)
+	client, upstream := &h.seen[Client], &h.seen[Upstream]
+	h.done = h.done || client.finished && upstream.finished || client.data && (upstream.data || upstream.finished)
+	return h.done
+}
+
+func (h *Handshake) isDone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.done
+}
+
+// stalled returns the failure of a handshake that was not done in time: one side is
+// in the middle of a record, or owes the answer to the last one.
+func (h *Handshake) stalled(ended [2]bool) error {
+	err := errors.New("a handshake that is passed was not finished in time")
+	if !ended[Upstream] && (ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()) {
+		return record.Fail(record.ReasonUpstreamTimeout, err)
+	}
+	return record.Fail(record.ReasonClientHandshakeTimeout, err)
+}
+
+// Types of TLS records (RFC 8446 section 5.1).
+const (
+	recordHeaderLen        = 5
+	recordChangeCipherSpec = 20
+	recordHandshake        = 22
+	recordData             = 23
+)
+
+// maxFinished is the longest record of a protected Finished of TLS 1.2: an IV, 16
+// bytes, a MAC and padding. A hello in its place, as after a HelloRetryRequest of TLS
+// 1.3, is longer.
+const maxFinished = 16 + 16 + 48 + 16
+
+// records follows the records of one side by their headers.
+type records struct {
+	header [recordHeaderLen]byte
+	have   int // bytes of the header
+	rest   int // bytes of the record that are still to come
+
+	changed  bool // a ChangeCipherSpec has come
+	finished bool // and a Finished of TLS 1.2 after it
+	data     bool // a record of data, or of anything that is protected in TLS 1.3
+}
+
+// read takes in bytes.
+func (s *records) read(p []byte) {
+	for len(p) > 0 {
+		if s.have < recordHeaderLen {
+			n := copy(s.header[s.have:], p)
+			s.have, p = s.have+n, p[n:]
+			s.rest = int(binary.BigEndian.Uint16(s.header[3:]))
+		}
+		if s.have == recordHeaderLen {
+			n := min(s.rest, len(p))
+			s.rest, p = s.rest-n, p[n:]
+			if s.rest == 0 {
+				s.end()
+			}
+		}
+	}
+}
+
+// end is the end of a record.
+func (s *records) end() {
+	s.have = 0
+	switch s.header[0] {
+	case recordChangeCipherSpec:
+		s.changed = true
+	case recordHandshake:
+		s.finished = s.finished || s.changed && binary.BigEndian.Uint16(s.header[3:]) <= maxFinished
+	case recordData:
+		s.data = true
+	}
+}
+
+// isInside reports whether a record has begun and not ended.
+func (s *records) isInside() bool { return s.have > 0 }
