@@ -44,8 +44,9 @@ type Config struct {
 	MaxConnectionsPerClient int
 	// HandshakeTimeout bounds each stage before bytes are relayed.
 	HandshakeTimeout time.Duration
-	// IdleTimeout ends a connection that moves no bytes in either direction.
-	IdleTimeout time.Duration
+	// IdleTimeout ends a connection in which nothing arrives in either direction; of
+	// IMAP, IMAPIdleTimeout does if it is longer.
+	IdleTimeout, IMAPIdleTimeout time.Duration
 	// DrainTimeout is how long open connections may go on after a stop.
 	DrainTimeout time.Duration
 

@@ -40,6 +40,8 @@ type conn struct {
 	hello    *clienthello.Hello
 	decision decide.Decision
 
+	idle, imapIdle time.Duration
+
 	isLifting  bool            // the client's TLS is to end here
 	startedTLS bool            // our handshake with the client has begun
 	inside     *clienttls.Conn // the client's TLS; nil until the handshake is complete
@@ -53,7 +55,7 @@ func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
 		Protocol: record.ProtocolUnknown, OfferedVersion: record.VersionNone,
 	}
 	return &conn{
-		Conn: relay.NewConn(accepted), socket: from, rec: rec,
+		Conn: relay.NewConn(accepted), socket: from, rec: rec, idle: s.cfg.IdleTimeout, imapIdle: s.cfg.IMAPIdleTimeout,
 		out: &outbound{dialer: s.dialer, loops: s.loops, timeout: s.cfg.HandshakeTimeout, rec: rec, from: remote},
 	}
 }

@@ -167,7 +167,7 @@ func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 		Protocol: protocol, Client: c.Conn, Destination: c.out,
 		ImplicitTLS: c.scheme().ImplicitTLS(), UpstreamImplicitTLS: upstreamImplicitTLS,
 		Plaintext: plaintext, GreetingWait: c.socket.url.GreetingWait(),
-		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
+		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: c.idleTimeout(),
 	})
 	return c.mail.Negotiate(ctx)
 }

@@ -16,8 +16,7 @@ import (
 
 // A lifter ends the TLS of clients and relays to the destination's.
 type lifter struct {
-	tls  *clienttls.Server
-	idle time.Duration
+	tls *clienttls.Server
 }
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -35,7 +34,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return l.relayMail(c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return c.relay(c.inside, c.out.secure, l.idle, nil)
+	return c.relay(c.inside, c.out.secure, nil)
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -119,7 +118,7 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
-	err = c.relay(down, up, l.idle, nil)
+	err = c.relay(down, up, nil)
 	if errors.Is(err, relay.ErrNoCloseNotify) {
 		err = nil // whether anything is missing can be seen from the session
 	}

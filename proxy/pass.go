@@ -17,8 +17,8 @@ import (
 
 // A passer relays connections untouched.
 type passer struct {
-	refused       *refusedHellos
-	timeout, idle time.Duration
+	refused *refusedHellos
+	timeout time.Duration
 }
 
 // errHelloRefused means that the destination answered a passed hello with a
@@ -59,7 +59,7 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomePassed
 	c.rec.BytesFromClient = int64(c.hello.Length)
-	return c.relay(c.Conn.Conn, c.out.conn, p.idle, &relay.Handshake{
+	return c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
 		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:], Deadline: deadline,
 	})
 }
@@ -151,5 +151,5 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	return c.relay(c, c.out.conn, p.idle, nil)
+	return c.relay(c, c.out.conn, nil)
 }

@@ -6,19 +6,28 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // relay relays until both sides have ended, and counts the bytes. A passed handshake
 // comes first; nil means none.
-func (c *conn) relay(client, destination net.Conn, idle time.Duration, handshake *relay.Handshake) error {
-	r := relay.Relay{Client: client, Upstream: destination, Idle: idle, Abort: c.abort, Handshake: handshake}
+func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) error {
+	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Abort: c.abort, Handshake: handshake}
 	r.InTLS = c.rec.Outcome == record.OutcomeLifted
 	fromClient, toClient, err := r.Run()
 	c.rec.BytesFromClient += fromClient
 	c.rec.BytesToClient += toClient
 	return relayFailure(err)
+}
+
+// idleTimeout returns how long the connection may be idle.
+func (c *conn) idleTimeout() time.Duration {
+	if c.rec.Protocol == record.ProtocolIMAP || listener.MailPort(c.out.destination.Port).Mail() == record.ProtocolIMAP {
+		return max(c.idle, c.imapIdle)
+	}
+	return c.idle
 }
 
 // relayFailure returns why a relay ended; nil for an ordinary end.

@@ -66,8 +66,8 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
-	s.passer = passer{refused: newRefusedHellos(), timeout: cfg.HandshakeTimeout, idle: cfg.IdleTimeout}
-	s.lifter = lifter{tls: ended, idle: cfg.IdleTimeout}
+	s.passer = passer{refused: newRefusedHellos(), timeout: cfg.HandshakeTimeout}
+	s.lifter = lifter{tls: ended}
 	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
 	return s, nil
 }

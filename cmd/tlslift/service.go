@@ -131,6 +131,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
 		IdleTimeout:             time.Duration(cfg.IdleTimeout),
+		IMAPIdleTimeout:         time.Duration(cfg.IMAPIdleTimeout),
 		DrainTimeout:            time.Duration(cfg.DrainTimeout),
 		Log:                     s.log,
 	}, nil

@@ -31,6 +31,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
 		"TLSLIFT_HANDSHAKE_TIMEOUT":          "1s",
 		"TLSLIFT_IDLE_TIMEOUT":               "2s",
+		"TLSLIFT_IMAP_IDLE_TIMEOUT":          "4s",
 		"TLSLIFT_DRAIN_TIMEOUT":              "3s",
 		"TLSLIFT_CONNECT_TO":                 "a.example:1=b.example:2",
 		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
@@ -45,7 +46,7 @@ func TestProxyConfig(t *testing.T) {
 		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
-	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.DrainTimeout != 3*time.Second {
+	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.IMAPIdleTimeout != 4*time.Second || got.DrainTimeout != 3*time.Second {
 		t.Errorf("got timeouts %v, %v, %v", got.HandshakeTimeout, got.IdleTimeout, got.DrainTimeout)
 	}
 	if got.Upstream.ConnectTo["a.example:1"] != "b.example:2" || got.Upstream.Proxy.Host != "proxy:3128" ||

@@ -213,6 +213,9 @@ func (c *Conn) CloseWrite() error {
 	return c.Truncate()
 }
 
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.raw }
+
 // Truncate sends a FIN and no close_notify.
 func (c *Conn) Truncate() error { return relay.CloseWrite(c.raw.Conn) }
 

@@ -30,6 +30,7 @@ type client struct {
 	upstream *upstream
 	phase    clientPhase
 	inside   *relay.Conn // what is inside its TLS; nil until it is read
+	deadline time.Time   // of what it says before TLS
 	rejected int         // how often it was told to use TLS
 	pending  []byte      // a command that the destination has not had
 }

@@ -35,6 +35,9 @@ func (m metered) Write(p []byte) (int, error) {
 // CloseWrite half-closes.
 func (m metered) CloseWrite() error { return relay.CloseWrite(m.Conn) }
 
+// NetConn returns the connection itself.
+func (m metered) NetConn() net.Conn { return m.Conn }
+
 // Truncate half-closes without close_notify.
 func (m metered) Truncate() error { return relay.Truncate(m.Conn) }
 

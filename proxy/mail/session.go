@@ -36,9 +36,9 @@ type Config struct {
 	// the greeting is sent. It also keeps the greeting apart from the answer to
 	// CONNECT: some clients read both together, and lose the second.
 	GreetingWait time.Duration
-	// Timeout bounds each command, each reply and each write before TLS.
+	// Timeout bounds each reply and each write before TLS.
 	Timeout time.Duration
-	// IdleTimeout bounds the same inside the client's TLS.
+	// IdleTimeout bounds each command and each write inside the client's TLS.
 	IdleTimeout time.Duration
 }
 
@@ -66,6 +66,7 @@ func New(cfg Config) *Session {
 // first, and the client is answered from what the destination offers inside it. The
 // error is a *record.Failure.
 func (s *Session) Negotiate(ctx context.Context) error {
+	s.client.deadline = time.Now().Add(negotiationTimeout)
 	if s.ImplicitTLS {
 		s.client.phase = clientImplicitTLS
 		return nil

@@ -26,13 +26,22 @@ const (
 	maxCommands   = 50
 )
 
+// How long a client may take before TLS: for each command (RFC 5321 section
+// 4.5.3.2.7), and for all of them.
+const (
+	commandTimeout     = 5 * time.Minute
+	negotiationTimeout = 10 * time.Minute
+)
+
 // A side is one of the two peers of a session, with the reasons for which it ends.
 type side struct {
-	conn    net.Conn
-	reader  *bufio.Reader // the one reader of conn
-	name    string
-	maxLine int
-	timeout time.Duration // of each command, each reply and each write
+	conn     net.Conn
+	reader   *bufio.Reader // the one reader of conn
+	name     string
+	maxLine  int
+	timeout  time.Duration // of each command or reply
+	writing  time.Duration // of each write
+	deadline time.Time     // of all that is read; zero means none
 
 	closed, timedOut, malformed record.Reason
 }
@@ -40,7 +49,8 @@ type side struct {
 // side returns the client before its TLS.
 func (c *client) side() *side {
 	return &side{
-		conn: c.cfg.Client.Conn, reader: c.cfg.Client.Reader(), name: "client", maxLine: maxClientLine, timeout: c.cfg.Timeout,
+		conn: c.cfg.Client.Conn, reader: c.cfg.Client.Reader(), name: "client", maxLine: maxClientLine,
+		timeout: commandTimeout, writing: c.cfg.Timeout, deadline: c.deadline,
 		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonHelloTimeout, malformed: record.ReasonMalformedBeforeTLS,
 	}
 }
@@ -48,7 +58,8 @@ func (c *client) side() *side {
 // insideSide returns the client inside its TLS.
 func (c *client) insideSide() *side {
 	return &side{
-		conn: c.inside.Conn, reader: c.inside.Reader(), name: "client", maxLine: maxClientLine, timeout: c.cfg.IdleTimeout,
+		conn: c.inside.Conn, reader: c.inside.Reader(), name: "client", maxLine: maxClientLine,
+		timeout: c.cfg.IdleTimeout, writing: c.cfg.IdleTimeout,
 		closed: record.ReasonClosedBeforeTLS, timedOut: record.ReasonIdleTimeout, malformed: record.ReasonMalformedBeforeTLS,
 	}
 }
@@ -56,14 +67,19 @@ func (c *client) insideSide() *side {
 // side returns the destination.
 func (u *upstream) side() *side {
 	return &side{
-		conn: u.conn.Conn, reader: u.conn.Reader(), name: "destination", maxLine: maxUpstreamLine, timeout: u.cfg.Timeout,
+		conn: u.conn.Conn, reader: u.conn.Reader(), name: "destination", maxLine: maxUpstreamLine,
+		timeout: u.cfg.Timeout, writing: u.cfg.Timeout,
 		closed: record.ReasonUpstreamClosed, timedOut: record.ReasonUpstreamTimeout, malformed: record.ReasonUpstreamReplyMalformed,
 	}
 }
 
 // begin starts the time for a command or a reply.
 func (s *side) begin() error {
-	if err := s.conn.SetReadDeadline(time.Now().Add(s.timeout)); err != nil {
+	end := time.Now().Add(s.timeout)
+	if !s.deadline.IsZero() && s.deadline.Before(end) {
+		end = s.deadline
+	}
+	if err := s.conn.SetReadDeadline(end); err != nil {
 		return s.readError(err)
 	}
 	return nil
@@ -118,7 +134,7 @@ func (s *side) read(d dialect, cmd command) (reply, error) {
 
 // write sends whole lines.
 func (s *side) write(lines []byte) error {
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.writing)); err != nil {
 		return s.writeError(err)
 	}
 	if _, err := s.conn.Write(lines); err != nil {

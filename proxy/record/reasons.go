@@ -471,9 +471,10 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		smtp:   "421 4.4.2",
-		cause:  "No bytes were relayed in either direction for the idle timeout.",
-		remedy: "Raise TLSLIFT_IDLE_TIMEOUT if the client keeps idle connections open on purpose.",
+		smtp:  "421 4.4.2",
+		cause: "No byte arrived on either side for the idle timeout.",
+		remedy: "Raise TLSLIFT_IDLE_TIMEOUT, or TLSLIFT_IMAP_IDLE_TIMEOUT for IMAP, if the client keeps idle connections open on " +
+			"purpose.",
 	},
 	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,

@@ -101,6 +101,9 @@ func (c *Conn) Release() {
 	c.reader, c.source.unread = nil, nil
 }
 
+// NetConn returns the connection itself.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite half-closes the connection when it can be.
 func (c *Conn) CloseWrite() error { return CloseWrite(c.Conn) }
 

@@ -7,9 +7,7 @@ package relay
 import (
 	"errors"
 	"io"
-	"math"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,9 +16,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// ErrIdle ends a relay in which no bytes moved for its idle time.
-var ErrIdle = errors.New("no bytes moved in either direction")
-
 // A Relay carries bytes between the two sides of one connection until both have
 // ended. When one side half-closes, the other is half-closed and its bytes still
 // flow; an end without close_notify is passed on as such. Fields without a documented
@@ -28,7 +23,7 @@ var ErrIdle = errors.New("no bytes moved in either direction")
 type Relay struct {
 	Client   net.Conn
 	Upstream net.Conn
-	// Idle ends the relay when no byte moves for so long.
+	// Idle ends the relay when nothing arrives for so long.
 	Idle time.Duration
 	// InTLS means that the content of TLS is relayed; false means TLS itself.
 	InTLS bool
@@ -40,15 +35,12 @@ type Relay struct {
 
 	fromClient atomic.Int64 // bytes moved to upstream
 	toClient   atomic.Int64 // bytes moved to the client
-	lastMove   atomic.Int64 // when a byte last moved, in ns since start
-	start      time.Time
-	watch      *time.Timer
-	idled      atomic.Bool
+	idle       idleWatch
 	ending     ending
 }
 
 // Run blocks until both directions have ended. It returns how many bytes have
-// moved, and ErrIdle, the first error that is no ordinary end, a *record.Failure for a
+// moved, without those that are known to be lost, and ErrIdle, the first error that is no ordinary end, a *record.Failure for a
 // side that broke off or stalled in a handshake, or nil.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	r.ending.inTLS = r.InTLS
@@ -56,7 +48,8 @@ func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	if cut := r.ending.cut; err == nil && cut != nil {
 		err = record.Fail(cut.Reason(), cut)
 	}
-	return r.fromClient.Load(), r.toClient.Load(), err
+	fromClient, toClient = r.fromClient.Load()-r.idle.lost[Upstream], r.toClient.Load()-r.idle.lost[Client]
+	return max(0, fromClient), max(0, toClient), err
 }
 
 // run carries the handshake, if there is one, and then everything else.
@@ -66,11 +59,11 @@ func (r *Relay) run() error {
 			return Trouble(err)
 		}
 	}
-	r.start = time.Now()
-	// The timer starts after it has been assigned, since watchIdle sets it again.
-	r.watch = time.AfterFunc(math.MaxInt64, r.watchIdle)
-	r.watch.Reset(r.patience())
-	defer r.watch.Stop()
+	if err := errors.Join(r.Client.SetReadDeadline(time.Time{}), r.Upstream.SetReadDeadline(time.Time{})); err != nil {
+		return err
+	}
+	r.idle.begin(r)
+	defer r.idle.stop()
 
 	var clientErr error
 	var other sync.WaitGroup
@@ -78,7 +71,7 @@ func (r *Relay) run() error {
 	upstreamErr := r.carry(r.Client, r.Upstream, Upstream, &r.toClient)
 	other.Wait()
 	switch {
-	case r.idled.Load():
+	case r.idle.ended():
 		return ErrIdle
 	case !isOrdinary(clientErr):
 		return clientErr
@@ -86,55 +79,24 @@ func (r *Relay) run() error {
 	return Trouble(upstreamErr)
 }
 
-// watchIdle ends the relay when nothing has moved for the idle time, and
-// otherwise looks again when that could next be so. It also sees a direction
-// that is stuck in a write, which no read deadline would.
-func (r *Relay) watchIdle() {
-	still := time.Since(r.start) - time.Duration(r.lastMove.Load())
-	if still < r.patience() {
-		r.watch.Reset(r.patience() - still)
-		return
-	}
-	r.idled.Store(true)
-	r.Abort()
-}
-
-// tick is how often a direction reports what it has moved.
-func (r *Relay) tick() time.Duration { return r.Idle / 4 }
-
-// patience is how long nothing may be reported: a byte that has moved within
-// the idle time has been reported by then.
-func (r *Relay) patience() time.Duration { return r.Idle + r.tick() }
-
-// carry moves the bytes of one direction and half-closes its end. The kernel
-// moves them when both sides are TCP, and reports nothing meanwhile; the read
-// deadline interrupts it, so that watchIdle sees the progress.
+// carry moves the bytes of one direction and half-closes its end.
 func (r *Relay) carry(dst, src net.Conn, from Side, moved *atomic.Int64) error {
-	for {
-		if err := src.SetReadDeadline(time.Now().Add(r.tick())); err != nil {
-			return err
-		}
-		before := moved.Load()
-		err := r.move(dst, src, from, moved)
-		if moved.Load() > before {
-			r.lastMove.Store(int64(time.Since(r.start)))
-		}
-		var at *sideError
-		switch {
-		case err == nil:
-			r.ending.end(from, nil, false)
-			return CloseWrite(dst)
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			continue
-		case errors.As(err, &at):
-			r.ending.end(at.side, at.err, at.write)
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return Truncate(dst)
-		}
-		r.Abort()
+	err := r.move(dst, src, from, moved)
+	var at *sideError
+	switch {
+	case err == nil:
+		r.ending.end(from, nil, false)
+		return CloseWrite(dst)
+	case r.idle.ended():
 		return err
+	case errors.As(err, &at):
+		r.ending.end(at.side, at.err, at.write)
 	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return Truncate(dst)
+	}
+	r.Abort()
+	return err
 }
 
 // bufferSize is the size of a full TLS record's plaintext (RFC 8446 section
@@ -147,7 +109,7 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // the kernel splices, and the bytes never enter this process. The error is a
 // *sideError.
 func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
-	if d, ok := dst.(*net.TCPConn); ok {
+	if d, ok := dst.(*net.TCPConn); ok && asksKernel {
 		if s, ok := src.(*net.TCPConn); ok {
 			n, err := d.ReadFrom(s)
 			moved.Add(n)
@@ -164,7 +126,9 @@ func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 		n, err := src.Read(buf[:])
 		if n > 0 {
 			r.ending.moved(from)
+			r.idle.beginWrite()
 			written, err := dst.Write(buf[:n])
+			r.idle.endWrite()
 			moved.Add(int64(written))
 			if err != nil {
 				return &sideError{1 - from, true, err}
@@ -184,7 +148,7 @@ var errNotConnected error = syscall.ENOTCONN
 
 // isOrdinary reports whether err is nil or no more than a peer that went away.
 func isOrdinary(err error) bool {
-	return err == nil || IsReset(err) || errors.Is(err, net.ErrClosed) || errors.Is(err, errNotConnected) ||
+	return err == nil || isGone(err) || errors.Is(err, net.ErrClosed) || errors.Is(err, errNotConnected) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 

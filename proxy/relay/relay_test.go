@@ -45,8 +45,8 @@ func startRelay(t *testing.T, idle time.Duration) (client, server *net.TCPConn, 
 	client, ourClient := tcpPair(t)
 	ourServer, server := tcpPair(t)
 	r = &Relay{Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
-		_ = ourClient.Close()
-		_ = ourServer.Close()
+		Reset(ourClient)
+		Reset(ourServer)
 	}}
 	ended = make(chan error, 1)
 	go func() {
@@ -206,11 +206,17 @@ func TestRelayIdleTimeout(t *testing.T) {
 	const idle = 10 * time.Minute
 	for _, tt := range []struct {
 		name  string
+		took  time.Duration
 		drive func(t *testing.T, client, server net.Conn)
 	}{
-		{"silence", func(*testing.T, net.Conn, net.Conn) {}},
-		{"receiver does not read", func(_ *testing.T, client, _ net.Conn) { _, _ = client.Write([]byte("x")) }},
-		{"one direction trickles, then silence", func(t *testing.T, client, server net.Conn) {
+		{"silence", idle, func(*testing.T, net.Conn, net.Conn) {}},
+		{"receiver does not read", idle, func(_ *testing.T, client, _ net.Conn) { _, _ = client.Write([]byte("x")) }},
+		{"a word after a while", idle + 9*time.Minute, func(_ *testing.T, client, server net.Conn) {
+			time.Sleep(9 * time.Minute)
+			go func() { _, _ = client.Write([]byte("x")) }()
+			_, _ = server.Read(make([]byte, 1))
+		}},
+		{"one direction trickles, then silence", idle + 20*(idle-time.Second), func(t *testing.T, client, server net.Conn) {
 			for range 20 {
 				time.Sleep(idle - time.Second) // fake time: the bubble's clock
 				go func() { _, _ = client.Write([]byte("x")) }()
@@ -229,9 +235,15 @@ func TestRelayIdleTimeout(t *testing.T) {
 					_ = ourServer.Close()
 				}}
 				go tt.drive(t, client, server)
+				start := time.Now()
 				if _, _, err := r.Run(); !errors.Is(err, ErrIdle) {
 					t.Errorf("ended with %v, want the idle timeout", err)
 				}
+				if took := time.Since(start); took != tt.took {
+					t.Errorf("ended after %v, want %v", took, tt.took)
+				}
+				_ = client.Close()
+				_ = server.Close()
 			})
 		})
 	}

@@ -6,27 +6,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// asksKernel means that the kernel says what a peer has acknowledged, and moves bytes
+// by itself.
+const asksKernel = true
+
 // tcpClosed is the state of a socket that was reset (include/net/tcp_states.h).
 const tcpClosed = 7
 
 // isDead reports whether the kernel has given up a TCP connection.
-func isDead(conn net.Conn) bool {
-	info := tcpInfo(conn)
-	return info != nil && info.State == tcpClosed
+func isDead(conn net.Conn) (dead bool) {
+	onSocket(socketOf(conn), func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		dead = err == nil && info.State == tcpClosed
+	})
+	return dead
 }
 
-// tcpInfo returns what the kernel knows of a TCP connection; nil for others.
-func tcpInfo(conn net.Conn) (info *unix.TCPInfo) {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	_ = raw.Control(func(fd uintptr) {
-		info, _ = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+// traffic returns how many bytes a TCP connection has brought: those received, and
+// those sent that the peer has acknowledged; and how many wait to be acknowledged.
+func traffic(s *net.TCPConn) (arrived uint64, waiting int64) {
+	onSocket(s, func(fd int) {
+		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			arrived = info.Bytes_received + info.Bytes_acked
+		}
+		if n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil {
+			waiting = int64(n)
+		}
 	})
-	return info
+	return arrived, waiting
+}
+
+// onSocket calls f with the descriptor of a TCP connection; not at all for nil.
+func onSocket(s *net.TCPConn, f func(fd int)) {
+	if s == nil {
+		return
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 }

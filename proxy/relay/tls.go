@@ -34,6 +34,9 @@ func (r *Raw) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// NetConn returns the connection that is watched.
+func (r *Raw) NetConn() net.Conn { return r.Conn }
+
 // End returns the error of a Read of the stack above: ErrNoCloseNotify in place of an
 // io.EOF that was no close_notify.
 func (r *Raw) End(err error) error {
@@ -58,6 +61,9 @@ func (t *TLS) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	return n, t.raw.End(err)
 }
+
+// NetConn returns the connection below.
+func (t *TLS) NetConn() net.Conn { return t.raw }
 
 // CloseWrite sends a close_notify.
 func (t *TLS) CloseWrite() error { return CloseWrite(t.Conn) }

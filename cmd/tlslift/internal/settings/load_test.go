@@ -151,6 +151,7 @@ var badValues = map[string][]string{
 	"MAX_CONNECTIONS_PER_CLIENT": {"0"},
 	"HANDSHAKE_TIMEOUT":          {"30", "0s", "-1s", "soon"},
 	"IDLE_TIMEOUT":               {"0"},
+	"IMAP_IDLE_TIMEOUT":          {"0"},
 	"DRAIN_TIMEOUT":              {"10"},
 	"CLIENT_EXPIRY":              {"30", "-1h", "never"},
 	"REVERSE_DNS":                {"2"},

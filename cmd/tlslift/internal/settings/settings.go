@@ -48,6 +48,7 @@ type Config struct {
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
 	HandshakeTimeout timeout                                 `env:"HANDSHAKE_TIMEOUT"`
 	IdleTimeout      timeout                                 `env:"IDLE_TIMEOUT"`
+	IMAPIdleTimeout  timeout                                 `env:"IMAP_IDLE_TIMEOUT"`
 	DrainTimeout     timeout                                 `env:"DRAIN_TIMEOUT"`
 	MetricsClients   count                                   `env:"METRICS_MAX_CLIENTS"`
 	ClientExpiry     expiry                                  `env:"CLIENT_EXPIRY"` // 0: never forgotten
@@ -189,13 +190,20 @@ var table = []setting{
 	},
 	{
 		name: "HANDSHAKE_TIMEOUT", def: "30s",
-		meaning: "how long each step of a connection may take before bytes are relayed",
-		remedy:  "a time with its unit, as in 30s",
+		meaning: "how long each step of a connection may take before bytes are relayed; a mail client has 5 minutes for each command " +
+			"before TLS, and 10 minutes for all of them",
+		remedy: "a time with its unit, as in 30s",
 	},
 	{
 		name: "IDLE_TIMEOUT", def: "10m",
-		meaning: "how long a connection may be idle before it is closed",
+		meaning: "how long a connection may be idle before it is closed: the time in which no byte arrives on either side",
 		remedy:  "a time with its unit, as in 10m",
+	},
+	{
+		name: "IMAP_IDLE_TIMEOUT", def: "30m",
+		meaning: "the same for IMAP, whose clients wait for new mail, if it is longer than `TLSLIFT_IDLE_TIMEOUT`; RFC 9051 asks " +
+			"for 30 minutes at least",
+		remedy: "a time with its unit, as in 30m",
 	},
 	{
 		name: "DRAIN_TIMEOUT", def: "30s",
