@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +77,45 @@ func TestEndOfDestination(t *testing.T) {
 				w.expect(record.OutcomeLifted, tt.reason)
 			}
 		})
+	}
+}
+
+// A real client reports an answer that was cut off.
+func TestOpenSSLSeesTruncation(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "openssl")
+	for name, tt := range map[string]struct {
+		end      func(c *tls.Conn) error
+		complain bool
+		reason   record.Reason
+	}{
+		"close_notify": {func(c *tls.Conn) error { return c.CloseWrite() }, false, ""},
+		"FIN":          {func(c *tls.Conn) error { return rawOf(c).CloseWrite() }, true, record.ReasonUpstreamCutOff},
+	} {
+		fake := testenv.FakeM365(t)
+		server, err := fake.ServeTLS(fakem365.TLSOptions{}, func(c *tls.Conn) {
+			_, _ = io.WriteString(c, "half of it")
+			_ = tt.end(c)
+			_, _ = io.Copy(io.Discard, rawOf(c))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, fake, server.Addr(), nil)
+		for _, version := range []string{"-tls1", "-tls1_2"} {
+			client := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", w.tls, "-servername", host, version,
+				"-cipher", "AES128-SHA:@SECLEVEL=0", "-CAfile", w.ca.CertificateFile(), "-quiet")
+			stdin, err := client.StdinPipe() // stays open
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, _ := client.CombinedOutput()
+			_ = stdin.Close()
+			if !strings.Contains(string(out), "half of it") || strings.Contains(string(out), "unexpected eof") != tt.complain {
+				t.Errorf("%s, %s: openssl says %q", name, version, out)
+			}
+			w.expect(record.OutcomeLifted, tt.reason)
+		}
 	}
 }
 

@@ -65,9 +65,9 @@ type ending struct {
 	inTLS bool // what is relayed is the content of TLS, not TLS itself
 
 	mu    sync.Mutex
-	ended [2]bool      // which sides have ended, in whatever way
-	last  Side         // who has sent the last bytes, as far as that is seen
-	cut   *CutOffError // the first break; nil for none
+	ended [2]bool // which sides have ended, in whatever way
+	last  Side    // who has sent the last bytes, as far as that is seen
+	first error   // the first that is no ordinary end: what comes later follows from it
 }
 
 // moved notes that bytes of a side have arrived.
@@ -82,8 +82,13 @@ func (e *ending) moved(from Side) {
 func (e *ending) end(s Side, err error, write bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.cut == nil && e.isCutOff(s, err, write) {
-		e.cut = &CutOffError{s, err}
+	switch {
+	case e.first != nil:
+	case e.isCutOff(s, err, write):
+		cut := &CutOffError{s, err}
+		e.first = record.Fail(cut.Reason(), cut)
+	default:
+		e.first = Trouble(err)
 	}
 	e.ended[s] = true
 }

@@ -21,10 +21,8 @@ func lookNow(r *Relay) bool {
 	return r.idle.ended()
 }
 
-// stuck fills the way to a client that does not read.
-func stuck(t *testing.T, r *Relay, server *net.TCPConn) {
-	t.Helper()
-	go func() { _, _ = server.Write(make([]byte, 64<<20)) }()
+// awaitStuck waits until bytes wait for a client that does not read.
+func awaitStuck(r *Relay) {
 	for waiting := int64(0); waiting < 64<<10; {
 		_, waiting = traffic(r.Client.(*net.TCPConn))
 		runtime.Gosched()
@@ -36,8 +34,13 @@ func stuck(t *testing.T, r *Relay, server *net.TCPConn) {
 func TestProgressIsWhatArrives(t *testing.T) {
 	t.Parallel()
 	client, server, r, ended := startRelay(t, time.Hour)
-	stuck(t, r, server)
+	go func() {
+		for err := error(nil); err == nil; {
+			_, err = server.Write(make([]byte, 1<<20))
+		}
+	}()
 	for range 5 {
+		awaitStuck(r)
 		if _, err := io.ReadFull(client, make([]byte, 8<<20)); err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +48,8 @@ func TestProgressIsWhatArrives(t *testing.T) {
 			t.Fatal("ended while the client reads")
 		}
 	}
-	for !lookNow(r) { // until the kernels have exchanged what they can
+	for awaitStuck(r); !lookNow(r); { // until the kernels have exchanged what they can
+		awaitStuck(r)
 	}
 	if err := <-ended; !errors.Is(err, ErrIdle) {
 		t.Errorf("ended with %v", err)

@@ -12,8 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Relay carries bytes between the two sides of one connection until both have
@@ -39,14 +37,15 @@ type Relay struct {
 	ending     ending
 }
 
-// Run blocks until both directions have ended. It returns how many bytes have
-// moved, without those that are known to be lost, and ErrIdle, the first error that is no ordinary end, a *record.Failure for a
-// side that broke off or stalled in a handshake, or nil.
+// Run blocks until both directions have ended. It returns how many bytes have moved,
+// without those that are known to be lost, and the first error that is no ordinary
+// end: ErrIdle, a *record.Failure for a side that broke off or stalled in a handshake,
+// or any other one.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	r.ending.inTLS = r.InTLS
 	err = r.run()
-	if cut := r.ending.cut; err == nil && cut != nil {
-		err = record.Fail(cut.Reason(), cut)
+	if first := r.ending.first; first != nil && !errors.Is(err, ErrIdle) {
+		err = first
 	}
 	fromClient, toClient = r.fromClient.Load()-r.idle.lost[Upstream], r.toClient.Load()-r.idle.lost[Client]
 	return max(0, fromClient), max(0, toClient), err

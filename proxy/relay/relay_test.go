@@ -159,6 +159,7 @@ func TestEnding(t *testing.T) {
 		upstreamCut = event{Upstream, ErrNoCloseNotify, false}
 		toClient    = event{Client, syscall.EPIPE, true}
 		toUpstream  = event{Upstream, syscall.EPIPE, true}
+		alert       = event{Client, errors.New("an alert"), false}
 		timedOut    = event{Upstream, syscall.ETIMEDOUT, false}
 	)
 	const nobody = Side(9)
@@ -184,14 +185,17 @@ func TestEnding(t *testing.T) {
 		{"the same, passed", false, Upstream, []event{clientFIN, toClient}, nobody},
 		{"client writes to a destination that has ended", true, Client, []event{upstreamFIN, toUpstream}, nobody},
 		{"destination cut, then everything else", true, Client, []event{upstreamCut, toUpstream, clientRST}, Upstream},
+		{"destination cut, the client complains", true, Client, []event{upstreamCut, alert}, Upstream},
+		{"the client complains and resets", true, Client, []event{alert, clientRST}, nobody},
 	} {
 		e := ending{inTLS: tt.inTLS, last: tt.last}
 		for _, v := range tt.events {
 			e.end(v.side, v.err, v.write)
 		}
 		got := nobody
-		if e.cut != nil {
-			got = e.cut.Side
+		var cut *CutOffError
+		if errors.As(e.first, &cut) {
+			got = cut.Side
 		}
 		if got != tt.want {
 			t.Errorf("%s: broken off by %d, want %d", tt.name, got, tt.want)
