@@ -46,7 +46,8 @@ func TestProxyConfig(t *testing.T) {
 		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
-	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.IMAPIdleTimeout != 4*time.Second || got.DrainTimeout != 3*time.Second {
+	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.IMAPIdleTimeout != 4*time.Second ||
+		got.DrainTimeout != 3*time.Second {
 		t.Errorf("got timeouts %v, %v, %v", got.HandshakeTimeout, got.IdleTimeout, got.DrainTimeout)
 	}
 	if got.Upstream.ConnectTo["a.example:1"] != "b.example:2" || got.Upstream.Proxy.Host != "proxy:3128" ||

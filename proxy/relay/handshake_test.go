@@ -2,6 +2,7 @@ package relay
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -78,6 +79,8 @@ func TestHandshakeStalls(t *testing.T) {
 func TestHandshakeEnds(t *testing.T) {
 	t.Parallel()
 	certificate := testenv.SelfSigned(t, testenv.Template("localhost", "localhost"), testenv.RSAKey(t, 0))
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Leaf)
 	sessions := tls.NewLRUClientSessionCache(1)
 	for _, tt := range []struct {
 		name           string
@@ -95,7 +98,8 @@ func TestHandshakeEnds(t *testing.T) {
 	} {
 		tt.server.Certificates = []tls.Certificate{certificate}
 		tt.server.SetSessionTicketKeys([][32]byte{{1}})
-		tt.client.InsecureSkipVerify, tt.client.ServerName = true, "localhost"
+		// The clock of a bubble begins in the year 2000.
+		tt.client.RootCAs, tt.client.ServerName, tt.client.Time = roots, "localhost", func() time.Time { return certificate.Leaf.NotBefore }
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				raw, rawServer, ended := passed(nil, 30*time.Second, time.Hour)
