@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -14,11 +13,10 @@ import (
 type client struct {
 	label                string
 	fromClient, toClient prometheus.Counter
-	lastSeen             prometheus.Gauge
 
-	mu   sync.Mutex
-	seen time.Time
-	info clientInfo // as shown; zero when it is not
+	mu    sync.Mutex
+	facts Facts      // their times and the reason, as shown
+	info  clientInfo // as shown; zero when it is not
 }
 
 // A clientInfo is the labels of client_info after the first.
@@ -64,33 +62,7 @@ func (m *Metrics) newClient(name string) *client {
 		label:      name,
 		fromClient: m.clientBytes.WithLabelValues(name, "from_client"),
 		toClient:   m.clientBytes.WithLabelValues(name, "to_client"),
-		lastSeen:   m.lastSeen.WithLabelValues(name),
 	}
-}
-
-// describe updates client_info: the address from which the client last
-// connected, and the fingerprint of its software.
-func (m *Metrics) describe(c *client, r *record.Record) {
-	if c.label == other || c.label == unknown {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if end := r.Start.Add(r.Duration); end.After(c.seen) {
-		c.seen = end
-	}
-	now := clientInfo{label(r.Client.Unmap().String()), netname.Text(r.ClientName, maxLabel), r.JA4}
-	if now.fingerprint == "" {
-		now.fingerprint = c.info.fingerprint
-	}
-	if now == c.info {
-		return
-	}
-	if c.info != (clientInfo{}) {
-		m.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
-	}
-	m.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
-	c.info = now
 }
 
 // expire removes the series of clients that were not seen for too long, so that
@@ -101,7 +73,7 @@ func (m *Metrics) expire(now time.Time) {
 	}
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
-	removed, kept := m.clients.remove(func(c *client) bool { return c.seen.Before(now.Add(-m.expiry)) })
+	removed, kept := m.clients.remove(func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
 	// A name may be another client's address; other and unknown are shared.
 	inUse := map[string]bool{other: true, unknown: true}
 	for _, c := range kept {

@@ -21,6 +21,8 @@ const (
 	clientSMTPReplies
 	clientLastSeen
 	clientLastLifted
+	clientLastSuccess
+	clientLastFailure
 	clientInformation
 	clientsTracked
 	clientsOverflowed
@@ -79,6 +81,11 @@ var definitions = [...]definition{
 		"When a connection of the client last ended, as a Unix time."},
 	clientLastLifted: {"client_last_lifted_timestamp_seconds", gauge, []string{"client"},
 		"When a lifted connection of the client last ended, as a Unix time; a client that was never lifted has no such series."},
+	clientLastSuccess: {"client_last_success_timestamp_seconds", gauge, []string{"client"},
+		"When a connection of the client last ended without a reason, as a Unix time; absent if none did."},
+	clientLastFailure: {"client_last_failure_timestamp_seconds", gauge, []string{"client", "reason"},
+		"When a connection of the client last ended with a reason that counts as failing, as a Unix time; reason is that of this " +
+			"connection. The client is failing for a day, unless a success is later."},
 	clientInformation: {"client_info", gauge, []string{"client", "address", "name", "fingerprint"},
 		"Always 1; the labels are the address from which the client last connected, its name in the clients file if it has one, " +
 			"and the JA4 fingerprint of its last ClientHello if it sent one."},

@@ -69,6 +69,7 @@ type Metrics struct {
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
 	refreshes                                         *prometheus.CounterVec
 	active, lastSeen, lastLifted, info, listChecked   *prometheus.GaugeVec
+	lastSuccess, lastFailure                          *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
 	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
 
@@ -137,6 +138,8 @@ func (m *Metrics) registerClients() {
 	m.clientReplies = m.registry.counter(clientSMTPReplies)
 	m.lastSeen = m.registry.gauge(clientLastSeen)
 	m.lastLifted = m.registry.gauge(clientLastLifted)
+	m.lastSuccess = m.registry.gauge(clientLastSuccess)
+	m.lastFailure = m.registry.gauge(clientLastFailure)
 	m.info = m.registry.gauge(clientInformation)
 	m.overflowed = m.registry.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
@@ -165,14 +168,7 @@ func (m *Metrics) countClient(r *record.Record) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
 	c := m.clientOf(r)
-	ended := seconds(r.Start.Add(r.Duration))
-	c.lastSeen.Set(ended)
-	if r.Outcome == record.OutcomeLifted {
-		// A counter does not show this: a series that appears at 1 has not
-		// increased.
-		m.lastLifted.WithLabelValues(c.label).Set(ended)
-	}
-	m.describe(c, r)
+	m.note(c, factsOf(r))
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
 	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, string(r.Protocol), false),

@@ -49,7 +49,7 @@ last problem was. It reads the same settings as serve.`,
 	flags := cmd.Flags()
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 	flags.BoolVar(&o.csv, "csv", false, "print CSV, for a spreadsheet")
-	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection had a problem")
+	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection, within a day, had a problem")
 	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
 	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
 	return cmd
@@ -126,13 +126,14 @@ func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
 		if len(c.Destinations) > 0 {
 			destination = c.Destinations[0]
 		}
-		if c.Failing && c.Failure != nil {
+		if c.Unsolved() {
 			problem = string(c.Failure.Reason)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
-			oneLine(c.Client.Client, maxCell), c.Address, stateText(c), oneLine(cmp.Or(c.Offered, "-"), maxCell),
+			oneLine(c.Client.Client, maxCell), c.Address, oneLine(c.State, maxCell), oneLine(cmp.Or(c.Offered, "-"), maxCell),
 			oneLine(destination, maxCell), ageOf(c.LastSeen, now),
-			c.Outcomes[record.OutcomeLifted], c.Outcomes[record.OutcomePassed], c.Outcomes[record.OutcomeRefused], c.Outcomes[record.OutcomeFailed],
+			c.Outcomes[record.OutcomeLifted], c.Outcomes[record.OutcomePassed], c.Outcomes[record.OutcomeRefused],
+			c.Outcomes[record.OutcomeFailed]+c.FailedInSession,
 			oneLine(problem, maxCell))
 	}
 	return errors.Join(table.Flush(), printRemedies(w, all))
@@ -144,7 +145,7 @@ func printRemedies(w io.Writer, all []statuspage.Client) error {
 	printed := map[record.Reason]bool{}
 	for i := range all {
 		f := all[i].Failure
-		if !all[i].Failing || f == nil || printed[f.Reason] {
+		if !all[i].Unsolved() || printed[f.Reason] {
 			continue
 		}
 		printed[f.Reason] = true
@@ -155,18 +156,6 @@ func printRemedies(w io.Writer, all []statuspage.Client) error {
 }
 
 const maxSentence = 600
-
-func stateText(c *statuspage.Client) string {
-	switch {
-	case c.Failing:
-		return "failing"
-	case c.Legacy:
-		return "lifted"
-	case c.Outcomes[record.OutcomePassed] > 0 || c.Outcomes[record.OutcomeLifted] > 0:
-		return "passed"
-	}
-	return "idle"
-}
 
 // ageOf returns a short text: a table has little room.
 func ageOf(t, now time.Time) string {

@@ -53,8 +53,11 @@ type Client struct {
 	Listeners    []string `json:"listeners,omitempty"`    // latest first; bounded
 
 	// Outcomes counts its connections.
-	Outcomes   map[record.Outcome]uint64 `json:"outcomes"`
-	LastLifted time.Time                 `json:"last_lifted,omitzero"`
+	Outcomes map[record.Outcome]uint64 `json:"outcomes"`
+	// FailedInSession counts the connections that were passed or lifted and have
+	// failed all the same, as when the destination rejects the mail.
+	FailedInSession uint64    `json:"failed_in_session"`
+	LastLifted      time.Time `json:"last_lifted,omitzero"`
 	// Failure is the last one; nil if there was none. It stays when later
 	// connections succeed: compare LastGood.
 	Failure  *Failure  `json:"failure,omitempty"`
@@ -76,10 +79,15 @@ type Failure struct {
 	Detail string        `json:"detail,omitempty"`
 }
 
-// Failing reports whether the client failed and no later connection succeeded.
-func (c *Client) Failing() bool {
-	return c.Failure != nil && c.Failure.At.After(c.LastGood)
+// Failing reports whether the client failed within the last day, and no later
+// connection succeeded. It is what the page, the API, the CLI and the alerts mean.
+func (c *Client) Failing(now time.Time) bool {
+	return c.Unsolved() && now.Sub(c.Failure.At) < record.FailingFor
 }
+
+// Unsolved reports whether the client failed, and no later connection succeeded,
+// however long ago.
+func (c *Client) Unsolved() bool { return c.Failure != nil && c.Failure.At.After(c.LastGood) }
 
 // Legacy reports whether the client needs to be lifted.
 func (c *Client) Legacy() bool {
@@ -140,6 +148,9 @@ func (c *Client) addOutcome(conn *Connection, end time.Time) {
 		c.Outcomes = make(map[record.Outcome]uint64)
 	}
 	c.Outcomes[conn.Outcome]++
+	if conn.Reason.Failing() && (conn.Outcome == record.OutcomePassed || conn.Outcome == record.OutcomeLifted) {
+		c.FailedInSession++
+	}
 	if conn.Outcome == record.OutcomeLifted {
 		c.LastLifted = later(c.LastLifted, end)
 	}

@@ -71,8 +71,8 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 	if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", want); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if !c.Legacy() || c.Failing() {
-		t.Errorf("legacy %v, failing %v", c.Legacy(), c.Failing())
+	if !c.Legacy() || c.Failing(noon.Add(time.Hour)) {
+		t.Errorf("legacy %v, failing %v", c.Legacy(), c.Failing(noon.Add(time.Hour)))
 	}
 	if _, ok := v.Client("192.0.2.8"); ok {
 		t.Error("a client that never connected is known")
@@ -86,7 +86,7 @@ func TestFailureOfAClient(t *testing.T) {
 	v := New(Options{})
 	failing := func() bool {
 		c, _ := v.Client("192.0.2.7")
-		return c.Failing()
+		return c.Failing(noon.Add(time.Hour))
 	}
 	v.Closed(refusedBy(record.ReasonClosedBeforeHello, "192.0.2.7", noon))
 	v.Closed(refusedBy(record.ReasonCutOff, "192.0.2.7", noon))
@@ -251,5 +251,27 @@ func TestListsAreBounded(t *testing.T) {
 	}
 	if got := len(v.Recent("192.0.2.7", 0, 0)); got != 20 {
 		t.Errorf("%d connections are kept", got)
+	}
+}
+
+// Mail that is rejected in a lifted session counts, and a failure is one for a day.
+func TestFailingForADay(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	r := lifted("192.0.2.7", noon)
+	r.Reason = record.ReasonSMTPAuthFailed
+	v.Closed(r)
+	c, _ := v.Client("192.0.2.7")
+	if c.FailedInSession != 1 || !c.Unsolved() || !c.LastGood.IsZero() {
+		t.Errorf("got %+v", c)
+	}
+	for after, want := range map[time.Duration]bool{time.Minute: true, 23 * time.Hour: true, 28 * 24 * time.Hour: false} {
+		if got := c.Failing(noon.Add(after)); got != want {
+			t.Errorf("failing %s later: %v", after, got)
+		}
+	}
+	v.Closed(lifted("192.0.2.7", noon.Add(time.Hour)))
+	if c, _ := v.Client("192.0.2.7"); c.Failing(noon.Add(2*time.Hour)) || c.Unsolved() || c.FailedInSession != 1 {
+		t.Errorf("after a success: %+v", c)
 	}
 }

@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 )
@@ -9,6 +10,8 @@ import (
 // A Client is a client in the API.
 type Client struct {
 	inventory.Client
+	// State is that of the status page: failing, was_failing, lifted, passed or idle.
+	State string `json:"state"`
 	// Failing and Legacy are the results of the methods of these names.
 	Failing bool `json:"failing"`
 	Legacy  bool `json:"legacy"`
@@ -38,14 +41,15 @@ func (s *site) routeAPI(mux *http.ServeMux) {
 	})
 }
 
-func apiClient(c inventory.Client) Client {
-	return Client{Client: c, Failing: c.Failing(), Legacy: c.Legacy()}
+func apiClient(c inventory.Client, now time.Time) Client {
+	return Client{Client: c, State: stateOf(&c, now).text(), Failing: c.Failing(now), Legacy: c.Legacy()}
 }
 
 // serveClients has the same query as the status page, and answers with all clients
 // at once.
 func (s *site) serveClients(w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r.URL.Query())
+	now := time.Now()
+	q, err := parseQuery(r.URL.Query(), now)
 	if err != nil {
 		apiError(w, http.StatusBadRequest, err.Error())
 		return
@@ -53,7 +57,7 @@ func (s *site) serveClients(w http.ResponseWriter, r *http.Request) {
 	found := q.selected(s.Inventory.Snapshot())
 	answer := Clients{Clients: make([]Client, len(found))}
 	for i, c := range found {
-		answer.Clients[i] = apiClient(c)
+		answer.Clients[i] = apiClient(c, now)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
@@ -64,5 +68,5 @@ func (s *site) serveClientJSON(w http.ResponseWriter, r *http.Request) {
 		apiError(w, http.StatusNotFound, "no client has this name; /api/v1/clients lists all")
 		return
 	}
-	writeJSON(w, http.StatusOK, apiClient(c))
+	writeJSON(w, http.StatusOK, apiClient(c, time.Now()))
 }

@@ -75,7 +75,7 @@ func failureOf(c *inventory.Client, now time.Time) *failureView {
 	}
 	return &failureView{
 		reasonText: reasonTextOf(f.Reason, f.Fault, f.Cause, f.Remedy),
-		Detail:     sentence(f.Detail), At: momentOf(f.At, now), Over: !c.Failing(),
+		Detail:     sentence(f.Detail), At: momentOf(f.At, now), Over: !c.Unsolved(),
 	}
 }
 

@@ -21,7 +21,7 @@ type column struct {
 	of   func(inventory.Client) string
 }
 
-func csvColumns() []column {
+func csvColumns(now time.Time) []column {
 	count := func(o record.Outcome) func(inventory.Client) string {
 		return func(c inventory.Client) string { return strconv.FormatUint(c.Outcomes[o], 10) }
 	}
@@ -37,7 +37,7 @@ func csvColumns() []column {
 		{"client", func(c inventory.Client) string { return c.Client }},
 		{"address", func(c inventory.Client) string { return addressText(c.Address) }},
 		{"host", func(c inventory.Client) string { return c.Host }},
-		{"state", func(c inventory.Client) string { return stateOf(&c).text() }},
+		{"state", func(c inventory.Client) string { return stateOf(&c, now).text() }},
 		{"offered", func(c inventory.Client) string { return c.Offered }},
 		{"rule", func(c inventory.Client) string { return string(c.Rule) }},
 		{"version", func(c inventory.Client) string { return c.Version }},
@@ -57,20 +57,22 @@ func csvColumns() []column {
 		{"cause", failure(func(f *inventory.Failure) string { return f.Cause })},
 		{"remedy", failure(func(f *inventory.Failure) string { return f.Remedy })},
 		{"smtp_reply", func(c inventory.Client) string { return c.SMTPReply }},
+		{"failed_in_session", func(c inventory.Client) string { return strconv.FormatUint(c.FailedInSession, 10) }},
 	}
 }
 
 // serveCSV has the same query as the status page, and answers with all clients at
 // once.
 func (s *site) serveCSV(w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r.URL.Query())
+	now := time.Now()
+	q, err := parseQuery(r.URL.Query(), now)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	w.Header().Set("Content-Disposition", `attachment; filename="tlslift-clients.csv"`)
-	columns := csvColumns()
+	columns := csvColumns(now)
 	out := csv.NewWriter(w)
 	out.UseCRLF = true // RFC 4180 section 2
 	line := make([]string, len(columns))

@@ -38,10 +38,10 @@ func figuresOf(all []inventory.Client, now time.Time) figures {
 		case lifted < month:
 			f.InMonth++
 		}
-		if c.Legacy() && now.Sub(c.LastSeen) < month {
+		if needsLifting(c, now) {
 			f.Legacy++
 		}
-		if c.Failing() {
+		if c.Failing(now) {
 			f.Failing++
 		}
 		if c.LastLifted.After(last) {
@@ -51,6 +51,12 @@ func figuresOf(all []inventory.Client, now time.Time) figures {
 	f.Last = momentOf(last, now)
 	f.Answer = f.answer(len(all))
 	return f
+}
+
+// needsLifting reports whether a client counts as one that still needs to be
+// lifted, in the figures and in the filter.
+func needsLifting(c *inventory.Client, now time.Time) bool {
+	return c.Legacy() && now.Sub(c.LastSeen) < month
 }
 
 func (f figures) answer(clients int) string {
@@ -73,7 +79,7 @@ type destinationRow struct {
 	Clients, Legacy, Failing int
 }
 
-func destinationRows(all []inventory.Client) []destinationRow {
+func destinationRows(all []inventory.Client, now time.Time) []destinationRow {
 	byName := map[string]*destinationRow{}
 	for i := range all {
 		for _, d := range all[i].Destinations {
@@ -83,10 +89,10 @@ func destinationRows(all []inventory.Client) []destinationRow {
 				byName[d] = r
 			}
 			r.Clients++
-			if all[i].Legacy() {
+			if needsLifting(&all[i], now) {
 				r.Legacy++
 			}
-			if all[i].Failing() {
+			if all[i].Failing(now) {
 				r.Failing++
 			}
 		}
@@ -122,7 +128,7 @@ func reasonRows(all []inventory.Client, now time.Time) []reasonRow {
 			byReason[string(f.Reason)] = r
 		}
 		r.Clients++
-		if all[i].Failing() {
+		if all[i].Failing(now) {
 			r.Failing++
 		}
 		if f.At.After(r.last) {

@@ -50,7 +50,7 @@ type heading struct {
 // A row is one client in the table.
 type row struct {
 	Name, Link, Address, Hint      string
-	State, Meaning                 string
+	State, Title, Meaning          string
 	Offered                        string
 	SSLv2                          bool
 	Protocols                      []string
@@ -58,16 +58,17 @@ type row struct {
 	More                           int // further destinations
 	Seen                           moment
 	Passed, Lifted, Refused, Broke uint64
-	Reason, Cause, Remedy          string // of the last failure, if it fails now
+	InSession                      uint64 // passed or lifted, and failed all the same
+	Reason, Cause, Remedy          string // of the last failure, if no success has followed
 }
 
 func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
-	q, err := parseQuery(r.URL.Query())
+	now := time.Now()
+	q, err := parseQuery(r.URL.Query(), now)
 	if err != nil {
 		s.renderMessage(w, http.StatusBadRequest, "This page does not exist", err.Error())
 		return
 	}
-	now := time.Now()
 	all := s.Inventory.Snapshot()
 	found := q.selected(all)
 	page := q.cut(found)
@@ -82,7 +83,7 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 		Filter:       q.filter,
 		CSV:          "/api/v1/clients.csv?" + url.Values{"filter": {q.filter}, "q": {q.search}}.Encode(),
 		Matching:     matchingText(len(found), len(all), len(page)),
-		Destinations: destinationRows(all),
+		Destinations: destinationRows(all, now),
 		Reasons:      reasonRows(all, now),
 		Authority:    s.Authority.view(now),
 		Endpoints:    s.Endpoints().view(now),
@@ -115,10 +116,10 @@ func matchingText(found, all, page int) string {
 func (q query) filters(all []inventory.Client) []choice {
 	failing, legacy := 0, 0
 	for i := range all {
-		if all[i].Failing() {
+		if all[i].Failing(q.now) {
 			failing++
 		}
-		if all[i].Legacy() {
+		if q.needsLifting(&all[i]) {
 			legacy++
 		}
 	}
@@ -141,7 +142,7 @@ func (q query) headings() []heading {
 			continue
 		}
 		order := "asc"
-		if orders()[c.sort].backwards {
+		if q.orders()[c.sort].backwards {
 			order = "desc"
 		}
 		if c.sort == q.sort {
@@ -156,15 +157,16 @@ func (q query) headings() []heading {
 func clientLink(client string) string { return "/clients/" + url.PathEscape(client) }
 
 func rowOf(c *inventory.Client, now time.Time) row {
-	state := stateOf(c)
+	state := stateOf(c, now)
 	r := row{
 		Name: shown(c.Client), Link: clientLink(c.Client), Hint: shown(c.Host),
-		State: state.text(), Meaning: state.meaning(),
+		State: state.text(), Title: state.title(), Meaning: state.meaning(),
 		Offered: offeredText(c), SSLv2: c.SSLv2Format,
 		Protocols: shownAll(c.Protocols),
 		Seen:      momentOf(c.LastSeen, now),
 		Passed:    c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
 		Refused: c.Outcomes[record.OutcomeRefused], Broke: c.Outcomes[record.OutcomeFailed],
+		InSession: c.FailedInSession,
 	}
 	if address := addressText(c.Address); address != c.Client {
 		r.Address = address
@@ -172,7 +174,7 @@ func rowOf(c *inventory.Client, now time.Time) row {
 	if len(c.Destinations) > 0 {
 		r.Destination, r.More = shown(c.Destinations[0]), len(c.Destinations)-1
 	}
-	if c.Failing() {
+	if c.Unsolved() {
 		r.Reason, r.Cause, r.Remedy = shown(string(c.Failure.Reason)), sentence(c.Failure.Cause), sentence(c.Failure.Remedy)
 	}
 	return r

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/netname"
@@ -31,6 +32,7 @@ type query struct {
 	descending bool
 	search     string
 	page       int // from 1 on
+	now        time.Time
 }
 
 // An order compares clients; backwards means that the query has to say asc for the
@@ -40,26 +42,27 @@ type order struct {
 	backwards bool
 }
 
-func orders() map[string]order {
+func (q query) orders() map[string]order {
 	return map[string]order{
 		"name":     {compareNames, false},
 		"seen":     {func(a, b *inventory.Client) int { return a.LastSeen.Compare(b.LastSeen) }, true},
 		"version":  {func(a, b *inventory.Client) int { return cmp.Compare(versionRank(a), versionRank(b)) }, false},
-		"outcome":  {func(a, b *inventory.Client) int { return cmp.Compare(stateOf(a), stateOf(b)) }, false},
+		"outcome":  {func(a, b *inventory.Client) int { return cmp.Compare(stateOf(a, q.now), stateOf(b, q.now)) }, false},
 		"failures": {func(a, b *inventory.Client) int { return cmp.Compare(failures(a), failures(b)) }, true},
 	}
 }
 
 // parseQuery reads filter, sort, order, q and page; what is missing has its
 // default: all clients, those that fail first.
-func parseQuery(v url.Values) (query, error) {
+func parseQuery(v url.Values, now time.Time) (query, error) {
 	q := query{
 		filter: cmp.Or(v.Get("filter"), filterAll),
 		sort:   cmp.Or(v.Get("sort"), "outcome"),
 		search: strings.TrimSpace(v.Get("q")),
 		page:   1,
+		now:    now,
 	}
-	by, known := orders()[q.sort]
+	by, known := q.orders()[q.sort]
 	if !known {
 		return q, fmt.Errorf("sort=%q is none of name, seen, version, outcome and failures", netname.Cut(q.sort, maxShown))
 	}
@@ -87,7 +90,7 @@ func parseQuery(v url.Values) (query, error) {
 // selected returns the clients of a query in its order, those of all pages. Those that are equal are in the order of their names.
 func (q query) selected(all []inventory.Client) []inventory.Client {
 	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c) })
-	by := orders()[q.sort].compare
+	by := q.orders()[q.sort].compare
 	slices.SortFunc(found, func(a, b inventory.Client) int {
 		n := by(&a, &b)
 		if q.descending {
@@ -100,9 +103,9 @@ func (q query) selected(all []inventory.Client) []inventory.Client {
 
 func (q query) matches(c *inventory.Client) bool {
 	switch {
-	case q.filter == filterFailing && !c.Failing():
+	case q.filter == filterFailing && !c.Failing(q.now):
 		return false
-	case q.filter == filterLegacy && !c.Legacy():
+	case q.filter == filterLegacy && !q.needsLifting(c):
 		return false
 	case q.search == "":
 		return true
@@ -115,6 +118,10 @@ func (q query) matches(c *inventory.Client) bool {
 	wanted := strings.ToLower(q.search)
 	return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), wanted) })
 }
+
+// needsLifting reports whether the client is one of those that still need to be
+// lifted: seen within a month.
+func (q query) needsLifting(c *inventory.Client) bool { return needsLifting(c, q.now) }
 
 // link returns the query as a relative URL, with some values changed: names
 // and values in turn. A change goes back to the first page.
@@ -162,7 +169,7 @@ func versionRank(c *inventory.Client) string {
 }
 
 func failures(c *inventory.Client) uint64 {
-	return c.Outcomes[record.OutcomeFailed] + c.Outcomes[record.OutcomeRefused]
+	return c.Outcomes[record.OutcomeFailed] + c.Outcomes[record.OutcomeRefused] + c.FailedInSession
 }
 
 // addressText is empty for no address.

@@ -1,6 +1,8 @@
 package statuspage
 
 import (
+	"time"
+
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -11,15 +13,18 @@ type state int
 
 const (
 	stateFailing state = iota
+	stateWasFailing
 	stateLifted
 	statePassed
 	stateIdle
 )
 
-func stateOf(c *inventory.Client) state {
+func stateOf(c *inventory.Client, now time.Time) state {
 	switch {
-	case c.Failing():
+	case c.Failing(now):
 		return stateFailing
+	case c.Unsolved():
+		return stateWasFailing
 	case c.Legacy():
 		return stateLifted
 	case c.Outcomes[record.OutcomePassed] > 0 || c.Outcomes[record.OutcomeLifted] > 0:
@@ -28,15 +33,21 @@ func stateOf(c *inventory.Client) state {
 	return stateIdle
 }
 
-// text is also the CSS class.
+// text is what the API says, and the CSS class.
 func (s state) text() string {
-	return [...]string{"failing", "lifted", "passed", "idle"}[s]
+	return [...]string{"failing", "was_failing", "lifted", "passed", "idle"}[s]
+}
+
+// title is what the page says.
+func (s state) title() string {
+	return [...]string{"Failing", "Was failing", "Needs lifting", "Passes", "Idle"}[s]
 }
 
 // meaning is shown with the state.
 func (s state) meaning() string {
 	return [...]string{
 		"its last connection had a problem",
+		"its last connection had a problem, and it has not tried again for a day",
 		"needs tlslift to reach Microsoft 365",
 		"can reach Microsoft 365 by itself",
 		"was neither lifted nor passed yet",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // A Reason names why a connection was refused, failed or broke off. The set is
@@ -184,8 +185,12 @@ func (r Reason) Outcome() Outcome { return r.row().outcome }
 // Level returns the level of the log line.
 func (r Reason) Level() slog.Level { return r.row().level }
 
+// FailingFor is how long a client counts as failing after a failure that no success
+// has followed: as long as the rules of the alerts look back.
+const FailingFor = 24 * time.Hour
+
 // Failing reports whether a client whose last connection ended with this reason
-// counts as failing.
+// counts as failing, for FailingFor.
 func (r Reason) Failing() bool { return r.Level() >= slog.LevelWarn }
 
 // Silent reports whether nothing is sent to the client.

@@ -26,7 +26,7 @@ var rules = []struct {
 }{
 	{RuleCapable, "it offers everything that Microsoft 365 asks for", ""},
 	{RuleHelloFormat, "it begins with a ClientHello in SSLv2 format", "a TLS ClientHello, not one in SSLv2 format"},
-	{RuleTLSVersion, "it offers nothing newer than TLS 1.1", "TLS 1.2 or 1.3"},
+	{RuleTLSVersion, "it does not offer TLS 1.2 or newer", "TLS 1.2 or 1.3"},
 	{
 		RuleCipherSuites, "it offers no ECDHE cipher suite that Microsoft 365 accepts",
 		"ECDHE with an RSA certificate and AES-GCM, or AES-CBC with SHA-256 or SHA-384 (at TLS 1.3: any of its suites)",

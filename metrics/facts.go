@@ -1,0 +1,94 @@
+package metrics
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// Facts are what the gauges of one client show. A zero time means that it never
+// happened.
+type Facts struct {
+	Address netip.Addr
+	// Name is its name in the clients file; empty if it has none.
+	Name string
+	// JA4 is the fingerprint of its last ClientHello; empty if it sent none.
+	JA4 string
+
+	LastSeen, LastLifted time.Time
+	// LastSuccess is the end of the last connection without a reason, LastFailure
+	// that of the last one with a reason that counts as failing.
+	LastSuccess, LastFailure time.Time
+	// Reason is that of the last failure.
+	Reason record.Reason
+}
+
+// factsOf returns the facts that one connection has.
+func factsOf(r *record.Record) Facts {
+	end := r.Start.Add(r.Duration)
+	f := Facts{Address: r.Client.Unmap(), Name: r.ClientName, JA4: r.JA4, LastSeen: end}
+	if r.Outcome == record.OutcomeLifted {
+		f.LastLifted = end
+	}
+	switch {
+	case r.Reason == "":
+		f.LastSuccess = end
+	case r.Failing():
+		f.LastFailure, f.Reason = end, r.Reason
+	}
+	return f
+}
+
+// note updates the gauges of a client. Connections end in any order, so times only
+// go forward.
+func (m *Metrics) note(c *client, f Facts) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forward := func(known *time.Time, t time.Time, gauge *prometheus.GaugeVec) {
+		if t.After(*known) {
+			*known = t
+			gauge.WithLabelValues(c.label).Set(seconds(t))
+		}
+	}
+	forward(&c.facts.LastSeen, f.LastSeen, m.lastSeen)
+	// A counter does not show this: a series that appears at 1 has not increased.
+	forward(&c.facts.LastLifted, f.LastLifted, m.lastLifted)
+	forward(&c.facts.LastSuccess, f.LastSuccess, m.lastSuccess)
+	m.noteFailure(c, f)
+	m.describe(c, f)
+}
+
+// noteFailure shows the last failure, with its reason.
+func (m *Metrics) noteFailure(c *client, f Facts) {
+	if !f.LastFailure.After(c.facts.LastFailure) {
+		return
+	}
+	if c.facts.Reason != "" && c.facts.Reason != f.Reason {
+		m.lastFailure.DeleteLabelValues(c.label, label(string(c.facts.Reason)))
+	}
+	c.facts.LastFailure, c.facts.Reason = f.LastFailure, f.Reason
+	m.lastFailure.WithLabelValues(c.label, label(string(f.Reason))).Set(seconds(f.LastFailure))
+}
+
+// describe shows client_info: the address from which the client last connected,
+// and the fingerprint of its software.
+func (m *Metrics) describe(c *client, f Facts) {
+	if c.label == other || c.label == unknown {
+		return
+	}
+	now := clientInfo{label(f.Address.String()), netname.Text(f.Name, maxLabel), f.JA4}
+	if now.fingerprint == "" {
+		now.fingerprint = c.info.fingerprint
+	}
+	if now == c.info {
+		return
+	}
+	if c.info != (clientInfo{}) {
+		m.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
+	}
+	m.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
+	c.info = now
+}

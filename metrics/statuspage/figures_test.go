@@ -1,0 +1,56 @@
+package statuspage
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
+
+// failed returns a client whose last connections were lifted and had a problem.
+func failed(n int, name string, at time.Duration) inventory.Client {
+	c := lifted(n, name, "TLS 1.0", "tls_version", at)
+	c.Failure, c.LastGood = failure(record.ReasonSMTPAuthFailed, time.Now().Add(-at), ""), time.Time{}
+	c.Outcomes, c.FailedInSession = map[record.Outcome]uint64{record.OutcomeLifted: 1}, 1
+	return c
+}
+
+// What failed a month ago and has not tried since does not fail now.
+func TestWasFailing(t *testing.T) {
+	t.Parallel()
+	k := testenv.NewInventory(failed(1, "gone", 28*day), failed(2, "weekend", 25*time.Hour), failed(3, "now", 23*time.Hour))
+	h := newSite(t, options(t, k))
+	body := page(t, h, "/")
+	wantInOrder(t, body, "Failing now", "<strong>1</strong>", "Failing <span>1</span>",
+		"<bdi>now</bdi>", ">Failing<", "<bdi>gone</bdi>", ">Was failing<", "<bdi>weekend</bdi>", ">Was failing<", "smtp_auth_failed",
+		"3 clients, 1 failing now")
+	if got := page(t, h, "/api/v1/clients?filter=failing"); strings.Count(got, `"client"`) != 1 || !strings.Contains(got, `"state":"failing"`) {
+		t.Errorf("the API says %s", got)
+	}
+	if got := page(t, h, "/api/v1/clients/gone"); !strings.Contains(got, `"failing":false`) || !strings.Contains(got, `"state":"was_failing"`) {
+		t.Errorf("the API says %s", got)
+	}
+	wantInOrder(t, page(t, h, "/clients/gone"), "This client was failing: its last connection had a problem, and it has not tried again")
+}
+
+// A client with a problem shows in which connections it had one.
+func TestFailuresInSessionsAreShown(t *testing.T) {
+	t.Parallel()
+	h := newSite(t, options(t, testenv.NewInventory(failed(1, "copier", time.Hour))))
+	body := page(t, h, "/")
+	wantInOrder(t, body, ">Failing<", "1 lifted", "1 failed in session")
+	wantInOrder(t, page(t, h, "/clients/copier"), "1 lifted, 0 passed, 0 refused, 0 failed; 1 of those passed or lifted failed in the session")
+	wantInOrder(t, page(t, h, "/clients/copier"), "it does not offer TLS 1.2 or newer", "TLS 1.0")
+}
+
+// The number of clients that need lifting is that of the clients in the list that
+// it leads to.
+func TestFigureAndFilterAgree(t *testing.T) {
+	t.Parallel()
+	k := testenv.NewInventory(lifted(1, "a", "TLS 1.0", "tls_version", day), lifted(2, "b", "TLS 1.0", "tls_version", 40*day))
+	wantInOrder(t, page(t, newSite(t, options(t, k)), "/?filter=legacy"),
+		"Still need lifting", "<strong>1</strong>", "Need lifting <span>1</span>", "1 of 2 clients")
+}
