@@ -21,6 +21,7 @@ const (
 	clientSMTPReplies
 	clientLastSeen
 	clientLastLifted
+	clientLastLegacy
 	clientLastSuccess
 	clientLastFailure
 	clientInformation
@@ -81,6 +82,9 @@ var definitions = [...]definition{
 		"When a connection of the client last ended, as a Unix time."},
 	clientLastLifted: {"client_last_lifted_timestamp_seconds", gauge, []string{"client"},
 		"When a lifted connection of the client last ended, as a Unix time; a client that was never lifted has no such series."},
+	clientLastLegacy: {"client_last_legacy_timestamp_seconds", gauge, []string{"client"},
+		"When a connection of the client last ended that could not have reached Microsoft 365 without tlslift, lifted or not, as a " +
+			"Unix time; absent if there was none."},
 	clientLastSuccess: {"client_last_success_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended without a reason, as a Unix time; absent if none did."},
 	clientLastFailure: {"client_last_failure_timestamp_seconds", gauge, []string{"client", "reason"},

@@ -19,6 +19,9 @@ type Facts struct {
 	JA4 string
 
 	LastSeen, LastLifted time.Time
+	// LastLegacy is the end of the last connection that could not have reached
+	// Microsoft 365 without tlslift, lifted or not.
+	LastLegacy time.Time
 	// LastSuccess is the end of the last connection without a reason, LastFailure
 	// that of the last one with a reason that counts as failing.
 	LastSuccess, LastFailure time.Time
@@ -32,6 +35,9 @@ func factsOf(r *record.Record) Facts {
 	f := Facts{Address: r.Client.Unmap(), Name: r.ClientName, JA4: r.JA4, LastSeen: end}
 	if r.Outcome == record.OutcomeLifted {
 		f.LastLifted = end
+	}
+	if r.Need() == record.NeedLifting {
+		f.LastLegacy = end
 	}
 	switch {
 	case r.Reason == "":
@@ -56,6 +62,7 @@ func (m *Metrics) note(c *client, f Facts) {
 	forward(&c.facts.LastSeen, f.LastSeen, m.lastSeen)
 	// A counter does not show this: a series that appears at 1 has not increased.
 	forward(&c.facts.LastLifted, f.LastLifted, m.lastLifted)
+	forward(&c.facts.LastLegacy, f.LastLegacy, m.lastLegacy)
 	forward(&c.facts.LastSuccess, f.LastSuccess, m.lastSuccess)
 	m.noteFailure(c, f)
 	m.describe(c, f)

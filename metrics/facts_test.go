@@ -14,7 +14,9 @@ func TestLastSuccessAndFailure(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
 	connection := func(at time.Duration, reason record.Reason) *record.Record {
-		return &record.Record{Client: netip.MustParseAddr("10.0.0.7"), Start: time.Unix(0, 0).Add(at), Outcome: record.OutcomeLifted, Reason: reason}
+		return &record.Record{
+			Client: netip.MustParseAddr("10.0.0.7"), Start: time.Unix(0, 0).Add(at), Outcome: record.OutcomeLifted, Reason: reason,
+		}
 	}
 	observe(m,
 		connection(100*time.Second, record.ReasonClientUnknownCA),

@@ -69,7 +69,7 @@ type Metrics struct {
 	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
 	refreshes                                         *prometheus.CounterVec
 	active, lastSeen, lastLifted, info, listChecked   *prometheus.GaugeVec
-	lastSuccess, lastFailure                          *prometheus.GaugeVec
+	lastSuccess, lastFailure, lastLegacy              *prometheus.GaugeVec
 	overflowed                                        prometheus.Counter
 	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
 
@@ -138,6 +138,7 @@ func (m *Metrics) registerClients() {
 	m.clientReplies = m.registry.counter(clientSMTPReplies)
 	m.lastSeen = m.registry.gauge(clientLastSeen)
 	m.lastLifted = m.registry.gauge(clientLastLifted)
+	m.lastLegacy = m.registry.gauge(clientLastLegacy)
 	m.lastSuccess = m.registry.gauge(clientLastSuccess)
 	m.lastFailure = m.registry.gauge(clientLastFailure)
 	m.info = m.registry.gauge(clientInformation)

@@ -26,7 +26,7 @@ func story() []*record.Record {
 	return []*record.Record{
 		{
 			Listener: proxyListener, Client: netip.MustParseAddr("::ffff:10.0.0.7"), Start: start, Duration: 2 * time.Second,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Outcome: record.OutcomeLifted,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.0", Rule: record.RuleTLSVersion, Outcome: record.OutcomeLifted,
 			ClientTLS: printer, UpstreamTLS: microsoft, BytesFromClient: 1000, BytesToClient: 5000,
 			JA4: "t10i210100_123456789abc_cba987654321",
 		}, {

@@ -58,6 +58,10 @@ type Client struct {
 	// failed all the same, as when the destination rejects the mail.
 	FailedInSession uint64    `json:"failed_in_session"`
 	LastLifted      time.Time `json:"last_lifted,omitzero"`
+	// LastLegacy is the end of the last connection that could not have reached
+	// Microsoft 365 without tlslift, LastCapable that of the last one that could.
+	LastLegacy  time.Time `json:"last_legacy,omitzero"`
+	LastCapable time.Time `json:"last_capable,omitzero"`
 	// Failure is the last one; nil if there was none. It stays when later
 	// connections succeed: compare LastGood.
 	Failure  *Failure  `json:"failure,omitempty"`
@@ -89,9 +93,12 @@ func (c *Client) Failing(now time.Time) bool {
 // however long ago.
 func (c *Client) Unsolved() bool { return c.Failure != nil && c.Failure.At.After(c.LastGood) }
 
-// Legacy reports whether the client needs to be lifted.
+// Legacy reports whether the client needs to be lifted, whether or not it ever was:
+// its ClientHello or its dialogue could not have reached Microsoft 365. A client that
+// later does so by itself is legacy for one more day, since several devices may share
+// a name.
 func (c *Client) Legacy() bool {
-	return c.Rule != "" && c.Rule != record.RuleCapable && !c.LastLifted.IsZero()
+	return !c.LastLegacy.IsZero() && !c.LastCapable.After(c.LastLegacy.Add(24*time.Hour))
 }
 
 // add counts a connection. Connections end in any order, so times only go
@@ -105,6 +112,13 @@ func (c *Client) add(r *record.Record, conn *Connection) {
 	}
 	c.LastSeen = later(c.LastSeen, end)
 	c.addHello(r)
+	switch r.Need() {
+	case record.NeedLifting:
+		c.LastLegacy = later(c.LastLegacy, end)
+	case record.NeedNone:
+		c.LastCapable = later(c.LastCapable, end)
+	case record.NeedUnknown:
+	}
 	if h := r.ClientTLS; h != nil {
 		c.Version, c.CipherSuite = h.Version, h.CipherSuite
 		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed

@@ -66,6 +66,7 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 		Listeners:    []string{"smtp://192.0.2.1:587"},
 		Outcomes:     map[record.Outcome]uint64{record.OutcomeLifted: 2},
 		LastLifted:   noon.Add(time.Hour + 3*time.Second), LastGood: noon.Add(time.Hour + 3*time.Second),
+		LastLegacy:      noon.Add(time.Hour + 3*time.Second),
 		BytesFromClient: 2000, BytesToClient: 200,
 	}
 	if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", want); got != want {
@@ -273,5 +274,33 @@ func TestFailingForADay(t *testing.T) {
 	v.Closed(lifted("192.0.2.7", noon.Add(time.Hour)))
 	if c, _ := v.Client("192.0.2.7"); c.Failing(noon.Add(2*time.Hour)) || c.Unsolved() || c.FailedInSession != 1 {
 		t.Errorf("after a success: %+v", c)
+	}
+}
+
+// A client is legacy by what it offers, also if it was never lifted.
+func TestLegacyWithoutALift(t *testing.T) {
+	t.Parallel()
+	legacy := func(change func(*record.Record)) bool {
+		v := New(Options{})
+		r := refusedBy(record.ReasonSSL3Only, "192.0.2.7", noon)
+		r.Rule = record.RuleTLSVersion
+		v.Closed(r)
+		later := lifted("192.0.2.7", noon)
+		later.Outcome, later.Rule = record.OutcomePassed, record.RuleCapable
+		change(later)
+		v.Closed(later)
+		c, _ := v.Client("192.0.2.7")
+		return c.Legacy() && c.LastLifted.IsZero()
+	}
+	if !legacy(func(*record.Record) {}) {
+		t.Error("several devices with one name, one of them old, do not need lifting")
+	}
+	if legacy(func(r *record.Record) { r.Start = noon.Add(25 * time.Hour) }) {
+		t.Error("a client whose TLS is new by now is still legacy")
+	}
+	if !legacy(func(r *record.Record) {
+		r.Start, r.Rule, r.Reason = noon.Add(25*time.Hour), "", record.ReasonHelloTimeout
+	}) {
+		t.Error("a client that was not heard of is not legacy any more")
 	}
 }

@@ -222,10 +222,30 @@ func (c *Client) bound() {
 	c.Destinations = boundList(c.Destinations, maxDestinations)
 	c.Listeners = boundList(c.Listeners, maxListeners)
 	c.boundOutcomes()
+	c.needOfBefore()
 	if f := c.Failure; f != nil {
 		f.Fault, f.Cause, f.Remedy = f.Reason.Fault(), f.Reason.Cause(), f.Reason.Remedy()
 		f.Detail = netname.Text(f.Detail, maxDetail)
 		f.Reason = record.Reason(clean(string(f.Reason)))
+	}
+}
+
+// needOfBefore fills in what a state of an earlier version does not have.
+func (c *Client) needOfBefore() {
+	if !c.LastLegacy.IsZero() || !c.LastCapable.IsZero() {
+		return
+	}
+	r := record.Record{Rule: c.Rule}
+	if c.Failure != nil && c.Rule == "" {
+		r.Reason = c.Failure.Reason
+	}
+	switch r.Need() {
+	case record.NeedLifting:
+		c.LastLegacy = c.LastSeen
+	case record.NeedNone:
+		c.LastCapable, c.LastLegacy = c.LastSeen, c.LastLifted
+	case record.NeedUnknown:
+		c.LastLegacy = c.LastLifted
 	}
 }
 

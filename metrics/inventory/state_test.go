@@ -98,7 +98,7 @@ func TestClientsOutliveARun(t *testing.T) {
 func inUTC(all []Client) []Client {
 	for i := range all {
 		c := &all[i]
-		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted} {
+		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted, &c.LastLegacy, &c.LastCapable} {
 			*at = at.UTC()
 		}
 		if c.Failure != nil {
@@ -288,4 +288,21 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%d clients, %d after saving them", len(v.Snapshot()), len(again))
 		}
 	})
+}
+
+// A state of an earlier version says by its rule, or by its last problem, whether a
+// client is legacy.
+func TestLegacyInAnEarlierState(t *testing.T) {
+	t.Parallel()
+	const times = `"address":"192.0.2.1","last_seen":"2026-03-02T12:00:00Z"`
+	clients, err := decode([]byte(`{"version":1,"clients":[{"client":"a",`+times+`,"rule":"tls_version"},{"client":"b",`+times+`,"rule":"capable"},`+
+		`{"client":"c",`+times+`,"failure":{"reason":"ssl2_only"}},{"client":"d",`+times+`}]}`), 10)
+	if err != nil || len(clients) != 4 {
+		t.Fatal(len(clients), err)
+	}
+	for i, want := range []bool{true, false, true, false} {
+		if got := clients[i].Legacy(); got != want {
+			t.Errorf("%s: %v", clients[i].Client, got)
+		}
+	}
 }

@@ -31,7 +31,7 @@ func TestClientsInJSON(t *testing.T) {
 	h := newSite(t, options(t, office()))
 	for query, want := range map[string]string{
 		"filter=failing&sort=name": "192.0.2.90 copier-accounting fax-reception",
-		"filter=legacy&sort=version&order=desc&q=office": "erp-mailer fax-reception plotter copier-accounting lab-pc-xp " +
+		"filter=legacy&sort=version&order=desc&q=office": "192.0.2.90 erp-mailer fax-reception plotter copier-accounting lab-pc-xp " +
 			"scanner-2nd-floor scanner-warehouse",
 		"filter=failing&sort=failures":  "192.0.2.90 copier-accounting fax-reception",
 		"q=SCANNER-2":                   "scanner-2nd-floor",

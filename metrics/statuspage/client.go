@@ -88,6 +88,7 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 		{Name: "First seen", At: momentOf(c.FirstSeen, now)},
 		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
 		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},
+		{Name: "Last connection that needed lifting", At: momentOf(c.LastLegacy, now)},
 		{Name: "Last connection without a problem", At: momentOf(c.LastGood, now)},
 		{Name: "Newest version offered", Text: offeredText(c)},
 		{Name: "ClientHello in SSLv2 format", Text: yesNo(c, c.SSLv2Format)},

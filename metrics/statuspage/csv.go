@@ -57,6 +57,7 @@ func csvColumns(now time.Time) []column {
 		{"cause", failure(func(f *inventory.Failure) string { return f.Cause })},
 		{"remedy", failure(func(f *inventory.Failure) string { return f.Remedy })},
 		{"smtp_reply", func(c inventory.Client) string { return c.SMTPReply }},
+		{"last_legacy", func(c inventory.Client) string { return timeCell(c.LastLegacy) }},
 		{"failed_in_session", func(c inventory.Client) string { return strconv.FormatUint(c.FailedInSession, 10) }},
 	}
 }

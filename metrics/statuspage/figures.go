@@ -20,23 +20,27 @@ type figures struct {
 	Legacy, Failing int
 	// Lifted in the last days.
 	InWeek, InMonth int
-	Last            moment // the last lifted connection
-	Answer          string // when tlslift can be switched off
+	// Trying are clients that would have needed lifting in the last 30 days, and
+	// were not lifted.
+	Trying int
+	Last   moment // the last lifted connection
+	Answer string // when tlslift can be switched off
 }
 
 func figuresOf(all []inventory.Client, now time.Time) figures {
 	var f figures
-	var last time.Time
+	var last, needed time.Time
 	for i := range all {
 		c := &all[i]
 		lifted := now.Sub(c.LastLifted) // centuries, if it never was
 		switch {
-		case c.LastLifted.IsZero():
 		case lifted < week:
 			f.InWeek++
 			f.InMonth++
 		case lifted < month:
 			f.InMonth++
+		case now.Sub(c.LastLegacy) < month:
+			f.Trying++
 		}
 		if needsLifting(c, now) {
 			f.Legacy++
@@ -44,13 +48,27 @@ func figuresOf(all []inventory.Client, now time.Time) figures {
 		if c.Failing(now) {
 			f.Failing++
 		}
-		if c.LastLifted.After(last) {
-			last = c.LastLifted
-		}
+		last = latest(last, c.LastLifted)
+		needed = latest(needed, latest(c.LastLifted, c.LastLegacy))
 	}
 	f.Last = momentOf(last, now)
-	f.Answer = f.answer(len(all))
+	f.Answer = f.answer(len(all), momentOf(needed, now))
 	return f
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// TryingText says how many old clients get nowhere.
+func (f figures) TryingText() string {
+	if f.Trying == 1 {
+		return "1 old client tries and fails"
+	}
+	return plural(f.Trying, "old client") + " try and fail"
 }
 
 // needsLifting reports whether a client counts as one that still needs to be
@@ -59,14 +77,18 @@ func needsLifting(c *inventory.Client, now time.Time) bool {
 	return c.Legacy() && now.Sub(c.LastSeen) < month
 }
 
-func (f figures) answer(clients int) string {
+// answer says whether tlslift can be switched off; needed is when a client last
+// needed it.
+func (f figures) answer(clients int, needed moment) string {
 	switch {
 	case clients == 0:
 		return "No client has connected yet"
-	case f.Last.Date == "":
+	case needed.Date == "":
 		return "No client has needed it so far"
+	case f.InMonth == 0 && f.Trying > 0:
+		return "No: " + f.TryingText()
 	case f.InMonth == 0:
-		return "No client has needed it since " + f.Last.Date
+		return "No client has needed it since " + needed.Date
 	case f.InWeek == 0:
 		return "Not yet"
 	}

@@ -27,10 +27,12 @@ func TestWasFailing(t *testing.T) {
 	wantInOrder(t, body, "Failing now", "<strong>1</strong>", "Failing <span>1</span>",
 		"<bdi>now</bdi>", ">Failing<", "<bdi>gone</bdi>", ">Was failing<", "<bdi>weekend</bdi>", ">Was failing<", "smtp_auth_failed",
 		"3 clients, 1 failing now")
-	if got := page(t, h, "/api/v1/clients?filter=failing"); strings.Count(got, `"client"`) != 1 || !strings.Contains(got, `"state":"failing"`) {
+	got := page(t, h, "/api/v1/clients?filter=failing")
+	if strings.Count(got, `"client"`) != 1 || !strings.Contains(got, `"state":"failing"`) {
 		t.Errorf("the API says %s", got)
 	}
-	if got := page(t, h, "/api/v1/clients/gone"); !strings.Contains(got, `"failing":false`) || !strings.Contains(got, `"state":"was_failing"`) {
+	got = page(t, h, "/api/v1/clients/gone")
+	if !strings.Contains(got, `"failing":false`) || !strings.Contains(got, `"state":"was_failing"`) {
 		t.Errorf("the API says %s", got)
 	}
 	wantInOrder(t, page(t, h, "/clients/gone"), "This client was failing: its last connection had a problem, and it has not tried again")
@@ -53,4 +55,20 @@ func TestFigureAndFilterAgree(t *testing.T) {
 	k := testenv.NewInventory(lifted(1, "a", "TLS 1.0", "tls_version", day), lifted(2, "b", "TLS 1.0", "tls_version", 40*day))
 	wantInOrder(t, page(t, newSite(t, options(t, k)), "/?filter=legacy"),
 		"Still need lifting", "<strong>1</strong>", "Need lifting <span>1</span>", "1 of 2 clients")
+}
+
+// An old client that gets nowhere keeps tlslift from being switched off.
+func TestOldClientsThatFailAreNeeded(t *testing.T) {
+	t.Parallel()
+	printer := failed(1, "printer", time.Hour)
+	printer.LastLifted = time.Time{}
+	body := page(t, newSite(t, options(t, testenv.NewInventory(printer))), "/")
+	wantInOrder(t, body, "Still need lifting", "<strong>1</strong>", "No: 1 old client tries and fails", "No connection was lifted yet.")
+	another := failed(2, "another", time.Hour)
+	another.LastLifted = time.Now().Add(-31 * day)
+	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, another))), "/")
+	wantInOrder(t, body, "No: 2 old clients try and fail")
+	works := lifted(3, "works", "TLS 1.0", "tls_version", time.Minute)
+	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, works))), "/")
+	wantInOrder(t, body, "Not now", "1 in 7 days, 1 in 30 days. 1 old client tries and fails.")
 }

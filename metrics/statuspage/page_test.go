@@ -50,7 +50,7 @@ func TestEveryAnswerIsLockedDown(t *testing.T) {
 func TestStatusPageAnswersTheThreeQuestions(t *testing.T) {
 	t.Parallel()
 	body := page(t, newSite(t, options(t, office())), "/")
-	wantInOrder(t, body, "Still need lifting", "<strong>7</strong>", "Failing now", "<strong>3</strong>",
+	wantInOrder(t, body, "Still need lifting", "<strong>8</strong>", "Failing now", "<strong>3</strong>",
 		"switch tlslift off", "Not now", "Last lifted", "7 in 7 days, 7 in 30 days",
 		"copier-accounting", record.ReasonClientUnknownCA.Cause()[:20], "Problems seen", "Destinations", "smtp.office365.com:587",
 		"smtps://:465", "tlslift CA of gateway.example.com", "worldwide, version 2026112400", "20 minutes ago")

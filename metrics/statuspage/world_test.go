@@ -28,7 +28,8 @@ func lifted(n int, name, offered string, rule record.Rule, seen time.Duration) i
 	c := inventory.Client{
 		Client: name, Name: name, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}),
 		FirstSeen: now.Add(-80 * day), LastSeen: now.Add(-seen), LastGood: now.Add(-seen), LastLifted: now.Add(-seen),
-		Offered: offered, Rule: rule, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
+		LastLegacy: now.Add(-seen),
+		Offered:    offered, Rule: rule, Version: offered, CipherSuite: "TLS_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "RSA",
 		Protocols: []string{"smtp"}, Destinations: []string{"smtp.office365.com:587"}, Listeners: []string{"smtp://:587"},
 		Outcomes:        map[record.Outcome]uint64{record.OutcomeLifted: uint64(20 + 13*n)},
 		BytesFromClient: uint64(n) * 38_211_904, BytesToClient: uint64(n) * 51_022,
@@ -59,6 +60,7 @@ func office() *testenv.Inventory {
 	xp := lifted(44, "lab-pc-xp", "TLS 1.0", "tls_version", 3*day)
 	xp.Protocols, xp.Destinations = []string{"imap"}, []string{"outlook.office365.com:993"}
 	desk := lifted(57, "", "TLS 1.3", "capable", 25*time.Second)
+	desk.LastLegacy, desk.LastCapable = time.Time{}, desk.LastSeen
 	desk.LastLifted, desk.Version, desk.CipherSuite, desk.KeyExchange = time.Time{}, "", "", ""
 	desk.Outcomes = map[record.Outcome]uint64{record.OutcomePassed: 1204}
 	desk.Host, desk.Protocols = "desk-57.example.com", []string{"tls"}

@@ -85,6 +85,31 @@ func (r *Record) Fail(f *Failure) {
 // its mail did not get through.
 func (r *Record) Failing() bool { return r.Reason.Failing() }
 
+// Need says what is known of whether a client needs tlslift.
+type Need uint8
+
+// The needs.
+const (
+	// NeedUnknown: the client did not get far enough to tell.
+	NeedUnknown Need = iota
+	// NeedNone: the client could reach Microsoft 365 by itself.
+	NeedNone
+	// NeedLifting: its ClientHello or its dialogue could not.
+	NeedLifting
+)
+
+// Need returns whether the client of the connection needs tlslift, lifted or not: a
+// client that is refused because of its TLS needs it most.
+func (r *Record) Need() Need {
+	switch {
+	case r.Rule == RuleCapable:
+		return NeedNone
+	case r.Rule != "" && r.Rule != RuleBypass, r.Reason == ReasonSSL2Only, r.Reason == ReasonPlaintextNotAllowed:
+		return NeedLifting
+	}
+	return NeedUnknown
+}
+
 // A Handshake describes one completed TLS handshake.
 type Handshake struct {
 	// Version and CipherSuite are names, as in "TLS 1.2" and
