@@ -159,6 +159,9 @@ func (m *Metrics) Opened(listener string) {
 func (m *Metrics) Closed(r *record.Record) {
 	listener := label(r.Listener)
 	m.active.WithLabelValues(listener).Dec()
+	if r.IsHealthCheck() {
+		return
+	}
 	m.connections.WithLabelValues(listener, label(string(r.Outcome))).Inc()
 	m.connectionTime.Observe(r.Duration.Seconds())
 	m.countClient(r)

@@ -48,7 +48,7 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 		return err
 	}
 	if err := s.admission.admit(c.rec.Client); err != nil {
-		return err
+		return c.closedOr(err, s.cfg.HandshakeTimeout)
 	}
 	defer s.admission.leave(c.rec.Client)
 	s.findOptions(c)

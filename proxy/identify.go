@@ -18,8 +18,9 @@ func identify(c *conn, trusted []netip.Prefix, timeout time.Duration) error {
 	if !within(trusted, c.rec.Client) {
 		return nil
 	}
-	if err := c.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return record.Fail(record.ReasonClosedBeforeHello, err)
+	c.rec.ByBalancer = true
+	if err := c.closedOr(nil, timeout); err != nil {
+		return err
 	}
 	header, err := proxyproto.Read(c.Reader())
 	if err != nil {
@@ -38,16 +39,24 @@ func trust(c *conn, h *proxyproto.Header) error {
 		return nil
 	}
 	src, dst, ok := h.TCPAddrs()
-	if !ok {
-		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no TCP address"))
-	}
 	addr := src.AddrPort().Addr().Unmap()
-	if !addr.IsValid() || addr.IsUnspecified() {
-		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client"))
+	if !ok || !addr.IsValid() || addr.IsUnspecified() {
+		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client with a TCP address"))
 	}
-	c.rec.Client = addr
+	c.rec.Client, c.rec.ByBalancer = addr, false
 	if c.socket.url.Scheme.Transparent() {
 		c.original, c.isFromHeader = addrPortOf(dst), true
 	}
 	return nil
+}
+
+// closedOr returns err, unless a balancer that has connected for itself closes within a
+// time; the read deadline stays.
+func (c *conn) closedOr(err error, wait time.Duration) error {
+	if c.rec.ByBalancer && c.SetReadDeadline(time.Now().Add(wait)) == nil {
+		if _, closed := c.Reader().Peek(1); closed != nil && readFailure(closed).Reason == record.ReasonClosedBeforeHello {
+			return readFailure(closed)
+		}
+	}
+	return err
 }

@@ -73,6 +73,9 @@ func (v *Inventory) Opened(string) {}
 
 // Closed adds a connection that has ended.
 func (v *Inventory) Closed(r *record.Record) {
+	if r.IsHealthCheck() {
+		return
+	}
 	c := connectionOf(r)
 	v.mu.Lock()
 	defer v.mu.Unlock()

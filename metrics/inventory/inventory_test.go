@@ -304,3 +304,15 @@ func TestLegacyWithoutALift(t *testing.T) {
 		t.Error("a client that was not heard of is not legacy any more")
 	}
 }
+
+// A health check of a balancer is no client and no connection.
+func TestHealthCheckIsNoClient(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	r := refusedBy(record.ReasonClosedBeforeHello, "192.0.2.1", noon)
+	r.ByBalancer = true
+	v.Closed(r)
+	if len(v.Snapshot()) != 0 || len(v.Recent("", 0, 10)) != 0 {
+		t.Errorf("got %+v, %+v", v.Snapshot(), v.Recent("", 0, 10))
+	}
+}

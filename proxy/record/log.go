@@ -62,6 +62,9 @@ func LogFields() []LogField {
 // Level returns the level of the log line: what an administrator may have to act
 // on is a warning.
 func (r *Record) Level() slog.Level {
+	if r.IsHealthCheck() {
+		return slog.LevelDebug
+	}
 	if r.SMTPReply != "" {
 		return max(r.Reason.Level(), slog.LevelWarn)
 	}

@@ -18,6 +18,9 @@ type Record struct {
 	// Client is the client's address, from the PROXY header when a trusted
 	// balancer sent one.
 	Client netip.Addr
+	// ByBalancer means that a trusted balancer connected for itself and not for a
+	// client, as for a health check.
+	ByBalancer bool
 	// ClientName is its name in the clients file; empty when it has none.
 	ClientName string
 	// Start is when the connection was accepted.
@@ -84,6 +87,16 @@ func (r *Record) Fail(f *Failure) {
 // Failing reports whether somebody should look at the connection: the client or
 // its mail did not get through.
 func (r *Record) Failing() bool { return r.Reason.Failing() }
+
+// IsHealthCheck reports whether the connection is no event: a trusted balancer looked
+// whether the port is open, and no more.
+func (r *Record) IsHealthCheck() bool {
+	switch r.Reason {
+	case ReasonClosedBeforeHello, ReasonClosedBeforeTLS:
+		return r.ByBalancer
+	}
+	return false
+}
 
 // Need says what is known of whether a client needs tlslift.
 type Need uint8
