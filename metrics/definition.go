@@ -19,6 +19,8 @@ const (
 	clientFailuresTotal
 	clientBytesTotal
 	clientSMTPReplies
+	clientAcceptedTotal
+	clientLastAccepted
 	clientLastSeen
 	clientLastLifted
 	clientLastLegacy
@@ -78,6 +80,10 @@ var definitions = [...]definition{
 	clientSMTPReplies: {"client_smtp_replies_total", counter, []string{"client", "code", "enhanced_code"},
 		"Replies of the destination in lifted SMTP sessions of a client; enhanced_code is none where there was none, and all replies after " +
 			"the first " + strconv.Itoa(maxReplyCodes) + " different ones share other."},
+	clientAcceptedTotal: {"client_accepted_messages_total", counter, []string{"client"},
+		"Mails of the client that the destination has accepted in lifted SMTP sessions; 0 for a client that connected and sent nothing."},
+	clientLastAccepted: {"client_last_accepted_timestamp_seconds", gauge, []string{"client"},
+		"When a lifted session of the client last ended in which a mail was accepted, as a Unix time; absent if there was none."},
 	clientLastSeen: {"client_last_seen_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended, as a Unix time."},
 	clientLastLifted: {"client_last_lifted_timestamp_seconds", gauge, []string{"client"},

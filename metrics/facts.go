@@ -19,6 +19,8 @@ type Facts struct {
 	JA4 string
 
 	LastSeen, LastLifted time.Time
+	// LastAccepted is the end of the last session in which a mail was accepted.
+	LastAccepted time.Time
 	// LastLegacy is the end of the last connection that could not have reached
 	// Microsoft 365 without tlslift, lifted or not.
 	LastLegacy time.Time
@@ -35,6 +37,9 @@ func factsOf(r *record.Record) Facts {
 	f := Facts{Address: r.Client.Unmap(), Name: r.ClientName, JA4: r.JA4, LastSeen: end}
 	if r.Outcome == record.OutcomeLifted {
 		f.LastLifted = end
+	}
+	if r.Accepted > 0 {
+		f.LastAccepted = end
 	}
 	if r.Need() == record.NeedLifting {
 		f.LastLegacy = end
@@ -62,6 +67,7 @@ func (m *Metrics) note(c *client, f Facts) {
 	forward(&c.facts.LastSeen, f.LastSeen, m.lastSeen)
 	// A counter does not show this: a series that appears at 1 has not increased.
 	forward(&c.facts.LastLifted, f.LastLifted, m.lastLifted)
+	forward(&c.facts.LastAccepted, f.LastAccepted, m.lastAccepted)
 	forward(&c.facts.LastLegacy, f.LastLegacy, m.lastLegacy)
 	forward(&c.facts.LastSuccess, f.LastSuccess, m.lastSuccess)
 	m.noteFailure(c, f)

@@ -36,3 +36,22 @@ func TestLastSuccessAndFailure(t *testing.T) {
 		}
 	}
 }
+
+// A client that connects and sends nothing shows with zero.
+func TestAcceptedMailIsCounted(t *testing.T) {
+	t.Parallel()
+	m := New(Options{})
+	for i, accepted := range []int{0, 3, 0} {
+		observe(m, &record.Record{
+			Client: netip.MustParseAddr("10.0.0.7"), Start: time.Unix(int64(i+1)*100, 0), Protocol: record.ProtocolSMTP,
+			Outcome: record.OutcomeLifted, Accepted: accepted,
+		})
+		const total = `tlslift_client_accepted_messages_total{client="10.0.0.7"}`
+		if got, want := series(t, m, total), []string{"0", "3", "3"}[i]; got != want {
+			t.Errorf("%s is %s, want %s", total, got, want)
+		}
+	}
+	if got := series(t, m, `tlslift_client_last_accepted_timestamp_seconds{client="10.0.0.7"}`); got != "200" {
+		t.Errorf("last accepted at %s", got)
+	}
+}

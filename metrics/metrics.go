@@ -64,14 +64,14 @@ type Metrics struct {
 	// time of zero would look like a client lost in 1970.
 	otherClients, unknownClient func() *client
 
-	connections, clientConnections, clientHandshakes  *prometheus.CounterVec
-	clientFailures, clientBytes, clientReplies        *prometheus.CounterVec
-	upstreamHandshakes, upstreamFailures              *prometheus.CounterVec
-	refreshes                                         *prometheus.CounterVec
-	active, lastSeen, lastLifted, info, listChecked   *prometheus.GaugeVec
-	lastSuccess, lastFailure, lastLegacy              *prometheus.GaugeVec
-	overflowed                                        prometheus.Counter
-	connectionTime, clientHandshakeTime, upstreamTime prometheus.Observer
+	connections, clientConnections, clientHandshakes           *prometheus.CounterVec
+	clientFailures, clientBytes, clientReplies, clientAccepted *prometheus.CounterVec
+	upstreamHandshakes, upstreamFailures                       *prometheus.CounterVec
+	refreshes                                                  *prometheus.CounterVec
+	active, lastSeen, lastLifted, info, listChecked            *prometheus.GaugeVec
+	lastSuccess, lastFailure, lastLegacy, lastAccepted         *prometheus.GaugeVec
+	overflowed                                                 prometheus.Counter
+	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
 
 	authority atomic.Pointer[authority]
 }
@@ -138,6 +138,8 @@ func (m *Metrics) registerClients() {
 	m.clientReplies = m.registry.counter(clientSMTPReplies)
 	m.lastSeen = m.registry.gauge(clientLastSeen)
 	m.lastLifted = m.registry.gauge(clientLastLifted)
+	m.clientAccepted = m.registry.counter(clientAcceptedTotal)
+	m.lastAccepted = m.registry.gauge(clientLastAccepted)
 	m.lastLegacy = m.registry.gauge(clientLastLegacy)
 	m.lastSuccess = m.registry.gauge(clientLastSuccess)
 	m.lastFailure = m.registry.gauge(clientLastFailure)
@@ -186,6 +188,9 @@ func (m *Metrics) countClient(r *record.Record) {
 		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())).Inc()
 	}
 	m.countReplies(c, r.SMTPReplies)
+	if r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP {
+		m.clientAccepted.WithLabelValues(c.label).Add(float64(max(0, r.Accepted))) // zero shows as well
+	}
 }
 
 func (m *Metrics) countUpstream(r *record.Record) {

@@ -51,7 +51,7 @@ func story() []*record.Record {
 		}, {
 			Listener: "smtp://127.0.0.1:2587", Client: netip.MustParseAddr("10.0.0.9"), Start: start, Duration: time.Second,
 			Protocol: "smtp", Destination: "smtp.office365.com:587", OfferedVersion: "none", Outcome: record.OutcomeLifted,
-			Reason: record.ReasonSMTPSendAsDenied, SMTPReply: "550 5.7.60", UpstreamTLS: microsoft,
+			Reason: record.ReasonSMTPSendAsDenied, SMTPReply: "550 5.7.60", UpstreamTLS: microsoft, Accepted: 2,
 			SMTPReplies: []record.SMTPReply{
 				{Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "354", Count: 1}, {Code: "550", Enhanced: "5.7.60", Count: 1},
 			},

@@ -66,6 +66,11 @@ type Client struct {
 	// connections succeed: compare LastGood.
 	Failure  *Failure  `json:"failure,omitempty"`
 	LastGood time.Time `json:"last_good,omitzero"` // last connection without a reason
+	// Accepted counts the mails of the client that destinations have accepted in
+	// lifted sessions; SessionsWithoutMail counts its lifted SMTP sessions since then.
+	Accepted            uint64    `json:"accepted"`
+	LastAccepted        time.Time `json:"last_accepted,omitzero"`
+	SessionsWithoutMail uint64    `json:"sessions_without_mail"`
 	// SMTPReply is the last negative reply of a destination, as in "550 5.7.60".
 	SMTPReply string `json:"smtp_reply,omitempty"`
 
@@ -124,6 +129,7 @@ func (c *Client) add(r *record.Record, conn *Connection) {
 		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
 	}
 	c.addOutcome(conn, end)
+	c.addMail(r, end)
 	if p := conn.Protocol; p != "" && p != unknown {
 		c.Protocols = addSorted(c.Protocols, p, maxProtocols)
 	}
@@ -179,6 +185,17 @@ func (c *Client) addOutcome(conn *Connection, end time.Time) {
 		c.Failure = &Failure{
 			At: end, Reason: conn.Reason, Fault: conn.Fault, Cause: conn.Cause, Remedy: conn.Remedy, Detail: conn.Detail,
 		}
+	}
+}
+
+// addMail counts the mails that were accepted.
+func (c *Client) addMail(r *record.Record, end time.Time) {
+	switch {
+	case r.Accepted > 0:
+		c.Accepted += uint64(r.Accepted)
+		c.LastAccepted, c.SessionsWithoutMail = later(c.LastAccepted, end), 0
+	case r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP:
+		c.SessionsWithoutMail++
 	}
 }
 

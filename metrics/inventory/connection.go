@@ -35,6 +35,7 @@ type Connection struct {
 	ClientTLS   string         `json:"client_tls,omitempty"`
 	UpstreamTLS string         `json:"upstream_tls,omitempty"`
 	SMTPReply   string         `json:"smtp_reply,omitempty"`
+	Accepted    int            `json:"accepted,omitempty"` // mails
 	FromClient  int64          `json:"bytes_from_client"`
 	ToClient    int64          `json:"bytes_to_client"`
 	// Number counts connections since the start, from 1 on; a reader that asks
@@ -58,6 +59,7 @@ func connectionOf(r *record.Record) *Connection {
 		Reason: r.Reason, Fault: r.Reason.Fault(), Cause: r.Reason.Cause(), Remedy: r.Reason.Remedy(),
 		ClientTLS: r.ClientTLS.String(), UpstreamTLS: r.UpstreamTLS.String(),
 		SMTPReply:  clean(r.SMTPReply),
+		Accepted:   max(0, r.Accepted),
 		FromClient: r.BytesFromClient, ToClient: r.BytesToClient,
 	}
 	if r.Original.IsValid() {

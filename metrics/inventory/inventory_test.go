@@ -66,7 +66,7 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 		Listeners:    []string{"smtp://192.0.2.1:587"},
 		Outcomes:     map[record.Outcome]uint64{record.OutcomeLifted: 2},
 		LastLifted:   noon.Add(time.Hour + 3*time.Second), LastGood: noon.Add(time.Hour + 3*time.Second),
-		LastLegacy:      noon.Add(time.Hour + 3*time.Second),
+		LastLegacy: noon.Add(time.Hour + 3*time.Second), SessionsWithoutMail: 1,
 		BytesFromClient: 2000, BytesToClient: 200,
 	}
 	if got, want := fmt.Sprintf("%+v", c), fmt.Sprintf("%+v", want); got != want {
@@ -314,5 +314,27 @@ func TestHealthCheckIsNoClient(t *testing.T) {
 	v.Closed(r)
 	if len(v.Snapshot()) != 0 || len(v.Recent("", 0, 10)) != 0 {
 		t.Errorf("got %+v, %+v", v.Snapshot(), v.Recent("", 0, 10))
+	}
+}
+
+func TestAcceptedMailIsCounted(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	session := func(after time.Duration, accepted int) Client {
+		r := lifted("192.0.2.7", noon.Add(after))
+		r.Accepted = accepted
+		v.Closed(r)
+		c, _ := v.Client("192.0.2.7")
+		return c
+	}
+	for range 11 {
+		session(0, 0)
+	}
+	if c := session(0, 0); c.Accepted != 0 || c.SessionsWithoutMail != 12 || !c.LastAccepted.IsZero() {
+		t.Errorf("got %+v", c)
+	}
+	session(time.Hour, 3)
+	if c := session(2*time.Hour, 0); c.Accepted != 3 || c.SessionsWithoutMail != 1 || !c.LastAccepted.Equal(noon.Add(time.Hour+3*time.Second)) {
+		t.Errorf("got %+v", c)
 	}
 }

@@ -98,7 +98,7 @@ func TestClientsOutliveARun(t *testing.T) {
 func inUTC(all []Client) []Client {
 	for i := range all {
 		c := &all[i]
-		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted, &c.LastLegacy, &c.LastCapable} {
+		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted, &c.LastLegacy, &c.LastCapable, &c.LastAccepted} {
 			*at = at.UTC()
 		}
 		if c.Failure != nil {

@@ -88,6 +88,8 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 		{Name: "First seen", At: momentOf(c.FirstSeen, now)},
 		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
 		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},
+		{Name: "Mail", Text: mailText(c)},
+		{Name: "Last mail accepted", At: momentOf(c.LastAccepted, now)},
 		{Name: "Last connection that needed lifting", At: momentOf(c.LastLegacy, now)},
 		{Name: "Last connection without a problem", At: momentOf(c.LastGood, now)},
 		{Name: "Newest version offered", Text: offeredText(c)},

@@ -58,6 +58,9 @@ func csvColumns(now time.Time) []column {
 		{"remedy", failure(func(f *inventory.Failure) string { return f.Remedy })},
 		{"smtp_reply", func(c inventory.Client) string { return c.SMTPReply }},
 		{"last_legacy", func(c inventory.Client) string { return timeCell(c.LastLegacy) }},
+		{"accepted", func(c inventory.Client) string { return strconv.FormatUint(c.Accepted, 10) }},
+		{"last_accepted", func(c inventory.Client) string { return timeCell(c.LastAccepted) }},
+		{"sessions_without_mail", func(c inventory.Client) string { return strconv.FormatUint(c.SessionsWithoutMail, 10) }},
 		{"failed_in_session", func(c inventory.Client) string { return strconv.FormatUint(c.FailedInSession, 10) }},
 	}
 }

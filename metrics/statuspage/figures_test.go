@@ -72,3 +72,18 @@ func TestOldClientsThatFailAreNeeded(t *testing.T) {
 	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, works))), "/")
 	wantInOrder(t, body, "Not now", "1 in 7 days, 1 in 30 days. 1 old client tries and fails.")
 }
+
+// What was accepted shows, and a client that connects and sends nothing does too.
+func TestMailThatWasAccepted(t *testing.T) {
+	t.Parallel()
+	silent, sending, ended := lifted(1, "a", "TLS 1.0", "tls_version", day), lifted(2, "b", "TLS 1.0", "tls_version", day),
+		lifted(3, "c", "TLS 1.0", "tls_version", day)
+	silent.SessionsWithoutMail = 12
+	sending.Accepted, sending.LastAccepted = 1, time.Now().Add(-day)
+	ended.Accepted, ended.LastAccepted, ended.SessionsWithoutMail = 40, time.Now().Add(-3*day), 2
+	h := newSite(t, options(t, testenv.NewInventory(silent, sending, ended)))
+	wantInOrder(t, page(t, h, "/?sort=name"), "connected 12 times, sent nothing", "1 mail accepted",
+		"40 mails accepted, none in the last 2 sessions")
+	wantInOrder(t, page(t, h, "/clients/c"), "Last mail accepted", "3 days ago")
+	wantInOrder(t, page(t, h, "/api/v1/clients/c"), `"accepted":40`, `"last_accepted":"`, `"sessions_without_mail":2`)
+}

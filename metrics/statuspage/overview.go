@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -58,6 +59,7 @@ type row struct {
 	More                           int // further destinations
 	Seen                           moment
 	Passed, Lifted, Refused, Broke uint64
+	Mail                           string // what was sent
 	InSession                      uint64 // passed or lifted, and failed all the same
 	Reason, Cause, Remedy          string // of the last failure, if no success has followed
 }
@@ -166,7 +168,7 @@ func rowOf(c *inventory.Client, now time.Time) row {
 		Seen:      momentOf(c.LastSeen, now),
 		Passed:    c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
 		Refused: c.Outcomes[record.OutcomeRefused], Broke: c.Outcomes[record.OutcomeFailed],
-		InSession: c.FailedInSession,
+		InSession: c.FailedInSession, Mail: mailText(c),
 	}
 	if address := addressText(c.Address); address != c.Client {
 		r.Address = address
@@ -179,6 +181,23 @@ func rowOf(c *inventory.Client, now time.Time) row {
 	}
 	return r
 }
+
+// mailText says how many mails were accepted, and whether that has ended; empty for a
+// client without lifted SMTP sessions.
+func mailText(c *inventory.Client) string {
+	switch sent := countText(c.Accepted, "mail"); {
+	case c.Accepted == 0 && c.SessionsWithoutMail == 0:
+		return ""
+	case c.Accepted == 0:
+		return "connected " + countText(c.SessionsWithoutMail, "time") + ", sent nothing"
+	case c.SessionsWithoutMail == 0:
+		return sent + " accepted"
+	default:
+		return sent + " accepted, none in the last " + countText(c.SessionsWithoutMail, "session")
+	}
+}
+
+func countText(n uint64, noun string) string { return plural(int(min(n, math.MaxInt32)), noun) }
 
 // sentence returns a sentence of ours, which may be longer than a client's texts.
 func sentence(s string) string { return netname.Text(s, 600) }

@@ -105,16 +105,17 @@ func TestDashboardIsWhole(t *testing.T) {
 
 // quiet are the alerts that nothing in the office below gives rise to.
 var quiet = map[string]string{
-	"TLSLiftDown":               "tlslift runs",
-	"TLSLiftAbsent":             "Prometheus has it as a target",
-	"TLSLiftManyClientsFailing": "few clients fail",
-	"TLSLiftClientFailingDaily": "who fails, fails often",
-	"TLSLiftNewLegacyClient":    "on the first day all clients are new",
-	"TLSLiftNobodyLifted":       "clients are lifted",
-	"TLSLiftClientsOverflowing": "there are few clients",
-	"TLSLiftCAExpiresSoon":      "the CA was made now",
-	"TLSLiftCAExpiresVerySoon":  "the CA was made now",
-	"TLSLiftEndpointsStale":     "nobody asks for a newer list",
+	"TLSLiftDown":                 "tlslift runs",
+	"TLSLiftAbsent":               "Prometheus has it as a target",
+	"TLSLiftManyClientsFailing":   "few clients fail",
+	"TLSLiftClientFailingDaily":   "who fails, fails often",
+	"TLSLiftClientStoppedSending": "nobody has been silent for a day",
+	"TLSLiftNewLegacyClient":      "on the first day all clients are new",
+	"TLSLiftNobodyLifted":         "clients are lifted",
+	"TLSLiftClientsOverflowing":   "there are few clients",
+	"TLSLiftCAExpiresSoon":        "the CA was made now",
+	"TLSLiftCAExpiresVerySoon":    "the CA was made now",
+	"TLSLiftEndpointsStale":       "nobody asks for a newer list",
 }
 
 // ofAge are the alerts that depend on the day on which the test runs.
