@@ -12,6 +12,7 @@ type metric int
 const (
 	connectionsTotal metric = iota
 	connectionsActive
+	connectionsLimit
 	connectionDuration
 	handshakeDuration
 	clientConnectionsTotal
@@ -35,6 +36,8 @@ const (
 	caNotAfter
 	endpointsChecked
 	endpointsRefreshes
+	reloadSuccessful
+	reloadSuccessTime
 	buildInfo
 )
 
@@ -60,6 +63,8 @@ var definitions = [...]definition{
 		"Connections that have ended, by outcome: passed, lifted, refused or failed."},
 	connectionsActive: {"connections_active", gauge, []string{"listener"},
 		"Connections that are open now."},
+	connectionsLimit: {"connections_limit", gauge, nil,
+		"How many connections may be open at once, from TLSLIFT_MAX_CONNECTIONS."},
 	connectionDuration: {"connection_duration_seconds", histogram, nil,
 		"How long connections lasted, from accept to close."},
 	handshakeDuration: {"handshake_duration_seconds", histogram, []string{"side"},
@@ -120,6 +125,10 @@ var definitions = [...]definition{
 			"without TLSLIFT_M365_REFRESH, when Microsoft published it."},
 	endpointsRefreshes: {"endpoints_refreshes_total", counter, []string{"result"},
 		"Requests to Microsoft's endpoints web service, by result: unchanged, updated, rejected, failed or throttled."},
+	reloadSuccessful: {"config_last_reload_successful", gauge, nil,
+		"Whether the last attempt to read the clients file was successful, at the start or after SIGHUP: 1 or 0."},
+	reloadSuccessTime: {"config_last_reload_success_timestamp_seconds", gauge, nil,
+		"When the clients file was last read with success, as a Unix time; without such a file, when tlslift started."},
 	buildInfo: {"build_info", gauge, []string{"version", "revision", "goversion"},
 		"Always 1; the labels are the version that is running."},
 }

@@ -53,6 +53,23 @@ func factsOf(r *record.Record) Facts {
 	return f
 }
 
+// Restore shows what was known of clients before a restart: those seen last come first.
+// Half of the room stays free for clients that are new.
+func (m *Metrics) Restore(known []Facts) {
+	m.expiring.RLock()
+	defer m.expiring.RUnlock()
+	for _, f := range known[:min(len(known), m.clients.max/2)] {
+		key := clientKey{name: f.Name}
+		if f.Name == "" {
+			key.addr = f.Address
+		}
+		untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
+		if c, ok := m.clients.get(key, untrusted); ok {
+			m.note(c, f)
+		}
+	}
+}
+
 // note updates the gauges of a client. Connections end in any order, so times only
 // go forward.
 func (m *Metrics) note(c *client, f Facts) {

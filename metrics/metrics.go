@@ -42,6 +42,9 @@ type Options struct {
 	// Expiry is how long the series of an inactive client are kept; zero means
 	// always.
 	Expiry time.Duration
+	// ConnectionsLimit is how many connections may be open at once; zero means that
+	// it is not known.
+	ConnectionsLimit int
 	// Version and Revision label build_info. Empty means "unknown".
 	Version  string
 	Revision string
@@ -71,6 +74,7 @@ type Metrics struct {
 	active, lastSeen, lastLifted, info, listChecked            *prometheus.GaugeVec
 	lastSuccess, lastFailure, lastLegacy, lastAccepted         *prometheus.GaugeVec
 	overflowed                                                 prometheus.Counter
+	reloadOK, reloadAt                                         prometheus.Gauge
 	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
 
 	authority atomic.Pointer[authority]
@@ -88,6 +92,7 @@ func New(o Options) *Metrics {
 	m.registerConnections()
 	m.registerClients()
 	m.registerEndpoints()
+	m.registerConfiguration(o.ConnectionsLimit)
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
 	m.registry.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)

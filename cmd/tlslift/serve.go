@@ -149,6 +149,7 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 // before stay in force.
 func (s *service) reload() {
 	table, err := s.cfg.ClientTable()
+	s.metrics.SetReloaded(err == nil, time.Now())
 	if err != nil {
 		s.log.Error("reading the clients file again; the clients read before stay in force", "error", err.Error())
 		return

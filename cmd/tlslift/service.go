@@ -35,6 +35,7 @@ type service struct {
 	proxy     *proxy.Server
 	admin     *adminServer
 	inventory *inventory.Inventory
+	metrics   *metrics.Metrics
 	phase     atomic.Pointer[phase]
 }
 
@@ -71,6 +72,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	m := metrics.New(metrics.Options{
 		Version: p.version, Revision: buildRevision(),
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
+		ConnectionsLimit: int(cfg.MaxConns),
 	})
 	builtIn := s.allowed.policy
 	if err := s.allowed.load(s.upstream, m); err != nil {
@@ -84,7 +86,8 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 		return nil, err
 	}
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
-	s.inventory = newInventory(cfg, s.log)
+	s.inventory, s.metrics = newInventory(cfg, s.log), m
+	m.Restore(factsOf(s.inventory.Snapshot()))
 	parts.Observer = observers{m, s.inventory}
 	// The listeners are checked against the built-in list, as load has done:
 	// a host that Microsoft removes from its list must not prevent the start.

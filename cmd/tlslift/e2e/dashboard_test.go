@@ -107,6 +107,7 @@ func TestDashboardIsWhole(t *testing.T) {
 var quiet = map[string]string{
 	"TLSLiftDown":                 "tlslift runs",
 	"TLSLiftAbsent":               "Prometheus has it as a target",
+	"TLSLiftReloadFailed":         "nothing is reloaded",
 	"TLSLiftManyClientsFailing":   "few clients fail",
 	"TLSLiftClientFailingDaily":   "who fails, fails often",
 	"TLSLiftClientStoppedSending": "nobody has been silent for a day",

@@ -1,0 +1,23 @@
+package metrics
+
+import "time"
+
+// SetReloaded says whether the last attempt to read the configuration was successful,
+// and when it was made. The start is an attempt too.
+func (m *Metrics) SetReloaded(ok bool, at time.Time) {
+	if !ok {
+		m.reloadOK.Set(0)
+		return
+	}
+	m.reloadOK.Set(1)
+	m.reloadAt.Set(seconds(at))
+}
+
+func (m *Metrics) registerConfiguration(limit int) {
+	m.reloadOK = m.registry.gauge(reloadSuccessful).WithLabelValues()
+	m.reloadAt = m.registry.gauge(reloadSuccessTime).WithLabelValues()
+	m.SetReloaded(true, time.Now())
+	if limit > 0 {
+		m.registry.gauge(connectionsLimit).WithLabelValues().Set(float64(limit))
+	}
+}
