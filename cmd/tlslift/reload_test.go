@@ -48,6 +48,12 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	if got, _ := c.record("reading the clients file again")["error"].(string); !strings.Contains(got, "line ") {
 		t.Errorf("got %q, want the line of the mistake", got)
 	}
+	for _, empty := range []string{"", "# nothing\n", "clients: []\n"} {
+		change(empty)
+		if got, _ := c.record("reading the clients file again")["error"].(string); !strings.Contains(got, "has no clients; to go on without any") {
+			t.Errorf("%q: got %q, want that the file is empty", empty, got)
+		}
+	}
 	// However often it reads the file again, it stops at a signal.
 	for range 20 {
 		c.signal(syscall.SIGHUP)

@@ -145,16 +145,20 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 	}
 }
 
-// reload reads the clients file again. With a mistake in it, the clients read
-// before stay in force.
+// reload reads the clients file again. With a mistake in it, or when it is empty as
+// after a full disk, the clients read before stay in force.
 func (s *service) reload() {
 	table, err := s.cfg.ClientTable()
+	if err == nil && table.Len() == 0 && s.named > 0 {
+		err = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
+	}
 	s.metrics.SetReloaded(err == nil, time.Now())
 	if err != nil {
 		s.log.Error("reading the clients file again; the clients read before stay in force", "error", err.Error())
 		return
 	}
 	s.proxy.SetClients(table)
+	s.named = table.Len()
 	s.log.Info("read the clients file again", "clients", table.Len())
 }
 

@@ -36,6 +36,7 @@ type service struct {
 	admin     *adminServer
 	inventory *inventory.Inventory
 	metrics   *metrics.Metrics
+	named     int // clients in the clients file in force
 	phase     atomic.Pointer[phase]
 }
 
@@ -85,6 +86,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.named = parts.Clients.Len()
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
 	s.inventory, s.metrics = newInventory(cfg, s.log), m
 	m.Restore(factsOf(s.inventory.Snapshot()))
