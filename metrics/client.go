@@ -71,9 +71,14 @@ func (m *Metrics) expire(now time.Time) {
 	if m.expiry <= 0 {
 		return
 	}
+	m.forget(func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
+}
+
+// forget removes the series of some clients.
+func (m *Metrics) forget(which func(*client) bool) {
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
-	removed, kept := m.clients.remove(func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
+	removed, kept := m.clients.remove(which)
 	// A name may be another client's address; other and unknown are shared.
 	inUse := map[string]bool{other: true, unknown: true}
 	for _, c := range kept {

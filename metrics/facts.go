@@ -58,7 +58,7 @@ func factsOf(r *record.Record) Facts {
 func (m *Metrics) Restore(known []Facts) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
-	for _, f := range known[:min(len(known), m.clients.max/2)] {
+	for _, f := range known[:min(len(known), max(1, m.clients.max/2))] {
 		key := clientKey{name: f.Name}
 		if f.Name == "" {
 			key.addr = f.Address
@@ -68,6 +68,14 @@ func (m *Metrics) Restore(known []Facts) {
 			m.note(c, f)
 		}
 	}
+}
+
+// Rename removes the series of a client that was known by its address and has a name
+// now, and shows what is known under the name. Counters of the name begin at zero if it
+// is new.
+func (m *Metrics) Rename(address netip.Addr, now Facts) {
+	m.forget(func(c *client) bool { return c.label == label(address.Unmap().String()) })
+	m.Restore([]Facts{now})
 }
 
 // note updates the gauges of a client. Connections end in any order, so times only

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/origdst"
 )
 
@@ -159,7 +162,15 @@ func (s *service) reload() {
 	}
 	s.proxy.SetClients(table)
 	s.named = table.Len()
+	s.rename(table)
 	s.log.Info("read the clients file again", "clients", table.Len())
+}
+
+// rename gives the clients that are known by their address the names of the table.
+func (s *service) rename(table *clientfile.Table) {
+	for _, r := range s.inventory.Rename(func(a netip.Addr) string { return table.Lookup(a).Name }) {
+		s.metrics.Rename(r.Address, factsOf([]inventory.Client{r.Client})[0])
+	}
 }
 
 // listenError returns an error that names the setting of an address that cannot be

@@ -89,6 +89,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s.named = parts.Clients.Len()
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
 	s.inventory, s.metrics = newInventory(cfg, s.log), m
+	s.rename(parts.Clients)
 	m.Restore(factsOf(s.inventory.Snapshot()))
 	parts.Observer = observers{m, s.inventory}
 	// The listeners are checked against the built-in list, as load has done:
