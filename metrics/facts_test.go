@@ -91,7 +91,9 @@ func TestFactsOutliveARestart(t *testing.T) {
 		`last_seen_timestamp_seconds{client="10.0.0.9"}`:                               "absent",
 		`last_legacy_timestamp_seconds{client="scanner"}`:                              "absent",
 	})
-	observe(m, &record.Record{Client: netip.MustParseAddr("10.0.0.7"), Start: at(700), Outcome: record.OutcomePassed, Rule: record.RuleCapable})
+	observe(m, &record.Record{
+		Client: netip.MustParseAddr("10.0.0.7"), Start: at(700), Outcome: record.OutcomePassed, Rule: record.RuleCapable,
+	})
 	check(map[string]string{
 		`last_success_timestamp_seconds{client="10.0.0.7"}`:                            "700",
 		`last_legacy_timestamp_seconds{client="10.0.0.7"}`:                             "600",

@@ -28,8 +28,8 @@ func someClients() *testenv.Inventory {
 	unknownCA := &inventory.Failure{At: now, Reason: reason, Cause: reason.Cause(), Remedy: reason.Remedy()}
 	address := netip.MustParseAddr("192.0.2.31")
 	return testenv.NewInventory(
-		inventory.Client{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version", LastLifted: now, LastLegacy: now, LastSeen: now,
-			LastGood:     now,
+		inventory.Client{Client: "scanner-2nd-floor", Address: address, Offered: "TLS 1.0", Rule: "tls_version",
+			LastLifted: now, LastLegacy: now, LastSeen: now, LastGood: now,
 			Destinations: []string{"smtp.office365.com:587"}, Outcomes: map[record.Outcome]uint64{record.OutcomeLifted: 12}},
 		inventory.Client{Client: "copier", Address: address, Offered: "TLS 1.0", LastSeen: now.Add(-3 * time.Hour), Failure: unknownCA,
 			Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 4}},

@@ -50,7 +50,8 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	}
 	for _, empty := range []string{"", "# nothing\n", "clients: []\n"} {
 		change(empty)
-		if got, _ := c.record("reading the clients file again")["error"].(string); !strings.Contains(got, "has no clients; to go on without any") {
+		got, _ := c.record("reading the clients file again")["error"].(string)
+		if !strings.Contains(got, "has no clients; to go on without any") {
 			t.Errorf("%q: got %q, want that the file is empty", empty, got)
 		}
 	}

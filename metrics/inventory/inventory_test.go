@@ -334,7 +334,8 @@ func TestAcceptedMailIsCounted(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	session(time.Hour, 3)
-	if c := session(2*time.Hour, 0); c.Accepted != 3 || c.SessionsWithoutMail != 1 || !c.LastAccepted.Equal(noon.Add(time.Hour+3*time.Second)) {
+	c := session(2*time.Hour, 0)
+	if c.Accepted != 3 || c.SessionsWithoutMail != 1 || !c.LastAccepted.Equal(noon.Add(time.Hour+3*time.Second)) {
 		t.Errorf("got %+v", c)
 	}
 }

@@ -295,8 +295,8 @@ func FuzzDecode(f *testing.F) {
 func TestLegacyInAnEarlierState(t *testing.T) {
 	t.Parallel()
 	const times = `"address":"192.0.2.1","last_seen":"2026-03-02T12:00:00Z"`
-	clients, err := decode([]byte(`{"version":1,"clients":[{"client":"a",`+times+`,"rule":"tls_version"},{"client":"b",`+times+`,"rule":"capable"},`+
-		`{"client":"c",`+times+`,"failure":{"reason":"ssl2_only"}},{"client":"d",`+times+`}]}`), 10)
+	clients, err := decode([]byte(`{"version":1,"clients":[{"client":"a",`+times+`,"rule":"tls_version"},`+
+		`{"client":"b",`+times+`,"rule":"capable"},{"client":"c",`+times+`,"failure":{"reason":"ssl2_only"}},{"client":"d",`+times+`}]}`), 10)
 	if err != nil || len(clients) != 4 {
 		t.Fatal(len(clients), err)
 	}
