@@ -71,11 +71,11 @@ func (m *Metrics) expire(now time.Time) {
 	if m.expiry <= 0 {
 		return
 	}
-	m.forget(func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
+	forget(m, func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
 }
 
 // forget removes the series of some clients.
-func (m *Metrics) forget(which func(*client) bool) {
+func forget(m *Metrics, which func(*client) bool) {
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
 	removed, kept := m.clients.remove(which)

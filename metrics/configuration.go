@@ -13,7 +13,7 @@ func (m *Metrics) SetReloaded(ok bool, at time.Time) {
 	m.reloadAt.Set(seconds(at))
 }
 
-func (m *Metrics) registerConfiguration(limit int) {
+func registerConfiguration(m *Metrics, limit int) {
 	m.reloadOK = m.registry.gauge(reloadSuccessful).WithLabelValues()
 	m.reloadAt = m.registry.gauge(reloadSuccessTime).WithLabelValues()
 	m.SetReloaded(true, time.Now())

@@ -65,7 +65,7 @@ func (m *Metrics) Restore(known []Facts) {
 		}
 		untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
 		if c, ok := m.clients.get(key, untrusted); ok {
-			m.note(c, f)
+			m.gauges.note(c, f)
 		}
 	}
 }
@@ -74,13 +74,28 @@ func (m *Metrics) Restore(known []Facts) {
 // now, and shows what is known under the name. Counters of the name begin at zero if it
 // is new.
 func (m *Metrics) Rename(address netip.Addr, now Facts) {
-	m.forget(func(c *client) bool { return c.label == label(address.Unmap().String()) })
+	forget(m, func(c *client) bool { return c.label == label(address.Unmap().String()) })
 	m.Restore([]Facts{now})
+}
+
+// clientGauges are the gauges that have series for each client.
+type clientGauges struct {
+	lastSeen, lastLifted, lastAccepted   *prometheus.GaugeVec
+	lastLegacy, lastSuccess, lastFailure *prometheus.GaugeVec
+	info                                 *prometheus.GaugeVec
+}
+
+func newClientGauges(r *registry) clientGauges {
+	return clientGauges{
+		lastSeen: r.gauge(clientLastSeen), lastLifted: r.gauge(clientLastLifted), lastAccepted: r.gauge(clientLastAccepted),
+		lastLegacy: r.gauge(clientLastLegacy), lastSuccess: r.gauge(clientLastSuccess), lastFailure: r.gauge(clientLastFailure),
+		info: r.gauge(clientInformation),
+	}
 }
 
 // note updates the gauges of a client. Connections end in any order, so times only
 // go forward.
-func (m *Metrics) note(c *client, f Facts) {
+func (g *clientGauges) note(c *client, f Facts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	forward := func(known *time.Time, t time.Time, gauge *prometheus.GaugeVec) {
@@ -89,31 +104,31 @@ func (m *Metrics) note(c *client, f Facts) {
 			gauge.WithLabelValues(c.label).Set(seconds(t))
 		}
 	}
-	forward(&c.facts.LastSeen, f.LastSeen, m.lastSeen)
+	forward(&c.facts.LastSeen, f.LastSeen, g.lastSeen)
 	// A counter does not show this: a series that appears at 1 has not increased.
-	forward(&c.facts.LastLifted, f.LastLifted, m.lastLifted)
-	forward(&c.facts.LastAccepted, f.LastAccepted, m.lastAccepted)
-	forward(&c.facts.LastLegacy, f.LastLegacy, m.lastLegacy)
-	forward(&c.facts.LastSuccess, f.LastSuccess, m.lastSuccess)
-	m.noteFailure(c, f)
-	m.describe(c, f)
+	forward(&c.facts.LastLifted, f.LastLifted, g.lastLifted)
+	forward(&c.facts.LastAccepted, f.LastAccepted, g.lastAccepted)
+	forward(&c.facts.LastLegacy, f.LastLegacy, g.lastLegacy)
+	forward(&c.facts.LastSuccess, f.LastSuccess, g.lastSuccess)
+	g.noteFailure(c, f)
+	g.describe(c, f)
 }
 
 // noteFailure shows the last failure, with its reason.
-func (m *Metrics) noteFailure(c *client, f Facts) {
+func (g *clientGauges) noteFailure(c *client, f Facts) {
 	if !f.LastFailure.After(c.facts.LastFailure) {
 		return
 	}
 	if c.facts.Reason != "" && c.facts.Reason != f.Reason {
-		m.lastFailure.DeleteLabelValues(c.label, label(string(c.facts.Reason)))
+		g.lastFailure.DeleteLabelValues(c.label, label(string(c.facts.Reason)))
 	}
 	c.facts.LastFailure, c.facts.Reason = f.LastFailure, f.Reason
-	m.lastFailure.WithLabelValues(c.label, label(string(f.Reason))).Set(seconds(f.LastFailure))
+	g.lastFailure.WithLabelValues(c.label, label(string(f.Reason))).Set(seconds(f.LastFailure))
 }
 
 // describe shows client_info: the address from which the client last connected,
 // and the fingerprint of its software.
-func (m *Metrics) describe(c *client, f Facts) {
+func (g *clientGauges) describe(c *client, f Facts) {
 	if c.label == other || c.label == unknown {
 		return
 	}
@@ -125,8 +140,8 @@ func (m *Metrics) describe(c *client, f Facts) {
 		return
 	}
 	if c.info != (clientInfo{}) {
-		m.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
+		g.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
 	}
-	m.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
+	g.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
 	c.info = now
 }

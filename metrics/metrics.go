@@ -71,8 +71,8 @@ type Metrics struct {
 	clientFailures, clientBytes, clientReplies, clientAccepted *prometheus.CounterVec
 	upstreamHandshakes, upstreamFailures                       *prometheus.CounterVec
 	refreshes                                                  *prometheus.CounterVec
-	active, lastSeen, lastLifted, info, listChecked            *prometheus.GaugeVec
-	lastSuccess, lastFailure, lastLegacy, lastAccepted         *prometheus.GaugeVec
+	active, listChecked                                        *prometheus.GaugeVec
+	gauges                                                     clientGauges
 	overflowed                                                 prometheus.Counter
 	reloadOK, reloadAt                                         prometheus.Gauge
 	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
@@ -92,7 +92,7 @@ func New(o Options) *Metrics {
 	m.registerConnections()
 	m.registerClients()
 	m.registerEndpoints()
-	m.registerConfiguration(o.ConnectionsLimit)
+	registerConfiguration(m, o.ConnectionsLimit)
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
 	m.registry.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)
@@ -141,14 +141,8 @@ func (m *Metrics) registerClients() {
 	m.clientFailures = m.registry.counter(clientFailuresTotal)
 	m.clientBytes = m.registry.counter(clientBytesTotal)
 	m.clientReplies = m.registry.counter(clientSMTPReplies)
-	m.lastSeen = m.registry.gauge(clientLastSeen)
-	m.lastLifted = m.registry.gauge(clientLastLifted)
 	m.clientAccepted = m.registry.counter(clientAcceptedTotal)
-	m.lastAccepted = m.registry.gauge(clientLastAccepted)
-	m.lastLegacy = m.registry.gauge(clientLastLegacy)
-	m.lastSuccess = m.registry.gauge(clientLastSuccess)
-	m.lastFailure = m.registry.gauge(clientLastFailure)
-	m.info = m.registry.gauge(clientInformation)
+	m.gauges = newClientGauges(&m.registry)
 	m.overflowed = m.registry.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
@@ -179,7 +173,7 @@ func (m *Metrics) countClient(r *record.Record) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
 	c := m.clientOf(r)
-	m.note(c, factsOf(r))
+	m.gauges.note(c, factsOf(r))
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
 	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, string(r.Protocol), false),
