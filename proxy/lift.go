@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"slices"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // A lifter ends the TLS of clients and relays to the destination's.
@@ -119,10 +121,16 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
 	err = c.relay(down, up, l.idle)
-	var reason record.Reason
-	c.rec.SMTPReplies, c.rec.SMTPReply, reason = c.mail.Replies()
-	if err == nil && reason != "" {
-		return record.Fail(reason, nil)
+	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
+	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
+	if f := found.Failure; f != nil && (err == nil || relayEnded(err)) {
+		return f
 	}
 	return err
+}
+
+// relayEnded reports whether err says only that a relay ended, and not what was wrong.
+func relayEnded(err error) bool {
+	reason := asFailure(err).Reason
+	return reason == record.ReasonRelayBroken || reason == record.ReasonIdleTimeout
 }

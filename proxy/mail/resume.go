@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -18,8 +19,8 @@ import (
 func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err error) {
 	down = client
 	if s.Protocol == record.ProtocolSMTP {
-		s.meter = &replyMeter{}
-		down = metered{client, s.meter}
+		s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
+		down = s.watched.Client(client)
 	}
 	if s.client.phase != clientPlaintext {
 		s.client.inside = relay.NewConn(down)
@@ -27,6 +28,8 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 			return nil, nil, 0, err
 		}
 		down = s.client.inside
+	} else if s.watched != nil {
+		s.watched.Sent(s.client.pending)
 	}
 	if err := s.sendPending(); err != nil {
 		return down, s.upstream.conn, 0, record.Fail(record.ReasonRelayBroken, err)
@@ -84,12 +87,11 @@ func (s *Session) sendPending() error {
 	return s.upstream.conn.SetWriteDeadline(time.Time{})
 }
 
-// Replies returns what an SMTP destination has replied in a lifted session: each
-// code with its count, the last negative one, and the reason for which the mail
-// was rejected, as far as it is known; nothing for other protocols.
-func (s *Session) Replies() (counts []record.SMTPReply, negative string, reason record.Reason) {
-	if s.meter == nil {
-		return nil, "", ""
+// Finding says what became of the relayed session, which was idle at the end or not;
+// nothing for protocols that are not watched.
+func (s *Session) Finding(idle bool) dialogue.Finding {
+	if s.watched == nil {
+		return dialogue.Finding{}
 	}
-	return s.meter.counts, s.meter.negative, s.meter.reason
+	return s.watched.Finding(idle)
 }
