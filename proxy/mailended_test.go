@@ -136,3 +136,46 @@ func TestMailOutcome(t *testing.T) {
 		})
 	}
 }
+
+// A mail that either side cut off is no success, however the connection ended.
+func TestMailCutOff(t *testing.T) {
+	t.Parallel()
+	const inBody = inData + "C: Subject: scan\nC: half a line~\n"
+	destination := func(p *mailPair) *inside { return p.destination }
+	client := func(p *mailPair) *inside { return p.client }
+	for name, tt := range map[string]struct {
+		script string
+		by     func(*mailPair) *inside
+		how    func(*inside)
+		want   record.Reason
+	}{
+		"destination's close":        {inBody, destination, (*inside).close, record.ReasonUpstreamCutOff},
+		"destination's FIN":          {inBody, destination, (*inside).fin, record.ReasonUpstreamCutOff},
+		"destination's reset":        {inBody, destination, (*inside).reset, record.ReasonUpstreamCutOff},
+		"destination, after the end": {sent, destination, (*inside).close, record.ReasonUpstreamCutOff},
+		"destination, in BDAT":       {greeted + "C: BDAT 100\nC: some~\n", destination, (*inside).reset, record.ReasonUpstreamCutOff},
+		"client's close":             {inBody, client, (*inside).close, record.ReasonClientCutOff},
+		"client's FIN":               {inBody, client, (*inside).fin, record.ReasonClientCutOff},
+		"client's reset":             {inBody, client, (*inside).reset, record.ReasonClientCutOff},
+		"client, after the reply":    {sent + "S: 250 OK\n", client, (*inside).reset, ""},
+		"destination, after it":      {sent + "S: 250 OK\n", destination, (*inside).reset, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newMailPair(t)
+			p.play(tt.script)
+			ends := tt.by(p)
+			tt.how(ends)
+			other := p.client
+			if ends == other {
+				other = p.destination
+			}
+			_, _ = io.Copy(io.Discard, other.r) // until the end has reached it
+			other.close()
+			rec := p.expect(record.OutcomeLifted, tt.want)
+			if rec.Failing() != (tt.want != "") || tt.want != "" && rec.Accepted != 0 {
+				t.Errorf("failing: %v, accepted: %d", rec.Failing(), rec.Accepted)
+			}
+		})
+	}
+}

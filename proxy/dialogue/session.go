@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -45,6 +46,14 @@ type end struct {
 	first  side
 	failed bool // not by an orderly end, but by an error
 	idle   bool // neither side ended; no bytes moved any more
+}
+
+// cutOff is the end of a session by one side, in the middle of something.
+func cutOff(by side, what string) *record.Failure {
+	if by == client {
+		return record.Fail(record.ReasonClientCutOff, fmt.Errorf("the client ended the session in the middle of %s", what))
+	}
+	return record.Fail(record.ReasonUpstreamCutOff, fmt.Errorf("the destination ended the session before its reply to %s", what))
 }
 
 // A side is one of the two peers; the zero value is neither.

@@ -274,12 +274,31 @@ func (s *smtp) refuse(at stage, code string, known record.Reason) {
 	s.refusal = refusal{at, reason}
 }
 
-func (s *smtp) finding(end) Finding {
+func (s *smtp) finding(e end) Finding {
 	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted}
-	if s.refusal.reason != "" {
+	f.Failure = s.cutOff(e)
+	if f.Failure == nil && s.refusal.reason != "" {
 		f.Failure = record.Fail(s.refusal.reason, nil)
 	}
 	return f
+}
+
+// cutOff returns how a session was ended in the middle of a mail, or of a command; nil
+// if it was not.
+func (s *smtp) cutOff(e end) *record.Failure {
+	sending := s.inBody && !s.answered || s.chunk > 0 || s.chunked
+	awaited := s.pending.has(func(at stage) bool { return at == chunk || at == content })
+	switch {
+	case s.lost:
+		return nil
+	case e.first == client && (sending || awaited && e.failed):
+		return cutOff(client, "a mail")
+	case sending && e.first == destination, awaited && (e.first != 0 || e.idle):
+		return cutOff(destination, "a mail")
+	case e.first == destination && s.pending.has(func(at stage) bool { return at != quit && at != blank }):
+		return cutOff(destination, "a command")
+	}
+	return nil
 }
 
 // A bodyEnd finds the end of the content that follows DATA: a line of one dot.

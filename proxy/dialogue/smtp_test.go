@@ -67,6 +67,56 @@ func TestSMTPRefusals(t *testing.T) {
 	}
 }
 
+// Which side ended the session, and in the middle of what, is judged by what was said.
+func TestSMTPEnds(t *testing.T) {
+	t.Parallel()
+	const (
+		up   = record.ReasonUpstreamCutOff
+		down = record.ReasonClientCutOff
+	)
+	content := strings.Replace(oneMail, "|.\n", "~\n", 1)
+	chunk := "C: BDAT 100||some of it~"
+	for name, tt := range map[string]struct {
+		script string
+		end    end
+		want   record.Reason
+	}{
+		"destination, in the content":       {content, end{first: destination}, up},
+		"destination's reset, in it":        {content, end{first: destination, failed: true}, up},
+		"client, in the content":            {content, end{first: client}, down},
+		"client's reset, in it":             {content, end{first: client, failed: true}, down},
+		"nobody, in the content":            {content, end{idle: true}, ""},
+		"destination, after the content":    {oneMail, end{first: destination}, up},
+		"client half-closes after it":       {oneMail, end{first: client}, up},
+		"client's reset after it":           {oneMail, end{first: client, failed: true}, down},
+		"the final reply never comes":       {oneMail, end{idle: true}, up},
+		"destination, in a chunk":           {chunk, end{first: destination}, up},
+		"client, in a chunk":                {chunk, end{first: client}, down},
+		"client, between chunks":            {"C: BDAT 2||~\nS: 250 ok", end{first: client}, down},
+		"destination, between chunks":       {"C: BDAT 2||~\nS: 250 ok", end{first: destination}, up},
+		"client, after RSET":                {"C: BDAT 2||RSET\nS: 250 ok|250 ok", end{first: client}, ""},
+		"destination, after the last chunk": {"C: BDAT 2 LAST||~", end{first: destination}, up},
+		"client, after the reply":           {oneMail + "S: 250 ok", end{first: client, failed: true}, ""},
+		"destination, after the reply":      {oneMail + "S: 250 ok", end{first: destination}, ""},
+		"destination, after a refusal":      {oneMail + "S: 550 5.0.0 no", end{first: destination}, record.ReasonSMTPRejected},
+		"421 in the content":                {content + "S: 421 4.3.2 going down", end{first: destination}, record.ReasonSMTPRejected},
+		"destination, before 354":           {"C: DATA", end{first: destination}, up},
+		"client, before 354":                {"C: QUIT", end{first: client}, ""},
+		"destination, in AUTH":              {"C: AUTH LOGIN\nS: 334 x\nC: x", end{first: destination}, up},
+		"client, in AUTH":                   {"C: AUTH LOGIN\nS: 334 x", end{first: client}, ""},
+		"destination, QUIT":                 {"C: QUIT", end{first: destination}, ""},
+		"destination, idle":                 {"C: NOOP\nS: 250 ok\nS: 421 4.4.2 idle", end{first: destination}, ""},
+		"not understood":                    {"S: hello\n" + content, end{first: destination}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := reasonOf(find(t, record.ProtocolSMTP, tt.script, tt.end)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // For a server that takes LF for the end of a line, so does the content end.
 func TestSMTPLooseEnd(t *testing.T) {
 	t.Parallel()

@@ -17,10 +17,10 @@ import (
 // The error is a *record.Failure. A client that closes inside its TLS, which is an
 // ordinary end, has the reason closed_before_tls.
 func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err error) {
-	down = client
+	down, up = client, s.upstream.conn
 	if s.Protocol == record.ProtocolSMTP {
 		s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
-		down = s.watched.Client(client)
+		down, up = s.watched.Client(client), s.watched.Destination(up)
 	}
 	if s.client.phase != clientPlaintext {
 		s.client.inside = relay.NewConn(down)
@@ -32,9 +32,9 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 		s.watched.Sent(s.client.pending)
 	}
 	if err := s.sendPending(); err != nil {
-		return down, s.upstream.conn, 0, record.Fail(record.ReasonRelayBroken, err)
+		return down, up, 0, record.Fail(record.ReasonRelayBroken, err)
 	}
-	return down, s.upstream.conn, int64(len(s.client.pending)), nil
+	return down, up, int64(len(s.client.pending)), nil
 }
 
 // resume is what comes first inside the client's TLS: the greeting if the client

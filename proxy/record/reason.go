@@ -98,6 +98,8 @@ const (
 	ReasonSMTPTenantBlocked       Reason = "smtp_tenant_blocked"
 	ReasonSMTPThrottled           Reason = "smtp_throttled"
 	ReasonSMTPRejected            Reason = "smtp_rejected"
+	ReasonUpstreamCutOff          Reason = "upstream_cut_off"
+	ReasonClientCutOff            Reason = "client_cut_off"
 	ReasonIdleTimeout             Reason = "idle_timeout"
 	ReasonRelayBroken             Reason = "relay_broken"
 	ReasonCutOff                  Reason = "cut_off_at_shutdown"

@@ -500,6 +500,18 @@ var reasons = []row{
 			"whole text.",
 	},
 	{
+		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		cause: "The destination ended the session in the middle of a mail or before it had replied to a command: what was sent " +
+			"may be lost.",
+		remedy: "Let the client send again; if it persists, check the network path and any firewall between tlslift and the " +
+			"destination.",
+	},
+	{
+		reason: ReasonClientCutOff, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause:  "The client ended the session in the middle of a mail: it was not sent.",
+		remedy: "Check the network path to the client, the client's own timeout and its log; a large scan can exhaust its memory.",
+	},
+	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		smtp:   "421 4.4.2",
 		cause:  "No bytes were relayed in either direction for the idle timeout.",
