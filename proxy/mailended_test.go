@@ -11,6 +11,8 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
@@ -29,8 +31,14 @@ type mailPair struct {
 	client, destination *inside
 }
 
-// newMailPair connects the two through an smtps:// listener to port 465.
+// newMailPair connects the two through an smtp:// listener to port 465.
 func newMailPair(t *testing.T) *mailPair {
+	t.Helper()
+	return newPair(t, 3, mailHost, nil)
+}
+
+// newPair connects the two through one of the listeners of a tlslift.
+func newPair(t *testing.T, listener int, host string, change func(c *proxy.Config, destination string)) *mailPair {
 	t.Helper()
 	fake := testenv.FakeM365(t)
 	inner, done := make(chan *inside, 1), make(chan struct{})
@@ -46,10 +54,15 @@ func newMailPair(t *testing.T) *mailPair {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { close(done); server.Close() })
-	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) { mailListeners(t, c, server.Addr()) })
-	tcp := dial(t, w.server.Listeners()[3].Address)
+	w := newWorld(t, fake, server.Addr(), func(c *proxy.Config) {
+		mailListeners(t, c, server.Addr())
+		if change != nil {
+			change(c, server.Addr())
+		}
+	})
+	tcp := dial(t, w.server.Listeners()[listener].Address)
 	config := w.oldConfig()
-	config.ServerName = mailHost
+	config.ServerName = host
 	secure := tls.Client(tcp, config)
 	go func() { _ = secure.HandshakeContext(t.Context()) }()
 	p := &mailPair{world: w, client: &inside{t, secure, tcp, bufio.NewReader(secure)}}
@@ -176,6 +189,40 @@ func TestMailCutOff(t *testing.T) {
 			if rec.Failing() != (tt.want != "") || tt.want != "" && rec.Accepted != 0 {
 				t.Errorf("failing: %v, accepted: %d", rec.Failing(), rec.Accepted)
 			}
+		})
+	}
+}
+
+// A client that reads mail is refused by the destination, behind implicit TLS on both
+// sides.
+func TestMailReadingRefused(t *testing.T) {
+	t.Parallel()
+	const readHost = "outlook.office365.com"
+	for name, tt := range map[string]struct {
+		scheme listener.Scheme
+		port   uint16
+		script string
+		want   record.Reason
+	}{
+		"IMAP, LOGIN":    {listener.SchemeIMAPS, 993, "S: * OK ready\nC: a LOGIN x y\nS: a NO LOGIN failed.\n", record.ReasonIMAPAuthFailed},
+		"IMAP, greeting": {listener.SchemeIMAPS, 993, "S: * BYE too many\n", record.ReasonUpstreamRefusedSession},
+		"POP3, PASS": {listener.SchemePOP3S, 995, "S: +OK ready\nC: USER x\nS: +OK\nC: PASS y\nS: -ERR Logon failure\n",
+			record.ReasonPOP3AuthFailed},
+		"POP3, greeting": {listener.SchemePOP3S, 995, "S: -ERR too many\n", record.ReasonUpstreamRefusedSession},
+		"IMAP, accepted": {listener.SchemeIMAPS, 993, "S: * OK ready\nC: a LOGIN x y\nS: a OK\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t, 0, readHost, func(c *proxy.Config, addr string) {
+				to := policy.Destination{Host: readHost, Port: tt.port}
+				c.Listeners = []listener.URL{{Scheme: tt.scheme, Address: "127.0.0.1:0", To: to}}
+				c.Upstream.ConnectTo[to.String()] = addr
+			})
+			p.play(tt.script)
+			p.destination.close()
+			_, _ = io.Copy(io.Discard, p.client.r)
+			p.client.close()
+			p.expect(record.OutcomeLifted, tt.want)
 		})
 	}
 }

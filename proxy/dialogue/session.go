@@ -70,7 +70,15 @@ func New(p record.Protocol, greeting bool) *Session {
 	return &Session{watcher: newWatcher(p, greeting)}
 }
 
-func newWatcher(_ record.Protocol, greets bool) watcher { return newSMTP(greets) }
+func newWatcher(p record.Protocol, greets bool) watcher {
+	switch p {
+	case record.ProtocolIMAP:
+		return newIMAP(greets)
+	case record.ProtocolPOP3:
+		return newPOP3(greets)
+	}
+	return newSMTP(greets)
+}
 
 // Client returns the client's connection, watched.
 func (s *Session) Client(conn net.Conn) net.Conn { return &clientConn{conn, s} }

@@ -17,18 +17,15 @@ import (
 // The error is a *record.Failure. A client that closes inside its TLS, which is an
 // ordinary end, has the reason closed_before_tls.
 func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err error) {
-	down, up = client, s.upstream.conn
-	if s.Protocol == record.ProtocolSMTP {
-		s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
-		down, up = s.watched.Client(client), s.watched.Destination(up)
-	}
+	s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
+	down, up = s.watched.Client(client), s.watched.Destination(s.upstream.conn)
 	if s.client.phase != clientPlaintext {
 		s.client.inside = relay.NewConn(down)
 		if err := s.client.resume(s.client.insideSide()); err != nil {
 			return nil, nil, 0, err
 		}
 		down = s.client.inside
-	} else if s.watched != nil {
+	} else {
 		s.watched.Sent(s.client.pending)
 	}
 	if err := s.sendPending(); err != nil {
@@ -87,11 +84,5 @@ func (s *Session) sendPending() error {
 	return s.upstream.conn.SetWriteDeadline(time.Time{})
 }
 
-// Finding says what became of the relayed session, which was idle at the end or not;
-// nothing for protocols that are not watched.
-func (s *Session) Finding(idle bool) dialogue.Finding {
-	if s.watched == nil {
-		return dialogue.Finding{}
-	}
-	return s.watched.Finding(idle)
-}
+// Finding says what became of the relayed session, which was idle at the end or not.
+func (s *Session) Finding(idle bool) dialogue.Finding { return s.watched.Finding(idle) }

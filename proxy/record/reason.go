@@ -98,6 +98,8 @@ const (
 	ReasonSMTPTenantBlocked       Reason = "smtp_tenant_blocked"
 	ReasonSMTPThrottled           Reason = "smtp_throttled"
 	ReasonSMTPRejected            Reason = "smtp_rejected"
+	ReasonIMAPAuthFailed          Reason = "imap_auth_failed"
+	ReasonPOP3AuthFailed          Reason = "pop3_auth_failed"
 	ReasonUpstreamCutOff          Reason = "upstream_cut_off"
 	ReasonClientCutOff            Reason = "client_cut_off"
 	ReasonIdleTimeout             Reason = "idle_timeout"

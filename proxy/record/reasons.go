@@ -500,6 +500,18 @@ var reasons = []row{
 			"whole text.",
 	},
 	{
+		reason: ReasonIMAPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The destination refused the sign-in with IMAP (LOGIN or AUTHENTICATE).",
+		remedy: "Microsoft 365 takes no passwords for IMAP any more since 2023: let the client sign in with OAuth 2.0 (XOAUTH2), " +
+			"or read the mailbox with a program that can; at another destination, check the user name and the password.",
+	},
+	{
+		reason: ReasonPOP3AuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The destination refused the sign-in with POP3 (PASS, APOP or AUTH).",
+		remedy: "Microsoft 365 takes no passwords for POP3 any more since 2023: let the client sign in with OAuth 2.0 (XOAUTH2), " +
+			"or read the mailbox with a program that can; at another destination, check the user name and the password.",
+	},
+	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
 		cause: "The destination ended the session in the middle of a mail or before it had replied to a command: what was sent " +
 			"may be lost.",
