@@ -61,6 +61,7 @@ type smtp struct {
 type refusal struct {
 	at     stage
 	reason record.Reason // empty if nothing was refused, or it does not matter
+	words  string        // the destination's, where the whole session was refused
 }
 
 func newSMTP(greets bool) *smtp {
@@ -202,7 +203,7 @@ func (s *smtp) takeReply(code string, known record.Reason) {
 func (s *smtp) takeUnmatched(code string, known record.Reason) {
 	switch {
 	case known != "":
-		s.refusal = refusal{noMail, known}
+		s.refusal = refusal{at: noMail, reason: known}
 	case code == "235":
 		s.refusal = refusal{}
 	}
@@ -219,7 +220,7 @@ func (s *smtp) takeUnasked(code string, known record.Reason) {
 		}
 		s.takeFinal(content, code, known)
 	case known != "":
-		s.refusal = refusal{noMail, known}
+		s.refusal = refusal{at: noMail, reason: known}
 	case code != "421":
 		s.lost = true
 	}
@@ -267,17 +268,22 @@ func (s *smtp) refuse(at stage, code string, known record.Reason) {
 		// It is out of order, because of the refusal before.
 		return
 	case at == hello:
-		reason = record.ReasonUpstreamRefusedSession
+		s.refusal = refusal{at, record.ReasonUpstreamRefusedSession, string(s.replies.text)}
+		return
 	default:
 		reason = record.ReasonSMTPRejected
 	}
-	s.refusal = refusal{at, reason}
+	s.refusal = refusal{at: at, reason: reason}
 }
 
 func (s *smtp) finding(e end) Finding {
 	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted}
 	f.Failure = s.cutOff(e)
-	if f.Failure == nil && s.refusal.reason != "" {
+	switch {
+	case f.Failure != nil || s.refusal.reason == "":
+	case s.refusal.words != "":
+		f.Failure = refusedSession(s.refusal.words)
+	default:
 		f.Failure = record.Fail(s.refusal.reason, nil)
 	}
 	return f

@@ -67,6 +67,15 @@ func TestSMTPRefusals(t *testing.T) {
 	}
 }
 
+// A destination that refuses the whole session inside TLS is quoted.
+func TestSMTPRefusedSession(t *testing.T) {
+	t.Parallel()
+	f := find(t, record.ProtocolSMTP, "C: EHLO a\nS: 421 4.7.0 Too many connections", end{first: destination}).Failure
+	if f == nil || f.Reason != record.ReasonUpstreamRefusedSession || !strings.Contains(f.Error(), "Too many connections") {
+		t.Errorf("got %v", f)
+	}
+}
+
 // Which side ended the session, and in the middle of what, is judged by what was said.
 func TestSMTPEnds(t *testing.T) {
 	t.Parallel()
