@@ -209,6 +209,9 @@ func TestMailReadingRefused(t *testing.T) {
 		"POP3, PASS": {listener.SchemePOP3S, 995, "S: +OK ready\nC: USER x\nS: +OK\nC: PASS y\nS: -ERR Logon failure\n",
 			record.ReasonPOP3AuthFailed},
 		"POP3, greeting": {listener.SchemePOP3S, 995, "S: -ERR too many\n", record.ReasonUpstreamRefusedSession},
+		"IMAP, cut off": {listener.SchemeIMAPS, 993, "S: * OK ready\nC: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}\n",
+			record.ReasonUpstreamCutOff},
+		"POP3, cut off":  {listener.SchemePOP3S, 995, "S: +OK ready\nC: RETR 1\nS: +OK\nS: From: x\n", record.ReasonUpstreamCutOff},
 		"IMAP, accepted": {listener.SchemeIMAPS, 993, "S: * OK ready\nC: a LOGIN x y\nS: a OK\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -181,4 +181,28 @@ func (i *imap) takeTagged(tag, status, words, text string) {
 	}
 }
 
-func (i *imap) finding(end) Finding { return Finding{Failure: i.failure} }
+func (i *imap) finding(e end) Finding {
+	f := Finding{Failure: i.failure}
+	switch {
+	case i.lost || i.failure != nil:
+	case e.first == destination && i.isAwaited():
+		f.Failure = cutOff(destination, "a command")
+	case e.first == client && (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != "":
+		f.Failure = cutOff(client, "a command")
+	}
+	return f
+}
+
+// isAwaited reports whether the destination has still something to say: the rest of a
+// literal, its greeting or a tagged reply. In IDLE it waits, and a session may end.
+func (i *imap) isAwaited() bool {
+	if i.greeting || i.destination.literal > 0 {
+		return true
+	}
+	for _, verb := range i.pending {
+		if verb != "IDLE" && verb != "LOGOUT" {
+			return true
+		}
+	}
+	return false
+}

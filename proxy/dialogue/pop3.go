@@ -142,4 +142,10 @@ func refusedSession(words string) *record.Failure {
 	return record.Fail(record.ReasonUpstreamRefusedSession, fmt.Errorf("the destination said %q", netname.Cut(words, maxStatus)))
 }
 
-func (p *pop3) finding(end) Finding { return Finding{Failure: p.failure} }
+func (p *pop3) finding(e end) Finding {
+	awaited := p.pending.has(func(c popCommand) bool { return c != popQuit })
+	if e.first == destination && !p.lost && p.failure == nil && (p.inMany || awaited) {
+		return Finding{Failure: cutOff(destination, "a command")}
+	}
+	return Finding{Failure: p.failure}
+}

@@ -50,6 +50,49 @@ func TestReadingRefusals(t *testing.T) {
 	}
 }
 
+// Which side ended a session that reads mail, and in the middle of what.
+func TestReadingEnds(t *testing.T) {
+	t.Parallel()
+	const (
+		imap = record.ProtocolIMAP
+		pop  = record.ProtocolPOP3
+		up   = record.ReasonUpstreamCutOff
+		down = record.ReasonClientCutOff
+	)
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+		end      end
+		want     record.Reason
+	}{
+		"IMAP, in a literal":            {imap, "C: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}|abc~", end{first: destination}, up},
+		"IMAP, a literal of no command": {imap, "S: * 1 FETCH (X {100}|abc~", end{first: destination, failed: true}, up},
+		"IMAP, before a tagged reply":   {imap, "C: a FETCH 1 FLAGS\nS: * 1 FETCH ()", end{first: destination}, up},
+		"IMAP, after it":                {imap, "C: a FETCH 1 FLAGS\nS: * 1 FETCH ()|a OK", end{first: destination}, ""},
+		"IMAP, LOGOUT":                  {imap, "C: a LOGOUT\nS: * BYE", end{first: destination}, ""},
+		"IMAP, IDLE":                    {imap, "C: a IDLE\nS: + idling", end{first: destination}, ""},
+		"IMAP, refused":                 {imap, "C: a LOGIN x y\nS: a NO x\nC: b NOOP", end{first: destination}, record.ReasonIMAPAuthFailed},
+		"IMAP, client in a literal":     {imap, "C: a APPEND x {100}\nS: + go\nC: abc~", end{first: client}, down},
+		"IMAP, client after it":         {imap, "C: a APPEND x {3}\nS: + go\nC: abc|~", end{first: client}, ""},
+		"IMAP, client in a download":    {imap, "C: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}|abc~", end{first: client}, ""},
+		"IMAP, unknown":                 {imap, "S: hello\nC: a NOOP", end{first: destination}, ""},
+		"POP3, in a mail":               {pop, "C: RETR 1\nS: +OK|From: x", end{first: destination}, up},
+		"POP3, after it":                {pop, "C: RETR 1\nS: +OK|From: x|.", end{first: destination}, ""},
+		"POP3, in a list":               {pop, "C: UIDL\nS: +OK|1 a", end{first: destination, failed: true}, up},
+		"POP3, before a reply":          {pop, "C: DELE 1", end{first: destination}, up},
+		"POP3, QUIT":                    {pop, "C: QUIT", end{first: destination}, ""},
+		"POP3, client in a mail":        {pop, "C: RETR 1\nS: +OK|From: x", end{first: client}, ""},
+		"POP3, refused":                 {pop, "C: PASS x\nS: -ERR no\nC: STAT", end{first: destination}, record.ReasonPOP3AuthFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := reasonOf(find(t, tt.protocol, tt.script, tt.end)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // A greeting that refuses has its words in the failure.
 func TestReadingGreetings(t *testing.T) {
 	t.Parallel()

@@ -513,14 +513,14 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
-		cause: "The destination ended the session in the middle of a mail or before it had replied to a command: what was sent " +
-			"may be lost.",
-		remedy: "Let the client send again; if it persists, check the network path and any firewall between tlslift and the " +
+		cause: "The destination ended the session in the middle of a mail or before it had replied to a command: the mail may " +
+			"be lost.",
+		remedy: "Let the client try again; if it persists, check the network path and any firewall between tlslift and the " +
 			"destination.",
 	},
 	{
 		reason: ReasonClientCutOff, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause:  "The client ended the session in the middle of a mail: it was not sent.",
+		cause:  "The client ended the session in the middle of a mail, which was not delivered.",
 		remedy: "Check the network path to the client, the client's own timeout and its log; a large scan can exhaust its memory.",
 	},
 	{
