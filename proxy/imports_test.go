@@ -57,8 +57,11 @@ var siblings = map[string][]string{
 // connections knows their record, not the proxy; what serves tests is not in the
 // program.
 var never = map[string][]string{
-	"metrics/...": {"proxy", "proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream"},
-	"cmd/...":     {"proxy/fakem365/mailbox", "proxy/testenv"},
+	"metrics/...": {
+		"proxy", "proxy/clienttls", "proxy/decide", "proxy/dialogue",
+		"proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream",
+	},
+	"cmd/...": {"proxy/fakem365/mailbox", "proxy/testenv"},
 }
 
 // testModules are modules that only tests import.

@@ -19,7 +19,8 @@ func TestReadingRefusals(t *testing.T) {
 		script   string
 		want     record.Reason
 	}{
-		"LOGIN":               {imap, "S: * OK hi\nC: a LOGIN x y\nS: a NO LOGIN failed.\nC: b LOGOUT\nS: * BYE|b OK", record.ReasonIMAPAuthFailed},
+		"LOGIN": {imap, "S: * OK hi\nC: a LOGIN x y\nS: a NO LOGIN failed.\nC: b LOGOUT\nS: * BYE|b OK",
+			record.ReasonIMAPAuthFailed},
 		"LOGIN, literals":     {imap, "C: a LOGIN {3}\nS: + go\nC: b c {2+}|x|\nS: a NO no", record.ReasonIMAPAuthFailed},
 		"literal refused":     {imap, "C: a LOGIN {3}\nS: a BAD no literals\nC: b LOGIN x y\nS: b OK in", ""},
 		"AUTHENTICATE":        {imap, "C: a AUTHENTICATE PLAIN\nS: + x\nC: AGEAYg==\nS: a NO AUTHENTICATE failed.", record.ReasonIMAPAuthFailed},
@@ -29,17 +30,20 @@ func TestReadingRefusals(t *testing.T) {
 		"in use":              {imap, "C: a LOGIN x y\nS: a NO [INUSE] locked", record.ReasonUpstreamRefusedSession},
 		"LOGOUT":              {imap, "S: * OK hi\nC: a LOGOUT\nS: * BYE bye|a OK", ""},
 		"BYE, signed in":      {imap, "C: a LOGIN x y\nS: a OK\nS: * BYE idle", ""},
-		"mail that looks so":  {imap, "C: a LOGIN x y\nS: a OK\nC: b FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {12}|* BYE|b NO x|)|b OK\nC: c NOOP\nS: c NO x", ""},
-		"APPEND":              {imap, "C: a APPEND x {14}\nS: + go\nC: b LOGIN x y|  |\nS: a OK\nC: c LOGIN x y\nS: c NO x", record.ReasonIMAPAuthFailed},
-		"IDLE":                {imap, "C: a IDLE\nS: + idling\nC: DONE\nS: a OK\nC: b LOGIN x y\nS: b BAD x", record.ReasonIMAPAuthFailed},
-		"IMAP, unknown":       {imap, "S: hello\nC: a LOGIN x y\nS: a NO x", ""},
-		"PASS":                {pop, "C: USER x\nS: +OK\nC: PASS y\nS: -ERR Logon failure", record.ReasonPOP3AuthFailed},
-		"PASS again":          {pop, "C: USER x\nS: +OK\nC: PASS y\nS: -ERR no\nC: PASS z\nS: +OK", ""},
-		"AUTH":                {pop, "C: AUTH XOAUTH2\nS: + \nC: QUIT\nS: -ERR Authentication failure", record.ReasonPOP3AuthFailed},
-		"pipelined":           {pop, "C: CAPA|USER x|PASS y|QUIT\nS: +OK|-ERR x|.|+OK|-ERR no|+OK", record.ReasonPOP3AuthFailed},
-		"locked":              {pop, "C: PASS y\nS: -ERR [IN-USE] locked", record.ReasonUpstreamRefusedSession},
-		"POP3 mail":           {pop, "C: RETR 1|LIST 1|UIDL\nS: +OK|-ERR no|..|.|-ERR none|+OK|1 a|.\nC: DELE 1\nS: -ERR no", ""},
-		"POP3, unknown":       {pop, "S: +OK\nC: PASS y\nS: -ERR no", ""},
+		"mail that looks so": {imap, "C: a LOGIN x y\nS: a OK\n" +
+			"C: b FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {12}|* BYE|b NO x|)|b OK\nC: c NOOP\nS: c NO x",
+			""},
+		"APPEND": {imap, "C: a APPEND x {14}\nS: + go\nC: b LOGIN x y|  |\nS: a OK\nC: c LOGIN x y\nS: c NO x",
+			record.ReasonIMAPAuthFailed},
+		"IDLE":          {imap, "C: a IDLE\nS: + idling\nC: DONE\nS: a OK\nC: b LOGIN x y\nS: b BAD x", record.ReasonIMAPAuthFailed},
+		"IMAP, unknown": {imap, "S: hello\nC: a LOGIN x y\nS: a NO x", ""},
+		"PASS":          {pop, "C: USER x\nS: +OK\nC: PASS y\nS: -ERR Logon failure", record.ReasonPOP3AuthFailed},
+		"PASS again":    {pop, "C: USER x\nS: +OK\nC: PASS y\nS: -ERR no\nC: PASS z\nS: +OK", ""},
+		"AUTH":          {pop, "C: AUTH XOAUTH2\nS: + \nC: QUIT\nS: -ERR Authentication failure", record.ReasonPOP3AuthFailed},
+		"pipelined":     {pop, "C: CAPA|USER x|PASS y|QUIT\nS: +OK|-ERR x|.|+OK|-ERR no|+OK", record.ReasonPOP3AuthFailed},
+		"locked":        {pop, "C: PASS y\nS: -ERR [IN-USE] locked", record.ReasonUpstreamRefusedSession},
+		"POP3 mail":     {pop, "C: RETR 1|LIST 1|UIDL\nS: +OK|-ERR no|..|.|-ERR none|+OK|1 a|.\nC: DELE 1\nS: -ERR no", ""},
+		"POP3, unknown": {pop, "S: +OK\nC: PASS y\nS: -ERR no", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
