@@ -17,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A conn is one accepted connection and what the steps have found out about it.
@@ -49,7 +50,7 @@ type conn struct {
 
 // newConn begins the record of an accepted connection.
 func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
-	remote := addrPortOf(accepted.RemoteAddr())
+	remote := upstream.AddrPortOf(accepted.RemoteAddr())
 	rec := &record.Record{
 		Listener: from.name, Client: remote.Addr(), Start: now,
 		Protocol: record.ProtocolUnknown, OfferedVersion: record.VersionNone,
@@ -58,16 +59,6 @@ func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
 		Conn: relay.NewConn(accepted), socket: from, rec: rec, idle: s.cfg.IdleTimeout, imapIdle: s.cfg.IMAPIdleTimeout,
 		out: &outbound{dialer: s.dialer, loops: s.loops, timeout: s.cfg.HandshakeTimeout, rec: rec, from: remote},
 	}
-}
-
-// addrPortOf returns an IPv4 address as such, also of a socket of both families.
-func addrPortOf(addr net.Addr) netip.AddrPort {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
 // scheme returns what the client speaks: what its listener says, or the port of its

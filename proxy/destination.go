@@ -14,6 +14,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A finder finds the destination of a connection. There are four sources, and each
@@ -153,7 +154,7 @@ func kernelOriginal(c *conn) (netip.AddrPort, error) {
 		return netip.AddrPort{}, origdst.ErrNotRedirected
 	}
 	if c.socket.url.Scheme == listener.SchemeTPROXY {
-		return addrPortOf(tcp.LocalAddr()), nil
+		return upstream.AddrPortOf(tcp.LocalAddr()), nil
 	}
 	return origdst.Redirected(tcp)
 }

@@ -19,7 +19,7 @@ import (
 // An outbound is the destination of a connection and our connection to it.
 type outbound struct {
 	dialer  *upstream.Dialer
-	loops   *loops
+	loops   *upstream.Loops
 	timeout time.Duration // of dialling, and of the handshake
 	rec     *record.Record
 
@@ -50,7 +50,7 @@ func (o *outbound) Dial(ctx context.Context) (net.Conn, error) {
 	}
 	// By now, if this connection is one of ours, that one has been noted: TLS has
 	// begun in it, or it waits for our greeting.
-	if o.isLoop.Load() || o.original.IsValid() && o.loops.detect(o.from, o.original) {
+	if o.isLoop.Load() || o.original.IsValid() && o.loops.Detect(o.from, o.original) {
 		return nil, record.Fail(record.ReasonRedirectLoop, nil)
 	}
 	timed, cancel := context.WithTimeout(ctx, o.timeout)
@@ -60,7 +60,7 @@ func (o *outbound) Dial(ctx context.Context) (net.Conn, error) {
 		return nil, upstreamFailure(err)
 	}
 	o.conn = opened
-	remove := o.loops.add(o, opened)
+	remove := o.loops.Add(opened, &o.isLoop)
 	stop := context.AfterFunc(ctx, func() { relay.Reset(opened) })
 	o.unbind = func() {
 		remove()

@@ -9,6 +9,7 @@ import (
 	"github.com/pires/go-proxyproto"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // identify finds the client's address. A connection from a trusted balancer
@@ -45,7 +46,7 @@ func trust(c *conn, h *proxyproto.Header) error {
 	}
 	c.rec.Client, c.rec.ByBalancer = addr, false
 	if c.socket.url.Scheme.Transparent() {
-		c.original, c.isFromHeader = addrPortOf(dst), true
+		c.original, c.isFromHeader = upstream.AddrPortOf(dst), true
 	}
 	return nil
 }

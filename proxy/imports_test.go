@@ -24,7 +24,7 @@ var layers = []struct {
 		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
 		"proxy/origdst", "proxy/policy", "proxy/upstream",
 	}},
-	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
+	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
 	{"metrics", []string{"metrics", "metrics/..."}},
 	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
@@ -38,7 +38,8 @@ var siblings = map[string][]string{
 	"proxy/m365":             {"proxy/policy"},
 	"proxy/clienttls":        {"proxy/decide", "proxy/relay"},
 	"proxy/httpproxy":        {"proxy/relay"},
-	"proxy/mail":             {"proxy/relay"},
+	"proxy/dialogue":         {"proxy/relay"},
+	"proxy/mail":             {"proxy/dialogue", "proxy/relay"},
 	"metrics/statuspage":     {"metrics/inventory"},
 	"proxy/fakem365":         {"proxy/fakem365/legacyclient"},
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
@@ -56,8 +57,11 @@ var siblings = map[string][]string{
 // connections knows their record, not the proxy; what serves tests is not in the
 // program.
 var never = map[string][]string{
-	"metrics/...": {"proxy", "proxy/clienttls", "proxy/decide", "proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream"},
-	"cmd/...":     {"proxy/fakem365/mailbox", "proxy/testenv"},
+	"metrics/...": {
+		"proxy", "proxy/clienttls", "proxy/decide", "proxy/dialogue",
+		"proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream",
+	},
+	"cmd/...": {"proxy/fakem365/mailbox", "proxy/testenv"},
 }
 
 // testModules are modules that only tests import.

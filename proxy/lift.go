@@ -119,13 +119,20 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
 	err = c.relay(down, up, nil)
-	if errors.Is(err, relay.ErrNoCloseNotify) {
-		err = nil // whether anything is missing can be seen from the session
+	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
+	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
+	var cut *relay.CutOffError
+	if errors.As(err, &cut) {
+		err = nil // the session shows whether anything is missing
 	}
-	var reason record.Reason
-	c.rec.SMTPReplies, c.rec.SMTPReply, reason = c.mail.Replies()
-	if err == nil && reason != "" {
-		return record.Fail(reason, nil)
+	if f := found.Failure; f != nil && (err == nil || relayEnded(err)) {
+		return f
 	}
 	return err
+}
+
+// relayEnded reports whether err says only that a relay ended, and not what was wrong.
+func relayEnded(err error) bool {
+	reason := asFailure(err).Reason
+	return reason == record.ReasonRelayBroken || reason == record.ReasonIdleTimeout
 }

@@ -520,6 +520,8 @@ func TestMailHostileUpstream(t *testing.T) {
 			record.ReasonUpstreamReplyMalformed},
 		"banned": {[]string{"554 5.7.606 Access denied, banned sending IP\r\n"}, "554 5.7.606 ",
 			record.ReasonUpstreamRefusedSession},
+		"421 to EHLO": {[]string{"220 mx\r\n", "421 4.7.0 Too many connections\r\n"}, "421 4.7.0 Too many connections",
+			record.ReasonUpstreamRefusedSession},
 		"another protocol": {[]string{"* OK IMAP\r\n"}, "421 4.4.1 ", record.ReasonUpstreamReplyMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {

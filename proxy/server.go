@@ -31,7 +31,7 @@ type Server struct {
 	sockets []*socket
 
 	dialer    *upstream.Dialer
-	loops     *loops
+	loops     *upstream.Loops
 	admission *admission
 	finder    finder
 	passer    passer
@@ -53,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: newLoops(), admission: newAdmission(&cfg)}
+	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops(), admission: newAdmission(&cfg)}
 	s.SetClients(cfg.Clients)
 	s.SetPolicy(cfg.Policy)
 	cfg.Upstream.IsSelf = s.isSelf

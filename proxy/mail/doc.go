@@ -1,7 +1,7 @@
 // Package mail carries sessions of SMTP (RFC 5321, 3207), IMAP (RFC 9051, 3501,
 // 2595) and POP3 (RFC 1939, 2595) until their bytes are relayed: the STARTTLS
-// negotiation of both sides, and what comes first inside the client's TLS. Inside a
-// lifted session it reads the replies of an SMTP destination.
+// negotiation of both sides, and what comes first inside the client's TLS. What is
+// said in a lifted session after that is watched by proxy/dialogue.
 //
 // It forwards only what is harmless before TLS, and never a command that could
 // carry credentials or mail. Towards the destination there is no way to go on

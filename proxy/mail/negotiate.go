@@ -33,6 +33,9 @@ type client struct {
 	deadline time.Time   // of what it says before TLS
 	rejected int         // how often it was told to use TLS
 	pending  []byte      // a command that the destination has not had
+	// refusal is the destination's rejection of the client's EHLO, which is why the
+	// client leaves; nil if there is none.
+	refusal *record.Failure
 }
 
 // beginsTLS reports whether the client begins with TLS within a time.
@@ -169,7 +172,19 @@ func (c *client) forward(client, up *side, cmd command) error {
 	if err != nil {
 		return err
 	}
-	return client.write(c.adapt(cmd, r, c.cfg.Plaintext).bytes())
+	err = client.write(c.adapt(cmd, r, c.cfg.Plaintext).bytes())
+	closes := c.cfg.Protocol == record.ProtocolSMTP && isClosing(r)
+	if cmd.kind == hello || closes {
+		c.refusal = nil
+		if !r.ok {
+			c.refusal = rejection(r.bytes())
+			c.refusal.Replied = true
+		}
+	}
+	if closes {
+		return c.refusal // whatever the client does next
+	}
+	return err
 }
 
 // reject answers a command that needs TLS. Where the next line may not be
@@ -206,6 +221,8 @@ func (c *client) closedAfter(commands int, err error) error {
 		return err
 	}
 	switch {
+	case c.refusal != nil && f.Reason != record.ReasonProxyHeaderUntrusted:
+		return c.refusal
 	case c.rejected > 0 && (f.Reason == record.ReasonClosedBeforeTLS || f.Reason == record.ReasonMalformedBeforeTLS):
 		f.Reason = record.ReasonPlaintextNotAllowed
 	case commands == 0 && f.Reason == record.ReasonClosedBeforeTLS && !errors.Is(err, io.ErrUnexpectedEOF):

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -16,22 +17,21 @@ import (
 // The error is a *record.Failure. A client that closes inside its TLS, which is an
 // ordinary end, has the reason closed_before_tls.
 func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err error) {
-	down = client
-	if s.Protocol == record.ProtocolSMTP {
-		s.meter = &replyMeter{}
-		down = metered{client, s.meter}
-	}
+	s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
+	down, up = s.watched.Client(client), s.watched.Destination(s.upstream.conn)
 	if s.client.phase != clientPlaintext {
 		s.client.inside = relay.NewConn(down)
 		if err := s.client.resume(s.client.insideSide()); err != nil {
 			return nil, nil, 0, err
 		}
 		down = s.client.inside
+	} else {
+		s.watched.Sent(s.client.pending)
 	}
 	if err := s.sendPending(); err != nil {
-		return down, s.upstream.conn, 0, record.Fail(record.ReasonRelayBroken, err)
+		return down, up, 0, record.Fail(record.ReasonRelayBroken, err)
 	}
-	return down, s.upstream.conn, int64(len(s.client.pending)), nil
+	return down, up, int64(len(s.client.pending)), nil
 }
 
 // resume is what comes first inside the client's TLS: the greeting if the client
@@ -84,12 +84,5 @@ func (s *Session) sendPending() error {
 	return s.upstream.conn.SetWriteDeadline(time.Time{})
 }
 
-// Replies returns what an SMTP destination has replied in a lifted session: each
-// code with its count, the last negative one, and the reason for which the mail
-// was rejected, as far as it is known; nothing for other protocols.
-func (s *Session) Replies() (counts []record.SMTPReply, negative string, reason record.Reason) {
-	if s.meter == nil {
-		return nil, "", ""
-	}
-	return s.meter.counts, s.meter.negative, s.meter.reason
-}
+// Finding says what became of the relayed session, which was idle at the end or not.
+func (s *Session) Finding(idle bool) dialogue.Finding { return s.watched.Finding(idle) }

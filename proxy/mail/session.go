@@ -5,6 +5,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -49,7 +50,7 @@ type Session struct {
 
 	client   client
 	upstream upstream
-	meter    *replyMeter // what an SMTP destination replies in the relay; nil before
+	watched  *dialogue.Session // what is said in the relay; nil before
 }
 
 // New prepares a session; nothing is sent or read yet.

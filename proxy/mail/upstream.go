@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -106,6 +107,9 @@ func (u *upstream) beginTLS(up *side, cmd command) (reply, error) {
 		return r, err
 	case !r.ok:
 		f := rejection(r.bytes())
+		if u.cfg.Protocol == record.ProtocolSMTP && isClosing(r) {
+			return r, f
+		}
 		f.Reason = record.ReasonUpstreamNoStartTLS
 		if u.cfg.Protocol == record.ProtocolSMTP && r.lines[len(r.lines)-1][0] == '2' {
 			f.Reply = nil // positive, but not the 220 that lets TLS begin
@@ -151,12 +155,20 @@ func (u *upstream) ask(up *side, cmd command) (reply, error) {
 	// An IMAP server may send what it likes at any time (RFC 9051 section 7),
 	// but not where it could pass for the reply to STARTTLS.
 	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.kind == startTLS) {
+		if u.cfg.Protocol == record.ProtocolSMTP {
+			if r, err := up.read(u.dialect, cmd); err == nil && isClosing(r) {
+				return r, rejection(r.bytes())
+			}
+		}
 		return reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
 	}
 	if err := up.write([]byte(cmd.line + "\r\n")); err != nil {
 		return reply{}, err
 	}
 	r, err := up.read(u.dialect, cmd)
+	if n := len(r.lines); err != nil && n > 0 && isBye(u.cfg.Protocol, r.lines[n-1]) {
+		return r, rejection(r.bytes())
+	}
 	if err != nil {
 		return r, err
 	}
@@ -167,4 +179,14 @@ func (u *upstream) ask(up *side, cmd command) (reply, error) {
 		return r, record.Fail(record.ReasonUpstreamNoStartTLS, errors.New("STARTTLS is not among what the destination offers"))
 	}
 	return r, nil
+}
+
+// isClosing reports whether an SMTP destination closes the session with its reply
+// (RFC 5321 section 3.8).
+func isClosing(r reply) bool { return bytes.HasPrefix(r.lines[len(r.lines)-1], []byte("421")) }
+
+// isBye reports whether an IMAP destination closes the session with a line.
+func isBye(p record.Protocol, line []byte) bool {
+	const bye = "* BYE"
+	return p == record.ProtocolIMAP && len(line) >= len(bye) && bytes.EqualFold(line[:len(bye)], []byte(bye))
 }

@@ -429,13 +429,13 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonSMTPSendAsDenied, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
-		cause: "The sender address is not one that the mailbox may send as (5.7.60 or 5.2.252).",
+		cause: "The sender address is not one that the mailbox may send as (5.7.60, 5.2.252 or SendAsDenied).",
 		remedy: "Set the sender address on the client to the mailbox that it signs in with, or give that mailbox the permission " +
 			"to send as the other.",
 	},
 	{
 		reason: ReasonSMTPTooManyConnections, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
-		cause:  "More than three connections send mail for the same mailbox at the same time (4.3.2).",
+		cause:  "More than three connections send mail for the same mailbox at the same time (432).",
 		remedy: "Give the clients mailboxes of their own; the client tries again by itself if it can.",
 	},
 	{
@@ -450,7 +450,7 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonSMTPRelayDenied, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
-		cause: "No connector of the tenant matches the address or certificate that the mail came from (5.7.64 or 4.4.62).",
+		cause: "No connector of the tenant matches the address or certificate that the mail came from (5.7.64, 5.7.54 or 4.4.62).",
 		remedy: "Check the inbound connector: it has to name the public address of tlslift's network, or the name in " +
 			"TLSLIFT_UPSTREAM_CERT_FILE.",
 	},
@@ -461,13 +461,55 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonSMTPAddressBlocked, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
-		cause:  "The public address that tlslift sends from is on a block list of Microsoft 365.",
+		cause:  "The public address that tlslift sends from is blocked by Microsoft 365 (5.7.606 to 5.7.649, 5.7.708).",
 		remedy: "Ask for its removal at sender.office.com, or send from another address.",
 	},
 	{
 		reason: ReasonSMTPMessageTooLarge, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
 		cause:  "The mail is larger than the destination accepts (552).",
 		remedy: "Lower the scan resolution or split the document on the client.",
+	},
+	{
+		reason: ReasonSMTPAuthMechanism, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The destination does not know the client's way to sign in (504 5.7.4).",
+		remedy: "Set the client to AUTH LOGIN, the one way with a password that Microsoft 365 knows, or let it send without " +
+			"sign-in through a connector.",
+	},
+	{
+		reason: ReasonSMTPRecipientUnknown, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
+		cause: "The destination knows no such recipient (550 5.4.1, 5.1.1 or 5.1.10).",
+		remedy: "Correct the recipient's address on the client; if it is right, check that the destination is that of the " +
+			"recipient's own domain.",
+	},
+	{
+		reason: ReasonSMTPTenantBlocked, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "Microsoft 365 has blocked the tenant from sending, or the sender's domain is not registered in it (5.7.705 or 5.7.750).",
+		remedy: "Check that the sender's domain is an accepted domain of the tenant, find what sends so much, and ask Microsoft to " +
+			"unblock the tenant.",
+	},
+	{
+		reason: ReasonSMTPThrottled, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		cause: "Microsoft 365 takes no more mail from tlslift's public address for now (451 4.7.500).",
+		remedy: "Wait, since the client tries again by itself if it can; if it persists, send through an inbound connector, or " +
+			"from another address.",
+	},
+	{
+		reason: ReasonSMTPRejected, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The destination rejected the sign-in, the sender, a recipient or the mail, and accepted nothing after that.",
+		remedy: "Look up the destination's last negative reply (smtp_reply in the log line); the client's own log may have its " +
+			"whole text.",
+	},
+	{
+		reason: ReasonIMAPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The destination refused the sign-in with IMAP (LOGIN or AUTHENTICATE).",
+		remedy: "Microsoft 365 takes no passwords for IMAP any more since 2023: let the client sign in with OAuth 2.0 (XOAUTH2), " +
+			"or read the mailbox with a program that can; at another destination, check the user name and the password.",
+	},
+	{
+		reason: ReasonPOP3AuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		cause: "The destination refused the sign-in with POP3 (PASS, APOP or AUTH).",
+		remedy: "Microsoft 365 takes no passwords for POP3 any more since 2023: let the client sign in with OAuth 2.0 (XOAUTH2), " +
+			"or read the mailbox with a program that can; at another destination, check the user name and the password.",
 	},
 	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
@@ -478,14 +520,16 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
-		cause: "The destination broke off the connection before its proper end; what was on its way may be lost.",
+		cause: "The destination broke off the connection before its proper end, as in the middle of a mail; what was on its way may " +
+			"be lost.",
 		remedy: "Look at the health page of the service, and check any firewall or filter between tlslift and the destination: " +
 			"it may end connections that last long.",
 	},
 	{
 		reason: ReasonClientCutOff, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause:  "The client broke off the connection before its proper end; what was on its way may be lost.",
-		remedy: "Check the network path to the client, and look at the client's own log and timeout.",
+		cause: "The client broke off the connection before its proper end, as in the middle of a mail; what was on its way may be " +
+			"lost.",
+		remedy: "Check the network path to the client, and the client's own log and timeout; a large scan can exhaust its memory.",
 	},
 	{
 		reason: ReasonRelayBroken, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,

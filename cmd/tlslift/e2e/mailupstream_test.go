@@ -149,7 +149,7 @@ func TestSMTPRepliesAreReported(t *testing.T) {
 		reason string
 	}{
 		{[]string{"--auth-password", "wrong"}, "535 5.7.8", "smtp_auth_failed"},
-		{[]string{"--from", "bad sender"}, "501 5.1.7", ""},
+		{[]string{"--from", "bad sender"}, "501 5.1.7", "smtp_rejected"},
 	} {
 		c := mailWays[0].call(t, l, atTLS10)
 		c.more = tt.more

@@ -1,8 +1,9 @@
-package proxy
+package upstream
 
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 )
 
@@ -19,22 +20,22 @@ func (l leg) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustPa
 func TestLoops(t *testing.T) {
 	t.Parallel()
 	const us, a, b = "10.0.0.1:40000", "192.0.2.1:443", "192.0.2.2:443"
-	l := newLoops()
-	var first, second outbound
-	forgetFirst := l.add(&first, leg{local: us, remote: a})
+	l := NewLoops()
+	var first, second atomic.Bool
+	forgetFirst := l.Add(leg{local: us, remote: a}, &first)
 	expect := func(to string, want bool) {
 		t.Helper()
-		if got := l.detect(netip.MustParseAddrPort(us), netip.MustParseAddrPort(to)); got != want {
+		if got := l.Detect(netip.MustParseAddrPort(us), netip.MustParseAddrPort(to)); got != want {
 			t.Errorf("to %s: a loop %v, want %v", to, got, want)
 		}
 	}
 	expect(b, false) // a program of this machine, from the same port
-	if first.isLoop.Load() {
+	if first.Load() {
 		t.Error("the first is taken for a loop")
 	}
-	forgetSecond := l.add(&second, leg{local: us, remote: b})
+	forgetSecond := l.Add(leg{local: us, remote: b}, &second)
 	expect(b, true)
-	if first.isLoop.Load() || !second.isLoop.Load() {
+	if first.Load() || !second.Load() {
 		t.Error("the wrong one is marked")
 	}
 	forgetSecond()

@@ -1,15 +1,12 @@
-package mail
+package dialogue
 
 import (
-	"bytes"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // maxReplyCodes bounds the different replies of one connection; those above it
@@ -19,65 +16,36 @@ const maxReplyCodes = 40
 // maxReplyText bounds what is looked at of one reply.
 const maxReplyText = 512
 
-// A metered is the client's side of a lifted SMTP session. What goes to the
-// client are the destination's replies and nothing else.
-type metered struct {
-	net.Conn
-	replies *replyMeter
-}
-
-func (m metered) Write(p []byte) (int, error) {
-	n, err := m.Conn.Write(p)
-	m.replies.read(p[:n])
-	return n, err
-}
-
-// CloseWrite half-closes.
-func (m metered) CloseWrite() error { return relay.CloseWrite(m.Conn) }
-
-// NetConn returns the connection itself.
-func (m metered) NetConn() net.Conn { return m.Conn }
-
-// Truncate half-closes without close_notify.
-func (m metered) Truncate() error { return relay.Truncate(m.Conn) }
-
-// A replyMeter counts SMTP replies and recognises those whose cause is known. It
-// keeps the codes and nothing of the text, which names mailboxes.
+// A replyMeter reads SMTP replies and counts them. It keeps the codes and nothing of
+// the text, which names mailboxes.
 type replyMeter struct {
 	counts   []record.SMTPReply
-	negative string        // the last reply of the classes 4 and 5
-	reason   record.Reason // empty when nothing known went wrong
+	negative string // the last reply of the classes 4 and 5
 
-	line []byte // of the line being read, as far as it is looked at
+	line line   // being read, as far as it is looked at
 	text []byte // of the reply being read, likewise
 }
 
-// read takes in bytes on their way to the client.
-func (m *replyMeter) read(p []byte) {
+// read takes in bytes on their way to the client, and gives each whole reply to take,
+// with its code and the reason that is known by its text; no code means that a line
+// is no reply.
+func (m *replyMeter) read(p []byte, take func(code string, known record.Reason)) {
 	for len(p) > 0 {
-		piece, rest, whole := bytes.Cut(p, []byte("\n"))
-		if room := maxReplyText - len(m.line); room > 0 {
-			m.line = append(m.line, piece[:min(len(piece), room)]...)
-		}
+		rest, whole := m.line.take(p)
 		if !whole {
 			return
 		}
-		m.endLine()
 		p = rest
+		line := m.line.end()
+		if room := maxReplyText - len(m.text); room > 0 {
+			m.text = append(m.text, line[:min(len(line), room)]...)
+		}
+		if len(line) > 3 && line[3] == '-' {
+			continue
+		}
+		take(m.endReply(line))
+		m.text = m.text[:0]
 	}
-}
-
-func (m *replyMeter) endLine() {
-	line := m.line
-	m.line = m.line[:0]
-	if room := maxReplyText - len(m.text); room > 0 {
-		m.text = append(m.text, line[:min(len(line), room)]...)
-	}
-	if len(line) > 3 && line[3] == '-' {
-		return
-	}
-	m.endReply(line)
-	m.text = m.text[:0]
 }
 
 var (
@@ -86,22 +54,18 @@ var (
 )
 
 // endReply counts a reply by its last line.
-func (m *replyMeter) endReply(line []byte) {
-	code := string(replyCode.Find(line))
+func (m *replyMeter) endReply(line string) (code string, known record.Reason) {
+	code = replyCode.FindString(line)
 	if code == "" {
-		return
+		return "", ""
 	}
-	enhanced := string(enhancedCode.Find(line[min(4, len(line)):]))
+	enhanced := enhancedCode.FindString(line[min(4, len(line)):])
 	m.count(code, enhanced)
-	switch {
-	case code == "235":
-		m.reason = "" // a sign-in that failed before does not matter any more
-	case code[0] >= '4':
-		m.negative = record.SMTPReply{Code: code, Enhanced: enhanced}.String()
-		if r := replyReason(code, enhanced, string(m.text)); r != "" {
-			m.reason = r
-		}
+	if code[0] < '4' {
+		return code, ""
 	}
+	m.negative = record.SMTPReply{Code: code, Enhanced: enhanced}.String()
+	return code, replyReason(code, enhanced, string(m.text))
 }
 
 func (m *replyMeter) count(code, enhanced string) {
@@ -127,15 +91,26 @@ var knownReplies = []knownReply{
 	{"535", "5.7.139", "", record.ReasonSMTPAuthBlocked},
 	{"", "5.7.30", "", record.ReasonSMTPBasicAuthEnded},
 	{"535", "", "", record.ReasonSMTPAuthFailed},
+	{"504", "5.7.4", "", record.ReasonSMTPAuthMechanism},
 	{"530", "5.7.57", "", record.ReasonSMTPNotAuthenticated},
 	{"", "", "client was not authenticated", record.ReasonSMTPNotAuthenticated},
 	{"", "5.7.60", "", record.ReasonSMTPSendAsDenied},
 	{"", "5.2.252", "", record.ReasonSMTPSendAsDenied},
+	{"", "", "sendasdenied", record.ReasonSMTPSendAsDenied},
+	{"432", "", "sender thread limit", record.ReasonSMTPTooManyConnections},
 	{"", "4.3.2", "concurrent connections", record.ReasonSMTPTooManyConnections},
 	{"", "", "submissionquotaexceeded", record.ReasonSMTPQuotaExceeded},
 	{"550", "5.1.8", "", record.ReasonSMTPSenderBlocked},
 	{"", "5.7.64", "", record.ReasonSMTPRelayDenied},
 	{"", "4.4.62", "", record.ReasonSMTPRelayDenied},
+	{"", "5.7.54", "", record.ReasonSMTPRelayDenied},
+	{"550", "5.4.1", "", record.ReasonSMTPRecipientUnknown},
+	{"", "5.1.1", "", record.ReasonSMTPRecipientUnknown},
+	{"", "5.1.10", "", record.ReasonSMTPRecipientUnknown},
+	{"", "5.7.705", "", record.ReasonSMTPTenantBlocked},
+	{"", "5.7.750", "", record.ReasonSMTPTenantBlocked},
+	{"", "5.7.708", "", record.ReasonSMTPAddressBlocked},
+	{"", "4.7.500", "", record.ReasonSMTPThrottled},
 	{"", "5.7.68", "", record.ReasonSMTPDirectSendRejected},
 	{"", "5.3.4", "", record.ReasonSMTPMessageTooLarge},
 	{"552", "", "", record.ReasonSMTPMessageTooLarge},

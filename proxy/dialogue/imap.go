@@ -1,0 +1,208 @@
+package dialogue
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// maxTags bounds the IMAP commands that have no tagged reply yet, and maxTag a tag.
+const (
+	maxTags = 256
+	maxTag  = 64
+)
+
+// imap watches a session of RFC 9051 or 3501, with literals that do not wait (RFC 7888).
+type imap struct {
+	pending  map[string]string // the verbs of the commands without a tagged reply, by tag
+	greeting bool              // is still to come
+	signedIn bool
+	lost     bool
+	failure  *record.Failure
+
+	client, destination imapStream
+	tag                 string // of the client's last command
+	isMore              bool   // what comes next from the client belongs to that command
+}
+
+// An imapStream is what one side sends: lines, and literals between them.
+type imapStream struct {
+	line    line
+	tail    []byte // the end of the line, if it could announce a literal
+	literal int64  // what is left of one
+	size    int64  // of that one
+	isMore  bool   // the line goes on after a literal
+}
+
+func newIMAP(greets bool) *imap {
+	i := &imap{pending: map[string]string{}, greeting: greets}
+	// A command's tag and verb, and nothing of what follows.
+	i.client.line.keep = func(head []byte) bool {
+		return len(head) < maxTag+maxTag && !i.isMore && !i.inDialogue() && strings.Count(string(head), " ") < 2
+	}
+	i.destination.line.keep = upTo(maxStatus)
+	return i
+}
+
+// inDialogue reports whether what the client sends are no commands: after AUTHENTICATE
+// and IDLE, until these have their tagged reply.
+func (i *imap) inDialogue() bool {
+	verb := i.pending[i.tag]
+	return verb == "AUTHENTICATE" || verb == "IDLE"
+}
+
+// maxTail is enough for a literal's size.
+const maxTail = 24
+
+// announced finds the literal that follows a line (RFC 9051 section 4.3).
+var announced = regexp.MustCompile(`^\{([0-9]{1,18})\+?\}\r?$`)
+
+// take takes bytes up to the end of a line or of a literal. It returns what follows, and
+// the line, if one has ended.
+func (s *imapStream) take(p []byte) (rest []byte, text string, whole bool) {
+	if s.literal > 0 {
+		n := min(int64(len(p)), s.literal)
+		s.literal -= n
+		return p[n:], "", false
+	}
+	rest, whole = s.line.take(p)
+	piece := p[:len(p)-len(rest)]
+	if whole {
+		piece = piece[:len(piece)-1]
+	}
+	s.note(piece)
+	if !whole {
+		return rest, "", false
+	}
+	text = s.line.end()
+	more := s.isMore
+	s.size, s.isMore = 0, false
+	if found := announced.FindSubmatch(s.tail); found != nil {
+		s.size, _ = strconv.ParseInt(string(found[1]), 10, 64) // 18 digits always fit
+		s.literal, s.isMore = s.size, true
+	}
+	s.tail = s.tail[:0]
+	return rest, text, !more
+}
+
+// note holds what could announce a literal, and nothing else of a line.
+func (s *imapStream) note(piece []byte) {
+	for _, b := range piece {
+		switch {
+		case b == '{':
+			s.tail = append(s.tail[:0], b)
+		case len(s.tail) > 0 && len(s.tail) < maxTail && (b >= '0' && b <= '9' || b == '+' || b == '}' || b == '\r'):
+			s.tail = append(s.tail, b)
+		default:
+			s.tail = s.tail[:0]
+		}
+	}
+}
+
+func (i *imap) fromClient(p []byte) {
+	for len(p) > 0 && !i.lost {
+		rest, text, whole := i.client.take(p)
+		p = rest
+		i.isMore = i.client.isMore
+		switch {
+		case i.inDialogue():
+			i.client.literal, i.client.isMore, i.isMore = 0, false, false
+		case whole:
+			i.takeCommand(text)
+		}
+	}
+}
+
+func (i *imap) takeCommand(text string) {
+	tag, rest, _ := strings.Cut(text, " ")
+	verb, _ := cutVerb(rest)
+	if tag == "" && verb == "" {
+		return // an empty line
+	}
+	if verb == "" || len(tag) > maxTag || len(i.pending) >= maxTags || i.pending[tag] != "" {
+		i.lost = true
+		return
+	}
+	i.tag, i.pending[tag] = tag, verb
+}
+
+func (i *imap) fromDestination(p []byte) {
+	for len(p) > 0 && !i.lost {
+		rest, text, whole := i.destination.take(p)
+		if p = rest; whole {
+			i.takeLine(text)
+		}
+	}
+}
+
+func (i *imap) takeLine(text string) {
+	tag, rest, _ := strings.Cut(text, " ")
+	status, words := cutVerb(rest)
+	switch {
+	case tag == "*":
+		i.takeUntagged(status, text)
+	case tag == "+":
+	case i.pending[tag] == "":
+		i.lost = true
+	default:
+		i.takeTagged(tag, status, words, text)
+	}
+}
+
+func (i *imap) takeUntagged(status, text string) {
+	switch {
+	case status == "PREAUTH":
+		i.signedIn = true
+	case status == "BYE" && !i.signedIn && i.failure == nil && !slices.Contains(slices.Collect(maps.Values(i.pending)), "LOGOUT"):
+		i.failure = refusedSession(text)
+	}
+	i.greeting = false
+}
+
+func (i *imap) takeTagged(tag, status, words, text string) {
+	verb := i.pending[tag]
+	delete(i.pending, tag)
+	// The literal that the client wanted to send is not to come.
+	if tag == i.tag && i.client.literal == i.client.size && status != "OK" {
+		i.client.literal, i.client.isMore, i.isMore = 0, false, false
+	}
+	switch {
+	case verb != "LOGIN" && verb != "AUTHENTICATE":
+	case status == "OK":
+		i.signedIn, i.failure = true, nil
+	case isTemporary(words):
+		i.failure = refusedSession(strings.TrimPrefix(text, tag+" "))
+	default:
+		i.failure = record.Fail(record.ReasonIMAPAuthFailed, nil)
+	}
+}
+
+func (i *imap) finding(e end) Finding {
+	f := Finding{Failure: i.failure}
+	switch {
+	case i.lost || i.failure != nil:
+	case e.first == destination && i.isAwaited():
+		f.Failure = cutOff(destination, "a command")
+	case e.first == client && (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != "":
+		f.Failure = cutOff(client, "a command")
+	}
+	return f
+}
+
+// isAwaited reports whether the destination has still something to say: the rest of a
+// literal, its greeting or a tagged reply. In IDLE it waits, and a session may end.
+func (i *imap) isAwaited() bool {
+	if i.greeting || i.destination.literal > 0 {
+		return true
+	}
+	for _, verb := range i.pending {
+		if verb != "IDLE" && verb != "LOGOUT" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,308 @@
+package dialogue
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// A stage is how far a command brings a mail. A later stage that succeeds shows that
+// what was refused before does not matter any more.
+type stage uint8
+
+// The kinds of commands of an SMTP client. Those of the stages of a mail come first,
+// in their order.
+const (
+	hello   stage = iota // EHLO, HELO
+	auth                 // AUTH, with its whole dialogue
+	from                 // MAIL
+	to                   // RCPT
+	data                 // DATA itself
+	chunk                // a BDAT that is not the last
+	content              // the end of DATA, and the last BDAT
+	quit
+	blank    // an empty line, which some servers answer
+	greeting // what comes without being asked for
+	noMail   // everything else
+)
+
+// smtpVerbs has the verbs that matter.
+var smtpVerbs = map[string]stage{
+	"EHLO": hello, "HELO": hello, "AUTH": auth, "MAIL": from, "RCPT": to, "DATA": data, "QUIT": quit, "": blank,
+}
+
+// maxCommand bounds what is held of a BDAT command, the longest that is looked at.
+const maxCommand = 40
+
+// smtp watches a session of RFC 5321, with pipelining (RFC 2920), BDAT (RFC 3030)
+// and AUTH (RFC 4954).
+type smtp struct {
+	replies  replyMeter
+	pending  queue[stage]
+	lost     bool // the dialogue is not understood: watch no more
+	refusal  refusal
+	accepted int
+
+	// The client's side.
+	command   line
+	cancelled bool    // by the client itself: its AUTH
+	inBody    bool    // the content that follows DATA
+	body      bodyEnd // where it ends
+	bodySeen  bool    // some of it has been seen
+	chunk     int64   // what is left of a BDAT's chunk
+	chunked   bool    // a BDAT has been seen, and not yet the last one
+	agreed    bool    // 354 has come: the content is the destination's
+	answered  bool    // the final reply came before the end of the content
+}
+
+// A refusal is the last final negative reply to a step of a mail.
+type refusal struct {
+	at     stage
+	reason record.Reason // empty if nothing was refused, or it does not matter
+	words  string        // the destination's, where the whole session was refused
+}
+
+func newSMTP(greets bool) *smtp {
+	s := &smtp{}
+	s.command.keep = s.keep
+	s.replies.line.keep = upTo(maxReplyText)
+	if greets {
+		s.pending.push(greeting)
+	}
+	return s
+}
+
+// keep holds verbs, and of BDAT what follows too. Of what is said to sign in it holds
+// enough to tell a * from the rest, and no more.
+func (s *smtp) keep(head []byte) bool {
+	const verb, star = len("BDAT "), len("*\r\n")
+	switch {
+	case s.signsIn():
+		return len(head) < star-1
+	case len(head) < verb:
+		return true
+	}
+	return len(head) < maxCommand && bytes.EqualFold(head[:verb], []byte("BDAT "))
+}
+
+// signsIn reports whether what the client sends belongs to AUTH: until that has its
+// final reply, every line does.
+func (s *smtp) signsIn() bool {
+	n := len(s.pending.items)
+	return n > 0 && s.pending.items[n-1] == auth
+}
+
+func (s *smtp) fromClient(p []byte) {
+	for len(p) > 0 && !s.lost {
+		switch {
+		case s.chunk > 0:
+			n := min(int64(len(p)), s.chunk)
+			s.chunk -= n
+			p = p[n:]
+		case s.inBody:
+			s.bodySeen = true
+			n, ended := s.body.find(p)
+			p = p[n:]
+			if ended {
+				s.endBody()
+			}
+		default:
+			rest, whole := s.command.take(p)
+			p = rest
+			if whole {
+				s.takeCommand(s.command.end())
+			}
+		}
+	}
+}
+
+// endBody is the end of the content.
+func (s *smtp) endBody() {
+	s.inBody = false
+	if !s.answered {
+		s.expect(content)
+	}
+}
+
+// takeCommand takes in a command, or a line that belongs to AUTH.
+func (s *smtp) takeCommand(text string) {
+	if s.signsIn() {
+		s.cancelled = text == "*" // RFC 4954 section 4
+		return
+	}
+	s.cancelled = false
+	verb, rest := cutVerb(text)
+	if verb == "BDAT" {
+		s.takeBDAT(rest)
+		return
+	}
+	kind, known := smtpVerbs[verb]
+	if !known {
+		kind = noMail
+	}
+	switch {
+	case kind == data:
+		s.inBody, s.body, s.bodySeen, s.agreed, s.answered = true, newBodyEnd(), false, false, false
+	case kind == hello, kind == from, kind == quit, verb == "RSET":
+		s.chunked = false // the chunks before are given up
+	}
+	s.expect(kind)
+}
+
+// takeBDAT takes in the size of a chunk and whether it is the last.
+func (s *smtp) takeBDAT(args string) {
+	size, last, _ := strings.Cut(args, " ")
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil || n < 0 {
+		s.lost = true
+		return
+	}
+	s.chunk, s.chunked = n, !strings.EqualFold(strings.TrimSpace(last), "LAST")
+	if s.chunked {
+		s.expect(chunk)
+	} else {
+		s.expect(content)
+	}
+}
+
+func (s *smtp) expect(kind stage) { s.lost = !s.pending.push(kind) || s.lost }
+
+func (s *smtp) fromDestination(p []byte) { s.replies.read(p, s.takeReply) }
+
+// takeReply gives a reply to the command that it belongs to. An empty code is no
+// reply.
+func (s *smtp) takeReply(code string, known record.Reason) {
+	if s.lost {
+		s.takeUnmatched(code, known)
+		return
+	}
+	for len(s.pending.items) > 1 && s.pending.items[0] == blank && !strings.HasPrefix(code, "50") {
+		s.pending.pop()
+	}
+	switch {
+	case code == "":
+		s.lost = true
+	case len(s.pending.items) == 0:
+		s.takeUnasked(code, known)
+	case code == "334" && s.pending.items[0] == auth:
+		return
+	case (code[0] == '3') != (code == "354" && s.pending.items[0] == data):
+		s.lost = true
+	default:
+		s.takeFinal(s.pending.pop(), code, known)
+	}
+	if code == "421" { // it closes the session (RFC 5321 section 3.8)
+		s.pending.items, s.chunked, s.answered = nil, false, true
+	}
+}
+
+// takeUnmatched takes in a reply whose command is not known: what is known by its text
+// counts.
+func (s *smtp) takeUnmatched(code string, known record.Reason) {
+	switch {
+	case known != "":
+		s.refusal = refusal{at: noMail, reason: known}
+	case code == "235":
+		s.refusal = refusal{}
+	}
+}
+
+// takeUnasked takes in a reply that no command waits for.
+func (s *smtp) takeUnasked(code string, known record.Reason) {
+	switch {
+	case s.inBody && !s.answered && code[0] != '3':
+		s.answered = true
+		// It may have found the end at line ends that are not CRLF.
+		if code[0] == '2' || s.body.isLoose() {
+			s.inBody = false
+		}
+		s.takeFinal(content, code, known)
+	case known != "":
+		s.refusal = refusal{at: noMail, reason: known}
+	case code != "421":
+		s.lost = true
+	}
+}
+
+// takeFinal takes in the final reply to a command, or that DATA may go on.
+func (s *smtp) takeFinal(at stage, code string, known record.Reason) {
+	if code == "354" {
+		s.agreed = true
+		return
+	}
+	if at == data { // without 354, the content is not to come
+		s.lost = s.bodySeen || s.lost
+		s.inBody = false
+	}
+	if code[0] == '2' {
+		s.succeed(at)
+		return
+	}
+	if at == chunk || at == content {
+		s.chunked = false
+	}
+	s.refuse(at, code, known)
+}
+
+// succeed takes back what a success shows not to matter.
+func (s *smtp) succeed(at stage) {
+	switch {
+	case at == content:
+		s.accepted++
+		s.refusal = refusal{}
+	case at == to || at > content:
+		// Another recipient has been refused all the same.
+	case s.refusal.at <= at:
+		s.refusal = refusal{}
+	}
+}
+
+// refuse notes a negative reply to a step of a mail, or one whose text is known.
+func (s *smtp) refuse(at stage, code string, known record.Reason) {
+	reason := known
+	switch {
+	case reason != "":
+	case at > content, at == auth && s.cancelled, s.refusal.reason != "" && (code == "503" || at == data):
+		// It is out of order, because of the refusal before.
+		return
+	case at == hello:
+		s.refusal = refusal{at, record.ReasonUpstreamRefusedSession, string(s.replies.text)}
+		return
+	default:
+		reason = record.ReasonSMTPRejected
+	}
+	s.refusal = refusal{at: at, reason: reason}
+}
+
+func (s *smtp) finding(e end) Finding {
+	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted}
+	f.Failure = s.cutOff(e)
+	switch {
+	case f.Failure != nil || s.refusal.reason == "":
+	case s.refusal.words != "":
+		f.Failure = refusedSession(s.refusal.words)
+	default:
+		f.Failure = record.Fail(s.refusal.reason, nil)
+	}
+	return f
+}
+
+// cutOff returns how a session was ended in the middle of a mail, or of a command; nil
+// if it was not.
+func (s *smtp) cutOff(e end) *record.Failure {
+	sending := s.inBody && !s.answered || s.chunk > 0 || s.chunked
+	awaited := s.pending.has(func(at stage) bool { return at == chunk || at == content })
+	switch {
+	case s.lost:
+		return nil
+	case e.first == client && (sending || awaited && e.failed):
+		return cutOff(client, "a mail")
+	case sending && e.first == destination, awaited && (e.first != 0 || e.idle):
+		return cutOff(destination, "a mail")
+	case e.first == destination && s.pending.has(func(at stage) bool { return at != quit && at != blank }):
+		return cutOff(destination, "a command")
+	}
+	return nil
+}

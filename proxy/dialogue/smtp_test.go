@@ -1,0 +1,173 @@
+package dialogue
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// oneMail is a mail up to the reply to its content.
+const oneMail = `
+	C: MAIL FROM:<a@contoso.com>
+	S: 250 2.1.0 Sender OK
+	C: RCPT TO:<b@contoso.com>
+	S: 250 2.1.5 Recipient OK
+	C: DATA
+	S: 354 Start mail input; end with <CRLF>.<CRLF>
+	C: Subject: scan||..|QUIT|550 not a reply|.
+`
+
+// A refusal is a refusal whether or not its text is known, until something succeeds.
+func TestSMTPRefusals(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		script   string
+		want     record.Reason
+		accepted int
+	}{
+		"accepted":            {oneMail + "S: 250 2.0.0 OK", "", 1},
+		"unknown, after DATA": {oneMail + "S: 554 5.6.211 Invalid MIME Content", record.ReasonSMTPRejected, 0},
+		"known, after DATA":   {oneMail + "S: 554 5.2.0 SendAsDenied; a not allowed", record.ReasonSMTPSendAsDenied, 0},
+		"unknown sender":      {"C: MAIL FROM:<a@b>\nS: 550 no", record.ReasonSMTPRejected, 0},
+		"unknown recipient":   {"C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 550 5.7.1 no", record.ReasonSMTPRejected, 0},
+		"unknown, to AUTH": {"C: AUTH LOGIN\nS: 334 x\nC: cQ==\nS: 334 x\nC: cQ==\nS: 454 4.7.0 not now",
+			record.ReasonSMTPRejected, 0},
+		"DATA itself":                 {"C: DATA\nS: 451 4.3.0 not now", record.ReasonSMTPRejected, 0},
+		"tried again":                 {oneMail + "S: 432 4.3.2 Concurrent connections\n" + oneMail + "S: 250 2.0.0 OK", "", 1},
+		"the second mail":             {oneMail + "S: 250 OK\n" + oneMail + "S: 554 5.0.0 no", record.ReasonSMTPRejected, 1},
+		"AUTH again":                  {"C: AUTH CRAM-MD5\nS: 504 5.7.4 no\nC: AUTH PLAIN x\nS: 235 ok", "", 0},
+		"after a sign-in that failed": {"C: AUTH PLAIN x\nS: 535 5.7.3 no\nC: MAIL FROM:<a@b>\nS: 530 5.7.0 no", record.ReasonSMTPRejected, 0},
+		"one of two recipients": {"C: RCPT TO:<c@d>|RCPT TO:<e@f>\nS: 550 5.7.1 no|250 ok\nC: RSET\nS: 250 ok",
+			record.ReasonSMTPRejected, 0},
+		"one, and accepted": {"C: RCPT TO:<c@d>\nS: 550 5.7.1 no\n" + oneMail + "S: 250 ok", "", 1},
+		"pipelined": {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 250 ok|550 5.7.64 no|503 5.5.2 Need rcpt",
+			record.ReasonSMTPRelayDenied, 0},
+		"pipelined, 554 to DATA": {"C: RCPT TO:<c@d>|DATA\nS: 550 5.7.1 no|554 no valid recipients\nC: QUIT\nS: 221 bye",
+			record.ReasonSMTPRejected, 0},
+		"AUTH, cancelled":                {"C: AUTH LOGIN\nS: 334 x\nC: *\nS: 501 5.7.0 cancelled", "", 0},
+		"BDAT":                           {"C: BDAT 6 LAST|QUIT||~\nS: 554 5.6.0 no", record.ReasonSMTPRejected, 0},
+		"BDAT in chunks":                 {"C: BDAT 6|QUIT||~\nS: 250 ok\nC: bdat 0 last\nS: 250 ok", "", 1},
+		"BDAT, the first chunk":          {"C: BDAT 2||~\nS: 552 5.3.4 no\nC: RSET\nS: 250 ok", record.ReasonSMTPMessageTooLarge, 0},
+		"421 to MAIL":                    {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 421 4.7.0 go away", record.ReasonSMTPRejected, 0},
+		"421 to EHLO":                    {"C: EHLO a\nS: 421 4.7.0 Too many connections", record.ReasonUpstreamRefusedSession, 0},
+		"EHLO, then HELO":                {"C: EHLO a\nS: 502 5.5.1 no\nC: HELO a\nS: 250 ok", "", 0},
+		"421 to nothing":                 {"C: NOOP\nS: 250 ok\nS: 421 4.4.2 timeout", "", 0},
+		"a command that does not matter": {"C: VRFY x\nS: 502 5.5.1 no\nC: XCLIENT\nS: 500 5.5.1 no\nC: NOOP|QUIT\nS: 250 ok|221 bye", "", 0},
+		"in the middle of the content": {strings.Replace(oneMail, "|.\n", "~\n", 1) + "S: 552 5.0.0 no\nC: x|.|QUIT\nS: 221 bye",
+			record.ReasonSMTPMessageTooLarge, 0},
+		"an empty line, answered":     {"C: |MAIL FROM:<a@b>\nS: 500 5.5.2 no|550 5.0.0 no", record.ReasonSMTPRejected, 0},
+		"an empty line, not answered": {"C: |MAIL FROM:<a@b>\nS: 550 5.0.0 no", record.ReasonSMTPRejected, 0},
+		"AUTH, pipelined": {"C: AUTH LOGIN|QUIT|MAIL\nS: 334 x|334 x|535 5.7.8 no\n" + oneMail + "S: 554 5.0.0 no",
+			record.ReasonSMTPRejected, 0},
+		"not understood, but known": {"S: hello\nS: 550 5.7.60 no", record.ReasonSMTPSendAsDenied, 0},
+		"not understood":            {"S: hello\nC: MAIL FROM:<a@b>\nS: 550 no", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := find(t, record.ProtocolSMTP, tt.script, end{})
+			if reasonOf(found) != tt.want || found.Accepted != tt.accepted {
+				t.Errorf("got %q, %d accepted; want %q, %d", reasonOf(found), found.Accepted, tt.want, tt.accepted)
+			}
+		})
+	}
+}
+
+// A destination that refuses the whole session inside TLS is quoted.
+func TestSMTPRefusedSession(t *testing.T) {
+	t.Parallel()
+	f := find(t, record.ProtocolSMTP, "C: EHLO a\nS: 421 4.7.0 Too many connections", end{first: destination}).Failure
+	if f == nil || f.Reason != record.ReasonUpstreamRefusedSession || !strings.Contains(f.Error(), "Too many connections") {
+		t.Errorf("got %v", f)
+	}
+}
+
+// Which side ended the session, and in the middle of what, is judged by what was said.
+func TestSMTPEnds(t *testing.T) {
+	t.Parallel()
+	const (
+		up   = record.ReasonUpstreamCutOff
+		down = record.ReasonClientCutOff
+	)
+	content := strings.Replace(oneMail, "|.\n", "~\n", 1)
+	chunk := "C: BDAT 100||some of it~"
+	for name, tt := range map[string]struct {
+		script string
+		end    end
+		want   record.Reason
+	}{
+		"destination, in the content":       {content, end{first: destination}, up},
+		"destination's reset, in it":        {content, end{first: destination, failed: true}, up},
+		"client, in the content":            {content, end{first: client}, down},
+		"client's reset, in it":             {content, end{first: client, failed: true}, down},
+		"nobody, in the content":            {content, end{idle: true}, ""},
+		"destination, after the content":    {oneMail, end{first: destination}, up},
+		"client half-closes after it":       {oneMail, end{first: client}, up},
+		"client's reset after it":           {oneMail, end{first: client, failed: true}, down},
+		"the final reply never comes":       {oneMail, end{idle: true}, up},
+		"destination, in a chunk":           {chunk, end{first: destination}, up},
+		"client, in a chunk":                {chunk, end{first: client}, down},
+		"client, between chunks":            {"C: BDAT 2||~\nS: 250 ok", end{first: client}, down},
+		"destination, between chunks":       {"C: BDAT 2||~\nS: 250 ok", end{first: destination}, up},
+		"client, after RSET":                {"C: BDAT 2||RSET\nS: 250 ok|250 ok", end{first: client}, ""},
+		"destination, after the last chunk": {"C: BDAT 2 LAST||~", end{first: destination}, up},
+		"client, after the reply":           {oneMail + "S: 250 ok", end{first: client, failed: true}, ""},
+		"destination, after the reply":      {oneMail + "S: 250 ok", end{first: destination}, ""},
+		"destination, after a refusal":      {oneMail + "S: 550 5.0.0 no", end{first: destination}, record.ReasonSMTPRejected},
+		"421 in the content":                {content + "S: 421 4.3.2 going down", end{first: destination}, record.ReasonSMTPRejected},
+		"destination, before 354":           {"C: DATA", end{first: destination}, up},
+		"client, before 354":                {"C: QUIT", end{first: client}, ""},
+		"destination, in AUTH":              {"C: AUTH LOGIN\nS: 334 x\nC: x", end{first: destination}, up},
+		"client, in AUTH":                   {"C: AUTH LOGIN\nS: 334 x", end{first: client}, ""},
+		"destination, QUIT":                 {"C: QUIT", end{first: destination}, ""},
+		"destination, idle":                 {"C: NOOP\nS: 250 ok\nS: 421 4.4.2 idle", end{first: destination}, ""},
+		"not understood":                    {"S: hello\n" + content, end{first: destination}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := reasonOf(find(t, record.ProtocolSMTP, tt.script, tt.end)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// For a server that takes LF for the end of a line, so does the content end.
+func TestSMTPLooseEnd(t *testing.T) {
+	t.Parallel()
+	s := newSMTP(false)
+	s.fromClient([]byte("DATA\n"))
+	s.fromDestination([]byte("354 go\r\n"))
+	s.fromClient([]byte("Subject: scan\n\n.\n"))
+	s.fromDestination([]byte("250 ok\r\n"))
+	s.fromClient([]byte("MAIL FROM:<a@b>\n"))
+	s.fromDestination([]byte("550 no\r\n"))
+	if found := s.finding(end{}); found.Accepted != 1 || reasonOf(found) != record.ReasonSMTPRejected {
+		t.Errorf("got %+v", found)
+	}
+}
+
+// Nothing of what a client signs in with is held, and little of anything else.
+func TestSMTPHoldsNoSecret(t *testing.T) {
+	t.Parallel()
+	const secret = "c2VjcmV0"
+	s := newSMTP(false)
+	for _, said := range []string{"AUTH PLAIN " + secret, "AUTH LOGIN\r\n" + secret, strings.Repeat(secret, 10000)} {
+		s.fromClient([]byte(said))
+		if held := string(s.command.head[:cap(s.command.head)]); strings.Contains(held, secret[:3]) {
+			t.Errorf("holds %q", held)
+		}
+		s.fromClient([]byte("\r\n"))
+	}
+	for range 100 {
+		s.fromClient([]byte(strings.Repeat("NOOP\r\n", 1000)))
+	}
+	if cap(s.pending.items) > 2*maxPending || cap(s.command.head) > 2*maxCommand {
+		t.Errorf("holds %d commands and %d bytes", cap(s.pending.items), cap(s.command.head))
+	}
+}
+
+func FuzzSMTP(f *testing.F) {
+	fuzzWatcher(f, record.ProtocolSMTP, oneMail+"S: 250 ok", "C: BDAT 6|QUIT||~\nS: 250 ok\nC: bdat 0 last\nS: 250 ok",
+		"S: 220 mx\nC: EHLO a\nS: 250-a|250 b\nC: AUTH LOGIN\nS: 334 x\nC: x\nS: 535 5.7.139 no", "C: DATA|x|.|QUIT\nS: 503 no|221 bye")
+}
