@@ -124,14 +124,11 @@ func TestDecide(t *testing.T) {
 		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before,
 			lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
-		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before,
-			refuse("destination_refused", record.ReasonNoSharedCipherSuite)},
+		{"ECDHE AES-CBC SHA-384 only, refused before", modern12(suiteECDHERSAAES256CBCSHA384), before, lift("destination_refused")},
 
 		// One side uses implicit TLS, the other STARTTLS.
 		{"capable, but the TLS modes differ", modern12(ecdheRSAAES128GCM), differs, lift("tls_mode_mismatch")},
 		{"too old anyway, and the TLS modes differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
-		{"TLS modes differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs,
-			refuse("tls_mode_mismatch", record.ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
 		{"RC4 only", hello(old, rsaRC4), Circumstance{}, refuse("tls_version", record.ReasonCipherSuiteDisabled)},

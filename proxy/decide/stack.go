@@ -24,7 +24,6 @@ const (
 // Extensions (RFC 8422 section 5.1 and RFC 5246 section 7.4.1.4.1).
 const (
 	extGroups     = 10
-	extPoints     = 11
 	extSignatures = 13
 )
 
@@ -80,7 +79,7 @@ func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites) uint16 {
 	return legacytls.Offer{
 		Version: min(h.MaxVersion(), tls.VersionTLS12), Suites: h.CipherSuites,
 		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
-		Points: h.PointFormats, HasPoints: h.HasExtension(extPoints),
+		Points:     h.PointFormats,
 		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
 	}.Choose(legacy)
 }

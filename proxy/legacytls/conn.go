@@ -353,8 +353,8 @@ func (c *Conn) pack(out, p []byte) ([]byte, int, error) {
 }
 
 // maxOverhead is the most that protection adds: an initialization vector, a
-// MAC by SHA-256, and a block of padding.
-const maxOverhead = 16 + 32 + 16
+// MAC by SHA-384, and a block of padding.
+const maxOverhead = 16 + 48 + 16
 
 // writeRecord seals and sends one record of another type; the caller holds
 // writing.
