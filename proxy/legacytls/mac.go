@@ -25,6 +25,7 @@ type recordMAC struct {
 
 const (
 	macHeaderLen = 13  // sequence number, type, version and length
+	maxMAC       = 48  // of SHA-384
 	maxBlock     = 128 // of SHA-384; of MD5, SHA-1 and SHA-256, 64
 	stateHead    = 4   // a marshalled state begins with 4 bytes to know it by
 )
@@ -115,19 +116,16 @@ func (m *recordMAC) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks 
 // data up to length, then 0x80, then zeros, and in the last one the length in
 // bits, which counts the block of the pad.
 func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) {
-	block := m.last[:m.block]
+	block, from := m.last[:m.block], i*m.block
+	n := 0
+	if from < macHeaderLen {
+		n = copy(block, header[from:])
+	}
+	n += copy(block[n:], data[min(len(data), from+n-macHeaderLen):])
+	clear(block[n:])
 	for j := range block {
-		at := i*m.block + j
-		var b byte
-		switch {
-		case at < macHeaderLen:
-			b = header[at]
-		case at-macHeaderLen < len(data):
-			b = data[at-macHeaderLen]
-		}
-		inside := subtle.ConstantTimeLessOrEq(at+1, length)
-		end := subtle.ConstantTimeEq(int32(at), int32(length)) //nolint:gosec // small
-		block[j] = mask(inside)&b | mask(end)&0x80
+		beyond := from + j - length                                             // its sign is a mask
+		block[j] = block[j]&byte(beyond>>63) | 0x80&^byte((beyond|-beyond)>>63) //nolint:gosec // meant
 	}
 	var bits [8]byte
 	binary.BigEndian.PutUint64(bits[:], uint64(m.block+length)*8) //nolint:gosec // positive
