@@ -129,7 +129,10 @@ func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 		}
 		h.points = list
 	case extSignatures:
-		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.signatures) && len(h.signatures) > 0
+		if !s.ReadUint16LengthPrefixed(&list) || !s.Empty() || len(list) == 0 {
+			return false
+		}
+		readUint16s(list, &h.signatures) // half a one is let through: below TLS 1.2 none has an effect
 	case extALPN:
 		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && h.parseProtocols(list)
 	case extSessionTicket:

@@ -71,6 +71,7 @@ func lenientHellos() map[string]helloCase {
 		"extended master secret with content": {
 			hello:      hello{extensions: []extension{{extExtendedMaster, []byte{0}}}},
 			extensions: []uint16{extExtendedMaster}},
+		"half a signature algorithm": {hello: hello{extensions: []extension{{extSignatures, []byte{0, 3, 4, 1, 5}}}}},
 		"bytes after renegotiation_info": {
 			hello:      hello{extensions: []extension{{extRenegotiationInfo, []byte{0, 1, 2}}}},
 			extensions: []uint16{extRenegotiationInfo}},

@@ -100,7 +100,6 @@ func helloExtensions() map[string]refusal {
 		"bytes after the groups":            {{extGroups, []byte{0, 2, 0, 23, 0}}},
 		"bytes after the point formats":     {{extPoints, []byte{1, 0, 0}}},
 		"no signature algorithms":           {{extSignatures, []byte{0, 0}}},
-		"half a signature algorithm":        {{extSignatures, []byte{0, 1, 4}}},
 		"no protocols":                      {{extALPN, []byte{0, 0}}},
 		"an empty protocol":                 {{extALPN, []byte{0, 1, 0}}},
 		"max_fragment_length of 0 bytes":    {{extMaxFragmentLength, nil}},
