@@ -1,21 +1,22 @@
 // Package legacytls is the server's side of TLS 1.0 (RFC 2246), TLS 1.1 (RFC
-// 4346), and TLS 1.2 (RFC 5246), for old devices that crypto/tls turns away. It
-// is no library for new programs, and it has no client.
+// 4346), and TLS 1.2 (RFC 5246), for clients that have nothing newer. It is no
+// library for new programs, and it has no client.
 //
 // # Why it exists
 //
 // crypto/tls has no ClientHello in SSLv2 format, no DHE, no RC4-MD5 or DES, no
-// resumption by session ID, no max_fragment_length, and no ECDHE for a client
-// that names no groups. It refuses empty and dotted server names and compressed
-// points beside RSA, ends a connection whose client wants to renegotiate, and
-// always splits records at TLS 1.0.
+// resumption by session ID, no max_fragment_length, no ECDHE for a client that
+// names no groups, and no SHA-1 signatures at TLS 1.2. It refuses empty and dotted
+// server names, other harmless mistakes, and compressed points beside RSA, ends a
+// connection whose client wants to renegotiate, and always splits records at TLS
+// 1.0.
 //
 // # What it does
 //
 //   - ClientHellos in TLS records of any size and in SSLv2 format; RSA, ECDHE_RSA
 //     (P-256, X25519, P-384, P-521) and, last, DHE_RSA (1024 or 2048 bits);
-//     AES-CBC, 3DES; at TLS 1.2 AES-GCM and HMAC-SHA256, too; RC4 and DES where
-//     they are switched on.
+//     AES-CBC, 3DES; at TLS 1.2 AES-GCM, ChaCha20-Poly1305, HMAC-SHA256 and
+//     HMAC-SHA384, too; RC4 and DES where they are switched on.
 //   - Resumption by session ID and by ticket (RFC 5077), for a day, for the same
 //     Config.Binding and server name.
 //   - Extended master secret (RFC 7627), the indication of secure renegotiation
