@@ -29,6 +29,7 @@ const (
 	extPoints            = 11     // RFC 8422 section 5.1.2
 	extSignatures        = 13     // RFC 5246 section 7.4.1.4.1
 	extALPN              = 16     // RFC 7301
+	extEncryptThenMAC    = 22     // RFC 7366
 	extExtendedMaster    = 23     // RFC 7627
 	extSessionTicket     = 35     // RFC 5077
 	extRenegotiationInfo = 0xff01 // RFC 5746
@@ -108,12 +109,12 @@ func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
 
 // readExtensions are those that have an effect here.
 var readExtensions = []uint16{
-	extServerName, extMaxFragmentLength, extGroups, extPoints, extSignatures, extALPN, extExtendedMaster, extSessionTicket,
-	extRenegotiationInfo,
+	extServerName, extMaxFragmentLength, extGroups, extPoints, extSignatures, extALPN, extEncryptThenMAC, extExtendedMaster,
+	extSessionTicket, extRenegotiationInfo,
 }
 
-// parseExtension is as lenient as OpenSSL: no point formats, an extended master
-// secret with content, and bytes after renegotiation_info are harmless.
+// parseExtension is as lenient as OpenSSL: no point formats, content where none
+// should be, and bytes after renegotiation_info are harmless.
 func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 	var list cryptobyte.String
 	switch id {

@@ -71,6 +71,9 @@ func lenientHellos() map[string]helloCase {
 		"extended master secret with content": {
 			hello:      hello{extensions: []extension{{extExtendedMaster, []byte{0}}}},
 			extensions: []uint16{extExtendedMaster}},
+		"encrypt-then-MAC": {
+			hello:      hello{extensions: []extension{{extEncryptThenMAC, nil}}},
+			extensions: []uint16{extEncryptThenMAC}},
 		"half a signature algorithm": {hello: hello{extensions: []extension{{extSignatures, []byte{0, 3, 4, 1, 5}}}}},
 		"bytes after renegotiation_info": {
 			hello:      hello{extensions: []extension{{extRenegotiationInfo, []byte{0, 1, 2}}}},
@@ -136,6 +139,11 @@ func tls12Hellos() map[string]helloCase {
 			hello: tls12(ecdheAES128, signaturesOf(0x0804, 0x0806)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0804},
 		"TLS 1.2 with PSS by SHA-512, and SHA-1": {
 			hello: tls12(ecdheAES128, signaturesOf(0x0806, 0x0201)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0806},
+		"encrypt-then-MAC at TLS 1.2": {
+			hello: tls12(rsaAES128, extension{extEncryptThenMAC, nil}), version: tls.VersionTLS12, extensions: []uint16{extEncryptThenMAC}},
+		"encrypt-then-MAC without CBC": {
+			hello: tls12(tls.TLS_RSA_WITH_AES_128_GCM_SHA256, extension{extEncryptThenMAC, nil}),
+			suite: tls.TLS_RSA_WITH_AES_128_GCM_SHA256, version: tls.VersionTLS12},
 		"TLS 1.2 with SHA-1 and better": {
 			hello: tls12(ecdheAES128, signaturesOf(0x0201, 0x0501)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0501},
 		"TLS 1.2 with RSA and signatures of ECDSA alone": {

@@ -38,11 +38,14 @@ type protection struct {
 	version uint16
 	seq     uint64
 
-	mac    *recordMAC
-	stream cipher.Stream
-	block  cipher.BlockMode
-	aead   cipher.AEAD
-	iv     [nonceLen]byte // the fixed part of the nonce; GCM's has gcmSaltLen bytes
+	mac *recordMAC
+	// macLast says that what is encrypted gets the MAC, and not what is to be
+	// (RFC 7366).
+	macLast bool
+	stream  cipher.Stream
+	block   cipher.BlockMode
+	aead    cipher.AEAD
+	iv      [nonceLen]byte // the fixed part of the nonce; GCM's has gcmSaltLen bytes
 	// explicit is how much of the nonce is in each record. Without it, the
 	// sequence number is part of the nonce.
 	explicit int
@@ -125,6 +128,9 @@ func (p *protection) opened(typ byte, payload []byte) ([]byte, bool) {
 		return p.openAEAD(typ, payload)
 	case p.block != nil:
 		size, skip := p.block.BlockSize(), p.explicitIV()
+		if p.macLast {
+			return p.openMACLast(typ, payload)
+		}
 		if len(payload)%size != 0 || len(payload) < skip+size {
 			return nil, false
 		}
@@ -141,6 +147,24 @@ func (p *protection) openStream(typ byte, payload []byte) ([]byte, bool) {
 	}
 	want := p.mac.sum(nil, p.macHeader(typ, n), payload[:n])
 	return payload[:n], equal(want, payload[n:])
+}
+
+// openMACLast opens a record whose MAC is over what is encrypted. Once the MAC is
+// right, nobody but the client has made the rest of it, and no time can tell
+// anything that the client does not know (RFC 7366 section 3).
+func (p *protection) openMACLast(typ byte, payload []byte) ([]byte, bool) {
+	size, n := p.block.BlockSize(), len(payload)-p.mac.size
+	skip := p.explicitIV()
+	if n < skip+size || n%size != 0 {
+		return nil, false
+	}
+	if !equal(p.mac.sum(nil, p.macHeader(typ, n), payload[:n]), payload[n:]) {
+		return nil, false
+	}
+	p.block.CryptBlocks(payload[:n], payload[:n])
+	plain := payload[skip:n]
+	padding, good := paddingLen(plain, 0)
+	return plain[:len(plain)-padding], good == 1
 }
 
 func (p *protection) openAEAD(typ byte, payload []byte) ([]byte, bool) {
@@ -203,12 +227,18 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 	if _, err := rand.Read(out[body:]); err != nil {
 		return nil, err
 	}
-	out = p.mac.sum(append(out, data...), p.macHeader(typ, len(data)), data)
+	out = append(out, data...)
+	if !p.macLast {
+		out = p.mac.sum(out, p.macHeader(typ, len(data)), data)
+	}
 	size := p.block.BlockSize()
 	padding := size - 1 - (len(out)-body)%size
 	for range padding + 1 {
 		out = append(out, byte(padding)) //nolint:gosec // less than a block
 	}
 	p.block.CryptBlocks(out[body:], out[body:])
+	if p.macLast {
+		out = p.mac.sum(out, p.macHeader(typ, len(out)-body), out[body:])
+	}
 	return out, nil
 }

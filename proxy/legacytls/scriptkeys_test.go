@@ -182,5 +182,8 @@ func (c *script) deriveKeys() {
 	c.next[1], errs[1] = newProtection(c.answer.version, s, side[0], false)
 	if err := errors.Join(errs[:]...); err != nil {
 		c.fail("deriving keys: %w", err)
+		return
 	}
+	_, macLast := c.answer.extensions[extEncryptThenMAC]
+	c.next[0].macLast, c.next[1].macLast = macLast, macLast
 }
