@@ -129,6 +129,7 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 		Suites:       c.Legacy,
 		DHBits:       cmp.Or(c.Options.DHBits, s.dhBits),
 		SplitRecords: c.Options.SplitRecords,
+		RecordSize:   c.Options.RecordSize,
 		Protocol:     protocol,
 		Sessions:     s.sessions,
 		Binding:      c.Destination,

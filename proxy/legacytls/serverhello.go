@@ -24,6 +24,7 @@ func (h *handshake) sendHello() error {
 	h.send(message)
 	if h.hello.fragment != 0 {
 		h.fragment = maxFragments[h.hello.fragment]
+		h.sends = min(h.sends, h.fragment)
 	}
 	return nil
 }
