@@ -53,8 +53,9 @@ func TestParse(t *testing.T) {
 
 func TestOptionsOfLegacyTLS(t *testing.T) {
 	t.Parallel()
-	table := parse(t, "clients: [{name: xp, address: fd00::1, ciphers: [des], dh_bits: 2048, split_records: true, leaf: {hash: auto}}]")
-	want := Options{Name: "xp", DES: true, DHBits: 2048, SplitRecords: true}
+	table := parse(t, "clients: [{name: xp, address: fd00::1, ciphers: [des], dh_bits: 2048, split_records: true, "+
+		"record_size: 4096, leaf: {hash: auto}}]")
+	want := Options{Name: "xp", DES: true, DHBits: 2048, SplitRecords: true, RecordSize: 4096}
 	if got := table.Lookup(netip.MustParseAddr("fd00::1")); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -88,7 +89,7 @@ func at(lines string) string {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	const entryKeys = "known keys are name, address, network, plaintext, ciphers, dh_bits, split_records and leaf"
+	const entryKeys = "known keys are name, address, network, plaintext, ciphers, dh_bits, split_records, record_size and leaf"
 	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.
@@ -120,6 +121,7 @@ func TestProblems(t *testing.T) {
 		{at("  leaf: sha1"), "line 4, column 9: leaf must be keys with values, not a single value"},
 		{at("  dh_bits: 512"), `line 4, column 12: dh_bits is "512"; write 1024 or 2048`},
 		{at("  split_records: perhaps"), `line 4, column 18: split_records is "perhaps"; write true or false`},
+		{at("  record_size: 1000"), `line 4, column 16: record_size is "1000"; write 512, 1024, 2048 or 4096`},
 		{at("  ciphers: rc4"), "line 4, column 12: ciphers must be a list, not a single value"},
 		{at("  ciphers: []"), "line 4, column 12: ciphers is an empty list; name aes, 3des, rc4 or des, or remove it"},
 		{at("  ciphers: [[rc4]]"), "line 4, column 13: the cipher must be a single value, not a list"},

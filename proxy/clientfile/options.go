@@ -30,6 +30,9 @@ type Options struct {
 	// SplitRecords sends the first byte of each write in a record of its own
 	// where that hinders BEAST; false means not to.
 	SplitRecords bool
+	// RecordSize is the most bytes that a record to the client has; zero means as many
+	// as may be, or as the client asks for.
+	RecordSize int
 	// Leaf is the kind of certificate that the client gets.
 	Leaf Leaf
 }

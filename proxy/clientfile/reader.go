@@ -63,6 +63,9 @@ func (r *reader) client(n *yaml.Node) {
 		{"ciphers", func(v *yaml.Node) { o.RC4, o.DES = r.ciphers(v) }},
 		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
 		{"split_records", func(v *yaml.Node) { o.SplitRecords = r.word(v, "split_records", "true", "false") == "true" }},
+		{"record_size", func(v *yaml.Node) {
+			o.RecordSize, _ = strconv.Atoi(r.word(v, "record_size", "512", "1024", "2048", "4096"))
+		}},
 		{"leaf", func(v *yaml.Node) { o.Leaf = r.leaf(v) }},
 	})
 	if given == nil {

@@ -11,8 +11,8 @@
 // another hello than the server that answers it. For the same reason an
 // extension that is read here may come only once.
 //
-// What real devices get wrong without such harm is let through: any record
-// version, a session id of more than 32 bytes, empty lists, unknown extensions
+// What real devices get wrong without such harm is let through: half a
+// signature algorithm, any record version, a session id of more than 32 bytes, empty lists, unknown extensions
 // even twice, no extensions at all. A server name may be anything; one that
 // makes no sense, or comes twice, counts as none.
 package clienthello

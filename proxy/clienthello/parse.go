@@ -118,7 +118,7 @@ func (h *Hello) parseExtension(t uint16, data []byte) error {
 	case extPointFormats:
 		h.PointFormats = bytes.Clone(f.vector8())
 	case extSignatureAlgorithms:
-		h.SignatureAlgorithms, ok = uint16s(f.vector16())
+		h.SignatureAlgorithms, _ = uint16s(f.vector16()) // without effect below TLS 1.2, whatever is in it
 	case extALPN:
 		h.ALPN, ok = protocols(f.vector16())
 	case extSupportedVersions:

@@ -1,5 +1,5 @@
 // Package clienttls ends the TLS of a client that is lifted, with the TLS stack
-// that the decision names: crypto/tls or legacytls. It chooses the leaf, keeps the
+// that the decision names: crypto/tls for TLS 1.3, legacytls for all that is older. It chooses the leaf, keeps the
 // keys of session tickets, and says why a handshake failed.
 //
 // It is the one place that configures TLS towards clients. It never reaches a
@@ -125,10 +125,11 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string) *legacytls.Config {
 	return &legacytls.Config{
 		Certificate:  leaf,
-		MaxVersion:   min(c.Hello.MaxVersion(), tls.VersionTLS12),
+		MaxVersion:   decide.LegacyVersion(c.Hello),
 		Suites:       c.Legacy,
 		DHBits:       cmp.Or(c.Options.DHBits, s.dhBits),
 		SplitRecords: c.Options.SplitRecords,
+		RecordSize:   c.Options.RecordSize,
 		Protocol:     protocol,
 		Sessions:     s.sessions,
 		Binding:      c.Destination,
@@ -137,15 +138,9 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 
 // cryptoConfig is the one place that configures crypto/tls towards clients.
 func (s *Server) cryptoConfig(c *Client, leaf *tls.Certificate, protocol string) *tls.Config {
-	cfg := &tls.Config{ //nolint:gosec // TLS 1.3 is for those who offer it
+	cfg := &tls.Config{
 		Certificates: []tls.Certificate{*leaf},
-		CipherSuites: decide.CryptoSuites(c.Hello, c.Legacy.RC4),
-		MinVersion:   tls.VersionTLS12,
-		MaxVersion:   tls.VersionTLS12,
-	}
-	// A capable client that the destination refused may speak only TLS 1.3.
-	if c.Hello.Offers(tls.VersionTLS13) {
-		cfg.MaxVersion = tls.VersionTLS13
+		MinVersion:   tls.VersionTLS13, // everything older is for legacytls
 	}
 	if protocol != "" {
 		cfg.NextProtos = []string{protocol}

@@ -47,6 +47,12 @@ func withSignatures(h *clienthello.Hello, schemes ...uint16) *clienthello.Hello 
 	return h
 }
 
+func withPoints(h *clienthello.Hello, formats ...byte) *clienthello.Hello {
+	h.PointFormats = formats
+	h.Extensions = append(h.Extensions, 11)
+	return h
+}
+
 func with13(h *clienthello.Hello, versions ...uint16) *clienthello.Hello {
 	h.SupportedVersions = versions
 	h.Extensions = append(h.Extensions, 43)
@@ -77,6 +83,9 @@ func TestDecide(t *testing.T) {
 	des := Circumstance{Legacy: legacytls.LegacySuites{DES: true}}
 	before := Circumstance{RefusedBefore: true}
 	differs := Circumstance{TLSModeMismatch: true}
+
+	// Nothing can serve what names TLS 1.3 alone and has no suite of it.
+	only13 := with13(modern12(ecdheRSAAES128GCM), tls.VersionTLS13)
 
 	for _, tt := range []struct {
 		name string
@@ -124,13 +133,16 @@ func TestDecide(t *testing.T) {
 		{"TLS 1.3 only, refused before", with13(withGroups(hello(v12, tls13AES128), x25519), tls.VersionTLS13), before,
 			lift("destination_refused")},
 		{"too old anyway, refused before", hello(old, rsaAES128CBC), before, lift("tls_version")},
-		{"refused before and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), before,
+		{"ECDHE AES-CBC SHA-384 only, refused before", modern12(suiteECDHERSAAES256CBCSHA384), before, lift("destination_refused")},
+		{"PSS signatures only, refused before", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), pssSHA256), before,
+			lift("destination_refused")},
+		{"refused before and not to be served", only13, before,
 			refuse("destination_refused", record.ReasonNoSharedCipherSuite)},
 
 		// One side uses implicit TLS, the other STARTTLS.
 		{"capable, but the TLS modes differ", modern12(ecdheRSAAES128GCM), differs, lift("tls_mode_mismatch")},
 		{"too old anyway, and the TLS modes differ", hello(old, rsaAES128CBC), differs, lift("tls_version")},
-		{"TLS modes differ and not to be served", withSignatures(hello(v12, suiteECDHERSAAES256CBCSHA384), rsaSHA256), differs,
+		{"TLS modes differ and not to be served", only13, differs,
 			refuse("tls_mode_mismatch", record.ReasonNoSharedCipherSuite)},
 
 		// RC4 is served only on request.
@@ -142,7 +154,7 @@ func TestDecide(t *testing.T) {
 		{"single DES only", hello(old, rsaDES), rc4, refuse("tls_version", record.ReasonCipherSuiteDisabled)},
 		{"single DES only, allowed", hello(old, rsaDES), des, lift("tls_version")},
 
-		// What crypto/tls would refuse.
+		// What Go's TLS would refuse.
 		{"DHE only at TLS 1.0", hello(old, dheAES128CBC), Circumstance{}, lift("tls_version")},
 		{"DHE only at TLS 1.2", modern12(dheAES128GCM), Circumstance{}, lift("cipher_suites")},
 		{"ECDHE only without groups at TLS 1.0", hello(old, ecdheRSAAES128CBC), Circumstance{}, lift("tls_version")},

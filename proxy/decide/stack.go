@@ -24,49 +24,19 @@ const (
 // Extensions (RFC 8422 section 5.1 and RFC 5246 section 7.4.1.4.1).
 const (
 	extGroups     = 10
-	extPoints     = 11
 	extSignatures = 13
 )
 
 // versionSSL30 is SSL 3.0 (RFC 6101).
 const versionSSL30 = 0x0300
 
-// The suites in which crypto/tls serves TLS 1.2 with an RSA certificate, listed
-// here because it offers the old ones only to those who name them.
-var (
-	ecdheSuites = []uint16{
-		tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256,
-		tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA,
-		tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA,
-		tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA,
-	}
-	rsaSuites = []uint16{
-		tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
-		tls.TLS_RSA_WITH_AES_256_GCM_SHA384,
-		tls.TLS_RSA_WITH_AES_128_CBC_SHA256,
-		tls.TLS_RSA_WITH_AES_128_CBC_SHA,
-		tls.TLS_RSA_WITH_AES_256_CBC_SHA,
-		tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA,
-	}
-	// The RC4 suites are served only when the operator says so (RFC 7465).
-	ecdheRC4Suites = []uint16{tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}
-	rsaRC4Suites   = []uint16{tls.TLS_RSA_WITH_RC4_128_SHA}
-)
-
-// stackFor returns what ends the client's TLS, by the hello alone: legacytls
-// for TLS 1.0 and 1.1, and for clients of TLS 1.2 that crypto/tls refuses, as
-// those with an SSLv2-format hello, with DHE only or with SHA-1 signatures only;
-// crypto/tls for the others.
+// stackFor returns what ends the client's TLS, by the hello alone: crypto/tls for
+// TLS 1.3, and legacytls for everything older.
 func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
 	switch {
 	case h.MaxVersion() < tls.VersionTLS10:
 		return NoStack
 	case h.Offers(tls.VersionTLS13) && overlap(h.CipherSuites, tls13Suites):
-		return CryptoStack
-	case h.Format == clienthello.Record && h.Offers(tls.VersionTLS12) && len(CryptoSuites(h, legacy.RC4)) > 0:
 		return CryptoStack
 	case legacySuite(h, legacy) != 0:
 		return LegacyStack
@@ -74,37 +44,30 @@ func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
 	return NoStack
 }
 
+// LegacyVersion returns the newest version that the client offers of those that
+// legacytls serves; zero if there is none.
+func LegacyVersion(h *clienthello.Hello) uint16 {
+	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS11, tls.VersionTLS10} {
+		if h.Offers(v) {
+			return v
+		}
+	}
+	return 0
+}
+
 // legacySuite returns the suite in which legacytls serves this client; zero if
 // there is none.
 func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites) uint16 {
+	version := LegacyVersion(h)
+	if version == 0 {
+		return 0
+	}
 	return legacytls.Offer{
-		Version: min(h.MaxVersion(), tls.VersionTLS12), Suites: h.CipherSuites,
+		Version: version, Suites: h.CipherSuites,
 		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
-		Points: h.PointFormats, HasPoints: h.HasExtension(extPoints),
+		Points:     h.PointFormats,
 		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
 	}.Choose(legacy)
-}
-
-// CryptoSuites returns the suites to offer a client of TLS 1.2 through
-// crypto/tls, those that it can complete a handshake with; empty when there are
-// none. TLS 1.3 suites are not among them, since crypto/tls always offers those.
-//
-// Giving crypto/tls only these matters: it chooses ECDHE from the suites
-// alone, and aborts when it then finds that it cannot sign for the client.
-func CryptoSuites(h *clienthello.Hello, rc4 bool) []uint16 {
-	all := slices.Clone(rsaSuites)
-	if rc4 {
-		all = append(all, rsaRC4Suites...)
-	}
-	// For ECDHE, crypto/tls needs a group in common and, since Go 1.25, a SHA-2
-	// signature.
-	if overlap(h.Groups, capableGroups) && overlap(h.SignatureAlgorithms, sha2RSASignatures) {
-		all = slices.Concat(ecdheSuites, all)
-		if rc4 {
-			all = append(all, ecdheRC4Suites...)
-		}
-	}
-	return slices.DeleteFunc(all, func(s uint16) bool { return !slices.Contains(h.CipherSuites, s) })
 }
 
 // unservable returns why the client's TLS cannot be ended here; empty when it can

@@ -10,8 +10,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// legacytls ends what crypto/tls refuses and everything below TLS 1.2;
-// crypto/tls the rest.
+// crypto/tls ends TLS 1.3, and legacytls everything older.
 func TestStack(t *testing.T) {
 	t.Parallel()
 	const v10, v11, v12 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12
@@ -24,23 +23,48 @@ func TestStack(t *testing.T) {
 	}{
 		{"TLS 1.0", hello(v10, rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
 		{"TLS 1.1", hello(v11, rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
-		{"TLS 1.2, RSA key exchange", modern12(rsaAES128CBC), legacytls.LegacySuites{}, CryptoStack},
-		{"TLS 1.2, capable", modern12(ecdheRSAAES128GCM), legacytls.LegacySuites{}, CryptoStack},
+		{"TLS 1.2, RSA key exchange", modern12(rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, capable", modern12(ecdheRSAAES128GCM), legacytls.LegacySuites{}, LegacyStack},
 		{"TLS 1.3", with13(modern12(tls13AES128), tls.VersionTLS13), legacytls.LegacySuites{}, CryptoStack},
 		{"TLS 1.2, DHE only", modern12(dheAES128GCM), legacytls.LegacySuites{}, LegacyStack},
 		{"TLS 1.2, ECDHE with SHA-1 signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), rsaSHA1),
 			legacytls.LegacySuites{}, LegacyStack},
 		{"TLS 1.2, SHA-1 signatures and RSA key exchange", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM, rsaAES128CBC), p256), rsaSHA1),
-			legacytls.LegacySuites{}, CryptoStack},
+			legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, PSS signatures only", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), pssSHA256),
+			legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, ChaCha20 only", modern12(tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, ECDHE AES-CBC SHA-384 only", modern12(suiteECDHERSAAES256CBCSHA384), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.2, ECDHE only, compressed points only", withPoints(modern12(ecdheRSAAES128CBC), 1, 2), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.3 version without a TLS 1.3 suite", with13(modern12(rsaAES128CBC), tls.VersionTLS13, v12), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.3 suite without the version", modern12(tls13AES128, rsaAES128CBC), legacytls.LegacySuites{}, LegacyStack},
 		{"TLS 1.2 in SSLv2 format", sslv2(hello(v12, rsaAES128CBC)), legacytls.LegacySuites{}, LegacyStack},
 		{"RC4 with MD5", hello(v10, 0x0004), legacytls.LegacySuites{}, NoStack},
 		{"RC4 with MD5, allowed", hello(v10, 0x0004), rc4, LegacyStack},
-		{"RC4 at TLS 1.2, allowed", modern12(rsaRC4), rc4, CryptoStack},
+		{"RC4 at TLS 1.2, allowed", modern12(rsaRC4), rc4, LegacyStack},
 		{"DES, allowed", hello(v10, rsaDES), des, LegacyStack},
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), legacytls.LegacySuites{}, NoStack},
 	} {
 		if got := Decide(tt.h, Circumstance{Legacy: tt.legacy}).Stack; got != tt.want {
 			t.Errorf("%s: got stack %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A version that the client does not offer is never answered, whatever its suites.
+func TestLegacyVersion(t *testing.T) {
+	t.Parallel()
+	const v10, v11, v12, v13 = tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12, tls.VersionTLS13
+	for _, tt := range []struct {
+		h    *clienthello.Hello
+		want uint16
+	}{
+		{hello(v10), v10}, {hello(v11), v11}, {hello(v12), v12}, {hello(0x0304), v12}, {hello(0x0300), 0},
+		{with13(hello(v12), v13, v12), v12}, {with13(hello(v12), v13, v11), v11}, {with13(hello(v12), v13), 0},
+		{with13(hello(v12), v10, v11), v11}, {with13(hello(v12), 0x0300), 0},
+	} {
+		if got := LegacyVersion(tt.h); got != tt.want {
+			t.Errorf("version %04x, %04x: got %04x, want %04x", tt.h.Version, tt.h.SupportedVersions, got, tt.want)
 		}
 	}
 }

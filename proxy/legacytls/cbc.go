@@ -31,9 +31,8 @@ func paddingLen(plain []byte, macLen int) (n, good int) {
 	good = subtle.ConstantTimeLessOrEq(n+macLen, len(plain))
 	var wrong byte
 	for i := range min(maxPadding, len(plain)) {
-		b := plain[len(plain)-1-i]
-		inside := subtle.ConstantTimeLessOrEq(i+1, n)
-		wrong |= mask(inside) & (b ^ last)
+		inside := byte((i - n) >> 63) //nolint:gosec // the sign as a mask
+		wrong |= inside & (plain[len(plain)-1-i] ^ last)
 	}
 	good &= subtle.ConstantTimeByteEq(wrong, 0)
 	return subtle.ConstantTimeSelect(good, n, 1), good
@@ -43,23 +42,31 @@ func paddingLen(plain []byte, macLen int) (n, good int) {
 // be, and turns what it has found into place.
 func macAt(plain []byte, at, size int) []byte {
 	first := max(0, len(plain)-size-maxPadding)
-	turned := make([]byte, size)
-	start := 0 // where in turned the MAC begins
+	mac := make([]byte, size)
+	start, slot := 0, 0 // start is where in mac the MAC begins
 	for i := first; i < len(plain); i++ {
-		slot := (i - first) % size
 		begins := subtle.ConstantTimeEq(int32(i), int32(at)) //nolint:gosec // small
 		start |= -begins & slot
-		inside := subtle.ConstantTimeLessOrEq(at, i) & subtle.ConstantTimeLessOrEq(i+1, at+size)
-		turned[slot] |= mask(inside) & plain[i]
-	}
-	mac := make([]byte, size)
-	for i := range mac {
-		slot := i + start // modulo size, without a division of a secret
-		slot -= size & -subtle.ConstantTimeLessOrEq(size, slot)
-		for j := range turned {
-			same := subtle.ConstantTimeEq(int32(slot), int32(j)) //nolint:gosec // small
-			mac[i] |= mask(same) & turned[j]
+		inside := byte(((at - 1 - i) & (i - at - size)) >> 63) //nolint:gosec // the sign as a mask
+		mac[slot] |= inside & plain[i]
+		if slot++; slot == size { // a division would take its time
+			slot = 0
 		}
 	}
+	turn(mac, start)
 	return mac
+}
+
+// turn moves what is at a secret place of b to its beginning, and what was before
+// it to its end: by each power of two, or not.
+func turn(b []byte, start int) {
+	var turned [maxMAC]byte
+	for by := 1; by < len(b); by <<= 1 {
+		yes := mask(subtle.ConstantTimeEq(int32(start&by), int32(by))) //nolint:gosec // small
+		n := copy(turned[:], b[by:])
+		copy(turned[n:], b[:by])
+		for i := range b {
+			b[i] ^= yes & (b[i] ^ turned[i])
+		}
+	}
 }

@@ -29,6 +29,7 @@ const (
 	extPoints            = 11     // RFC 8422 section 5.1.2
 	extSignatures        = 13     // RFC 5246 section 7.4.1.4.1
 	extALPN              = 16     // RFC 7301
+	extEncryptThenMAC    = 22     // RFC 7366
 	extExtendedMaster    = 23     // RFC 7627
 	extSessionTicket     = 35     // RFC 5077
 	extRenegotiationInfo = 0xff01 // RFC 5746
@@ -91,21 +92,29 @@ func parseClientHello(body []byte) (*clientHello, bool) {
 	return h, h.parseExtensions(extensions)
 }
 
+// parseExtensions refuses an extension that comes twice only if it is one that
+// is read: of the others, both are without effect.
 func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
 	for !s.Empty() {
 		var id uint16
 		var body cryptobyte.String
-		if !s.ReadUint16(&id) || !s.ReadUint16LengthPrefixed(&body) || h.seen[id] {
+		if !s.ReadUint16(&id) || !s.ReadUint16LengthPrefixed(&body) ||
+			h.seen[id] && slices.Contains(readExtensions, id) || !h.parseExtension(id, body) {
 			return false
 		}
 		h.seen[id] = true
-		if !h.parseExtension(id, body) {
-			return false
-		}
 	}
 	return true
 }
 
+// readExtensions are those that have an effect here.
+var readExtensions = []uint16{
+	extServerName, extMaxFragmentLength, extGroups, extPoints, extSignatures, extALPN, extEncryptThenMAC, extExtendedMaster,
+	extSessionTicket, extRenegotiationInfo,
+}
+
+// parseExtension is as lenient as OpenSSL: no point formats, content where none
+// should be, and bytes after renegotiation_info are harmless.
 func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 	var list cryptobyte.String
 	switch id {
@@ -116,20 +125,21 @@ func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 	case extGroups:
 		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.groups) && len(h.groups) > 0
 	case extPoints:
-		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() || len(list) == 0 {
+		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() {
 			return false
 		}
 		h.points = list
 	case extSignatures:
-		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.signatures) && len(h.signatures) > 0
+		if !s.ReadUint16LengthPrefixed(&list) || !s.Empty() || len(list) == 0 {
+			return false
+		}
+		readUint16s(list, &h.signatures) // half a one is let through: below TLS 1.2 none has an effect
 	case extALPN:
 		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && h.parseProtocols(list)
-	case extExtendedMaster:
-		return s.Empty()
 	case extSessionTicket:
 		h.ticket = s
 	case extRenegotiationInfo:
-		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() {
+		if !s.ReadUint8LengthPrefixed(&list) {
 			return false
 		}
 		h.renegotiation = list

@@ -25,6 +25,10 @@ type Config struct {
 	// the choice of an attacker, and some old clients take the first record for
 	// all there is.
 	SplitRecords bool
+	// RecordSize is the most bytes that a record to the client has, for one that can
+	// read only small ones and does not ask for them; zero means as many as may
+	// be.
+	RecordSize int
 	// Protocol is the application protocol to agree on if the client offers it
 	// (RFC 7301); empty means none.
 	Protocol string

@@ -44,6 +44,7 @@ type Conn struct {
 	writing   sync.Mutex
 	out       *protection
 	fragment  int   // the most that one record may hold
+	sends     int   // the most that one of ours holds
 	writeDone error // what every further Write gets
 	split     bool  // whether the next write is to be split; see Config.SplitRecords
 }
@@ -51,9 +52,13 @@ type Conn struct {
 // Server prepares a connection; the handshake comes with HandshakeContext or
 // with the first Read or Write.
 func Server(conn net.Conn, config *Config) *Conn {
+	sends := maxPlaintext
+	if config.RecordSize > 0 {
+		sends = min(sends, config.RecordSize)
+	}
 	return &Conn{
 		conn: conn, config: config, input: input{conn: conn},
-		in: &protection{}, fragment: maxPlaintext,
+		in: &protection{}, fragment: maxPlaintext, sends: sends,
 		out: &protection{version: tls.VersionTLS10}, // of an alert before the client has named a version
 	}
 }
@@ -336,7 +341,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 func (c *Conn) pack(out, p []byte) ([]byte, int, error) {
 	packed, first := 0, c.split
 	for packed < len(p) {
-		n := min(len(p)-packed, c.fragment)
+		n := min(len(p)-packed, c.sends)
 		if first {
 			n = 1 // 1/n-1, see Config.SplitRecords
 		}
@@ -353,8 +358,8 @@ func (c *Conn) pack(out, p []byte) ([]byte, int, error) {
 }
 
 // maxOverhead is the most that protection adds: an initialization vector, a
-// MAC by SHA-256, and a block of padding.
-const maxOverhead = 16 + 32 + 16
+// MAC by SHA-384, and a block of padding.
+const maxOverhead = 16 + 48 + 16
 
 // writeRecord seals and sends one record of another type; the caller holds
 // writing.

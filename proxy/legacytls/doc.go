@@ -1,26 +1,27 @@
 // Package legacytls is the server's side of TLS 1.0 (RFC 2246), TLS 1.1 (RFC
-// 4346), and TLS 1.2 (RFC 5246), for old devices that crypto/tls turns away. It
-// is no library for new programs, and it has no client.
+// 4346), and TLS 1.2 (RFC 5246), for clients that have nothing newer. It is no
+// library for new programs, and it has no client.
 //
 // # Why it exists
 //
 // crypto/tls has no ClientHello in SSLv2 format, no DHE, no RC4-MD5 or DES, no
-// resumption by session ID, no max_fragment_length, and no ECDHE for a client
-// that names no groups. It refuses empty and dotted server names and compressed
-// points beside RSA, ends a connection whose client wants to renegotiate, and
-// always splits records at TLS 1.0.
+// resumption by session ID, no max_fragment_length, no ECDHE for a client that
+// names no groups, and no SHA-1 signatures at TLS 1.2. It refuses empty and dotted
+// server names, other harmless mistakes, and compressed points beside RSA, ends a
+// connection whose client wants to renegotiate, and always splits records at TLS
+// 1.0.
 //
 // # What it does
 //
 //   - ClientHellos in TLS records of any size and in SSLv2 format; RSA, ECDHE_RSA
 //     (P-256, X25519, P-384, P-521) and, last, DHE_RSA (1024 or 2048 bits);
-//     AES-CBC, 3DES; at TLS 1.2 AES-GCM and HMAC-SHA256, too; RC4 and DES where
-//     they are switched on.
+//     AES-CBC, 3DES; at TLS 1.2 AES-GCM, ChaCha20-Poly1305, HMAC-SHA256 and
+//     HMAC-SHA384, too; RC4 and DES where they are switched on.
 //   - Resumption by session ID and by ticket (RFC 5077), for a day, for the same
 //     Config.Binding and server name.
-//   - Extended master secret (RFC 7627), the indication of secure renegotiation
-//     (RFC 5746), TLS_FALLBACK_SCSV (RFC 7507), max_fragment_length (RFC 6066),
-//     ALPN (RFC 7301).
+//   - Encrypt-then-MAC (RFC 7366), extended master secret (RFC 7627), the
+//     indication of secure renegotiation (RFC 5746), TLS_FALLBACK_SCSV (RFC 7507),
+//     max_fragment_length (RFC 6066), ALPN (RFC 7301).
 //
 // # What it refuses
 //
@@ -33,15 +34,15 @@
 //
 // What is wrong with a record or a premaster secret is told by one alert, the
 // same to the byte. timing_test.go looks for a difference in time by Welch's
-// test, over two classes of input in random order; |t| above 4.5 is one. On two
-// cores of an AMD EPYC that were busy otherwise, Go 1.26.8, the slowest tenth
-// left out:
+// test, over two classes of input in random order; |t| above 4.5 is one. With Go
+// 1.26.8, the slowest tenth left out, on two cores that were busy otherwise, of an
+// Intel Xeon for the first table and of an AMD EPYC for the second:
 //
-//	records of 320 bytes, a million of them        SHA-1   SHA-256
-//	wrong padding, or a wrong MAC                    1.6       0.8
-//	wrong padding, or a wrong MAC and 250 bytes      0.7      -0.3
-//	padding of 1 byte, or of 256 bytes              -1.8       2.4
-//	a MAC that does not hide its length, 1 or 256  -4297     -8218
+//	records of 320 bytes, a million of them        SHA-1   SHA-256   SHA-384
+//	wrong padding, or a wrong MAC                    0.5      -1.0       0.9
+//	wrong padding, or a wrong MAC and 250 bytes      1.3      -0.3       2.2
+//	padding of 1 byte, or of 256 bytes              -0.1       0.8       0.6
+//	a MAC that does not hide its length, 1 or 256  -3756     -4787     -4607
 //
 //	premaster secrets, RSA-2048, 100000 of them      t
 //	good, or good                                     3.0

@@ -16,10 +16,10 @@ func (h *handshake) send(message []byte) {
 func (h *handshake) seal() error {
 	for len(h.messages) > 0 {
 		n := messageSize(h.messages)
-		for n < len(h.messages) && n+messageSize(h.messages[n:]) <= h.fragment {
+		for n < len(h.messages) && n+messageSize(h.messages[n:]) <= h.sends {
 			n += messageSize(h.messages[n:])
 		}
-		for part := range slices.Chunk(h.messages[:n], h.fragment) {
+		for part := range slices.Chunk(h.messages[:n], h.sends) {
 			var err error
 			if h.flight, err = h.out.seal(h.flight, typeHandshake, part); err != nil {
 				return err

@@ -80,3 +80,41 @@ func TestMaxFragmentLengthOfClient(t *testing.T) {
 	c.record(typeHandshake, handshakeMessage(msgClientKeyExchange, make([]byte, 509)))
 	c.wantAlert(alertRecordOverflow)
 }
+
+// A record size that was set limits what is sent, in the handshake too, and what the
+// client asks for counts if it is less. What the client sends has no limit.
+func TestRecordSize(t *testing.T) {
+	t.Parallel()
+	for _, p := range protections {
+		for _, asked := range []byte{0, 1, 4} {
+			limit := 1000
+			h := p.hello()
+			if asked != 0 {
+				h = p.hello(fragmentOf(asked))
+				limit = min(limit, maxFragments[asked])
+			}
+			t.Run(fmt.Sprintf("%s/%d", p.name, asked), func(t *testing.T) {
+				t.Parallel()
+				config := longChain(t)
+				config.RecordSize = 1000
+				c := begin(t, config, h)
+				c.toFlight()
+				handshake := c.largest
+				c.sayKeyExchange()
+				c.sayChange()
+				c.sayFinished()
+				c.hearFinished()
+				c.largest = 0
+				most := maxPlaintext
+				if asked != 0 {
+					most = maxFragments[asked]
+				}
+				c.echo(bytes.Repeat([]byte("0123456789abcdef"), 4<<10), most)
+				if c.err != nil || handshake != limit || c.largest != limit {
+					t.Fatalf("the largest records have %d and %d bytes, want %d; %v", handshake, c.largest, limit, c.err)
+				}
+				c.close()
+			})
+		}
+	}
+}

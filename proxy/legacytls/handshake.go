@@ -237,9 +237,16 @@ func (h *handshake) deriveKeys() error {
 	if h.next[0], err = newProtection(h.answer.version, s, client, true); err != nil {
 		return err
 	}
-	h.next[1], err = newProtection(h.answer.version, s, server, false)
-	return err
+	if h.next[1], err = newProtection(h.answer.version, s, server, false); err != nil {
+		return err
+	}
+	h.next[0].macLast, h.next[1].macLast = h.macLast(), h.macLast()
+	return nil
 }
+
+// macLast reports whether the MAC is over what is encrypted: for CBC, if the client
+// offers it in this hello, whatever a session that is resumed had.
+func (h *handshake) macLast() bool { return h.hello.seen[extEncryptThenMAC] && h.suite.block != nil }
 
 // readFinished reads ChangeCipherSpec, which must come between two messages,
 // and the client's Finished.

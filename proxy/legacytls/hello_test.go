@@ -67,6 +67,17 @@ func lenientHellos() map[string]helloCase {
 		"server_name without a body": {hello: hello{extensions: []extension{{extServerName, nil}}}},
 		"a name of an unknown type": {
 			hello: hello{extensions: []extension{{extServerName, vec16(append([]byte{9}, vec16([]byte("x"))...))}}}},
+		"an unknown extension twice": {hello: hello{extensions: []extension{{99, nil}, {99, []byte("again")}}}},
+		"extended master secret with content": {
+			hello:      hello{extensions: []extension{{extExtendedMaster, []byte{0}}}},
+			extensions: []uint16{extExtendedMaster}},
+		"encrypt-then-MAC": {
+			hello:      hello{extensions: []extension{{extEncryptThenMAC, nil}}},
+			extensions: []uint16{extEncryptThenMAC}},
+		"half a signature algorithm": {hello: hello{extensions: []extension{{extSignatures, []byte{0, 3, 4, 1, 5}}}}},
+		"bytes after renegotiation_info": {
+			hello:      hello{extensions: []extension{{extRenegotiationInfo, []byte{0, 1, 2}}}},
+			extensions: []uint16{extRenegotiationInfo}},
 		"deflate offered": {hello: hello{compressions: []byte{1, 0}}},
 		"unknown suites":  {hello: hello{suites: append(numbers(5000), rsaAES128)}},
 		"a session ID that nobody knows": {
@@ -89,6 +100,12 @@ func groupHellos() map[string]helloCase {
 	return map[string]helloCase{
 		"compressed points beside RSA": {
 			hello: hello{suites: []uint16{ecdheAES128, rsaAES128}, extensions: []extension{groupsOf(tls.CurveP256), compressed}}},
+		"compressed points, and ECDHE alone": {
+			hello: hello{suites: []uint16{ecdheAES128}, extensions: []extension{groupsOf(tls.CurveP256), compressed}},
+			suite: ecdheAES128, extensions: []uint16{extPoints}, curve: 23},
+		"no point formats": {
+			hello: hello{suites: []uint16{ecdheAES128, rsaAES128}, extensions: []extension{pointsOf()}},
+			suite: ecdheAES128, extensions: []uint16{extPoints}, curve: 23},
 		"ECDHE without groups": {
 			hello: hello{suites: []uint16{ecdheAES128}}, suite: ecdheAES128, curve: 23},
 		"ECDHE with points and without groups": {
@@ -116,6 +133,17 @@ func tls12Hellos() map[string]helloCase {
 			hello: tls12(dheAES128), suite: dheAES128, version: tls.VersionTLS12, scheme: 0x0201},
 		"TLS 1.2 with SHA-512 alone": {
 			hello: tls12(ecdheAES128, signaturesOf(0x0601)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0601},
+		"TLS 1.2 with SHA-224 and SHA-1": {
+			hello: tls12(ecdheAES128, signaturesOf(0x0201, 0x0301)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0301},
+		"TLS 1.2 with PSS alone": {
+			hello: tls12(ecdheAES128, signaturesOf(0x0804, 0x0806)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0804},
+		"TLS 1.2 with PSS by SHA-512, and SHA-1": {
+			hello: tls12(ecdheAES128, signaturesOf(0x0806, 0x0201)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0806},
+		"encrypt-then-MAC at TLS 1.2": {
+			hello: tls12(rsaAES128, extension{extEncryptThenMAC, nil}), version: tls.VersionTLS12, extensions: []uint16{extEncryptThenMAC}},
+		"encrypt-then-MAC without CBC": {
+			hello: tls12(tls.TLS_RSA_WITH_AES_128_GCM_SHA256, extension{extEncryptThenMAC, nil}),
+			suite: tls.TLS_RSA_WITH_AES_128_GCM_SHA256, version: tls.VersionTLS12},
 		"TLS 1.2 with SHA-1 and better": {
 			hello: tls12(ecdheAES128, signaturesOf(0x0201, 0x0501)), suite: ecdheAES128, version: tls.VersionTLS12, scheme: 0x0501},
 		"TLS 1.2 with RSA and signatures of ECDSA alone": {

@@ -11,7 +11,7 @@ import (
 
 // bufferLen holds a whole record of the largest size and, of the usual size,
 // nearly two: one read of the connection brings many small records.
-const bufferLen = 2 * (recordHeaderLen + maxPlaintext + 64)
+const bufferLen = 2 * (recordHeaderLen + maxPlaintext + maxOverhead)
 
 // buffers are shared by all connections: one that waits needs none.
 var buffers = sync.Pool{New: func() any { return new([bufferLen]byte) }}

@@ -198,6 +198,12 @@ func sign(key *rsa.PrivateKey, s *signatureScheme, parts ...[]byte) (signature, 
 		}
 		digest = h.Sum(digest)
 	}
-	value, err := rsa.SignPKCS1v15(nil, key, s.hash, digest)
+	var value []byte
+	var err error
+	if s.pss {
+		value, err = rsa.SignPSS(rand.Reader, key, s.hash, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	} else {
+		value, err = rsa.SignPKCS1v15(nil, key, s.hash, digest)
+	}
 	return signature{s.id, value}, err
 }

@@ -11,25 +11,29 @@ import (
 // A recordMAC is the HMAC of records (RFC 5246 section 6.2.3.1). It is used by
 // one goroutine.
 type recordMAC struct {
-	hmac hash.Hash
-	size int
+	hmac  hash.Hash
+	size  int
+	block int // of the hash
+	tail  int // what the hash puts behind its input at least: 0x80, and its length
 
 	// What constantTime needs: the hash after the block of each pad.
 	work         hash.Hash
 	inner, outer []byte
 	state        []byte
+	last         [maxBlock]byte
 }
 
 const (
-	macHeaderLen = 13 // sequence number, type, version and length
-	blockLen     = 64 // of MD5, SHA-1 and SHA-256
-	hashTail     = 9  // what a hash puts behind its input at least: 0x80, and its length
-	stateHead    = 4  // a marshalled state begins with 4 bytes to know it by
+	macHeaderLen = 13  // sequence number, type, version and length
+	maxMAC       = 48  // of SHA-384
+	maxBlock     = 128 // of SHA-384; of MD5, SHA-1 and SHA-256, 64
+	stateHead    = 4   // a marshalled state begins with 4 bytes to know it by
 )
 
 func newRecordMAC(hash func() hash.Hash, key []byte) *recordMAC {
 	m := &recordMAC{hmac: hmac.New(hash, key), work: hash()}
-	m.size = m.work.Size()
+	m.size, m.block = m.work.Size(), m.work.BlockSize()
+	m.tail = 1 + m.block/8
 	m.inner = m.afterPad(key, 0x36)
 	m.outer = m.afterPad(key, 0x5c)
 	return m
@@ -37,14 +41,14 @@ func newRecordMAC(hash func() hash.Hash, key []byte) *recordMAC {
 
 // afterPad is the hash's state after the first block of HMAC (RFC 2104).
 func (m *recordMAC) afterPad(key []byte, pad byte) []byte {
-	var block [blockLen]byte
-	copy(block[:], key)
+	block := make([]byte, m.block)
+	copy(block, key)
 	for i := range block {
 		block[i] ^= pad
 	}
 	m.work.Reset()
-	m.work.Write(block[:])
-	clear(block[:])
+	m.work.Write(block)
+	clear(block)
 	return m.marshal(nil)
 }
 
@@ -80,17 +84,17 @@ func (m *recordMAC) sum(b []byte, header *[macHeaderLen]byte, data []byte) []byt
 func (m *recordMAC) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
 	binary.BigEndian.PutUint16(header[macHeaderLen-2:], uint16(n)) //nolint:gosec // at most the length of a record
 	m.restore(m.inner)
-	first := (macHeaderLen + least) / blockLen // blocks that are full whatever n is
+	first := (macHeaderLen + least) / m.block // blocks that are full whatever n is
 	m.writeBlocks(header, data, first)
 
 	digest := make([]byte, m.size)
 	length := macHeaderLen + n
-	last := (length + hashTail - 1) / blockLen
-	blocks := (macHeaderLen + len(data) + hashTail + blockLen - 1) / blockLen
+	last := (length + m.tail - 1) / m.block
+	blocks := (macHeaderLen + len(data) + m.tail + m.block - 1) / m.block
 	for i := first; i < blocks; i++ {
 		isLast := subtle.ConstantTimeEq(int32(i), int32(last)) //nolint:gosec // small
-		block := lastBlock(header, data, i, length, isLast)
-		m.work.Write(block[:])
+		m.lastBlock(header, data, i, length, isLast)
+		m.work.Write(m.last[:m.block])
 		m.state = m.marshal(m.state[:0])
 		keep(isLast, digest, m.state[stateHead:])
 	}
@@ -105,33 +109,29 @@ func (m *recordMAC) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks 
 		return
 	}
 	m.work.Write(header[:])
-	m.work.Write(data[:blocks*blockLen-macHeaderLen])
+	m.work.Write(data[:blocks*m.block-macHeaderLen])
 }
 
-// lastBlock is the i-th block of the hash's input as if the length were known:
+// lastBlock makes last the i-th block of the hash's input as if the length were known:
 // data up to length, then 0x80, then zeros, and in the last one the length in
 // bits, which counts the block of the pad.
-func lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) [blockLen]byte {
-	var block [blockLen]byte
+func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) {
+	block, from := m.last[:m.block], i*m.block
+	n := 0
+	if from < macHeaderLen {
+		n = copy(block, header[from:])
+	}
+	n += copy(block[n:], data[min(len(data), from+n-macHeaderLen):])
+	clear(block[n:])
 	for j := range block {
-		at := i*blockLen + j
-		var b byte
-		switch {
-		case at < macHeaderLen:
-			b = header[at]
-		case at-macHeaderLen < len(data):
-			b = data[at-macHeaderLen]
-		}
-		inside := subtle.ConstantTimeLessOrEq(at+1, length)
-		end := subtle.ConstantTimeEq(int32(at), int32(length)) //nolint:gosec // small
-		block[j] = mask(inside)&b | mask(end)&0x80
+		beyond := from + j - length                                             // its sign is a mask
+		block[j] = block[j]&byte(beyond>>63) | 0x80&^byte((beyond|-beyond)>>63) //nolint:gosec // meant
 	}
 	var bits [8]byte
-	binary.BigEndian.PutUint64(bits[:], uint64(blockLen+length)*8) //nolint:gosec // positive
+	binary.BigEndian.PutUint64(bits[:], uint64(m.block+length)*8) //nolint:gosec // positive
 	for j, b := range bits {
-		block[blockLen-len(bits)+j] |= mask(isLast) & b
+		block[len(block)-len(bits)+j] |= mask(isLast) & b
 	}
-	return block
 }
 
 // mask is 0xff for 1 and 0 for 0.

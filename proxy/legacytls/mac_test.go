@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"hash"
 	"testing"
 )
@@ -13,10 +14,10 @@ import (
 // The MAC in constant time is the MAC, for all lengths of data and padding.
 func TestConstantTimeMAC(t *testing.T) {
 	t.Parallel()
-	for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New} {
+	for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384} {
 		key := []byte("a key of some twenty")
 		m := newRecordMAC(newHash, key)
-		plain := make([]byte, 700)
+		plain := make([]byte, 900)
 		if _, err := rand.Read(plain); err != nil {
 			t.Fatal(err)
 		}

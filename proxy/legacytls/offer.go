@@ -14,9 +14,9 @@ type Offer struct {
 	// P-256 is meant (RFC 8422 section 4).
 	Groups    []uint16
 	HasGroups bool
-	// Points are its point formats; where it names none, HasPoints is false.
-	Points    []byte
-	HasPoints bool
+	// Points are its point formats; where it names none, uncompressed points are
+	// meant.
+	Points []byte
 	// Signatures are its signature algorithms; where it names none,
 	// HasSignatures is false, and SHA-1 is meant (RFC 5246 section 7.4.1.4.1).
 	Signatures    []uint16
@@ -32,20 +32,38 @@ func (o Offer) Choose(weak LegacySuites) uint16 {
 }
 
 // Names of signature schemes, as far as TLS 1.2 has them for RSA keys, in our
-// order of preference.
+// order of preference. PSS is for clients that have nothing else (RFC 8446
+// section 4.2.3): some have it wrong.
 var signatureSchemes = []signatureScheme{
-	{0x0401, crypto.SHA256}, {0x0501, crypto.SHA384}, {0x0601, crypto.SHA512}, {sha1Scheme, crypto.SHA1},
+	{0x0401, crypto.SHA256, false}, {0x0501, crypto.SHA384, false}, {0x0601, crypto.SHA512, false},
+	{0x0804, crypto.SHA256, true}, {0x0805, crypto.SHA384, true}, {0x0806, crypto.SHA512, true},
+	{0x0301, crypto.SHA224, false}, {sha1Scheme, crypto.SHA1, false},
 }
 
 type signatureScheme struct {
 	id   uint16
 	hash crypto.Hash
+	pss  bool
 }
 
 const sha1Scheme = 0x0201
 
 func (o Offer) choose(weak LegacySuites) *suite {
-	ecdhe, signs := o.curve() != 0, o.signature() != nil
+	// A client that names only compressed points gets ECDHE if it has nothing
+	// else: it must read uncompressed ones whatever it names (RFC 8422 section
+	// 5.1.2), and OpenSSL sends it those.
+	if len(o.Points) > 0 && !slices.Contains(o.Points, pointUncompressed) {
+		if s := o.first(weak, false); s != nil {
+			return s
+		}
+	}
+	return o.first(weak, true)
+}
+
+// first is the first of our suites that fits.
+func (o Offer) first(weak LegacySuites, ecdhe bool) *suite {
+	ecdhe = ecdhe && o.curve() != 0
+	signs := o.signature() != nil
 	for i := range suites {
 		s := &suites[i]
 		switch {
@@ -62,12 +80,8 @@ func (o Offer) choose(weak LegacySuites) *suite {
 // curves are in our order of preference; the first two cost the least.
 var curves = []tls.CurveID{tls.CurveP256, tls.X25519, tls.CurveP384, tls.CurveP521}
 
-// curve is the group for ECDHE; zero if there is none in common. A client that
-// reads only compressed points can do no ECDHE with anybody, but RSA.
+// curve is the group for ECDHE; zero if there is none in common.
 func (o Offer) curve() tls.CurveID {
-	if o.HasPoints && !slices.Contains(o.Points, pointUncompressed) {
-		return 0
-	}
 	if !o.HasGroups {
 		return tls.CurveP256
 	}
@@ -80,7 +94,7 @@ func (o Offer) curve() tls.CurveID {
 }
 
 // md5sha1 is what everybody signs with below TLS 1.2.
-var md5sha1 = signatureScheme{0, crypto.MD5SHA1}
+var md5sha1 = signatureScheme{hash: crypto.MD5SHA1}
 
 // signature is how to sign for the client; nil if it could not verify it.
 func (o Offer) signature() *signatureScheme {
@@ -103,7 +117,7 @@ func (h *clientHello) offer(version uint16) Offer {
 	return Offer{
 		Version: version, Suites: h.suites,
 		Groups: h.groups, HasGroups: h.seen[extGroups],
-		Points: h.points, HasPoints: h.seen[extPoints],
+		Points:     h.points,
 		Signatures: h.signatures, HasSignatures: h.seen[extSignatures],
 	}
 }

@@ -64,7 +64,7 @@ func gnutlsPriority(version uint16, s *suite) string {
 // gnutlsDescription is how the client shows a suite.
 func gnutlsDescription(s *suite) string {
 	cipher, mac := gnutlsCipher(s)
-	if s.aead {
+	if s.aead != nil {
 		return "-(" + cipher + ")\n"
 	}
 	return "-(" + cipher + ")-(" + mac + ")\n"
@@ -76,7 +76,7 @@ func gnutlsCipher(s *suite) (cipher, mac string) {
 	i := strings.LastIndex(name, "-")
 	cipher, mac = name[:i], name[i+1:]
 	switch {
-	case s.aead:
+	case s.aead != nil:
 		mac = "AEAD"
 	case mac == "SHA":
 		mac = "SHA1"

@@ -56,7 +56,7 @@ func TestJava(t *testing.T) {
 // javaName is a suite's name in Java, which calls those older than TLS
 // otherwise.
 func javaName(s *suite) string {
-	if s.kx != kxECDHE && !s.isAES() {
+	if s.kx != kxECDHE && !s.isAES() && !s.isChaCha20() {
 		return strings.Replace(s.name, "TLS_", "SSL_", 1)
 	}
 	return s.name
@@ -108,7 +108,7 @@ func TestNodeOf2012(t *testing.T) {
 		has     func(s *suite) bool
 	}{
 		{"0.8.28", tls.VersionTLS10, anySuite},
-		{"0.10.48", tls.VersionTLS12, notDES},
+		{"0.10.48", tls.VersionTLS12, func(s *suite) bool { return notDES(s) && !s.isChaCha20() }},
 	} {
 		t.Run(node.version, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +151,7 @@ func opensslName(s *suite) string {
 	}
 	return strings.NewReplacer(
 		"TLS_RSA_WITH_", "", "TLS_DHE_RSA_WITH_", "DHE-RSA-", "TLS_ECDHE_RSA_WITH_", "ECDHE-RSA-",
-		"3DES_EDE_CBC", "DES-CBC3", "DES_CBC", "DES-CBC", "RC4_128", "RC4",
+		"3DES_EDE_CBC", "DES-CBC3", "DES_CBC", "DES-CBC", "RC4_128", "RC4", "POLY1305_SHA256", "POLY1305",
 		"AES_128_CBC", "AES128", "AES_256_CBC", "AES256", "AES_128_GCM", "AES128-GCM", "AES_256_GCM", "AES256-GCM", "_", "-",
 	).Replace(s.name)
 }

@@ -68,6 +68,8 @@ func notDES(s *suite) bool { return s.strength != weakDES }
 
 func (s *suite) isAES() bool { return strings.Contains(s.name, "_AES_") }
 
+func (s *suite) isChaCha20() bool { return strings.Contains(s.name, "_CHACHA20_") }
+
 // optionTours are tours through what an operator can set, at TLS 1.0.
 func optionTours(how string, visits int) []tour {
 	return []tour{

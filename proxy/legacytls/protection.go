@@ -3,6 +3,7 @@ package legacytls
 import (
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/binary"
 )
@@ -23,7 +24,12 @@ const (
 const (
 	gcmSaltLen     = 4
 	gcmExplicitLen = 8
-	gcmTagLen      = 16
+)
+
+// Of every AEAD (RFC 5288 section 3, RFC 7905 section 2).
+const (
+	nonceLen = 12
+	tagLen   = 16
 )
 
 // A protection is how the records of one direction are protected. The zero
@@ -32,11 +38,21 @@ type protection struct {
 	version uint16
 	seq     uint64
 
-	mac    *recordMAC
-	stream cipher.Stream
-	block  cipher.BlockMode
-	aead   cipher.AEAD
-	salt   [gcmSaltLen]byte
+	mac *recordMAC
+	// macLast says that what is encrypted gets the MAC, and not what is to be
+	// (RFC 7366).
+	macLast bool
+	stream  cipher.Stream
+	block   cipher.BlockMode
+	aead    cipher.AEAD
+	iv      [nonceLen]byte // the fixed part of the nonce; GCM's has gcmSaltLen bytes
+	// explicit is how much of the nonce is in each record. Without it, the
+	// sequence number is part of the nonce.
+	explicit int
+
+	// They are here, and not local, because they would be allocated for each record.
+	header [macHeaderLen]byte
+	nonce  [nonceLen]byte
 }
 
 // keys are what a suite needs for one direction.
@@ -48,8 +64,13 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 	if s.mac != nil {
 		p.mac = newRecordMAC(s.mac, k.mac)
 	}
-	if s.block == nil {
-		var err error
+	var err error
+	switch {
+	case s.aead != nil:
+		p.explicit = nonceLen - copy(p.iv[:], k.iv)
+		p.aead, err = s.aead(k.key)
+		return p, err
+	case s.block == nil:
 		p.stream, err = s.stream(k.key)
 		return p, err
 	}
@@ -57,14 +78,9 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case s.aead:
-		p.salt = [gcmSaltLen]byte(k.iv)
-		p.aead, err = cipher.NewGCM(block)
-		return p, err
-	case read:
+	if read {
 		p.block = cipher.NewCBCDecrypter(block, k.iv)
-	default:
+	} else {
 		p.block = cipher.NewCBCEncrypter(block, k.iv)
 	}
 	return p, nil
@@ -81,14 +97,15 @@ func (p *protection) explicitIV() int {
 	return 0
 }
 
-// macHeader begins the input of a MAC and of GCM's additional data.
+// macHeader begins the input of a MAC, and is an AEAD's additional data. It is
+// good until the next one.
 func (p *protection) macHeader(typ byte, n int) *[macHeaderLen]byte {
-	var h [macHeaderLen]byte
+	h := &p.header
 	binary.BigEndian.PutUint64(h[:], p.seq)
 	h[8] = typ
 	binary.BigEndian.PutUint16(h[9:], p.version)
 	binary.BigEndian.PutUint16(h[11:], uint16(n)) //nolint:gosec // at most the length of a record
-	return &h
+	return h
 }
 
 // open removes the protection of a record in place. The error is the same
@@ -111,6 +128,9 @@ func (p *protection) opened(typ byte, payload []byte) ([]byte, bool) {
 		return p.openAEAD(typ, payload)
 	case p.block != nil:
 		size, skip := p.block.BlockSize(), p.explicitIV()
+		if p.macLast {
+			return p.openMACLast(typ, payload)
+		}
 		if len(payload)%size != 0 || len(payload) < skip+size {
 			return nil, false
 		}
@@ -129,15 +149,46 @@ func (p *protection) openStream(typ byte, payload []byte) ([]byte, bool) {
 	return payload[:n], equal(want, payload[n:])
 }
 
+// openMACLast opens a record whose MAC is over what is encrypted. Once the MAC is
+// right, nobody but the client has made the rest of it, and no time can tell
+// anything that the client does not know (RFC 7366 section 3).
+func (p *protection) openMACLast(typ byte, payload []byte) ([]byte, bool) {
+	size, n := p.block.BlockSize(), len(payload)-p.mac.size
+	skip := p.explicitIV()
+	if n < skip+size || n%size != 0 {
+		return nil, false
+	}
+	if !equal(p.mac.sum(nil, p.macHeader(typ, n), payload[:n]), payload[n:]) {
+		return nil, false
+	}
+	p.block.CryptBlocks(payload[:n], payload[:n])
+	plain := payload[skip:n]
+	padding, good := paddingLen(plain, 0)
+	return plain[:len(plain)-padding], good == 1
+}
+
 func (p *protection) openAEAD(typ byte, payload []byte) ([]byte, bool) {
-	n := len(payload) - gcmExplicitLen - gcmTagLen
+	n := len(payload) - p.explicit - tagLen
 	if n < 0 {
 		return nil, false
 	}
-	nonce := append(p.salt[:len(p.salt):len(p.salt)], payload[:gcmExplicitLen]...)
-	data := payload[gcmExplicitLen:]
-	data, err := p.aead.Open(data[:0], nonce, data, p.macHeader(typ, n)[:])
+	data := payload[p.explicit:]
+	data, err := p.aead.Open(data[:0], p.nonceOf(payload[:p.explicit]), data, p.macHeader(typ, n)[:])
 	return data, err == nil
+}
+
+// nonceOf is the nonce of a record (RFC 5288 section 3, RFC 7905 section 2). It
+// is good until the next one.
+func (p *protection) nonceOf(explicit []byte) []byte {
+	p.nonce = p.iv
+	if p.explicit > 0 {
+		copy(p.nonce[gcmSaltLen:], explicit)
+		return p.nonce[:]
+	}
+	var seq [8]byte
+	binary.BigEndian.PutUint64(seq[:], p.seq)
+	subtle.XORBytes(p.nonce[nonceLen-len(seq):], p.nonce[nonceLen-len(seq):], seq[:])
+	return p.nonce[:]
 }
 
 // seal appends a whole record to out.
@@ -166,8 +217,8 @@ func (p *protection) sealAEAD(out []byte, typ byte, data []byte) []byte {
 	// The sequence number never repeats under one key, and needs no chance.
 	var explicit [gcmExplicitLen]byte
 	binary.BigEndian.PutUint64(explicit[:], p.seq)
-	nonce := append(p.salt[:len(p.salt):len(p.salt)], explicit[:]...)
-	return p.aead.Seal(append(out, explicit[:]...), nonce, data, p.macHeader(typ, len(data))[:])
+	out = append(out, explicit[:p.explicit]...)
+	return p.aead.Seal(out, p.nonceOf(explicit[:]), data, p.macHeader(typ, len(data))[:])
 }
 
 func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) {
@@ -176,12 +227,18 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 	if _, err := rand.Read(out[body:]); err != nil {
 		return nil, err
 	}
-	out = p.mac.sum(append(out, data...), p.macHeader(typ, len(data)), data)
+	out = append(out, data...)
+	if !p.macLast {
+		out = p.mac.sum(out, p.macHeader(typ, len(data)), data)
+	}
 	size := p.block.BlockSize()
 	padding := size - 1 - (len(out)-body)%size
 	for range padding + 1 {
 		out = append(out, byte(padding)) //nolint:gosec // less than a block
 	}
 	p.block.CryptBlocks(out[body:], out[body:])
+	if p.macLast {
+		out = p.mac.sum(out, p.macHeader(typ, len(out)-body), out[body:])
+	}
 	return out, nil
 }

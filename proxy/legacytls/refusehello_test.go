@@ -87,8 +87,8 @@ func helloFields() map[string]refusal {
 // helloExtensions are extensions that are wrong.
 func helloExtensions() map[string]refusal {
 	decode := map[string][]extension{
-		"an extension twice":                {{99, nil}, {99, nil}},
 		"server_name twice":                 {named("a"), named("a")},
+		"renegotiation_info twice":          {{extRenegotiationInfo, []byte{0}}, {extRenegotiationInfo, []byte{0}}},
 		"two server names":                  {{extServerName, vec16(slices.Concat([]byte{0, 0, 1, 'a'}, []byte{0, 0, 1, 'b'}))}},
 		"a server name with a zero byte":    {named("a\x00b")},
 		"a server name too long":            {named(strings.Repeat("a", 256))},
@@ -98,13 +98,10 @@ func helloExtensions() map[string]refusal {
 		"no groups":                         {{extGroups, []byte{0, 0}}},
 		"half a group":                      {{extGroups, []byte{0, 3, 0, 23, 0}}},
 		"bytes after the groups":            {{extGroups, []byte{0, 2, 0, 23, 0}}},
-		"no point formats":                  {{extPoints, []byte{0}}},
 		"bytes after the point formats":     {{extPoints, []byte{1, 0, 0}}},
 		"no signature algorithms":           {{extSignatures, []byte{0, 0}}},
-		"half a signature algorithm":        {{extSignatures, []byte{0, 1, 4}}},
 		"no protocols":                      {{extALPN, []byte{0, 0}}},
 		"an empty protocol":                 {{extALPN, []byte{0, 1, 0}}},
-		"extended master secret with bytes": {{extExtendedMaster, []byte{0}}},
 		"max_fragment_length of 0 bytes":    {{extMaxFragmentLength, nil}},
 		"max_fragment_length of 2 bytes":    {{extMaxFragmentLength, []byte{1, 1}}},
 		"renegotiation_info without length": {{extRenegotiationInfo, nil}},
@@ -116,12 +113,10 @@ func helloExtensions() map[string]refusal {
 		"max_fragment_length 255": {withExtensions(fragmentOf(255)), alertIllegalParameter},
 		"renegotiation_info of a connection": {
 			withExtensions(extension{extRenegotiationInfo, append([]byte{12}, make([]byte, 12)...)}), alertHandshakeFailure},
-		"ECDHE with compressed points": {
-			hello{suites: []uint16{ecdheAES128}, extensions: []extension{pointsOf(1, 2), groupsOf(tls.CurveP256)}}.wire(), alertHandshakeFailure},
 		"ECDHE with groups of others": {
 			hello{suites: []uint16{ecdheAES128}, extensions: []extension{groupsOf(1, 22)}}.wire(), alertHandshakeFailure},
 		"ECDHE with signatures of others": {
-			hello{version: tls.VersionTLS12, suites: []uint16{ecdheAES128, dheAES128}, extensions: []extension{signaturesOf(0x0403, 0x0804)}}.wire(),
+			hello{version: tls.VersionTLS12, suites: []uint16{ecdheAES128, dheAES128}, extensions: []extension{signaturesOf(0x0403, 0x0809)}}.wire(),
 			alertHandshakeFailure},
 	}
 	for name, extensions := range decode {

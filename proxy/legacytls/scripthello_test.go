@@ -177,6 +177,8 @@ var protections = []parameters{
 	{"TLS 1.0 RC4-MD5", tls.VersionTLS10, rsaRC4MD5},
 	{"TLS 1.1 AES-CBC", tls.VersionTLS11, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA},
 	{"TLS 1.2 AES-CBC-SHA256", tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA256},
+	{"TLS 1.2 AES-CBC-SHA384", tls.VersionTLS12, ecdheAES256SHA384},
+	{"TLS 1.2 ChaCha20", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256},
 	{"TLS 1.2 AES-GCM", tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384},
 }
 

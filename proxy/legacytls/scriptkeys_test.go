@@ -37,7 +37,10 @@ func (c *script) hearKeyExchange() {
 	digest = append(digest, sum(sha1.New, hashed)...)
 	if c.answer.version == tls.VersionTLS12 {
 		s.ReadUint16(&c.answer.scheme)
-		hash = map[uint16]crypto.Hash{0x0201: crypto.SHA1, 0x0401: crypto.SHA256, 0x0501: crypto.SHA384, 0x0601: crypto.SHA512}[c.answer.scheme]
+		hash = map[uint16]crypto.Hash{
+			0x0201: crypto.SHA1, 0x0301: crypto.SHA224, 0x0401: crypto.SHA256, 0x0501: crypto.SHA384, 0x0601: crypto.SHA512,
+			0x0804: crypto.SHA256, 0x0805: crypto.SHA384, 0x0806: crypto.SHA512,
+		}[c.answer.scheme]
 		if hash == 0 {
 			c.fail("the signature is of %04x", c.answer.scheme)
 			return
@@ -46,7 +49,13 @@ func (c *script) hearKeyExchange() {
 	}
 	if !s.ReadUint16LengthPrefixed(&part) || !s.Empty() {
 		c.fail("malformed ServerKeyExchange")
-	} else if err := rsa.VerifyPKCS1v15(c.answer.key, hash, digest, part); err != nil {
+		return
+	}
+	err := rsa.VerifyPKCS1v15(c.answer.key, hash, digest, part)
+	if c.answer.scheme >= 0x0804 {
+		err = rsa.VerifyPSS(c.answer.key, hash, digest, part, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	}
+	if err != nil {
 		c.fail("verifying ServerKeyExchange: %w", err)
 	}
 }
@@ -173,5 +182,8 @@ func (c *script) deriveKeys() {
 	c.next[1], errs[1] = newProtection(c.answer.version, s, side[0], false)
 	if err := errors.Join(errs[:]...); err != nil {
 		c.fail("deriving keys: %w", err)
+		return
 	}
+	_, macLast := c.answer.extensions[extEncryptThenMAC]
+	c.next[0].macLast, c.next[1].macLast = macLast, macLast
 }

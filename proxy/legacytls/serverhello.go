@@ -24,6 +24,7 @@ func (h *handshake) sendHello() error {
 	h.send(message)
 	if h.hello.fragment != 0 {
 		h.fragment = maxFragments[h.hello.fragment]
+		h.sends = min(h.sends, h.fragment)
 	}
 	return nil
 }
@@ -68,6 +69,9 @@ func (h *handshake) extensions() []extension {
 	}
 	if seen[extPoints] && h.suite.kx == kxECDHE {
 		all = append(all, extension{extPoints, []byte{1, pointUncompressed}})
+	}
+	if h.macLast() {
+		all = append(all, extension{extEncryptThenMAC, nil})
 	}
 	if h.extended {
 		all = append(all, extension{extExtendedMaster, nil})

@@ -12,6 +12,8 @@ import (
 	"crypto/tls"
 	"hash"
 	"slices"
+
+	"golang.org/x/crypto/chacha20poly1305"
 )
 
 // A keyExchange is how the premaster secret comes to be.
@@ -38,28 +40,30 @@ type suite struct {
 	name     string
 	kx       keyExchange
 	strength strength
-	tls12    bool // does not exist below TLS 1.2 (RFC 5246, 5288, 5289)
+	tls12    bool // does not exist below TLS 1.2 (RFC 5246, 5288, 5289, 7905)
 	keyLen   int
-	ivLen    int // of CBC below TLS 1.1, or the fixed part of GCM's nonce
+	ivLen    int // of CBC below TLS 1.1, or the fixed part of an AEAD's nonce
 	mac      func() hash.Hash
-	prf12    func() hash.Hash // of TLS 1.2
-	block    func(key []byte) (cipher.Block, error)
-	aead     bool
+	prf12    func() hash.Hash                       // of TLS 1.2
+	block    func(key []byte) (cipher.Block, error) // of CBC
+	aead     func(key []byte) (cipher.AEAD, error)
 }
 
 // The suites that crypto/tls does not name.
 const (
-	rsaRC4MD5       = 0x0004
-	rsaDES          = 0x0009
-	dheDES          = 0x0015
-	dhe3DES         = 0x0016
-	dheAES128       = 0x0033
-	dheAES256       = 0x0039
-	rsaAES256SHA256 = 0x003d
-	dheAES128SHA256 = 0x0067
-	dheAES256SHA256 = 0x006b
-	dheAES128GCM    = 0x009e
-	dheAES256GCM    = 0x009f
+	rsaRC4MD5         = 0x0004
+	rsaDES            = 0x0009
+	dheDES            = 0x0015
+	dhe3DES           = 0x0016
+	dheAES128         = 0x0033
+	dheAES256         = 0x0039
+	rsaAES256SHA256   = 0x003d
+	dheAES128SHA256   = 0x0067
+	dheAES256SHA256   = 0x006b
+	dheAES128GCM      = 0x009e
+	dheAES256GCM      = 0x009f
+	ecdheAES256SHA384 = 0xc028
+	dheChaCha20       = 0xccaa
 
 	emptyRenegotiationSCSV = 0x00ff // RFC 5746 section 3.3
 	fallbackSCSV           = 0x5600 // RFC 7507
@@ -72,6 +76,8 @@ const (
 var suites = []suite{
 	gcm(tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", kxECDHE, 32),
 	gcm(tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", kxECDHE, 16),
+	chaCha20(tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", kxECDHE),
+	aesCBC(ecdheAES256SHA384, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", kxECDHE, 32).sha384(),
 	aesCBC(tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", kxECDHE, 16).sha256(),
 	aesCBC(tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", kxECDHE, 32),
 	aesCBC(tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", kxECDHE, 16),
@@ -85,6 +91,7 @@ var suites = []suite{
 	desCBC(tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, "TLS_RSA_WITH_3DES_EDE_CBC_SHA", kxRSA, 24),
 	gcm(dheAES256GCM, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384", kxDHE, 32),
 	gcm(dheAES128GCM, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", kxDHE, 16),
+	chaCha20(dheChaCha20, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256", kxDHE),
 	aesCBC(dheAES256SHA256, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256", kxDHE, 32).sha256(),
 	aesCBC(dheAES128SHA256, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256", kxDHE, 16).sha256(),
 	aesCBC(dheAES256, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA", kxDHE, 32),
@@ -106,12 +113,30 @@ func (s suite) sha256() suite {
 	return s
 }
 
+func (s suite) sha384() suite {
+	s.mac, s.prf12, s.tls12 = sha512.New384, sha512.New384, true
+	return s
+}
+
 func gcm(id uint16, name string, kx keyExchange, keyLen int) suite {
-	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: gcmSaltLen, prf12: sha256.New, block: aes.NewCipher, aead: true, tls12: true}
+	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: gcmSaltLen, prf12: sha256.New, aead: newGCM, tls12: true}
 	if keyLen == 32 {
 		s.prf12 = sha512.New384
 	}
 	return s
+}
+
+func newGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+func chaCha20(id uint16, name string, kx keyExchange) suite {
+	return suite{id: id, name: name, kx: kx, keyLen: chacha20poly1305.KeySize, ivLen: nonceLen, prf12: sha256.New,
+		aead: chacha20poly1305.New, tls12: true}
 }
 
 func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/tls"
 	"hash"
 	"math"
@@ -108,7 +109,7 @@ func BenchmarkTimingCBC(b *testing.B) {
 		{"same", [2][]byte{badPadding, badPadding}, false},
 		{"control", [2][]byte{forgedPlain(b, size, 1), forgedPlain(b, size, 256)}, true},
 	} {
-		for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New} {
+		for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384} {
 			b.Run(c.name+"/"+name, func(b *testing.B) {
 				m := newRecordMAC(newHash, make([]byte, 20))
 				plain := make([]byte, size)
