@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -80,7 +81,7 @@ func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
 	case f.Reason == record.ReasonHTTPOnTLSPort:
 		return httpproxy.Refusal("HTTP/1.1", f)
 	case c.socket.http == nil, f.Reason == record.ReasonTLSOnProxyPort, c.tunnel != nil && c.tunnel.IsOpen:
-		return alertRecord(c.hello, f.Reason.Alert())
+		return alertRecord(c.hello, cmp.Or(f.Alert, f.Reason.Alert()))
 	case c.tunnel != nil:
 		return httpproxy.Refusal(c.tunnel.Proto, f)
 	}

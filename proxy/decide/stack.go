@@ -62,8 +62,6 @@ var (
 // crypto/tls for the others.
 func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
 	switch {
-	case h.MaxVersion() < tls.VersionTLS10:
-		return NoStack
 	case h.Offers(tls.VersionTLS13) && overlap(h.CipherSuites, tls13Suites):
 		return CryptoStack
 	case h.Format == clienthello.Record && h.Offers(tls.VersionTLS12) && len(CryptoSuites(h, legacy.RC4)) > 0:
@@ -74,11 +72,26 @@ func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
 	return NoStack
 }
 
+// LegacyVersion returns the newest version that the client offers of those that
+// legacytls serves; zero if there is none.
+func LegacyVersion(h *clienthello.Hello) uint16 {
+	for _, v := range []uint16{tls.VersionTLS12, tls.VersionTLS11, tls.VersionTLS10} {
+		if h.Offers(v) {
+			return v
+		}
+	}
+	return 0
+}
+
 // legacySuite returns the suite in which legacytls serves this client; zero if
 // there is none.
 func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites) uint16 {
+	version := LegacyVersion(h)
+	if version == 0 {
+		return 0
+	}
 	return legacytls.Offer{
-		Version: min(h.MaxVersion(), tls.VersionTLS12), Suites: h.CipherSuites,
+		Version: version, Suites: h.CipherSuites,
 		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
 		Points: h.PointFormats, HasPoints: h.HasExtension(extPoints),
 		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
@@ -111,6 +124,8 @@ func CryptoSuites(h *clienthello.Hello, rc4 bool) []uint16 {
 // be.
 func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reason {
 	switch {
+	case len(h.SupportedVersions) > 0 && !h.Offers(tls.VersionTLS13) && LegacyVersion(h) == 0:
+		return record.ReasonNoSharedVersion
 	case h.MaxVersion() < versionSSL30:
 		return record.ReasonSSL2Only
 	case h.MaxVersion() < tls.VersionTLS10:

@@ -31,6 +31,7 @@ const (
 	extALPN              = 16     // RFC 7301
 	extExtendedMaster    = 23     // RFC 7627
 	extSessionTicket     = 35     // RFC 5077
+	extSupportedVersions = 43     // RFC 8446 section 4.2.1
 	extRenegotiationInfo = 0xff01 // RFC 5746
 )
 
@@ -65,6 +66,7 @@ type clientHello struct {
 	points        []byte
 	signatures    []uint16
 	protocols     []string
+	versions      []uint16
 	ticket        []byte
 	renegotiation []byte
 }
@@ -89,6 +91,21 @@ func parseClientHello(body []byte) (*clientHello, bool) {
 		return nil, false
 	}
 	return h, h.parseExtensions(extensions)
+}
+
+// newest returns the newest version that the client offers, up to most. Where it
+// lists them, only those count (RFC 8446 section 4.2.1).
+func (h *clientHello) newest(most uint16) uint16 {
+	if !h.seen[extSupportedVersions] {
+		return min(h.version, most)
+	}
+	var found uint16
+	for _, v := range h.versions {
+		if v <= most {
+			found = max(found, v)
+		}
+	}
+	return found
 }
 
 func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
@@ -128,6 +145,8 @@ func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 		return s.Empty()
 	case extSessionTicket:
 		h.ticket = s
+	case extSupportedVersions:
+		return s.ReadUint8LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.versions) && len(h.versions) > 0
 	case extRenegotiationInfo:
 		if !s.ReadUint8LengthPrefixed(&list) || !s.Empty() {
 			return false

@@ -160,6 +160,10 @@ func groupsOf(ids ...tls.CurveID) extension {
 
 func pointsOf(formats ...byte) extension { return extension{extPoints, vec8(formats)} }
 
+func versionsOf(versions ...uint16) extension {
+	return extension{extSupportedVersions, vec8(u16(versions...))}
+}
+
 func signaturesOf(schemes ...uint16) extension {
 	return extension{extSignatures, vec16(u16(schemes...))}
 }

@@ -45,6 +45,7 @@ const (
 	ReasonNoServerName            Reason = "no_server_name"
 	ReasonSSL2Only                Reason = "ssl2_only"
 	ReasonSSL3Only                Reason = "ssl3_only"
+	ReasonNoSharedVersion         Reason = "no_shared_version"
 	ReasonCipherSuiteDisabled     Reason = "cipher_suite_disabled"
 	ReasonNoSharedCipherSuite     Reason = "no_shared_cipher_suite"
 	ReasonInappropriateFallback   Reason = "inappropriate_fallback"

@@ -206,6 +206,12 @@ var reasons = []row{
 		remedy: "Turn on TLS 1.0 or newer on the client, or replace it.",
 	},
 	{
+		reason: ReasonNoSharedVersion, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertProtocolVersion,
+		cause:  "The client lists the versions that it speaks, and none of them is TLS 1.0, 1.1, 1.2 or 1.3.",
+		remedy: "Turn on TLS 1.2 or 1.3 on the client, or update its firmware.",
+	},
+	{
 		reason: ReasonCipherSuiteDisabled, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
 		alert: alertHandshakeFailure,
 		cause: "The client offers only cipher suites that are turned off.",
