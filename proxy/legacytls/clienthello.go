@@ -47,6 +47,7 @@ const (
 	maxSSLv2Challenge   = 32
 	maxSSLv2Hello       = 4 << 10
 	sslv2SpecLen        = 3
+	sslv2SessionIDLen   = 16
 	sslv2MsgClientHello = 1
 )
 
@@ -215,12 +216,14 @@ func parseSSLv2Hello(body []byte) (*clientHello, bool) {
 	var specs, id, challenge uint16
 	if !s.ReadUint8(&typ) || typ != sslv2MsgClientHello || !s.ReadUint16(&h.version) ||
 		!s.ReadUint16(&specs) || !s.ReadUint16(&id) || !s.ReadUint16(&challenge) ||
-		specs == 0 || specs%sslv2SpecLen != 0 || id != 0 ||
+		specs == 0 || specs%sslv2SpecLen != 0 || id != 0 && id != sslv2SessionIDLen ||
 		challenge < minSSLv2Challenge || challenge > maxSSLv2Challenge {
 		return nil, false
 	}
 	var list, random []byte
-	if !s.ReadBytes(&list, int(specs)) || !s.ReadBytes(&random, int(challenge)) || !s.Empty() {
+	// A session id is one of SSL 2.0 (RFC 2246 appendix E.1), which names no
+	// session here.
+	if !s.ReadBytes(&list, int(specs)) || !s.Skip(int(id)) || !s.ReadBytes(&random, int(challenge)) || !s.Empty() {
 		return nil, false
 	}
 	// The challenge is the random value, filled up with zeros in front.
