@@ -76,6 +76,9 @@ func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
 	switch {
 	case errors.As(f, &byDestination):
 		return byDestination.answer
+	case f.Reason == record.ReasonSOCKSOnProxyPort:
+		first, _ := c.Reader().Peek(1) // it is there
+		return httpproxy.SOCKSRefusal(first[0])
 	case c.mailProtocol() != "" && c.hello == nil && !r.readsTLS(c, f):
 		return mail.Refusal(c.mailProtocol(), f)
 	case f.Reason == record.ReasonHTTPOnTLSPort:

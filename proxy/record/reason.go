@@ -23,6 +23,7 @@ const (
 	ReasonNotRedirected           Reason = "not_redirected"
 	ReasonRedirectLoop            Reason = "redirect_loop"
 	ReasonTLSOnProxyPort          Reason = "tls_on_proxy_port"
+	ReasonSOCKSOnProxyPort        Reason = "socks_on_proxy_port"
 	ReasonHTTPRequestInvalid      Reason = "http_request_invalid"
 	ReasonDestinationInvalid      Reason = "destination_invalid"
 	ReasonDestinationIsAddress    Reason = "destination_is_address"

@@ -72,6 +72,12 @@ var reasons = []row{
 		remedy: "Configure the client to use this port as an HTTP proxy, or point it at a tls:// listener.",
 	},
 	{
+		reason: ReasonSOCKSOnProxyPort, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		http:   http.StatusBadRequest,
+		cause:  "The client spoke SOCKS to a port that expects HTTP proxy requests.",
+		remedy: "Change the type of the proxy in the client's settings from SOCKS to HTTP (also called HTTPS, SSL or CONNECT proxy).",
+	},
+	{
 		reason: ReasonHTTPRequestInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
 		http:   http.StatusBadRequest,
 		cause:  "The client's HTTP request is malformed, too large, too slow or not a proxy request.",
