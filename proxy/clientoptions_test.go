@@ -6,10 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -60,6 +63,29 @@ func TestClientOptionsDecideAboutPlaintext(t *testing.T) {
 	}
 }
 
+// A client whose clock stands in 2000 is served, if it has the backdated CA.
+func TestClientWithADeadClock(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	w := newWorld(t, fake, https(t, fake, fakem365.TLSOptions{}).Addr(), func(c *proxy.Config) {
+		c.Clients = table(t, "clients: [{name: fax, address: 127.0.0.1, leaf: {not_before: 2000-01-01}}]")
+	})
+	root, err := w.ca.Form(localca.Form{Backdated: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.oldConfig()
+	cfg.RootCAs = x509.NewCertPool()
+	cfg.RootCAs.AddCert(root)
+	cfg.Time = func() time.Time { return time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC) }
+	conn := tls.Client(dial(t, w.tls), cfg)
+	if err := conn.HandshakeContext(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = conn.Close()
+	w.expect(record.OutcomeLifted, "")
+}
+
 // A client gets the kind of certificate and the suites that the file says.
 func TestClientOptionsDecideAboutTLS(t *testing.T) {
 	t.Parallel()
@@ -75,8 +101,9 @@ func TestClientOptionsDecideAboutTLS(t *testing.T) {
 		t.Fatalf("got %v, want a certificate that crypto/tls does not take", err)
 	}
 	certs := verification.UnverifiedCertificates
-	if len(certs) != 2 || !certs[1].Equal(w.ca.Certificate()) {
-		t.Fatalf("got a chain of %d, want the leaf and the CA", len(certs))
+	root, err := w.ca.Form(localca.Form{SHA1: true})
+	if err != nil || len(certs) != 2 || !certs[1].Equal(root) {
+		t.Fatalf("got a chain of %d, %v; want the leaf and the CA signed with SHA-1", len(certs), err)
 	}
 	if bits := certs[0].PublicKey.(*rsa.PublicKey).N.BitLen(); bits != 1024 || certs[0].SignatureAlgorithm != x509.SHA1WithRSA {
 		t.Errorf("got %d bits and %s", bits, certs[0].SignatureAlgorithm)

@@ -111,7 +111,7 @@ func (c *conn) close() {
 // of them must not pile up.
 const (
 	lingerTime   = 2 * time.Second
-	lingerBytes  = 256 << 10
+	lingerBytes  = 16 << 20
 	maxLingering = 256
 )
 

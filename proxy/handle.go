@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clientfile"
-	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/legacytls"
@@ -109,9 +108,6 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil
 	}
-	if err := rejectTLS(c, s.cfg.HandshakeTimeout); err != nil {
-		return err
-	}
 	tunnel, err := c.socket.http.Read(c.Conn, c.rec)
 	var f *record.Failure
 	switch {
@@ -130,21 +126,6 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 		return err
 	}
 	return tunnel.Open(c, s.cfg.HandshakeTimeout)
-}
-
-// rejectTLS finds a client that begins TLS on a proxy port.
-func rejectTLS(c *conn, timeout time.Duration) error {
-	if err := c.SetReadDeadline(time.Now().Add(timeout)); err != nil {
-		return record.Fail(record.ReasonClosedBeforeHello, err)
-	}
-	first, err := c.Reader().Peek(1)
-	if err != nil {
-		return readFailure(err)
-	}
-	if clienthello.BeginsTLS(first[0]) {
-		return record.Fail(record.ReasonTLSOnProxyPort, nil)
-	}
-	return c.SetReadDeadline(time.Time{})
 }
 
 // negotiateMail carries SMTP, IMAP and POP3 until the client is about to begin

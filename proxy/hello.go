@@ -36,6 +36,7 @@ func (c *conn) peekHello(timeout time.Duration) error {
 // helloFailure returns why there is no ClientHello.
 func (c *conn) helloFailure(err error) *record.Failure {
 	var notTLS *clienthello.NotTLSError
+	var malformed *clienthello.MalformedError
 	switch {
 	case errors.As(err, &notTLS) && c.mail != nil && c.mail.ClientSTARTTLS():
 		// It came too late to be seen together with STARTTLS, and is no better.
@@ -46,8 +47,8 @@ func (c *conn) helloFailure(err error) *record.Failure {
 		return record.Fail(record.ReasonProxyHeaderUntrusted, err)
 	case errors.As(err, &notTLS):
 		return record.Fail(record.ReasonNotTLS, err)
-	case errors.Is(err, clienthello.ErrMalformed):
-		return record.Fail(record.ReasonHelloMalformed, err)
+	case errors.As(err, &malformed):
+		return &record.Failure{Reason: record.ReasonHelloMalformed, Err: err, Alert: malformed.Alert}
 	case errors.Is(err, clienthello.ErrTooLarge):
 		return record.Fail(record.ReasonHelloTooLarge, err)
 	}

@@ -12,6 +12,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
+// maxProxyLine is the longest header of PROXY protocol version 1.
+const maxProxyLine = 107
+
 // identify finds the client's address. A connection from a trusted balancer
 // must begin with a PROXY protocol header (v1 or v2): were it optional, every
 // client of the balancer could send one of its own.
@@ -23,7 +26,12 @@ func identify(c *conn, trusted []netip.Prefix, timeout time.Duration) error {
 	if err := c.closedOr(nil, timeout); err != nil {
 		return err
 	}
-	header, err := proxyproto.Read(c.Reader())
+	// The parser takes a line of version 1 only when all of it has come.
+	err := c.AwaitLine("PROXY ", maxProxyLine)
+	var header *proxyproto.Header
+	if err == nil {
+		header, err = proxyproto.Read(c.Reader())
+	}
 	if err != nil {
 		return record.Fail(record.ReasonProxyHeaderInvalid, fmt.Errorf("reading PROXY header from %s: %w", c.rec.Client, err))
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -659,4 +660,20 @@ func TestMailPlainWordsStayOutsideTLS(t *testing.T) {
 		t.Errorf("got %v, want 421 in our own words", err)
 	}
 	w.expect(record.OutcomeFailed, record.ReasonUpstreamRefusedSession)
+}
+
+// A client that says HELO can sign in: the destination has heard EHLO.
+func TestMailHELOAndSignIn(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
+	conn := tls.Client(dial(t, w.at[viaSMTPS]), w.oldConfig())
+	r := bufio.NewReader(conn)
+	talk(t, conn, r, "", "220 ")
+	talk(t, conn, r, "HELO printer", "250 ")
+	talk(t, conn, r, "AUTH LOGIN", "334 ")
+	talk(t, conn, r, base64.StdEncoding.EncodeToString([]byte(mailbox)), "334 ")
+	talk(t, conn, r, base64.StdEncoding.EncodeToString([]byte(password)), "235 ")
+	talk(t, conn, r, "QUIT", "221 ")
+	_ = conn.Close()
+	w.expect(record.OutcomeLifted, "")
 }

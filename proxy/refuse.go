@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -75,12 +76,15 @@ func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
 	switch {
 	case errors.As(f, &byDestination):
 		return byDestination.answer
+	case f.Reason == record.ReasonSOCKSOnProxyPort:
+		first, _ := c.Reader().Peek(1) // it is there
+		return httpproxy.SOCKSRefusal(first[0])
 	case c.mailProtocol() != "" && c.hello == nil && !r.readsTLS(c, f):
 		return mail.Refusal(c.mailProtocol(), f)
 	case f.Reason == record.ReasonHTTPOnTLSPort:
 		return httpproxy.Refusal("HTTP/1.1", f)
 	case c.socket.http == nil, f.Reason == record.ReasonTLSOnProxyPort, c.tunnel != nil && c.tunnel.IsOpen:
-		return alertRecord(c.hello, f.Reason.Alert())
+		return alertRecord(c.hello, cmp.Or(f.Alert, f.Reason.Alert()))
 	case c.tunnel != nil:
 		return httpproxy.Refusal(c.tunnel.Proto, f)
 	}

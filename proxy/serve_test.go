@@ -421,6 +421,45 @@ func TestPROXYProtocol(t *testing.T) {
 	}
 }
 
+// A header of version 1 may come in any number of segments, a byte in each.
+func TestPROXYHeaderInSegments(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	w := newWorld(t, fake, echo(t, fake).Addr(), func(c *proxy.Config) {
+		c.TrustedProxies = loopback
+		c.ClientNets = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	})
+	for _, tt := range []struct {
+		name, header string
+		size         int // of a segment
+		reason       record.Reason
+	}{
+		{"v1", "PROXY TCP4 10.1.2.3 10.0.0.1 4096 443\r\n", 1, ""},
+		{"v1 in two", "PROXY TCP4 10.1.2.3 10.0.0.1 4096 443\r\n", 36, ""},
+		{"v1 before its end of line", "PROXY TCP4 10.1.2.3 10.0.0.1 4096 443\r\n", 38, ""},
+		{"v1 IPv6", "PROXY TCP6 2001:db8::7 2001:db8::1 4096 443\r\n", 7, ""},
+		{"v2", proxyV2, 1, ""},
+		{"endless", "PROXY TCP4 " + strings.Repeat("1", 100), 10, record.ReasonProxyHeaderInvalid},
+	} {
+		raw := dial(t, w.tls)
+		for part := range slices.Chunk([]byte(tt.header), tt.size) {
+			if _, err := raw.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn := tls.Client(raw, w.oldConfig())
+		if err := conn.HandshakeContext(t.Context()); (err == nil) != (tt.reason == "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		_ = conn.Close()
+		outcome := record.OutcomeLifted
+		if tt.reason != "" {
+			outcome = record.OutcomeRefused
+		}
+		w.expect(outcome, tt.reason)
+	}
+}
+
 // An allowed name whose addresses are private is refused, whoever answers the
 // query.
 func TestNameThatResolvesToAForbiddenAddress(t *testing.T) {

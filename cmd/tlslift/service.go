@@ -99,7 +99,11 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 		return nil, err
 	}
 	s.allowed.use(s.proxy, s.ca)
-	pages, err := statuspage.New(s.pageOptions(p.version))
+	options, err := s.pageOptions(p.version)
+	if err != nil {
+		return nil, err
+	}
+	pages, err := statuspage.New(options)
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +148,24 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 }
 
 // pageOptions returns what the status page shows of a service.
-func (s *service) pageOptions(version string) statuspage.Options {
+func (s *service) pageOptions(version string) (statuspage.Options, error) {
+	sha1, err := s.ca.Form(localca.Form{SHA1: true})
+	if err != nil {
+		return statuspage.Options{}, err
+	}
+	backdated, err := s.ca.Form(localca.Form{Backdated: true})
+	if err != nil {
+		return statuspage.Options{}, err
+	}
 	return statuspage.Options{
 		Inventory: s.inventory,
 		Listeners: s.proxy.Listeners,
-		Authority: statuspage.Authority{Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint()},
+		Authority: statuspage.Authority{
+			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated,
+		},
 		Endpoints: func() statuspage.Endpoints { return *s.allowed.shown.Load() },
 		Version:   version,
-	}
+	}, nil
 }
 
 // observers are called one after the other.

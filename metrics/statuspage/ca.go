@@ -1,10 +1,12 @@
 package statuspage
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,9 @@ type Authority struct {
 	Certificate *x509.Certificate
 	// Fingerprint is its SHA-256 fingerprint, as openssl shows it.
 	Fingerprint string
+	// SHA1 is the same CA signed with SHA-1, and Backdated the same valid from 1970
+	// on, for clients that need that; nil if there is none.
+	SHA1, Backdated *x509.Certificate
 }
 
 // An authorityView is the CA certificate on a page.
@@ -23,6 +28,9 @@ type authorityView struct {
 	// Soon means in less than 90 days: to replace it, every client has to be
 	// visited.
 	Soon bool
+	// SHA1 and Backdated are the fingerprints of the other forms; empty for one
+	// that does not exist.
+	SHA1, Backdated string
 }
 
 func (a Authority) view(now time.Time) authorityView {
@@ -33,7 +41,17 @@ func (a Authority) view(now time.Time) authorityView {
 	return authorityView{
 		Subject: shown(c.Subject.String()), Fingerprint: a.Fingerprint,
 		Expires: momentOf(c.NotAfter, now), Soon: c.NotAfter.Sub(now) < 90*day,
+		SHA1: fingerprint(a.SHA1), Backdated: fingerprint(a.Backdated),
 	}
+}
+
+// fingerprint returns the SHA-256 fingerprint as openssl shows it; empty for nil.
+func fingerprint(c *x509.Certificate) string {
+	if c == nil {
+		return ""
+	}
+	sum := sha256.Sum256(c.Raw)
+	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
 }
 
 // A caPage is /ca.
@@ -62,22 +80,25 @@ func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// routeCA serves the page, and the CA certificate in the three formats that devices
-// accept. The certificate is public: a client gets it in every handshake.
+// routeCA serves the page, and each form of the CA certificate in the three formats
+// that devices accept. The certificate is public: a client gets it in every handshake.
 func (s *site) routeCA(mux *http.ServeMux) error {
 	mux.HandleFunc("/ca", s.serveCA)
-	if s.Authority.Certificate == nil {
-		return nil
+	for name, c := range map[string]*x509.Certificate{
+		"ca": s.Authority.Certificate, "ca-sha1": s.Authority.SHA1, "ca-backdated": s.Authority.Backdated,
+	} {
+		if c == nil {
+			continue
+		}
+		bundle, err := certificatesOnly(c.Raw)
+		if err != nil {
+			return fmt.Errorf("writing the CA certificate as PKCS #7: %w", err)
+		}
+		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
+		mux.Handle("/"+name+".pem", file{"application/x-pem-file", "tlslift-" + name + ".pem", text})
+		mux.Handle("/"+name+".der", file{"application/pkix-cert", "tlslift-" + name + ".cer", c.Raw})
+		mux.Handle("/"+name+".p7b", file{"application/x-pkcs7-certificates", "tlslift-" + name + ".p7b", bundle})
 	}
-	der := s.Authority.Certificate.Raw
-	bundle, err := certificatesOnly(der)
-	if err != nil {
-		return fmt.Errorf("writing the CA certificate as PKCS #7: %w", err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	mux.Handle("/ca.pem", file{"application/x-pem-file", "tlslift-ca.pem", text})
-	mux.Handle("/ca.der", file{"application/pkix-cert", "tlslift-ca.cer", der})
-	mux.Handle("/ca.p7b", file{"application/x-pkcs7-certificates", "tlslift-ca.p7b", bundle})
 	return nil
 }
 

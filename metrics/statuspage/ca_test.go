@@ -22,6 +22,11 @@ func TestCAInEveryForm(t *testing.T) {
 		"/ca.pem": {"application/x-pem-file", `attachment; filename="tlslift-ca.pem"`},
 		"/ca.der": {"application/pkix-cert", `attachment; filename="tlslift-ca.cer"`},
 		"/ca.p7b": {"application/x-pkcs7-certificates", `attachment; filename="tlslift-ca.p7b"`},
+
+		"/ca-sha1.pem":      {"application/x-pem-file", `attachment; filename="tlslift-ca-sha1.pem"`},
+		"/ca-sha1.der":      {"application/pkix-cert", `attachment; filename="tlslift-ca-sha1.cer"`},
+		"/ca-backdated.pem": {"application/x-pem-file", `attachment; filename="tlslift-ca-backdated.pem"`},
+		"/ca-backdated.der": {"application/pkix-cert", `attachment; filename="tlslift-ca-backdated.cer"`},
 	} {
 		resp, _ := get(t, h, path)
 		got := [2]string{resp.Header.Get("Content-Type"), resp.Header.Get("Content-Disposition")}
@@ -35,6 +40,9 @@ func TestCAInEveryForm(t *testing.T) {
 	}
 	if c, err := x509.ParseCertificate([]byte(page(t, h, "/ca.der"))); err != nil || !c.Equal(o.Authority.Certificate) {
 		t.Errorf("ca.der is not the certificate: %v", err)
+	}
+	if page(t, h, "/ca-sha1.der") != string(o.Authority.SHA1.Raw) || page(t, h, "/ca-backdated.der") != string(o.Authority.Backdated.Raw) {
+		t.Error("the other forms are mixed up")
 	}
 }
 
@@ -61,8 +69,23 @@ func TestCAPage(t *testing.T) {
 	t.Parallel()
 	o := options(t, nil)
 	body := page(t, newSite(t, o), "http://192.0.2.1:9465/ca")
-	wantInOrder(t, body, "/ca.pem", "/ca.der", "/ca.p7b", o.Authority.Fingerprint, "Ricoh", "Any other device",
+	wantInOrder(t, body, "/ca.pem", "/ca.der", "/ca.p7b", o.Authority.Fingerprint, "/ca-sha1.pem", "/ca-sha1.der",
+		fingerprint(o.Authority.SHA1), "/ca-backdated.pem", "/ca-backdated.der", fingerprint(o.Authority.Backdated), "Ricoh", "Any other device",
 		"certutil -addstore -f Root tlslift-ca.cer", "keytool -importcert", "http://192.0.2.1:9465/ca.pem", "update-ca-trust extract")
+}
+
+// An operator's intermediate CA has no other forms.
+func TestCAWithoutOtherForms(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	o.Authority.SHA1, o.Authority.Backdated = nil, nil
+	h := newSite(t, o)
+	if strings.Contains(page(t, h, "/ca"), "very old clients") {
+		t.Error("the page offers forms that do not exist")
+	}
+	if resp, _ := get(t, h, "/ca-sha1.pem"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("status %d", resp.StatusCode)
+	}
 }
 
 // A page that is asked for under an odd name must not put it into a command.
@@ -93,7 +116,7 @@ func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 func TestWithoutACA(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, Options{})
-	for _, path := range []string{"/ca", "/ca.pem", "/ca.der", "/ca.p7b"} {
+	for _, path := range []string{"/ca", "/ca.pem", "/ca.der", "/ca.p7b", "/ca-sha1.pem", "/ca-backdated.pem"} {
 		if resp, _ := get(t, h, path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, resp.StatusCode)
 		}

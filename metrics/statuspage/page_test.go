@@ -16,6 +16,7 @@ import (
 
 var allPaths = []string{
 	"/", "/?filter=failing", "/clients/copier-accounting", "/clients/nobody", "/reasons", "/ca", "/ca.pem", "/ca.der", "/ca.p7b",
+	"/ca-sha1.pem", "/ca-sha1.der", "/ca-backdated.pem",
 	"/proxy.pac", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/clients/192.0.2.57", "/api/v1/connections",
 	"/assets/style.css", "/assets/live.js", "/nowhere",
 }

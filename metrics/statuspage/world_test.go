@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net/http"
@@ -120,9 +121,9 @@ func testCA(t testing.TB) Authority {
 	template := testenv.Template("tlslift CA of gateway.example.com")
 	template.NotBefore, template.NotAfter = time.Now().Add(-day), time.Now().Add(9*365*day)
 	template.IsCA, template.BasicConstraintsValid = true, true
-	certificate := testenv.SelfSigned(t, template, testenv.ECDSAKey(t)).Leaf
+	form := func() *x509.Certificate { return testenv.SelfSigned(t, template, testenv.ECDSAKey(t)).Leaf }
 	return Authority{
-		Certificate: certificate,
+		Certificate: form(), SHA1: form(), Backdated: form(),
 		Fingerprint: "9B:41:07:CE:52:80:FD:3A:66:12:9D:E4:08:B7:71:5C:20:AF:93:0E:D8:44:1B:67:F5:3C:8A:E1:29:50:B6:7D",
 	}
 }

@@ -61,6 +61,17 @@ func TestOptionsOfLegacyTLS(t *testing.T) {
 	}
 }
 
+func TestLeafOfADeadClock(t *testing.T) {
+	t.Parallel()
+	for _, day := range []string{"1970-01-01", "2000-01-01", `"2010-12-31"`} {
+		table := parse(t, "clients: [{name: fax, address: fd00::1, leaf: {not_before: "+day+"}}]")
+		got := table.Lookup(netip.MustParseAddr("fd00::1")).Leaf.NotBefore
+		if got.IsZero() || got.Format("2006-01-02") != strings.Trim(day, `"`) {
+			t.Errorf("%s is %s", day, got)
+		}
+	}
+}
+
 func TestDefaultsWrittenOut(t *testing.T) {
 	t.Parallel()
 	table := parse(t, "clients: [{name: 007, address: fd00::1, plaintext: refuse, ciphers: [aes], "+
@@ -100,7 +111,7 @@ func TestProblems(t *testing.T) {
 		{at("  Plaintext: allow"), `line 4, column 3: unknown key "Plaintext"; did you mean plaintext?`},
 		{at("  colour: blue"), `line 4, column 3: unknown key "colour"; ` + entryKeys},
 		{at("  <<: {plaintext: allow}"), `line 4, column 3: unknown key "<<"; ` + entryKeys},
-		{at("  leaf: {size: 1}"), `line 4, column 10: unknown key "size"; known keys are hash, bits and chain`},
+		{at("  leaf: {size: 1}"), `line 4, column 10: unknown key "size"; known keys are hash, bits, chain and not_before`},
 		{at("  leaf:\n    bits: 1024\n    hsah: sha1\n    bits: 2048"), "line 6, column 5: unknown key \"hsah\"; did you mean hash?\n" +
 			`line 7, column 5: "bits" is already given in line 5; remove one of the two`},
 		{at("  mailbox: {user: u, password: p4ssw0rd}"), `line 4, column 3: unknown key "mailbox"; ` + entryKeys},
@@ -134,6 +145,10 @@ func TestProblems(t *testing.T) {
 		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write auto, sha256 or sha1\n" +
 			"line 4, column 27: bits is \"512\"; write 2048 or 1024\n" + `line 4, column 39: chain is "ca"; write leaf or leaf+ca`},
 		{at("  leaf: {bits: 1_024}"), `line 4, column 16: bits is "1_024"; write 2048 or 1024`},
+		{at("  leaf: {not_before: 20y}"), `line 4, column 22: not_before is "20y"; write a date, as in 2000-01-01`},
+		{at("  leaf: {not_before: 2000-02-30}"), `line 4, column 22: not_before is "2000-02-30"; write a date, as in 2000-01-01`},
+		{at("  leaf: {not_before: 1969-12-31}"), `line 4, column 22: not_before is "1969-12-31"; write one from 1970-01-01 to 2049-12-31`},
+		{at("  leaf: {not_before: [2000]}"), "line 4, column 22: not_before must be a single value, not a list"},
 		{at("  leaf: {bits: 0x400}"), `line 4, column 16: bits is "0x400"; write 2048 or 1024`},
 		// What a client must have.
 		{"clients:\n  - {}", "line 2, column 5: the client has no name; add one, as in name: scanner-2nd-floor\nline 2, column 5: " + noAddress},

@@ -3,6 +3,8 @@
 // not understand, because a misspelt option would otherwise do nothing.
 package clientfile
 
+import "time"
+
 // Plaintext reports whether a client may go without TLS.
 type Plaintext int
 
@@ -55,4 +57,7 @@ type Leaf struct {
 	Bits int
 	// WithCA sends the certificate of the CA along; false leaves it out.
 	WithCA bool
+	// NotBefore is the day from which on it is valid, for a client whose clock
+	// stands years back; zero means the usual one.
+	NotBefore time.Time
 }

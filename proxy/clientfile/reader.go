@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -215,12 +216,28 @@ func (r *reader) hash(n *yaml.Node) Hash {
 	return HashAuto
 }
 
+// day reads a date. Certificates have none before 1970 that all clients read.
+func (r *reader) day(n *yaml.Node, key string) time.Time {
+	if !r.is(yaml.ScalarNode, n, key) {
+		return time.Time{}
+	}
+	day, err := time.Parse(time.DateOnly, n.Value)
+	switch {
+	case err != nil:
+		r.wrong(n, "%s is %q; write a date, as in 2000-01-01", key, netname.Cut(n.Value, maxShown))
+	case day.Unix() < 0 || day.Year() >= 2050:
+		r.wrong(n, "%s is %q; write one from 1970-01-01 to 2049-12-31", key, n.Value)
+	}
+	return day
+}
+
 func (r *reader) leaf(n *yaml.Node) (l Leaf) {
 	r.mapping(n, "leaf", []field{
 		{"hash", func(v *yaml.Node) { l.Hash = r.hash(v) }},
 		// What is no number is a problem already.
 		{"bits", func(v *yaml.Node) { l.Bits, _ = strconv.Atoi(r.word(v, "bits", "2048", "1024")) }},
 		{"chain", func(v *yaml.Node) { l.WithCA = r.word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }},
+		{"not_before", func(v *yaml.Node) { l.NotBefore = r.day(v, "not_before") }},
 	})
 	return l
 }

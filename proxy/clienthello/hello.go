@@ -7,14 +7,14 @@
 // # What is malformed
 //
 // The lengths must add up: a field that ends beyond what holds it, bytes left
-// over, half a number in a list. A reader that let those through would see
-// another hello than the server that answers it. For the same reason an
-// extension that is read here may come only once.
+// over, also after the hello in its record, half a number in a list. A reader that
+// let those through would see another hello than the server that answers it. For
+// the same reason an extension that is read here may come only once.
 //
-// What real devices get wrong without such harm is let through: half a
-// signature algorithm, any record version, a session id of more than 32 bytes, empty lists, unknown extensions
-// even twice, no extensions at all. A server name may be anything; one that
-// makes no sense, or comes twice, counts as none.
+// What real devices get wrong without such harm is let through: half a signature
+// algorithm, any record version since SSL 3.0, a session id of more than 32 bytes,
+// empty lists, unknown extensions even twice, no extensions at all. A server name
+// may be anything; one that makes no sense, or comes twice, counts as none.
 package clienthello
 
 import (
@@ -83,8 +83,7 @@ func (f Format) String() string {
 type Hello struct {
 	Format Format
 	// Length is how many bytes of the stream the hello takes, headers
-	// included. It counts whole records: what else is in the record in which
-	// the hello ends is counted too.
+	// included.
 	Length int
 	// RecordVersion is the first record's; 0 in SSLv2 format. It says nothing
 	// about what the client speaks.

@@ -71,7 +71,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 		return nil, malformed("its fields do not fill it")
 	}
 	if h.Version < versionSSL30 {
-		return nil, malformed("a version from before SSL 3.0 in a TLS record")
+		return nil, badVersion("a version from before SSL 3.0 in a TLS record")
 	}
 	var ok bool
 	if h.CipherSuites, ok = uint16s(suites); !ok {
@@ -122,9 +122,9 @@ func (h *Hello) parseExtension(t uint16, data []byte) error {
 	case extALPN:
 		h.ALPN, ok = protocols(f.vector16())
 	case extSupportedVersions:
-		h.SupportedVersions, ok = uint16s(f.vector8())
-		// A client that names no version can be answered in none.
-		ok = ok && len(h.SupportedVersions) > 0
+		list := f.vector8()
+		h.SupportedVersions, ok = uint16s(list)
+		ok = ok && len(list) > 0
 	default:
 		return nil
 	}
@@ -133,6 +133,9 @@ func (h *Hello) parseExtension(t uint16, data []byte) error {
 		return malformed(fmt.Sprintf("extension %d comes twice", t))
 	case !ok || !f.done():
 		return malformed(fmt.Sprintf("the list in extension %d", t))
+	case t == extSupportedVersions && len(h.SupportedVersions) == 0:
+		// A client that names no version can be answered in none.
+		return badVersion("it lists no version but GREASE")
 	}
 	return nil
 }

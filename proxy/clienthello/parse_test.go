@@ -79,6 +79,45 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
+// The alert says what kind of mistake it is.
+func TestMalformedAlerts(t *testing.T) {
+	t.Parallel()
+	base := draft{version: 0x0301, suites: []uint16{0x000a}, compression: []byte{0}}
+	message := base.message()
+	oldVersion, odd := base, base
+	oldVersion.version, odd.version = 0x0200, 0
+	for name, tt := range map[string]struct {
+		stream []byte
+		want   uint8
+	}{
+		"ServerHello first":              {record(0x0301, handshake(2, message[4:])), alertUnexpectedMessage},
+		"HelloRequest first":             {record(0x0301, handshake(0, nil)), alertUnexpectedMessage},
+		"ClientKeyExchange first":        {record(0x0301, handshake(16, []byte("key"))), alertUnexpectedMessage},
+		"another message, one byte each": {fragment(0x0301, handshake(20, message[4:]), 1), alertUnexpectedMessage},
+		"an empty record":                {record(0x0301, nil), alertUnexpectedMessage},
+		"an alert inside":                {slices.Concat(record(0x0301, message[:9]), []byte{21, 3, 1, 0, 2, 1, 0}), alertUnexpectedMessage},
+		"a message after it":             {record(0x0301, slices.Concat(message, handshake(16, nil))), alertUnexpectedMessage},
+		"a byte after it":                {record(0x0301, append(slices.Clone(message), 0)), alertUnexpectedMessage},
+		"a byte after it, second record": {
+			slices.Concat(record(0x0301, message[:9]), record(0x0301, append(slices.Clone(message[9:]), 0))), alertUnexpectedMessage},
+		"SSL 2.0 in a record":           {oldVersion.bytes(), alertProtocolVersion},
+		"version 0":                     {odd.bytes(), alertProtocolVersion},
+		"record version 0000":           {record(0x0000, message), alertProtocolVersion},
+		"record version 0200":           {record(0x0200, message), alertProtocolVersion},
+		"record version 02ff":           {record(0x02ff, message), alertProtocolVersion},
+		"second record of version 0200": {slices.Concat(record(0x0301, message[:9]), record(0x0200, message[9:])), alertProtocolVersion},
+		"only GREASE versions":          {with(extension(43, 2, 0x2a, 0x2a)), alertProtocolVersion},
+		"an empty list of versions":     {with(extension(43, 0)), alertDecodeError},
+		"half a group":                  {with(extension(10, 0, 3, 0, 23, 0)), alertDecodeError},
+	} {
+		_, err := Peek(reader(tt.stream))
+		var malformed *MalformedError
+		if !errors.As(err, &malformed) || malformed.Alert != tt.want {
+			t.Errorf("%s: %v, want alert %d", name, err, tt.want)
+		}
+	}
+}
+
 // What is odd but can be understood is let through.
 func TestLenient(t *testing.T) {
 	t.Parallel()
@@ -96,8 +135,6 @@ func TestLenient(t *testing.T) {
 		"no suites":                     noSuites.bytes(),
 		"no compression":                noCompression.bytes(),
 		"version of the future":         future.bytes(),
-		"record version 0000":           record(0x0000, base.message()),
-		"record version 0200":           record(0x0200, base.message()),
 		"record version 0300":           record(0x0300, base.message()),
 		"record version 03ff":           record(0x03ff, base.message()),
 		"compressed points only":        with(extension(11, 2, 1, 2)),

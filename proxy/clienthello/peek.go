@@ -16,7 +16,30 @@ var ErrMalformed = errors.New("malformed client hello")
 // ErrTooLarge is a hello that takes more than MaxSize bytes of the stream.
 var ErrTooLarge = errors.New("client hello too large")
 
-func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
+// A MalformedError is an ErrMalformed with the alert that answers it.
+type MalformedError struct {
+	What  string
+	Alert uint8 // RFC 8446 section 6
+}
+
+// The alerts.
+const (
+	alertUnexpectedMessage = 10
+	alertDecodeError       = 50
+	alertProtocolVersion   = 70
+)
+
+// Error says what is wrong.
+func (e *MalformedError) Error() string { return fmt.Sprintf("%v: %s", ErrMalformed, e.What) }
+
+// Unwrap returns ErrMalformed.
+func (e *MalformedError) Unwrap() error { return ErrMalformed }
+
+func malformed(what string) error { return &MalformedError{what, alertDecodeError} }
+
+func unexpected(what string) error { return &MalformedError{what, alertUnexpectedMessage} }
+
+func badVersion(what string) error { return &MalformedError{what, alertProtocolVersion} }
 
 const (
 	recordHeaderLen     = 5
@@ -35,9 +58,10 @@ const (
 //
 // The reader must hold at least MaxSize bytes.
 //
-// The errors to tell apart are *NotTLSError, ErrMalformed and ErrTooLarge. The
-// end of the stream is io.EOF before the first byte; after it, that or a reset is
-// io.ErrUnexpectedEOF. Other errors of reading are wrapped.
+// The errors to tell apart are *NotTLSError, *MalformedError (which is
+// ErrMalformed) and ErrTooLarge. The end of the stream is io.EOF before the first
+// byte; after it, that or a reset is io.ErrUnexpectedEOF. Other errors of reading
+// are wrapped.
 func Peek(r *bufio.Reader) (*Hello, error) {
 	first, err := peek(r, 1)
 	if err != nil {
@@ -95,7 +119,7 @@ func peekRecords(r *bufio.Reader) (*Hello, error) {
 
 // peekRecord returns the record that begins at an offset, with its header. Its
 // version must be ignored (RFC 8446 section 5.1), except that nothing like TLS
-// begins with one so high.
+// begins with one so high, and that no server takes one from before SSL 3.0.
 func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
 	end := at + recordHeaderLen
 	if end > MaxSize {
@@ -112,9 +136,11 @@ func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
 	case at == 0 && header[1] >= 0x10:
 		return nil, &NotTLSError{Looks: LooksUnknown}
 	case header[0] != recordTypeHandshake:
-		return nil, malformed("another record inside it")
+		return nil, unexpected("another record inside it")
+	case header[1] < versionSSL30>>8:
+		return nil, badVersion("a record of a version from before SSL 3.0")
 	case length == 0: // forbidden by RFC 8446 section 5.1
-		return nil, malformed("an empty record")
+		return nil, unexpected("an empty record")
 	case end > MaxSize:
 		return nil, ErrTooLarge
 	}
@@ -124,11 +150,12 @@ func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
 	return b[at:], nil
 }
 
-// helloBody returns the body of the hello that a handshake message begins
-// with; nil while it is not complete. What follows it is another message.
+// helloBody returns the body of the hello that is the handshake message; nil
+// while it is not complete. A client has to wait for the answer before it sends
+// another message (RFC 5246 section 7.3).
 func helloBody(message []byte) ([]byte, error) {
 	if message[0] != handshakeTypeClientHello {
-		return nil, malformed("another handshake message in its place")
+		return nil, unexpected("another handshake message in its place")
 	}
 	if len(message) < handshakeHeaderLen {
 		return nil, nil
@@ -139,6 +166,8 @@ func helloBody(message []byte) ([]byte, error) {
 		return nil, ErrTooLarge
 	case len(message) < size:
 		return nil, nil
+	case len(message) > size:
+		return nil, unexpected("bytes after it in its record")
 	}
-	return message[handshakeHeaderLen:size], nil
+	return message[handshakeHeaderLen:], nil
 }

@@ -26,6 +26,7 @@ func TestSSLv2Format(t *testing.T) {
 		"SSL 3.0":                   {sslv2(sslv2Body(0x0300, mixed, 0, 16)), "SSL 3.0", mixedSuites, true},
 		"SSL 2.0":                   {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 0, 16)), "SSL 2.0", nil, true},
 		"SSL 2.0 resuming":          {sslv2(sslv2Body(0x0002, []byte{1, 0, 0x80}, 16, 16)), "SSL 2.0", nil, true},
+		"TLS 1.0, resuming SSL 2.0": {sslv2(sslv2Body(0x0301, mixed, 16, 32)), "TLS 1.0", mixedSuites, true},
 		"more than 255 bytes": {sslv2(sslv2Body(0x0303, bytes.Repeat(mixed, 24), 0, 32)), "TLS 1.2", slices.Repeat(mixedSuites, 24),
 			true},
 		"header of three bytes":          {longSSLv2(sslv2Body(0x0301, mixed, 0, 32)), "TLS 1.0", mixedSuites, true},

@@ -174,7 +174,7 @@ func (s *Server) bindTickets(cfg *tls.Config, destination string) {
 // only since TLS 1.2 what they can check; those without AES are of a time when
 // that was SHA-1.
 func leafProfile(h *clienthello.Hello, leaf clientfile.Leaf) localca.Profile {
-	p := localca.Profile{Bits: leaf.Bits, WithCA: leaf.WithCA}
+	p := localca.Profile{Bits: leaf.Bits, WithCA: leaf.WithCA, NotBefore: leaf.NotBefore}
 	switch leaf.Hash {
 	case clientfile.HashSHA1:
 		p.SHA1 = true

@@ -34,8 +34,6 @@ const versionSSL30 = 0x0300
 // TLS 1.3, and legacytls for everything older.
 func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
 	switch {
-	case h.MaxVersion() < tls.VersionTLS10:
-		return NoStack
 	case h.Offers(tls.VersionTLS13) && overlap(h.CipherSuites, tls13Suites):
 		return CryptoStack
 	case legacySuite(h, legacy) != 0:
@@ -74,6 +72,8 @@ func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites) uint16 {
 // be.
 func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reason {
 	switch {
+	case len(h.SupportedVersions) > 0 && !h.Offers(tls.VersionTLS13) && LegacyVersion(h) == 0:
+		return record.ReasonNoSharedVersion
 	case h.MaxVersion() < versionSSL30:
 		return record.ReasonSSL2Only
 	case h.MaxVersion() < tls.VersionTLS10:

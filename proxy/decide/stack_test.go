@@ -43,6 +43,11 @@ func TestStack(t *testing.T) {
 		{"RC4 with MD5, allowed", hello(v10, 0x0004), rc4, LegacyStack},
 		{"RC4 at TLS 1.2, allowed", modern12(rsaRC4), rc4, LegacyStack},
 		{"DES, allowed", hello(v10, rsaDES), des, LegacyStack},
+		{"TLS 1.1 by its list, TLS 1.2 by its version", with13(modern12(rsaAES128CBC), v11), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.3 without its suites, and TLS 1.0", with13(modern12(rsaAES128CBC), tls.VersionTLS13, v10), legacytls.LegacySuites{}, LegacyStack},
+		{"TLS 1.3 without its suites", with13(modern12(rsaAES128CBC), tls.VersionTLS13), legacytls.LegacySuites{}, NoStack},
+		{"suites of TLS 1.2, but TLS 1.1 by its list", with13(modern12(rsaAES128GCM), v11), legacytls.LegacySuites{}, NoStack},
+		{"a draft of TLS 1.3 alone", with13(modern12(rsaAES128CBC), 0x7f1c), legacytls.LegacySuites{}, NoStack},
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), legacytls.LegacySuites{}, NoStack},
 	} {
 		if got := Decide(tt.h, Circumstance{Legacy: tt.legacy}).Stack; got != tt.want {
@@ -65,6 +70,27 @@ func TestLegacyVersion(t *testing.T) {
 	} {
 		if got := LegacyVersion(tt.h); got != tt.want {
 			t.Errorf("version %04x, %04x: got %04x, want %04x", tt.h.Version, tt.h.SupportedVersions, got, tt.want)
+		}
+	}
+}
+
+// A client that lists its versions is answered in one of them, or refused.
+func TestNoSharedVersion(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		versions []uint16
+		want     record.Reason
+	}{
+		{[]uint16{0x7f1c}, record.ReasonNoSharedVersion}, // a draft of TLS 1.3
+		{[]uint16{0x0305, 0x0306}, record.ReasonNoSharedVersion},
+		{[]uint16{0x0300}, record.ReasonNoSharedVersion},
+		{[]uint16{0x0002, 0x0300}, record.ReasonNoSharedVersion},
+		{[]uint16{tls.VersionTLS13}, record.ReasonNoSharedCipherSuite}, // it has suites of TLS 1.2 only
+		{[]uint16{0x7f1c, tls.VersionTLS11}, ""},
+	} {
+		got := Decide(with13(modern12(rsaAES128CBC), tt.versions...), Circumstance{})
+		if got.Reason != tt.want || (got.Action == Refuse) != (tt.want != "") {
+			t.Errorf("%04x: %s with reason %q, want %q", tt.versions, got.Action, got.Reason, tt.want)
 		}
 	}
 }

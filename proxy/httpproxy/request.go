@@ -1,6 +1,7 @@
 package httpproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ func (s *Server) handler() http.Handler {
 	p.OnRequest().DoFunc(s.request)
 	p.OnResponse().DoFunc(respond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.ServeHTTP(&responseWriter{ResponseWriter: w, session: sessionOf(r.Context()), connect: r.Method == http.MethodConnect}, r)
+		v := sessionOf(r.Context())
+		v.handling = true
+		p.ServeHTTP(&responseWriter{ResponseWriter: w, session: v, connect: r.Method == http.MethodConnect}, r)
 	})
 }
 
@@ -138,7 +141,7 @@ func explain(f *record.Failure) string {
 // Refusal returns a whole HTTP response that refuses a client, in its version of
 // HTTP.
 func Refusal(proto string, f *record.Failure) []byte {
-	code, body := f.Reason.HTTPStatus(), explain(f)
+	code, body := cmp.Or(f.HTTP, f.Reason.HTTPStatus()), explain(f)
 	return fmt.Appendf(nil, "%s %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
 		proto, code, http.StatusText(code), len(body), body)
 }

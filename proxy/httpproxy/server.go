@@ -7,6 +7,7 @@
 package httpproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,7 +74,10 @@ func New(cfg Config) *Server {
 			return context.WithValue(ctx, sessionKey{}, conn)
 		},
 		ConnState: func(conn net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
+			switch state {
+			case http.StateIdle: // a request has been answered
+				conn.(*session).handling = false
+			case http.StateClosed:
 				conn.(*session).finish()
 			}
 		},
@@ -101,10 +107,11 @@ type session struct {
 
 	// The rest is written by the HTTP server's goroutine before ended is
 	// closed.
-	tunnel  *Tunnel
-	served  bool
-	lastErr error // of the last read
-	wrote   bool
+	tunnel   *Tunnel
+	served   bool
+	lastErr  error  // of the last read
+	handling bool   // the last request has come to our handler
+	rejected string // what net/http said of the last one if it has not
 }
 
 type sessionKey struct{}
@@ -118,20 +125,27 @@ func (v *session) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write passes the HTTP server's answers on, except the 400 that net/http gives
-// to half a request at the deadline: a slow client gets the reason for that.
+// Write passes the HTTP server's answers on, except those that net/http gives by
+// itself, such as a bare 400: the client gets the reason instead.
 func (v *session) Write(p []byte) (int, error) {
-	if !v.served && errors.Is(v.lastErr, os.ErrDeadlineExceeded) {
+	if !v.handling {
+		line, _, _ := strings.Cut(string(p), "\r\n")
+		_, status, _ := strings.Cut(line, " ")
+		v.rejected = cmp.Or(v.rejected, status, "no request")
 		return len(p), nil
 	}
 	n, err := v.Conn.Write(p)
 	v.record.BytesToClient += int64(n)
-	v.wrote = true
 	return n, err
 }
 
 // CloseWrite lets the HTTP server end a response gently.
-func (v *session) CloseWrite() error { return v.client.CloseWrite() }
+func (v *session) CloseWrite() error {
+	if !v.handling {
+		return nil // the answer is still to come
+	}
+	return v.client.CloseWrite()
+}
 
 // Close ends the HTTP side only, by waking it from a read: the connection
 // belongs to its own goroutine.
@@ -151,9 +165,11 @@ func (v *session) fail(f *record.Failure) {
 // which is returned, or the client has finished. What plain requests do is noted
 // in rec.
 //
-// The error is ErrServed, a *record.Failure, or that of the last read. A failure
-// that the HTTP server has answered is marked as replied.
+// The error is ErrServed, a *record.Failure, or that of the last read.
 func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
+	if err := checkFirst(client, s.cfg.HandshakeTimeout); err != nil {
+		return nil, err
+	}
 	v := &session{Conn: client.Conn, client: client, record: rec, ended: make(chan struct{})}
 	if !s.queue.put(v) {
 		return nil, record.Fail(record.ReasonCutOff, net.ErrClosed)
@@ -163,13 +179,18 @@ func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
 	case v.tunnel != nil:
 		forget(rec) // plain requests before it, and the CONNECT itself
 		return v.tunnel, nil
+	case v.served && v.lastErr != nil: // half a request that never ends is no other one
+		return nil, ErrServed
+	case v.rejected != "" && !errors.Is(v.lastErr, os.ErrDeadlineExceeded):
+		if v.served {
+			forget(rec)
+		}
+		f := record.Fail(record.ReasonHTTPRequestInvalid, fmt.Errorf("reading the request: %s", v.rejected))
+		code, _, _ := strings.Cut(v.rejected, " ")
+		f.HTTP, _ = strconv.Atoi(code)
+		return nil, f
 	case v.served:
 		return nil, ErrServed
-	case v.wrote:
-		// net/http has answered with its own 4xx.
-		f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("malformed or oversized request header"))
-		f.Replied = true
-		return nil, f
 	case v.lastErr == nil:
 		return nil, io.EOF
 	case rec.BytesFromClient > 0 && !errors.Is(v.lastErr, os.ErrDeadlineExceeded):

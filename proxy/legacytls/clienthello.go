@@ -32,6 +32,7 @@ const (
 	extEncryptThenMAC    = 22     // RFC 7366
 	extExtendedMaster    = 23     // RFC 7627
 	extSessionTicket     = 35     // RFC 5077
+	extSupportedVersions = 43     // RFC 8446 section 4.2.1
 	extRenegotiationInfo = 0xff01 // RFC 5746
 )
 
@@ -47,6 +48,7 @@ const (
 	maxSSLv2Challenge   = 32
 	maxSSLv2Hello       = 4 << 10
 	sslv2SpecLen        = 3
+	sslv2SessionIDLen   = 16
 	sslv2MsgClientHello = 1
 )
 
@@ -66,6 +68,7 @@ type clientHello struct {
 	points        []byte
 	signatures    []uint16
 	protocols     []string
+	versions      []uint16
 	ticket        []byte
 	renegotiation []byte
 }
@@ -92,6 +95,21 @@ func parseClientHello(body []byte) (*clientHello, bool) {
 	return h, h.parseExtensions(extensions)
 }
 
+// newest returns the newest version that the client offers, up to most. Where it
+// lists them, only those count (RFC 8446 section 4.2.1).
+func (h *clientHello) newest(most uint16) uint16 {
+	if !h.seen[extSupportedVersions] {
+		return min(h.version, most)
+	}
+	var found uint16
+	for _, v := range h.versions {
+		if v <= most {
+			found = max(found, v)
+		}
+	}
+	return found
+}
+
 // parseExtensions refuses an extension that comes twice only if it is one that
 // is read: of the others, both are without effect.
 func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
@@ -110,7 +128,7 @@ func (h *clientHello) parseExtensions(s cryptobyte.String) bool {
 // readExtensions are those that have an effect here.
 var readExtensions = []uint16{
 	extServerName, extMaxFragmentLength, extGroups, extPoints, extSignatures, extALPN, extEncryptThenMAC, extExtendedMaster,
-	extSessionTicket, extRenegotiationInfo,
+	extSessionTicket, extSupportedVersions, extRenegotiationInfo,
 }
 
 // parseExtension is as lenient as OpenSSL: no point formats, content where none
@@ -138,6 +156,8 @@ func (h *clientHello) parseExtension(id uint16, s cryptobyte.String) bool {
 		return s.ReadUint16LengthPrefixed(&list) && s.Empty() && h.parseProtocols(list)
 	case extSessionTicket:
 		h.ticket = s
+	case extSupportedVersions:
+		return s.ReadUint8LengthPrefixed(&list) && s.Empty() && readUint16s(list, &h.versions) && len(h.versions) > 0
 	case extRenegotiationInfo:
 		if !s.ReadUint8LengthPrefixed(&list) {
 			return false
@@ -206,12 +226,14 @@ func parseSSLv2Hello(body []byte) (*clientHello, bool) {
 	var specs, id, challenge uint16
 	if !s.ReadUint8(&typ) || typ != sslv2MsgClientHello || !s.ReadUint16(&h.version) ||
 		!s.ReadUint16(&specs) || !s.ReadUint16(&id) || !s.ReadUint16(&challenge) ||
-		specs == 0 || specs%sslv2SpecLen != 0 || id != 0 ||
+		specs == 0 || specs%sslv2SpecLen != 0 || id != 0 && id != sslv2SessionIDLen ||
 		challenge < minSSLv2Challenge || challenge > maxSSLv2Challenge {
 		return nil, false
 	}
 	var list, random []byte
-	if !s.ReadBytes(&list, int(specs)) || !s.ReadBytes(&random, int(challenge)) || !s.Empty() {
+	// A session id is one of SSL 2.0 (RFC 2246 appendix E.1), which names no
+	// session here.
+	if !s.ReadBytes(&list, int(specs)) || !s.Skip(int(id)) || !s.ReadBytes(&random, int(challenge)) || !s.Empty() {
 		return nil, false
 	}
 	// The challenge is the random value, filled up with zeros in front.

@@ -100,8 +100,8 @@ func FuzzParseSSLv2Hello(f *testing.F) {
 			return
 		}
 		checkParsed(t, h, body)
-		specs, challenge := int(body[3])<<8|int(body[4]), int(body[7])<<8|int(body[8])
-		if len(body) != 9+specs+challenge || len(h.suites) > specs/3 || len(h.seen) > 0 {
+		specs, id, challenge := int(body[3])<<8|int(body[4]), int(body[5])<<8|int(body[6]), int(body[7])<<8|int(body[8])
+		if len(body) != 9+specs+id+challenge || len(h.suites) > specs/3 || len(h.seen) > 0 {
 			t.Errorf("the hello is %+v", h)
 		}
 		if !bytes.HasSuffix(body, h.random[randomLen-challenge:]) ||

@@ -66,14 +66,14 @@ func (h *handshake) wipe() {
 // negotiate finds what both sides can do.
 func (h *handshake) negotiate() error {
 	hello, most := h.hello, h.config.maxVersion()
-	version := min(hello.version, most)
+	version := hello.newest(most)
 	if version >= versionSSL30 { // an alert, too, has to be one that the client understands
 		h.out.version = version
 	}
 	switch {
 	case version < tls.VersionTLS10:
-		return fault(alertProtocolVersion, "the client speaks at most version %04x", hello.version)
-	case slices.Contains(hello.suites, fallbackSCSV) && hello.version < most:
+		return fault(alertProtocolVersion, "the client offers no version that is served; it names %04x", hello.version)
+	case slices.Contains(hello.suites, fallbackSCSV) && version < most:
 		return fault(alertInappropriateFallback, "the client says that it can speak a newer version (RFC 7507)")
 	case !slices.Contains(hello.compressions, compressionNull):
 		return fault(alertIllegalParameter, "the client insists on compression")

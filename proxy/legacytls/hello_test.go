@@ -46,6 +46,12 @@ func lenientHellos() map[string]helloCase {
 			hello: hello{record: 0x03ff}},
 		"a version to come": {
 			hello: hello{version: 0x0407}, version: tls.VersionTLS12},
+		"TLS 1.1 by its list, TLS 1.2 by its version": {
+			hello:   hello{version: tls.VersionTLS12, extensions: []extension{versionsOf(tls.VersionTLS10, tls.VersionTLS11)}},
+			version: tls.VersionTLS11},
+		"TLS 1.2 by its list, TLS 1.0 by its version": {
+			hello:   hello{version: tls.VersionTLS10, extensions: []extension{versionsOf(0x7f1c, tls.VersionTLS12)}},
+			version: tls.VersionTLS12},
 		"an empty block of extensions": {hello: hello{extensions: []extension{}}},
 		"unknown extensions": {hello: hello{extensions: []extension{
 			{0xabcd, []byte("what is this")}, {0x2a2a, nil}, {13172, nil}, {21, make([]byte, 600)}}}},

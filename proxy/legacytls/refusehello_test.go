@@ -87,6 +87,8 @@ func helloFields() map[string]refusal {
 // helloExtensions are extensions that are wrong.
 func helloExtensions() map[string]refusal {
 	decode := map[string][]extension{
+		"no versions":                       {{extSupportedVersions, []byte{0}}},
+		"half a version":                    {{extSupportedVersions, []byte{1, 3}}},
 		"server_name twice":                 {named("a"), named("a")},
 		"renegotiation_info twice":          {{extRenegotiationInfo, []byte{0}}, {extRenegotiationInfo, []byte{0}}},
 		"two server names":                  {{extServerName, vec16(slices.Concat([]byte{0, 0, 1, 'a'}, []byte{0, 0, 1, 'b'}))}},
@@ -111,6 +113,9 @@ func helloExtensions() map[string]refusal {
 		"max_fragment_length 0":   {withExtensions(fragmentOf(0)), alertIllegalParameter},
 		"max_fragment_length 5":   {withExtensions(fragmentOf(5)), alertIllegalParameter},
 		"max_fragment_length 255": {withExtensions(fragmentOf(255)), alertIllegalParameter},
+		"versions of the future":  {withExtensions(versionsOf(0x7f1c, 0x0305)), alertProtocolVersion},
+		"SSL 3.0 in the list":     {withExtensions(versionsOf(versionSSL30)), alertProtocolVersion},
+		"TLS 1.3 alone":           {withExtensions(versionsOf(tls.VersionTLS13)), alertProtocolVersion},
 		"renegotiation_info of a connection": {
 			withExtensions(extension{extRenegotiationInfo, append([]byte{12}, make([]byte, 12)...)}), alertHandshakeFailure},
 		"ECDHE with groups of others": {

@@ -21,6 +21,7 @@ type hello struct {
 	captured   []byte // a first flight as it was recorded; nothing else counts then
 	challenge  int    // bytes of the challenge of a hello in SSLv2 format; zero means a TLS record
 	ssl2Suites int    // that it offers beside
+	ssl2ID     []byte // of a session of SSL 2.0
 	longHeader bool   // its record header has three bytes, not two
 }
 
@@ -109,8 +110,8 @@ func (h hello) sslv2() []byte {
 	for _, s := range h.theSuites() {
 		specs = append(specs, 0, byte(s>>8), byte(s))
 	}
-	lengths := u16(uint16(len(specs)), 0, uint16(h.challenge))
-	return slices.Concat([]byte{1}, u16(h.theVersion()), lengths, specs, clientRandom[:h.challenge])
+	lengths := u16(uint16(len(specs)), uint16(len(h.ssl2ID)), uint16(h.challenge))
+	return slices.Concat([]byte{1}, u16(h.theVersion()), lengths, specs, h.ssl2ID, clientRandom[:h.challenge])
 }
 
 // transcript is what of the hello goes into the hash of the handshake.
@@ -159,6 +160,10 @@ func groupsOf(ids ...tls.CurveID) extension {
 }
 
 func pointsOf(formats ...byte) extension { return extension{extPoints, vec8(formats)} }
+
+func versionsOf(versions ...uint16) extension {
+	return extension{extSupportedVersions, vec8(u16(versions...))}
+}
 
 func signaturesOf(schemes ...uint16) extension {
 	return extension{extSignatures, vec16(u16(schemes...))}

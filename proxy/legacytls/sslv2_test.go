@@ -26,6 +26,12 @@ func sslv2Hellos() map[string]helloCase {
 			hello: hello{challenge: 32, longHeader: true}},
 		"SSLv2 format of more than 255 bytes with a header of three bytes": {
 			hello: hello{challenge: 20, longHeader: true, suites: many}},
+		"SSLv2 format with a session ID": {
+			hello: hello{challenge: 32, ssl2Suites: 7, ssl2ID: []byte("session of SSL 2")}},
+		"SSLv2 format with a session ID and a challenge of 16 bytes, TLS 1.2": {
+			hello: hello{challenge: 16, ssl2ID: make([]byte, 16), version: tls.VersionTLS12}, version: tls.VersionTLS12},
+		"SSLv2 format with a session ID and a header of three bytes": {
+			hello: hello{challenge: 20, ssl2ID: []byte("session of SSL 2"), longHeader: true}},
 		"SSLv2 format with the SCSV": {
 			hello:      hello{challenge: 32, suites: []uint16{rsaAES128, 0x00ff}},
 			extensions: []uint16{extRenegotiationInfo}},
@@ -87,7 +93,8 @@ func TestSSLv2Refused(t *testing.T) {
 		"half a suite":                        {change(5, 0, 4), alertDecodeError},
 		"suites longer than the hello":        {change(5, 1, 0x2f), alertDecodeError},
 		"suites shorter than they are":        {change(5, 0, 3), alertDecodeError},
-		"a session ID":                        {change(7, 0, 16), alertDecodeError},
+		"a session ID that is not there":      {change(7, 0, 16), alertDecodeError},
+		"a session ID of 8 bytes":             {change(7, 0, 8), alertDecodeError},
 		"no challenge":                        {change(9, 0, 0), alertDecodeError},
 		"a challenge of 15 bytes":             {change(9, 0, 15), alertDecodeError},
 		"a challenge of 33 bytes":             {change(9, 0, 33), alertDecodeError},

@@ -37,8 +37,13 @@ type Profile struct {
 	// The first leaf with 1024 has to wait until there is such a key.
 	Bits int
 	// WithCA sends the root along, if ca.pem has it; false leaves it out. What
-	// is between the leaf and the root is sent in any case.
+	// is between the leaf and the root is sent in any case. Where it is our own, it
+	// is sent in the form that goes with SHA1 and NotBefore.
 	WithCA bool
+	// NotBefore has the leaf valid from then on, also from before the CA is: many
+	// clients whose clock stands years back do not look at the dates of the CA.
+	// Zero, and a time later than usual, mean the usual time.
+	NotBefore time.Time
 }
 
 // Leaf returns a certificate for the destination name that has also sans, the SANs
@@ -69,7 +74,7 @@ func (ca *CA) Leaf(name string, sans []string, p Profile) (*tls.Certificate, err
 // a hash so that a long list takes no more room than a short one.
 func cacheKey(name string, sans []string, p Profile) [sha256.Size]byte {
 	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%t,%d,%t:", p.SHA1, p.Bits, p.WithCA)
+	_, _ = fmt.Fprintf(h, "%t,%d,%t,%d:", p.SHA1, p.Bits, p.WithCA, p.NotBefore.Unix())
 	for _, s := range append([]string{name}, sans...) {
 		_, _ = fmt.Fprintf(h, "%d:%s", len(s), s)
 	}
@@ -86,6 +91,9 @@ func (ca *CA) newEntry(name string, sans []string, p Profile, now time.Time) *en
 	if to.After(issuer.NotAfter) {
 		to = issuer.NotAfter
 	}
+	if !p.NotBefore.IsZero() && p.NotBefore.Before(from) {
+		from = p.NotBefore
+	}
 	return &entry{
 		from:  from,
 		until: now.Add(min(leafUse, to.Sub(now)/3)),
@@ -101,7 +109,11 @@ func (ca *CA) newEntry(name string, sans []string, p Profile, now time.Time) *en
 			if p.SHA1 {
 				template.SignatureAlgorithm = x509.SHA1WithRSA
 			}
-			return ca.sign(template, key, ca.above(p.WithCA))
+			above, err := ca.above(p)
+			if err != nil {
+				return nil, err
+			}
+			return ca.sign(template, key, above)
 		}),
 	}
 }
@@ -128,14 +140,22 @@ func leafTemplate(names []string, from, to time.Time) *x509.Certificate {
 // above returns what follows a leaf. Clients have the root, so a leaf of our
 // own CA goes alone: some devices can store no more than two certificates.
 // Under an operator's intermediate CA they need what lies between.
-func (ca *CA) above(withRoot bool) [][]byte {
+func (ca *CA) above(p Profile) ([][]byte, error) {
 	var chain [][]byte
-	for _, c := range ca.path {
-		if withRoot || !isRoot(c) {
-			chain = append(chain, c.Raw)
+	for i, c := range ca.path {
+		switch {
+		case !isRoot(c):
+		case !p.WithCA:
+			continue
+		case i == 0: // it is our own
+			var err error
+			if c, err = ca.Form(Form{SHA1: p.SHA1, Backdated: !p.NotBefore.IsZero()}); err != nil {
+				return nil, err
+			}
 		}
+		chain = append(chain, c.Raw)
 	}
-	return chain
+	return chain, nil
 }
 
 // sign makes the certificate of template, which above follows.

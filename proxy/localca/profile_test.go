@@ -15,9 +15,12 @@ import (
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
+var dayIn2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // profiles are all that there are.
 var profiles = []Profile{
 	{}, {WithCA: true}, {Bits: 1024}, {Bits: 1024, WithCA: true},
+	{NotBefore: dayIn2000}, {NotBefore: dayIn2000, WithCA: true}, {NotBefore: dayIn2000, SHA1: true, WithCA: true},
 	{SHA1: true}, {SHA1: true, WithCA: true}, {SHA1: true, Bits: 1024}, {SHA1: true, Bits: 1024, WithCA: true},
 }
 
@@ -44,7 +47,11 @@ func TestProfiles(t *testing.T) {
 		keys[bits] = key
 		want := [][]byte{cert.Leaf.Raw}
 		if p.WithCA {
-			want = append(want, ca.Certificate().Raw)
+			root, err := ca.Form(Form{SHA1: p.SHA1, Backdated: !p.NotBefore.IsZero()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, root.Raw)
 		}
 		if !slices.EqualFunc(cert.Certificate, want, bytes.Equal) {
 			t.Errorf("%+v: %d certificates are sent, want %d", p, len(cert.Certificate), len(want))

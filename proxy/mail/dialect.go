@@ -28,7 +28,7 @@ type command struct {
 	// line is what is forwarded, without its end.
 	line string
 	// unsafe means that what follows may not be a command, as after an IMAP
-	// literal that does not wait.
+	// literal that does not wait, and after DATA of a client that does not wait.
 	unsafe bool
 }
 

@@ -38,7 +38,10 @@ func TestIMAPLockstep(t *testing.T) {
 			"[PRIVACYREQUIRED] Use STARTTLS first\n", record.ReasonPlaintextNotAllowed},
 		"AUTHENTICATE without TLS": {imapGreet + "C: a AUTHENTICATE PLAIN c2VjcmV0\nc: a NO [PRIVACYREQUIRED] Use " +
 			"STARTTLS first\nC!\n", record.ReasonPlaintextNotAllowed},
-		"no command":                {imapGreet + "C: hello\nc: * BAD Not a command\nC: *\\ x\nc: * BAD Not a command\n" + tlsUp, ""},
+		"no command": {imapGreet + "C: hello\nc: * BAD Not a command\nC: *\\ x\nc: * BAD Not a command\n" + tlsUp, ""},
+		"NUL in a line": {imapGreet + "C: a ID (\x00)\nc: a BAD Wrong arguments\n" +
+			"C: \x00 x\nc: * BAD Not a command\n" + tlsUp, ""},
+		"NUL and an eager literal":  {imapGreet + "C: a LOGIN \x00 {6+}|secret\n", record.ReasonMalformedBeforeTLS},
 		"STARTTLS with an argument": {imapGreet + "C: a STARTTLS x\nc: a BAD Wrong arguments\n" + tlsUp, ""},
 		"command in its wake":       {imapGreet + "C: a STARTTLS|b LOGIN evil evil\n", record.ReasonCommandAfterStartTLS},
 		"reply in its wake": {imapGreet + "C: a STARTTLS\ns: a STARTTLS\nS: a OK go|* CAPABILITY IMAP4rev1 " +

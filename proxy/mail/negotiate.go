@@ -109,7 +109,8 @@ func (c *client) next(client *side) (command, []byte, error) {
 		return command{}, nil, err
 	}
 	raw, err := client.line()
-	if err != nil {
+	hasNUL := errors.Is(err, errNUL)
+	if err != nil && !hasNUL {
 		return command{}, nil, err
 	}
 	line := append([]byte(nil), raw...)
@@ -119,7 +120,14 @@ func (c *client) next(client *side) (command, []byte, error) {
 	case strings.Contains(text, " HTTP/"):
 		return command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
 	}
-	return c.parse(line), line, nil
+	cmd := c.parse(line)
+	switch {
+	case hasNUL && cmd.unsafe:
+		return command{}, nil, err
+	case hasNUL:
+		cmd.kind, cmd.verb = badSyntax, ""
+	}
+	return cmd, line, nil
 }
 
 // proxyV2 begins a PROXY protocol header of version 2.
@@ -195,7 +203,7 @@ func (c *client) reject(client *side, cmd command) error {
 		return err
 	}
 	if cmd.unsafe {
-		f := record.Fail(record.ReasonClosedBeforeTLS, errors.New("a non-synchronizing literal"))
+		f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.verb))
 		f.Replied = true
 		return c.closedAfter(c.rejected, f)
 	}

@@ -21,6 +21,7 @@ func TestPOP3Lockstep(t *testing.T) {
 		"QUIT":                {popGreet + "C: QUIT\ns: QUIT\nS: +OK bye\nc: +OK bye\n", record.ReasonClosedBeforeTLS},
 		"sign-in without TLS": {popGreet + "C: USER user\nc: -ERR Use STLS first\nC: PASS secret\nc: -ERR Use STLS first\n" +
 			"C!\n", record.ReasonPlaintextNotAllowed},
+		"NUL in a line":         {popGreet + "C: CAPA\x00\nc: -ERR Not a command\n" + tlsUp, ""},
 		"no command":            {popGreet + "C: \nc: -ERR Not a command\nC: STLS now\nc: -ERR Not a command\n" + tlsUp, ""},
 		"command in its wake":   {popGreet + "C: STLS|USER evil\n", record.ReasonCommandAfterStartTLS},
 		"reply in its wake":     {popGreet + "C: STLS\ns: STLS\nS: +OK go|+OK evil\n", record.ReasonUpstreamReplyInjected},

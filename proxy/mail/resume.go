@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -54,7 +55,11 @@ func (c *client) resume(client *side) error {
 		return err
 	}
 	line, err := client.line()
-	if err != nil {
+	switch { // what it sends inside its TLS is for the destination to judge
+	case errors.Is(err, errLineTooLong):
+		c.pending = append(c.pending, line...)
+		return c.upstream.introduce(up)
+	case err != nil && !errors.Is(err, errControl):
 		return err
 	}
 	c.pending = append(append(c.pending, line...), "\r\n"...)
@@ -63,11 +68,30 @@ func (c *client) resume(client *side) error {
 		return c.upstream.introduce(up)
 	}
 	c.pending = nil
-	r, err := c.upstream.ask(up, cmd)
+	r, err := c.hello(up, cmd)
 	if err != nil {
 		return err
 	}
 	return client.write(r.bytes())
+}
+
+// hello carries EHLO and HELO. After HELO the destination would have no
+// extensions, not even signing in, so it hears EHLO, and the client gets one line.
+func (c *client) hello(up *side, cmd command) (reply, error) {
+	if cmd.verb == "EHLO" {
+		return c.upstream.ask(up, cmd)
+	}
+	r, err := c.upstream.ask(up, smtp{}.parse([]byte("EHLO "+cmd.name)))
+	switch {
+	case err != nil:
+		return r, err
+	case r.ok:
+		first := r.lines[0]
+		return reply{lines: [][]byte{append([]byte("250 "), first[min(4, len(first)):]...)}, ok: true}, nil
+	case r.lines[0][0] == '5':
+		return c.upstream.ask(up, cmd) // it knows no EHLO
+	}
+	return r, nil
 }
 
 // sendPending sends the command that the destination has not had.

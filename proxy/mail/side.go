@@ -85,23 +85,29 @@ func (s *side) begin() error {
 	return nil
 }
 
-// line reads one line and returns it without its end, which may be a bare LF:
-// some devices send no CR. The bytes are good until the next read. The time has
-// begun.
+// line reads one line and returns it without its end, which may be a bare LF or
+// have several CRs: some devices send no CR, some two. The bytes are good until the
+// next read. The time has begun.
+//
+// With errControl the line is returned too, and with errLineTooLong what was read
+// of it, with its end if that was read.
 func (s *side) line() ([]byte, error) {
 	line, err := s.reader.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull), err == nil && len(line) > s.maxLine:
-		return nil, s.readError(errLineTooLong)
+		return line, s.readError(errLineTooLong)
 	case err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && len(bytes.TrimSpace(line)) > 0:
 		return nil, s.readError(fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err))
 	case err != nil:
 		return nil, s.readError(err)
 	}
-	line = bytes.TrimSuffix(line[:len(line)-1], []byte("\r"))
+	line = bytes.TrimRight(line[:len(line)-1], "\r")
 	// A CR or NUL inside a line means different lines to different programs.
-	if bytes.ContainsAny(line, "\r\x00") {
-		return nil, s.readError(errControl)
+	switch {
+	case bytes.IndexByte(line, '\r') >= 0:
+		return line, s.readError(errControl)
+	case bytes.IndexByte(line, 0) >= 0:
+		return line, s.readError(errNUL)
 	}
 	return line, nil
 }
@@ -152,6 +158,7 @@ func (s *side) isDrained() bool { return s.reader.Buffered() == 0 }
 var (
 	errLineTooLong = errors.New("a line is too long")
 	errControl     = errors.New("a line has a control character")
+	errNUL         = fmt.Errorf("%w: NUL", errControl)
 )
 
 // readError gives a failed read of a line its reason.

@@ -27,6 +27,9 @@ func (smtp) parse(line []byte) command {
 		c.kind = quit
 	case "":
 		c.kind = badSyntax
+	case "BDAT", "DATA":
+		// The mail may follow whatever the answer is (RFC 3030, RFC 2920).
+		c.kind, c.unsafe = other, true
 	default:
 		c.kind = other
 	}

@@ -12,6 +12,10 @@ type Failure struct {
 	// Reply is the destination's own reply, for the client to read; nil if there
 	// is none.
 	Reply []byte
+	// Alert is the description of the TLS alert, and HTTP the status of the HTTP
+	// answer, that says it better than that of the reason; zero if there is none.
+	Alert uint8
+	HTTP  int
 }
 
 // Fail returns a failure with a detail, which may be nil.

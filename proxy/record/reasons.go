@@ -72,6 +72,12 @@ var reasons = []row{
 		remedy: "Configure the client to use this port as an HTTP proxy, or point it at a tls:// listener.",
 	},
 	{
+		reason: ReasonSOCKSOnProxyPort, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		http:   http.StatusBadRequest,
+		cause:  "The client spoke SOCKS to a port that expects HTTP proxy requests.",
+		remedy: "Change the type of the proxy in the client's settings from SOCKS to HTTP (also called HTTPS, SSL or CONNECT proxy).",
+	},
+	{
 		reason: ReasonHTTPRequestInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
 		http:   http.StatusBadRequest,
 		cause:  "The client's HTTP request is malformed, too large, too slow or not a proxy request.",
@@ -206,6 +212,12 @@ var reasons = []row{
 		remedy: "Turn on TLS 1.0 or newer on the client, or replace it.",
 	},
 	{
+		reason: ReasonNoSharedVersion, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert:  alertProtocolVersion,
+		cause:  "The client lists the versions that it speaks, and none of them is TLS 1.0, 1.1, 1.2 or 1.3.",
+		remedy: "Turn on TLS 1.2 or 1.3 on the client, or update its firmware.",
+	},
+	{
 		reason: ReasonCipherSuiteDisabled, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn,
 		alert: alertHandshakeFailure,
 		cause: "The client offers only cipher suites that are turned off.",
@@ -330,14 +342,16 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonClientUnknownCA, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause:  "The client does not trust tlslift's certificate authority (alert unknown_ca).",
-		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
+		cause: "The client does not trust tlslift's certificate authority (alert unknown_ca).",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL " +
+			"0.10 and others that know no SHA-256), or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientBadCertificate, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client rejected the certificate that tlslift made for the destination (alert bad_certificate).",
 		remedy: "Check that the host name in the client's settings is the destination's own and that tlslift's CA certificate " +
-			"(/ca.pem on the admin address) is imported on it, or turn off certificate checking there.",
+			"(/ca.pem on the admin address; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL 0.10 and others that know no SHA-256) is " +
+			"imported on it, or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientCertUnknown, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
@@ -348,13 +362,15 @@ var reasons = []row{
 	{
 		reason: ReasonClientCertUnsupported, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client cannot use this kind of certificate (alert unsupported_certificate).",
-		remedy: "Write leaf: {hash: sha1, bits: 1024} for the client in TLSLIFT_CLIENTS_FILE, which older devices can read, or " +
-			"update its firmware.",
+		remedy: "Write leaf: {hash: sha1, bits: 1024} for the client in TLSLIFT_CLIENTS_FILE, which older devices can read, " +
+			"and import the CA signed with SHA-1 (/ca-sha1.pem on the admin address), or update its firmware.",
 	},
 	{
 		reason: ReasonClientCertExpired, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause:  "The client regards the certificate as expired (alert certificate_expired).",
-		remedy: "Set the client's clock and time zone, and check the clock of the machine that tlslift runs on.",
+		cause: "The client regards the certificate as expired (alert certificate_expired).",
+		remedy: "Set the client's clock and time zone, and check the clock of the machine that tlslift runs on; for a client whose " +
+			"clock cannot be set, write leaf: {not_before: 2000-01-01} in TLSLIFT_CLIENTS_FILE and import /ca-backdated.pem of the " +
+			"admin address on it.",
 	},
 	{
 		reason: ReasonClientCertRevoked, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,

@@ -72,6 +72,22 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
+// AwaitLine waits until the reader has a whole line of at most limit bytes, if
+// the connection begins with prefix. It consumes nothing, and leaves it to the
+// caller to find that it is another beginning, or that the line is longer.
+func (c *Conn) AwaitLine(prefix string, limit int) error {
+	for n := 1; ; n = c.reader.Buffered() + 1 {
+		if _, err := c.reader.Peek(n); err != nil {
+			return err
+		}
+		early, _ := c.reader.Peek(min(c.reader.Buffered(), limit)) // cannot fail
+		begun := min(len(early), len(prefix))
+		if string(early[:begun]) != prefix[:begun] || len(early) == limit || bytes.IndexByte(early, '\n') >= 0 {
+			return nil
+		}
+	}
+}
+
 // Take returns all bytes that were read from the connection but not consumed, and
 // frees the reader.
 func (c *Conn) Take() []byte {

@@ -268,3 +268,35 @@ func readAll(t *testing.T, r io.Reader) string {
 	}
 	return string(b)
 }
+
+// A line is waited for as long as the connection begins like one, and nothing is
+// consumed.
+func TestAwaitLine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, sent, seen string }{
+		{"whole", "PROXY a\r\n", "PROXY a\r\n"},
+		{"too long", "PROXY abcdefghijklmnop", "PROXY abcdef"},
+		{"another word", "POST ", "PO"},
+		{"another beginning", "\x16\x03", "\x16"},
+	} {
+		client, server := net.Pipe()
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for i := range tt.sent { // each write is a read
+				if _, err := io.WriteString(client, tt.sent[i:i+1]); err != nil {
+					return
+				}
+			}
+		})
+		c := NewConn(server)
+		if err := c.AwaitLine("PROXY ", 12); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got, _ := c.Reader().Peek(c.Reader().Buffered()); string(got) != tt.seen {
+			t.Errorf("%s: waited for %q, want %q", tt.name, got, tt.seen)
+		}
+		_ = c.Close()
+		sending.Wait()
+		c.Release()
+	}
+}
