@@ -63,6 +63,9 @@ func (m *Metrics) Restore(known []Facts) {
 		if f.Name == "" {
 			key.addr = f.Address
 		}
+		if f.Name == "" && !f.Address.IsValid() {
+			continue
+		}
 		untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
 		if c, ok := m.clients.get(key, untrusted); ok {
 			m.gauges.note(c, f)

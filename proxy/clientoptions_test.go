@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bufio"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -107,5 +108,18 @@ func TestClientOptionsDecideAboutTLS(t *testing.T) {
 	}
 	if bits := certs[0].PublicKey.(*rsa.PublicKey).N.BitLen(); bits != 1024 || certs[0].SignatureAlgorithm != x509.SHA1WithRSA {
 		t.Errorf("got %d bits and %s", bits, certs[0].SignatureAlgorithm)
+	}
+}
+
+// A connection that was open when its client got a name is recorded by that name.
+func TestClientIsNamedWhileItIsConnected(t *testing.T) {
+	t.Parallel()
+	w := newMailWorld(t, fakem365.MailOptions{}, nil)
+	conn := dial(t, w.at[viaSMTP])
+	hear(t, bufio.NewReader(conn), "220 ")
+	w.world.server.SetClients(table(t, "clients:\n- {name: scanner, address: 127.0.0.1}\n"))
+	_ = conn.Close()
+	if rec := w.record(); rec.ClientName != "scanner" {
+		t.Errorf("recorded as %q", rec.ClientName)
 	}
 }

@@ -39,6 +39,7 @@ func TestOddHTTP(t *testing.T) {
 		status        string // empty means 400
 	}{
 		{"an empty line first", "\r\nCONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n", record.ReasonHTTPRequestInvalid, ""},
+		{"OPTIONS of the proxy itself", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", record.ReasonHTTPRequestInvalid, ""},
 		{"two blanks", "CONNECT  " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n", record.ReasonHTTPRequestInvalid, ""},
 		{"a blank before the colon", "CONNECT " + target + " HTTP/1.1\r\nHost : " + target + "\r\n\r\n", record.ReasonHTTPRequestInvalid, ""},
 		{"no version", "CONNECT " + target + "\r\n\r\n", record.ReasonHTTPRequestInvalid, ""},

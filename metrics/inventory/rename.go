@@ -64,7 +64,7 @@ func (c *Client) merge(other *Client) {
 	}
 	if older.LastAccepted.After(c.LastAccepted) {
 		c.LastAccepted = older.LastAccepted
-	} else {
+	} else if older.LastSeen.After(c.LastAccepted) {
 		c.SessionsWithoutMail += older.SessionsWithoutMail
 	}
 	c.Accepted += older.Accepted

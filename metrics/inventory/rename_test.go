@@ -48,3 +48,19 @@ func TestNamingAClientRenamesIt(t *testing.T) {
 		t.Errorf("%d clients were saved", got)
 	}
 }
+
+// Sessions from before the last mail that was accepted are not among those since.
+func TestSessionsBeforeTheLastMail(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	for range 3 {
+		v.Closed(lifted("192.0.2.7", noon.Add(-24*time.Hour)))
+	}
+	named := lifted("192.0.2.7", noon)
+	named.ClientName, named.Accepted = "scanner", 1
+	v.Closed(named)
+	v.Rename(func(netip.Addr) string { return "scanner" })
+	if c, _ := v.Client("scanner"); c.Accepted != 1 || c.SessionsWithoutMail != 0 {
+		t.Errorf("%d accepted, none in the last %d sessions", c.Accepted, c.SessionsWithoutMail)
+	}
+}

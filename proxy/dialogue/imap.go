@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"bytes"
 	"maps"
 	"regexp"
 	"slices"
@@ -36,6 +37,7 @@ type imapStream struct {
 	literal int64  // what is left of one
 	size    int64  // of that one
 	isMore  bool   // the line goes on after a literal
+	sends   bool   // the literal comes without being asked for
 }
 
 func newIMAP(greets bool) *imap {
@@ -84,6 +86,7 @@ func (s *imapStream) take(p []byte) (rest []byte, text string, whole bool) {
 	if found := announced.FindSubmatch(s.tail); found != nil {
 		s.size, _ = strconv.ParseInt(string(found[1]), 10, 64) // 18 digits always fit
 		s.literal, s.isMore = s.size, true
+		s.sends = bytes.IndexByte(s.tail, '+') >= 0
 	}
 	s.tail = s.tail[:0]
 	return rest, text, !more
@@ -111,6 +114,9 @@ func (i *imap) fromClient(p []byte) {
 		switch {
 		case i.inDialogue():
 			i.client.literal, i.client.isMore, i.isMore = 0, false, false
+			if whole && i.pending[i.tag] == "IDLE" {
+				i.tag = "" // DONE: commands follow
+			}
 		case whole:
 			i.takeCommand(text)
 		}
@@ -167,7 +173,7 @@ func (i *imap) takeTagged(tag, status, words, text string) {
 	verb := i.pending[tag]
 	delete(i.pending, tag)
 	// The literal that the client wanted to send is not to come.
-	if tag == i.tag && i.client.literal == i.client.size && status != "OK" {
+	if tag == i.tag && !i.client.sends && i.client.literal == i.client.size && status != "OK" {
 		i.client.literal, i.client.isMore, i.isMore = 0, false, false
 	}
 	switch {
@@ -182,7 +188,7 @@ func (i *imap) takeTagged(tag, status, words, text string) {
 }
 
 func (i *imap) finding(e end) Finding {
-	f := Finding{Failure: i.failure}
+	f := Finding{Failure: i.failure, Lost: i.lost}
 	switch {
 	case i.lost || i.failure != nil:
 	case e.first == destination && i.isAwaited():

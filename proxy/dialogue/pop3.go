@@ -79,6 +79,9 @@ func popCommandOf(verb, args string) popCommand {
 			return popMany
 		}
 	case "AUTH":
+		if args == "" {
+			return popMany
+		}
 		return popSASL
 	case "PASS", "APOP", "USER":
 		return popSignIn
@@ -147,5 +150,5 @@ func (p *pop3) finding(e end) Finding {
 	if e.first == destination && !p.lost && p.failure == nil && (p.inMany || awaited) {
 		return Finding{Failure: cutOff(destination, "a command")}
 	}
-	return Finding{Failure: p.failure}
+	return Finding{Failure: p.failure, Lost: p.lost}
 }

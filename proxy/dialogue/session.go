@@ -37,6 +37,8 @@ type Finding struct {
 	Negative string
 	// Accepted counts the mails that were accepted.
 	Accepted int
+	// Lost means that the dialogue was not understood to its end.
+	Lost bool
 	// Failure is what went wrong; nil if nothing did.
 	Failure *record.Failure
 }
@@ -91,6 +93,9 @@ func (s *Session) Destination(conn net.Conn) net.Conn { return &destinationConn{
 func (s *Session) Sent(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.end.first == destination {
+		return // nobody hears it
+	}
 	s.watcher.fromClient(p)
 }
 

@@ -277,7 +277,7 @@ func (s *smtp) refuse(at stage, code string, known record.Reason) {
 }
 
 func (s *smtp) finding(e end) Finding {
-	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted}
+	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted, Lost: s.lost}
 	f.Failure = s.cutOff(e)
 	switch {
 	case f.Failure != nil || s.refusal.reason == "":

@@ -69,7 +69,9 @@ func New(cfg Config) *Server {
 		WriteTimeout:      cfg.IdleTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // the record has it
+		// OPTIONS * is explained like any other request that is not for a proxy.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     log.New(io.Discard, "", 0), // the record has it
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, sessionKey{}, conn)
 		},

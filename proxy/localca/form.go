@@ -4,8 +4,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -21,6 +24,9 @@ type Form struct {
 	Backdated bool
 }
 
+// oidAuthorityKeyID is id-ce-authorityKeyIdentifier (RFC 5280 section 4.2.1.1).
+var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
+
 // Form returns the certificate of the CA in a form. It is the same each time. It is
 // nil for a CA that is not its own root: another one has signed its certificate.
 func (ca *CA) Form(f Form) (*x509.Certificate, error) {
@@ -32,7 +38,11 @@ func (ca *CA) Form(f Form) (*x509.Certificate, error) {
 		return own, nil
 	}
 	again := *own
-	again.ExtraExtensions = own.Extensions // exactly these, in their order
+	// Exactly these, in their order, but for an authorityKeyIdentifier: it can name a
+	// certificate by issuer and serial number, which is then another one.
+	again.ExtraExtensions = slices.DeleteFunc(slices.Clone(own.Extensions), func(e pkix.Extension) bool {
+		return e.Id.Equal(oidAuthorityKeyID)
+	})
 	// Some programs refuse two certificates of one issuer and serial number.
 	sum := sha256.Sum256(fmt.Appendf(nil, "tlslift form of a CA %t %t %x", f.SHA1, f.Backdated, own.Raw))
 	sum[0] = sum[0]&0x3f | 0x40 // as newSerial

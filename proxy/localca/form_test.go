@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,5 +108,28 @@ func TestLeafFromLongAgo(t *testing.T) {
 	future := Profile{NotBefore: time.Now().AddDate(1, 0, 0)}
 	if leaf := profiled(t, ca, "a.example", future).Leaf; leaf.NotBefore.After(time.Now()) {
 		t.Errorf("valid from %s", leaf.NotBefore)
+	}
+}
+
+// A root that names itself by issuer and serial number does not do so in its forms,
+// which have another number: verifiers would look for a certificate that is not there.
+func TestFormsOfARootThatNamesItself(t *testing.T) {
+	t.Parallel()
+	key := testenv.RSAKey(t, 0)
+	template := caOf("root")
+	// keyIdentifier is left out; authorityCertSerialNumber is 1.
+	itself := pkix.Extension{Id: oidAuthorityKeyID, Value: []byte{0x30, 3, 0x82, 1, 1}}
+	template.ExtraExtensions = append(template.ExtraExtensions, itself)
+	root := testenv.Sign(t, template, template, key, key)
+	if !slices.ContainsFunc(root.Extensions, func(e pkix.Extension) bool { return bytes.Equal(e.Value, itself.Value) }) {
+		t.Fatal("the root does not name itself")
+	}
+	ca := open(t, Options{Dir: put(t, testenv.CertificatePEM(root), testenv.KeyPEM(t, key)), Now: newClock().now})
+	for _, f := range forms {
+		for _, e := range formed(t, ca, f).Extensions {
+			if e.Id.Equal(oidAuthorityKeyID) && bytes.Equal(e.Value, itself.Value) {
+				t.Errorf("%+v: names the root's serial number", f)
+			}
+		}
 	}
 }

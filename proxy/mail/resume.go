@@ -29,10 +29,11 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 	} else {
 		s.watched.Sent(s.client.pending)
 	}
+	sent = int64(len(s.client.pending))
 	if err := s.sendPending(); err != nil {
 		return down, up, 0, record.Fail(record.ReasonRelayBroken, err)
 	}
-	return down, up, int64(len(s.client.pending)), nil
+	return down, up, sent, nil
 }
 
 // resume is what comes first inside the client's TLS: the greeting if the client
@@ -102,7 +103,10 @@ func (s *Session) sendPending() error {
 	if err := s.upstream.conn.SetWriteDeadline(time.Now().Add(s.Timeout)); err != nil {
 		return err
 	}
-	if _, err := s.upstream.conn.Write(s.client.pending); err != nil {
+	_, err := s.upstream.conn.Write(s.client.pending)
+	clear(s.client.pending) // it can be a sign-in
+	s.client.pending = nil
+	if err != nil {
 		return err
 	}
 	return s.upstream.conn.SetWriteDeadline(time.Time{})
