@@ -44,7 +44,7 @@ func startRelay(t *testing.T, idle time.Duration) (client, server *net.TCPConn, 
 	t.Helper()
 	client, ourClient := tcpPair(t)
 	ourServer, server := tcpPair(t)
-	r = &Relay{Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
+	r = &Relay{InTLS: true, Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
 		Reset(ourClient)
 		Reset(ourServer)
 	}}
@@ -174,7 +174,10 @@ func TestEnding(t *testing.T) {
 		{"reset after both have ended", true, Upstream, []event{upstreamFIN, clientFIN, clientRST, upstreamRST}, nobody},
 		{"client reset after the destination's end", true, Upstream, []event{upstreamFIN, clientRST}, nobody},
 		{"client reset", false, Upstream, []event{clientRST}, Client},
-		{"destination reset", false, Upstream, []event{upstreamRST}, Upstream},
+		{"destination reset", true, Upstream, []event{upstreamRST}, Upstream},
+		// A close_notify that is passed on to a destination that has closed.
+		{"destination reset, passed", false, Client, []event{upstreamRST}, nobody},
+		{"destination gone, passed", false, Client, []event{toUpstream}, nobody},
 		{"network of the destination gone", true, Upstream, []event{timedOut}, Upstream},
 		{"old client closes", true, Upstream, []event{clientCut, upstreamFIN}, nobody},
 		{"old client closes, the destination too", true, Upstream, []event{clientCut, upstreamCut}, nobody},
