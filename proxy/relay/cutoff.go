@@ -99,9 +99,9 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	switch {
 	case e.ended[Client] && e.ended[Upstream]:
 		return false
-	case !e.inTLS && (write || s == Upstream || e.ended[other]):
-		// The close_notify of TLS that is passed is not seen. One that arrives after the
-		// other side has closed gives a reset, which can be read before that end is.
+	case !e.inTLS:
+		// The close_notify of TLS that is passed is not seen. One that arrives after a
+		// side has closed gives a reset, which can be read before that end is.
 		return false
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out

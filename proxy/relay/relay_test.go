@@ -173,7 +173,8 @@ func TestEnding(t *testing.T) {
 		{"both end", true, Upstream, []event{clientFIN, upstreamFIN}, nobody},
 		{"reset after both have ended", true, Upstream, []event{upstreamFIN, clientFIN, clientRST, upstreamRST}, nobody},
 		{"client reset after the destination's end", true, Upstream, []event{upstreamFIN, clientRST}, nobody},
-		{"client reset", false, Upstream, []event{clientRST}, Client},
+		{"client reset", true, Upstream, []event{clientRST}, Client},
+		{"client reset, passed", false, Upstream, []event{clientRST}, nobody},
 		{"destination reset", true, Upstream, []event{upstreamRST}, Upstream},
 		// A close_notify that is passed on to a destination that has closed.
 		{"destination reset, passed", false, Client, []event{upstreamRST}, nobody},
