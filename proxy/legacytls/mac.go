@@ -14,7 +14,7 @@ type recordMAC struct {
 	hmac  hash.Hash
 	size  int
 	block int // of the hash
-	tail  int // what the hash puts behind its input at least: 0x80, and its length
+	tail  int // what the hash puts after its input at least: 0x80, and its length
 
 	// What constantTime needs: the hash after the block of each pad.
 	work         hash.Hash

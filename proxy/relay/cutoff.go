@@ -112,17 +112,16 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	case !isGone(err):
 		return false
 	case e.ended[s]:
-		// It has closed, and something came for it after that. Of TLS that is passed it
-		// may have been no more than a close_notify.
-		return s == Client && write && e.inTLS
+		// It has closed, and something came for it after that.
+		return s == Client && write
 	case e.ended[other]:
 		return s == Upstream && e.isOwed()
 	}
 	return true
 }
 
-// isOwed reports whether the client's last bytes have had no answer.
-func (e *ending) isOwed() bool { return e.inTLS && e.last == Client }
+// isOwed reports whether the client's last bytes in its TLS have had no answer.
+func (e *ending) isOwed() bool { return e.last == Client }
 
 // isGone reports whether err means that a peer is gone without an end of its stream.
 func isGone(err error) bool {
