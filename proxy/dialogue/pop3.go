@@ -22,7 +22,8 @@ type popCommand uint8
 const (
 	popOther    popCommand = iota
 	popMany                // its positive reply has several lines
-	popSignIn              // PASS, APOP, USER
+	popUser                // USER, the first half of a sign-in
+	popSignIn              // PASS, APOP
 	popSASL                // AUTH, with its whole dialogue
 	popQuit                // QUIT
 	popGreeting            // what comes without being asked for
@@ -83,7 +84,9 @@ func popCommandOf(verb, args string) popCommand {
 			return popMany
 		}
 		return popSASL
-	case "PASS", "APOP", "USER":
+	case "USER":
+		return popUser
+	case "PASS", "APOP":
 		return popSignIn
 	case "QUIT":
 		return popQuit
@@ -115,16 +118,17 @@ func (p *pop3) takeLine(text string) {
 }
 
 func (p *pop3) takeReply(to popCommand, ok bool, text, words string) {
-	isSignIn := to == popSignIn || to == popSASL
+	signsIn := to == popSignIn || to == popSASL
 	switch {
 	case ok:
 		p.inMany = to == popMany
-		if isSignIn {
+		// A name that is taken shows nothing of the password.
+		if signsIn {
 			p.failure = nil
 		}
-	case to == popGreeting, isSignIn && isTemporary(words):
+	case to == popGreeting, (signsIn || to == popUser) && isTemporary(words):
 		p.failure = refusedSession(text)
-	case isSignIn:
+	case signsIn, to == popUser:
 		p.failure = record.Fail(record.ReasonPOP3AuthFailed, nil)
 	}
 }
