@@ -3,8 +3,8 @@
 // and which side ended the session in the middle of something.
 //
 // It changes, delays and reorders no byte. What it holds is bounded: codes, the
-// beginning of one line of each side, and what the commands without a reply are.
-// What a client says to sign in, and the content of mail, is skipped and never
-// held. In a dialogue that it does not understand it watches no more, and says only
+// beginning of one line of each side, what the commands without a reply are, and hashes
+// of the addresses of mails that were refused. What a client says to sign in, and the
+// content of mail, is skipped and never held. In a dialogue that it does not understand it watches no more, and says only
 // what it has seen before.
 package dialogue

@@ -40,13 +40,14 @@ const maxCommand = 40
 // and AUTH (RFC 4954).
 type smtp struct {
 	replies  replyMeter
-	pending  queue[stage]
+	pending  queue[smtpCommand]
 	lost     bool // the dialogue is not understood: watch no more
-	refusal  refusal
+	refusals refusals
 	accepted int
 
 	// The client's side.
 	command   line
+	address   address // in it
 	cancelled bool    // by the client itself: its AUTH
 	inBody    bool    // the content that follows DATA
 	body      bodyEnd // where it ends
@@ -57,11 +58,10 @@ type smtp struct {
 	answered  bool    // the final reply came before the end of the content
 }
 
-// A refusal is the last final negative reply to a step of a mail.
-type refusal struct {
-	at     stage
-	reason record.Reason // empty if nothing was refused, or it does not matter
-	words  string        // the destination's, where the whole session was refused
+// An smtpCommand is a command without a reply.
+type smtpCommand struct {
+	at    stage
+	whose uint64 // the hash of its address, if it is MAIL or RCPT
 }
 
 func newSMTP(greets bool) *smtp {
@@ -69,7 +69,7 @@ func newSMTP(greets bool) *smtp {
 	s.command.keep = s.keep
 	s.replies.line.keep = upTo(maxReplyText)
 	if greets {
-		s.pending.push(greeting)
+		s.expect(greeting)
 	}
 	return s
 }
@@ -91,7 +91,7 @@ func (s *smtp) keep(head []byte) bool {
 // final reply, every line does.
 func (s *smtp) signsIn() bool {
 	n := len(s.pending.items)
-	return n > 0 && s.pending.items[n-1] == auth
+	return n > 0 && s.pending.items[n-1].at == auth
 }
 
 func (s *smtp) fromClient(p []byte) {
@@ -110,6 +110,7 @@ func (s *smtp) fromClient(p []byte) {
 			}
 		default:
 			rest, whole := s.command.take(p)
+			s.address.note(p[:len(p)-len(rest)])
 			p = rest
 			if whole {
 				s.takeCommand(s.command.end())
@@ -128,6 +129,7 @@ func (s *smtp) endBody() {
 
 // takeCommand takes in a command, or a line that belongs to AUTH.
 func (s *smtp) takeCommand(text string) {
+	whose := s.address.end()
 	if s.signsIn() {
 		s.cancelled = text == "*" // RFC 4954 section 4
 		return
@@ -148,7 +150,10 @@ func (s *smtp) takeCommand(text string) {
 	case kind == hello, kind == from, kind == quit, verb == "RSET":
 		s.chunked = false // the chunks before are given up
 	}
-	s.expect(kind)
+	if kind != from && kind != to {
+		whose = 0
+	}
+	s.push(smtpCommand{kind, whose})
 }
 
 // takeBDAT takes in the size of a chunk and whether it is the last.
@@ -167,7 +172,10 @@ func (s *smtp) takeBDAT(args string) {
 	}
 }
 
-func (s *smtp) expect(kind stage) { s.lost = !s.pending.push(kind) || s.lost }
+// expect notes a command without an address.
+func (s *smtp) expect(kind stage) { s.push(smtpCommand{at: kind}) }
+
+func (s *smtp) push(c smtpCommand) { s.lost = !s.pending.push(c) || s.lost }
 
 func (s *smtp) fromDestination(p []byte) { s.replies.read(p, s.takeReply) }
 
@@ -178,7 +186,7 @@ func (s *smtp) takeReply(code string, known record.Reason) {
 		s.takeUnmatched(code, known)
 		return
 	}
-	for len(s.pending.items) > 1 && s.pending.items[0] == blank && !strings.HasPrefix(code, "50") {
+	for len(s.pending.items) > 1 && s.pending.items[0].at == blank && !strings.HasPrefix(code, "50") {
 		s.pending.pop()
 	}
 	switch {
@@ -186,9 +194,9 @@ func (s *smtp) takeReply(code string, known record.Reason) {
 		s.lost = true
 	case len(s.pending.items) == 0:
 		s.takeUnasked(code, known)
-	case code == "334" && s.pending.items[0] == auth:
+	case code == "334" && s.pending.items[0].at == auth:
 		return
-	case (code[0] == '3') != (code == "354" && s.pending.items[0] == data):
+	case (code[0] == '3') != (code == "354" && s.pending.items[0].at == data):
 		s.lost = true
 	default:
 		s.takeFinal(s.pending.pop(), code, known)
@@ -202,10 +210,13 @@ func (s *smtp) takeReply(code string, known record.Reason) {
 // counts.
 func (s *smtp) takeUnmatched(code string, known record.Reason) {
 	switch {
-	case known != "":
-		s.refusal = refusal{at: noMail, reason: known}
 	case code == "235":
-		s.refusal = refusal{}
+		s.refusals.succeed(auth, 0)
+	case known == "":
+	case code == "535" || code == "504":
+		s.refusals.refuse(s.refusal(auth, known), 0, false)
+	default:
+		s.refusals.refuse(s.refusal(noMail, known), 0, false)
 	}
 }
 
@@ -218,73 +229,69 @@ func (s *smtp) takeUnasked(code string, known record.Reason) {
 		if code[0] == '2' || s.body.isLoose() {
 			s.inBody = false
 		}
-		s.takeFinal(content, code, known)
+		s.takeFinal(smtpCommand{at: content}, code, known)
 	case known != "":
-		s.refusal = refusal{at: noMail, reason: known}
+		s.refusals.refuse(s.refusal(noMail, known), 0, false)
 	case code != "421":
 		s.lost = true
 	}
 }
 
 // takeFinal takes in the final reply to a command, or that DATA may go on.
-func (s *smtp) takeFinal(at stage, code string, known record.Reason) {
+func (s *smtp) takeFinal(to smtpCommand, code string, known record.Reason) {
 	if code == "354" {
 		s.agreed = true
 		return
 	}
-	if at == data { // without 354, the content is not to come
+	if to.at == data { // without 354, the content is not to come
 		s.lost = s.bodySeen || s.lost
 		s.inBody = false
 	}
 	if code[0] == '2' {
-		s.succeed(at)
+		if to.at == content {
+			s.accepted++
+		}
+		s.refusals.succeed(to.at, to.whose)
 		return
 	}
-	if at == chunk || at == content {
+	if to.at == chunk || to.at == content {
 		s.chunked = false
 	}
-	s.refuse(at, code, known)
-}
-
-// succeed takes back what a success shows not to matter.
-func (s *smtp) succeed(at stage) {
-	switch {
-	case at == content:
-		s.accepted++
-		s.refusal = refusal{}
-	case at == to || at > content:
-		// Another recipient has been refused all the same.
-	case s.refusal.at <= at:
-		s.refusal = refusal{}
-	}
+	s.refuse(to, code, known)
 }
 
 // refuse notes a negative reply to a step of a mail, or one whose text is known.
-func (s *smtp) refuse(at stage, code string, known record.Reason) {
+func (s *smtp) refuse(to smtpCommand, code string, known record.Reason) {
 	reason := known
 	switch {
-	case reason != "":
-	case at > content, at == auth && s.cancelled, s.refusal.reason != "" && (code == "503" || at == data):
-		// It is out of order, because of the refusal before.
+	case code != "503" && s.refusals.isConsequence(to.at, code):
 		return
-	case at == hello:
-		s.refusal = refusal{at, record.ReasonUpstreamRefusedSession, string(s.replies.text)}
+	case reason != "":
+	case s.refusals.isConsequence(to.at, code), to.at == auth && s.cancelled:
+		return
+	case to.at == hello, to.at == greeting:
+		reason = record.ReasonUpstreamRefusedSession
+	case to.at > content:
 		return
 	default:
 		reason = record.ReasonSMTPRejected
 	}
-	s.refusal = refusal{at: at, reason: reason}
+	s.refusals.refuse(s.refusal(to.at, reason), to.whose, isFinal(to.at, code))
+}
+
+// refusal is a refusal by the reply that is being read.
+func (s *smtp) refusal(at stage, reason record.Reason) refusal {
+	f := refusal{at: at, reason: reason, words: s.replies.negative}
+	if reason == record.ReasonUpstreamRefusedSession {
+		f.words = string(s.replies.text)
+	}
+	return f
 }
 
 func (s *smtp) finding(e end) Finding {
 	f := Finding{Replies: s.replies.counts, Negative: s.replies.negative, Accepted: s.accepted, Lost: s.lost}
-	f.Failure = s.cutOff(e)
-	switch {
-	case f.Failure != nil || s.refusal.reason == "":
-	case s.refusal.words != "":
-		f.Failure = refusedSession(s.refusal.words)
-	default:
-		f.Failure = record.Fail(s.refusal.reason, nil)
+	if f.Failure = s.cutOff(e); f.Failure == nil {
+		f.Failure = s.refusals.failure()
 	}
 	return f
 }
@@ -293,7 +300,7 @@ func (s *smtp) finding(e end) Finding {
 // if it was not.
 func (s *smtp) cutOff(e end) *record.Failure {
 	sending := s.inBody && !s.answered || s.chunk > 0 || s.chunked
-	awaited := s.pending.has(func(at stage) bool { return at == chunk || at == content })
+	awaited := s.pending.has(func(c smtpCommand) bool { return c.at == chunk || c.at == content })
 	switch {
 	case s.lost:
 		return nil
@@ -301,7 +308,7 @@ func (s *smtp) cutOff(e end) *record.Failure {
 		return cutOff(client, "a mail")
 	case sending && e.first == destination, awaited && (e.first != 0 || e.idle):
 		return cutOff(destination, "a mail")
-	case e.first == destination && s.pending.has(func(at stage) bool { return at != quit && at != blank }):
+	case e.first == destination && s.pending.has(func(c smtpCommand) bool { return c.at != quit && c.at != blank }):
 		return cutOff(destination, "a command")
 	}
 	return nil

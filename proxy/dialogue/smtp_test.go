@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestSMTPRefusals(t *testing.T) {
 		"after a sign-in that failed": {"C: AUTH PLAIN x\nS: 535 5.7.3 no\nC: MAIL FROM:<a@b>\nS: 530 5.7.0 no", record.ReasonSMTPRejected, 0},
 		"one of two recipients": {"C: RCPT TO:<c@d>|RCPT TO:<e@f>\nS: 550 5.7.1 no|250 ok\nC: RSET\nS: 250 ok",
 			record.ReasonSMTPRejected, 0},
-		"one, and accepted": {"C: RCPT TO:<c@d>\nS: 550 5.7.1 no\n" + oneMail + "S: 250 ok", "", 1},
+		"one, and another mail": {"C: RCPT TO:<c@d>\nS: 550 5.7.1 no\n" + oneMail + "S: 250 ok", record.ReasonSMTPRejected, 1},
 		"pipelined": {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 250 ok|550 5.7.64 no|503 5.5.2 Need rcpt",
 			record.ReasonSMTPRelayDenied, 0},
 		"pipelined, 554 to DATA": {"C: RCPT TO:<c@d>|DATA\nS: 550 5.7.1 no|554 no valid recipients\nC: QUIT\nS: 221 bye",
@@ -70,6 +71,132 @@ func TestSMTPRefusals(t *testing.T) {
 				t.Errorf("got %q, %d accepted; want %q, %d", reasonOf(found), found.Accepted, tt.want, tt.accepted)
 			}
 		})
+	}
+}
+
+// aMail is a mail from one address to another, with the reply to its content.
+func aMail(from, to, reply string) string {
+	return "C: MAIL FROM:<" + from + ">\nS: 250 ok\nC: RCPT TO:<" + to + ">\nS: 250 ok\nC: DATA\nS: 354 go\nC: x|.\nS: " + reply + "\n"
+}
+
+// A mail that was refused is lost until that mail arrives, and not another one.
+func TestSMTPLostMails(t *testing.T) {
+	t.Parallel()
+	const (
+		rejected = record.ReasonSMTPRejected
+		accepted = "250 2.0.0 OK"
+		busy     = "432 4.3.2 later"
+		refused  = "554 5.6.0 no"
+		noSender = "C: MAIL FROM:<a@b>\nS: 451 4.3.0 later\n"
+		noSignIn = "C: AUTH PLAIN x\nS: 535 5.7.3 no\n"
+	)
+	ok := aMail("a@b", "c@d", accepted)
+	for name, tt := range map[string]struct {
+		script string
+		want   record.Reason
+	}{
+		"refused, then another mail":        {aMail("a@b", "x@y", refused) + ok, rejected},
+		"refused, then the same":            {aMail("a@b", "c@d", refused) + ok, rejected},
+		"busy, then the same":               {aMail("a@b", "c@d", busy) + ok, ""},
+		"busy, then another recipient":      {aMail("a@b", "x@y", busy) + ok, rejected},
+		"busy, then another sender":         {aMail("x@y", "c@d", busy) + ok, rejected},
+		"busy, then another, then it":       {aMail("a@b", "x@y", busy) + ok + aMail("a@b", "x@y", accepted), ""},
+		"accepted, then busy":               {ok + aMail("a@b", "c@d", busy), rejected},
+		"upper case and parameters":         {aMail("A@B> SIZE=1000", "C@d> NOTIFY=NEVER", busy) + ok, ""},
+		"without brackets":                  {strings.NewReplacer("<", " ", ">", "").Replace(aMail("a@b", "c@d", busy)) + ok, ""},
+		"sender refused for now":            {noSender + ok, ""},
+		"sender refused for now, pipelined": {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 451 4.3.0 later|503 5.5.1 no|503 5.5.1 no\n" + ok, ""},
+		"sender refused, then another":      {"C: MAIL FROM:<x@y>\nS: 550 5.7.1 no\n" + ok, rejected},
+		"sender refused for good":           {"C: MAIL FROM:<a@b> SIZE=9\nS: 550 5.7.1 no\n" + ok, rejected},
+		"too large, then a small one":       {"C: MAIL FROM:<a@b> SIZE=9\nS: 552 5.3.4 no\n" + ok, record.ReasonSMTPMessageTooLarge},
+		"sender without sign-in, then with": {"C: MAIL FROM:<a@b>\nS: 530 5.7.57 no\nC: AUTH PLAIN x\nS: 235 ok\n" + ok, ""},
+		"a parameter, then without":         {"C: MAIL FROM:<a@b> BODY=8BITMIME\nS: 555 5.5.4 no\n" + ok, ""},
+		"recipient refused for now": {"C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 451 4.7.1 greylisted\nC: RSET\nS: 250 ok\n" + ok,
+			""},
+		"recipients refused, then another": {"C: MAIL FROM:<a@b>|RCPT TO:<x@y>|DATA\nS: 250 ok|550 5.1.1 no|554 5.5.1 none\n" + ok,
+			record.ReasonSMTPRecipientUnknown},
+		"DATA refused for now": {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 250 ok|250 ok|451 4.3.0 later\n" + ok, ""},
+		"BDAT, then the same":  {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>\nS: 250 ok|250 ok\nC: BDAT 1|x~\nS: 452 4.3.1 later\n" + ok, ""},
+		"BDAT, then another": {"C: MAIL FROM:<a@b>|RCPT TO:<x@d>\nS: 250 ok|250 ok\nC: BDAT 1|x~\nS: 452 4.3.1 later\n" + ok,
+			rejected},
+		"sign-in refused, then a sender": {noSignIn + "C: MAIL FROM:<a@b>\nS: 250 ok\nC: QUIT\nS: 221 bye", record.ReasonSMTPAuthFailed},
+		"sign-in refused, then EHLO":     {noSignIn + "C: EHLO a\nS: 250 ok", record.ReasonSMTPAuthFailed},
+		"sign-in refused, then a mail":   {noSignIn + ok, ""},
+		"a mail, then a sign-in":         {aMail("a@b", "c@d", refused) + "C: AUTH PLAIN x\nS: 235 ok", rejected},
+		"not understood, then a sign-in": {"S: hello\nS: 550 5.7.60 no\nS: 235 ok", record.ReasonSMTPSendAsDenied},
+		"not understood, two sign-ins":   {"S: hello\nS: 535 5.7.3 no\nS: 235 ok", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := find(t, record.ProtocolSMTP, tt.script, end{})
+			if reasonOf(found) != tt.want || found.Accepted != strings.Count(tt.script, accepted) {
+				t.Errorf("got %q, %d accepted; want %q", reasonOf(found), found.Accepted, tt.want)
+			}
+		})
+	}
+}
+
+// A recipient that was refused did not get the mail that others got.
+func TestSMTPRefusedRecipients(t *testing.T) {
+	t.Parallel()
+	partly := "C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>|RCPT TO:<e@f>|RCPT TO:<g@h>\nS: 450 4.2.1 secret|250 ok|450 4.2.1 no\n" +
+		"C: DATA\nS: 354 go\nC: x|.\nS: 250 2.0.0 OK\n"
+	found := find(t, record.ProtocolSMTP, partly, end{})
+	if reasonOf(found) != record.ReasonSMTPRejected || found.Accepted != 1 {
+		t.Fatalf("got %+v", found)
+	}
+	got := found.Failure.Error()
+	if !strings.Contains(got, "450 4.2.1 to RCPT; recipients refused: 2") || strings.Contains(got, "secret") {
+		t.Errorf("says %q", got)
+	}
+	partly += aMail("a@b", "g@h", "250 2.0.0 OK")
+	if got := reasonOf(find(t, record.ProtocolSMTP, partly, end{})); got != record.ReasonSMTPRejected {
+		t.Errorf("one of them got it later: got %q", got)
+	}
+	partly += aMail("a@b", "c@d", "250 2.0.0 OK")
+	if got := reasonOf(find(t, record.ProtocolSMTP, partly, end{})); got != "" {
+		t.Errorf("both got it later: got %q", got)
+	}
+}
+
+// What is held of mails that may be tried again is bounded, and what is beyond that
+// stays lost.
+func TestSMTPRefusalsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newSMTP(false)
+	for i := range 2 * maxRecipients {
+		watch(s, script(aMail("a@b", strconv.Itoa(i), "451 4.3.0 later")), func() int { return 1 << 20 })
+	}
+	if len(s.refusals.again) != maxRecipients {
+		t.Errorf("holds %d mails", len(s.refusals.again))
+	}
+	for i := range 2 * maxRecipients {
+		watch(s, script(aMail("a@b", strconv.Itoa(i), "250 ok")), func() int { return 1 << 20 })
+	}
+	if len(s.refusals.again) != 0 || reasonOf(s.finding(end{})) != record.ReasonSMTPRejected {
+		t.Errorf("holds %d mails, got %+v", len(s.refusals.again), s.finding(end{}))
+	}
+	s.fromClient([]byte("MAIL FROM:<a@b>\r\n"))
+	s.fromDestination([]byte("250 ok\r\n"))
+	for range 3 * maxRecipients {
+		s.fromClient([]byte("RCPT TO:<a@b>\r\n"))
+		s.fromDestination([]byte("250 ok\r\n"))
+	}
+	if len(s.refusals.mail.to) != maxRecipients {
+		t.Errorf("holds %d recipients", len(s.refusals.mail.to))
+	}
+}
+
+// A greeting that refuses is a refusal of the session, whatever its code is.
+func TestSMTPGreetingRefuses(t *testing.T) {
+	t.Parallel()
+	for _, greeting := range []string{"554 5.3.2 no service here", "421 4.3.2 going down", "554 no"} {
+		s := newSMTP(true)
+		s.fromDestination([]byte(greeting + "\r\n"))
+		f := s.finding(end{}).Failure
+		if f == nil || f.Reason != record.ReasonUpstreamRefusedSession || !strings.Contains(f.Error(), greeting) {
+			t.Errorf("%s: got %v", greeting, f)
+		}
 	}
 }
 

@@ -511,9 +511,10 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonSMTPRejected, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
-		cause: "The destination rejected the sign-in, the sender, a recipient or the mail, and accepted nothing after that.",
-		remedy: "Look up the destination's last negative reply (smtp_reply in the log line); the client's own log may have its " +
-			"whole text.",
+		cause: "The destination rejected the sign-in, the sender, a recipient or the mail, and did not accept it later in the same " +
+			"connection; other mails and other recipients may have got through.",
+		remedy: "Look up the destination's reply, which is in the detail of the log line; the client's own log may have its whole " +
+			"text.",
 	},
 	{
 		reason: ReasonIMAPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
