@@ -2,9 +2,8 @@ package dialogue
 
 import (
 	"bytes"
-	"maps"
+	"hash/maphash"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,17 +16,39 @@ const (
 	maxTag  = 64
 )
 
+// An imapVerb is the verb of a command, as far as it matters. A client that speaks
+// another protocol may say anything in the place of a verb, and none of that is held.
+type imapVerb uint8
+
+const (
+	imapNone imapVerb = iota // no command
+	imapOther
+	imapLogin
+	imapAuthenticate
+	imapIdle
+	imapLogout
+)
+
+// imapVerbs has the verbs that matter.
+var imapVerbs = map[string]imapVerb{
+	"LOGIN": imapLogin, "AUTHENTICATE": imapAuthenticate, "IDLE": imapIdle, "LOGOUT": imapLogout,
+}
+
+// An imapTag is the hash of a command's tag, which is a word of the client's too.
+type imapTag uint64
+
 // imap watches a session of RFC 9051 or 3501, with literals that do not wait (RFC 7888).
 type imap struct {
-	pending  map[string]string // the verbs of the commands without a tagged reply, by tag
-	greeting bool              // is still to come
+	seed     maphash.Seed
+	pending  map[imapTag]imapVerb // the commands without a tagged reply
+	greeting bool                 // is still to come
 	signedIn bool
 	lost     bool
 	failure  *record.Failure
 
 	client, destination imapStream
-	tag                 string // of the client's last command
-	isMore              bool   // what comes next from the client belongs to that command
+	tag                 imapTag // of the client's last command
+	isMore              bool    // what comes next from the client belongs to that command
 }
 
 // An imapStream is what one side sends: lines, and literals between them.
@@ -41,7 +62,7 @@ type imapStream struct {
 }
 
 func newIMAP(greets bool) *imap {
-	i := &imap{pending: map[string]string{}, greeting: greets}
+	i := &imap{seed: maphash.MakeSeed(), pending: map[imapTag]imapVerb{}, greeting: greets}
 	// A command's tag and verb, and nothing of what follows.
 	i.client.line.keep = func(head []byte) bool {
 		return len(head) < maxTag+maxTag && !i.isMore && !i.inDialogue() && strings.Count(string(head), " ") < 2
@@ -54,7 +75,7 @@ func newIMAP(greets bool) *imap {
 // and IDLE, until these have their tagged reply.
 func (i *imap) inDialogue() bool {
 	verb := i.pending[i.tag]
-	return verb == "AUTHENTICATE" || verb == "IDLE"
+	return verb == imapAuthenticate || verb == imapIdle
 }
 
 // maxTail is enough for a literal's size.
@@ -114,8 +135,8 @@ func (i *imap) fromClient(p []byte) {
 		switch {
 		case i.inDialogue():
 			i.client.literal, i.client.isMore, i.isMore = 0, false, false
-			if whole && i.pending[i.tag] == "IDLE" {
-				i.tag = "" // DONE: commands follow
+			if whole && i.pending[i.tag] == imapIdle {
+				i.tag = 0 // DONE: commands follow
 			}
 		case whole:
 			i.takeCommand(text)
@@ -129,11 +150,20 @@ func (i *imap) takeCommand(text string) {
 	if tag == "" && verb == "" {
 		return // an empty line
 	}
-	if verb == "" || len(tag) > maxTag || len(i.pending) >= maxTags || i.pending[tag] != "" {
-		i.lost = true
+	hashed := i.hash(tag)
+	if verb == "" || len(tag) > maxTag || len(i.pending) >= maxTags || i.pending[hashed] != imapNone {
+		i.lose()
 		return
 	}
-	i.tag, i.pending[tag] = tag, verb
+	i.tag, i.pending[hashed] = hashed, max(imapOther, imapVerbs[verb])
+}
+
+func (i *imap) hash(tag string) imapTag { return imapTag(max(1, maphash.String(i.seed, tag))) }
+
+// lose is the end of what is understood.
+func (i *imap) lose() {
+	i.lost = true
+	i.client.line.end()
 }
 
 func (i *imap) fromDestination(p []byte) {
@@ -148,14 +178,14 @@ func (i *imap) fromDestination(p []byte) {
 func (i *imap) takeLine(text string) {
 	tag, rest, _ := strings.Cut(text, " ")
 	status, words := cutVerb(rest)
-	switch {
+	switch hashed := i.hash(tag); {
 	case tag == "*":
 		i.takeUntagged(status, text)
 	case tag == "+":
-	case i.pending[tag] == "":
-		i.lost = true
+	case i.pending[hashed] == imapNone:
+		i.lose()
 	default:
-		i.takeTagged(tag, status, words, text)
+		i.takeTagged(hashed, status, words, rest)
 	}
 }
 
@@ -163,13 +193,24 @@ func (i *imap) takeUntagged(status, text string) {
 	switch {
 	case status == "PREAUTH":
 		i.signedIn = true
-	case status == "BYE" && !i.signedIn && i.failure == nil && !slices.Contains(slices.Collect(maps.Values(i.pending)), "LOGOUT"):
+	case status == "BYE" && !i.signedIn && i.failure == nil && !i.isPending(imapLogout):
 		i.failure = refusedSession(text)
 	}
 	i.greeting = false
 }
 
-func (i *imap) takeTagged(tag, status, words, text string) {
+// isPending reports whether a command with this verb has no tagged reply.
+func (i *imap) isPending(verb imapVerb) bool {
+	for _, v := range i.pending {
+		if v == verb {
+			return true
+		}
+	}
+	return false
+}
+
+// takeTagged takes in the reply to a command; text is all of it but the tag.
+func (i *imap) takeTagged(tag imapTag, status, words, text string) {
 	verb := i.pending[tag]
 	delete(i.pending, tag)
 	// The literal that the client wanted to send is not to come.
@@ -177,11 +218,11 @@ func (i *imap) takeTagged(tag, status, words, text string) {
 		i.client.literal, i.client.isMore, i.isMore = 0, false, false
 	}
 	switch {
-	case verb != "LOGIN" && verb != "AUTHENTICATE":
+	case verb != imapLogin && verb != imapAuthenticate:
 	case status == "OK":
 		i.signedIn, i.failure = true, nil
 	case isTemporary(words):
-		i.failure = refusedSession(strings.TrimPrefix(text, tag+" "))
+		i.failure = refusedSession(text)
 	default:
 		i.failure = record.Fail(record.ReasonIMAPAuthFailed, nil)
 	}
@@ -193,7 +234,7 @@ func (i *imap) finding(e end) Finding {
 	case i.lost || i.failure != nil:
 	case e.first == destination && i.isAwaited():
 		f.Failure = cutOff(destination, "a command")
-	case e.first == client && (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != "":
+	case e.first == client && (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != imapNone:
 		f.Failure = cutOff(client, "a command")
 	}
 	return f
@@ -206,7 +247,7 @@ func (i *imap) isAwaited() bool {
 		return true
 	}
 	for _, verb := range i.pending {
-		if verb != "IDLE" && verb != "LOGOUT" {
+		if verb != imapIdle && verb != imapLogout {
 			return true
 		}
 	}

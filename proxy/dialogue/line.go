@@ -28,9 +28,12 @@ func (l *line) take(p []byte) (rest []byte, whole bool) {
 // upTo holds so many bytes.
 func upTo(limit int) func([]byte) bool { return func(head []byte) bool { return len(head) < limit } }
 
-// end returns what is held of the line that has ended, and begins the next.
+// end returns what is held of the line that has ended, and begins the next. It leaves
+// nothing behind: a client that speaks another protocol may say a secret in the place of
+// a command.
 func (l *line) end() string {
 	text := string(bytes.TrimRight(l.head, "\r"))
+	clear(l.head)
 	l.head = l.head[:0]
 	return text
 }

@@ -101,6 +101,9 @@ func (p *pop3) fromDestination(b []byte) {
 			p.takeLine(p.reply.end())
 		}
 	}
+	if p.lost {
+		p.command.end() // nobody looks at the rest of it
+	}
 }
 
 func (p *pop3) takeLine(text string) {

@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"math/rand"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +78,66 @@ func find(t *testing.T, p record.Protocol, text string, e end) Finding {
 		}
 	}
 	return first
+}
+
+// heldBy collects all text in a value, and in what it points to, with what is left in
+// the free part of slices.
+func heldBy(v reflect.Value) (text string) {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String() + "\n"
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() && !strings.HasPrefix(v.Type().String(), "*regexp") {
+			text = heldBy(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			text += heldBy(v.Field(i))
+		}
+	case reflect.Map:
+		for all := v.MapRange(); all.Next(); {
+			text += heldBy(all.Key()) + heldBy(all.Value())
+		}
+	case reflect.Slice:
+		v = v.Slice(0, v.Cap())
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			if item := v.Index(i); item.Kind() == reflect.Uint8 {
+				text += string(rune(item.Uint()))
+			} else {
+				text += heldBy(item)
+			}
+		}
+		text += "\n"
+	}
+	return text
+}
+
+// Whatever a client says, also in another protocol than that of the port, no word of it
+// is held after the end of its line, or once the session is not understood.
+func TestHoldsNoWords(t *testing.T) {
+	t.Parallel()
+	for _, p := range []record.Protocol{record.ProtocolSMTP, record.ProtocolIMAP, record.ProtocolPOP3} {
+		for name, text := range map[string]string{
+			"alone":           "C: SESAME",
+			"after a verb":    "C: PASS SESAME\nC: USER SESAME",
+			"a tag":           "C: SESAME NOOP",
+			"a tag and verb":  "C: SESAME SESAME SESAME",
+			"signing in":      "C: a LOGIN SESAME SESAME\nC: AUTH PLAIN SESAME\nC: AUTH LOGIN|SESAME",
+			"HTTP":            "C: GET /SESAME HTTP/1.1|Authorization: SESAME|",
+			"a sender":        "C: MAIL FROM:<SESAME>|RCPT TO:<SESAME>\nS: 250 ok|450 4.2.1 no",
+			"a lost session":  "S: hello\nC: SESAME|SESAME",
+			"lost in a line":  "C: SESAM~\nS: hello",
+			"lost in another": "C: a SESAME~\nS: b OK|hello",
+		} {
+			w := newWatcher(p, false)
+			watch(w, script(text), func() int { return 3 })
+			if held := heldBy(reflect.ValueOf(w)); strings.Contains(held, "SES") {
+				t.Errorf("%s, %s: holds %q", p, name, held)
+			}
+		}
+	}
 }
 
 // fuzzWatcher cuts both streams of a session anywhere.

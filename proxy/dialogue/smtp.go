@@ -117,6 +117,14 @@ func (s *smtp) fromClient(p []byte) {
 			}
 		}
 	}
+	s.forget()
+}
+
+// forget drops what is held of the client's line once nobody looks at it any more.
+func (s *smtp) forget() {
+	if s.lost {
+		s.command.end()
+	}
 }
 
 // endBody is the end of the content.
@@ -177,7 +185,10 @@ func (s *smtp) expect(kind stage) { s.push(smtpCommand{at: kind}) }
 
 func (s *smtp) push(c smtpCommand) { s.lost = !s.pending.push(c) || s.lost }
 
-func (s *smtp) fromDestination(p []byte) { s.replies.read(p, s.takeReply) }
+func (s *smtp) fromDestination(p []byte) {
+	s.replies.read(p, s.takeReply)
+	s.forget()
+}
 
 // takeReply gives a reply to the command that it belongs to. An empty code is no
 // reply.
