@@ -21,6 +21,11 @@ type passer struct {
 	timeout time.Duration
 }
 
+// personTimeout is how long a passed client may take for its part of a handshake: a
+// person may have to find a smart card and to type its PIN. It is as long as a mail
+// client has for a command.
+const personTimeout = 5 * time.Minute
+
 // errHelloRefused means that the destination answered a passed hello with a
 // fatal alert, or closed, before any ServerHello: the client has seen nothing
 // yet and can still be lifted.
@@ -60,7 +65,8 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	c.rec.Outcome = record.OutcomePassed
 	c.rec.BytesFromClient = int64(c.hello.Length)
 	return c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
-		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:], Deadline: deadline,
+		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:],
+		Deadline: deadline, Timeout: p.timeout, ClientTimeout: max(p.timeout, personTimeout),
 	})
 }
 

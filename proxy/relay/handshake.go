@@ -15,13 +15,20 @@ import (
 
 // A Handshake is a TLS handshake that is passed: a Relay carries the rest of it under
 // its deadline, and what comes after it without. Of what it carries it looks at the
-// headers of records only.
+// headers of records and handshake messages only.
 type Handshake struct {
 	// ToClient and ToUpstream are what was read of each side already. What is before
 	// ToUpstream has been sent.
 	ToClient, ToUpstream []byte
-	// Deadline is when both sides must have finished it.
+	// Deadline is when the destination must have answered.
 	Deadline time.Time
+	// Timeout is how long it may take for its next answer, once the client has said all
+	// that it waits for; zero leaves Deadline as it is.
+	Timeout time.Duration
+	// ClientTimeout is how long the client may take for its part, once it has all of the
+	// answer: it may wait for a person, who types the PIN of a certificate. Zero leaves
+	// Deadline as it is.
+	ClientTimeout time.Duration
 
 	mu   sync.Mutex
 	seen [2]records // by side
@@ -59,7 +66,10 @@ func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte, moved
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
 	for chunk := first; ; {
-		done := h.read(from, chunk) // before the other side can answer it
+		done, err := r.readHandshake(from, chunk) // before the other side can answer it
+		if err != nil {
+			return r.breakHandshake(from, err, false)
+		}
 		n, err := dst.Write(chunk)
 		moved.Add(int64(n))
 		if err != nil {
@@ -93,17 +103,41 @@ func (r *Relay) breakHandshake(at Side, err error, write bool) error {
 	return err
 }
 
-// read takes in bytes of one side, and reports whether both have finished.
-func (h *Handshake) read(from Side, chunk []byte) bool {
+// readHandshake takes in bytes of one side, and reports whether both have finished. A
+// deadline begins where they change who has to go on.
+func (r *Relay) readHandshake(from Side, chunk []byte) (done bool, err error) {
+	h := r.Handshake
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(chunk) > 0 {
 		h.last = from
 	}
+	waited := h.isClientsTurn()
 	h.seen[from].read(chunk)
 	client, upstream := &h.seen[Client], &h.seen[Upstream]
 	h.done = h.done || client.finished && upstream.finished || client.data && (upstream.data || upstream.finished)
-	return h.done
+	allowed := h.Timeout
+	switch waits := h.isClientsTurn(); {
+	case h.done:
+		return true, nil
+	case waits && (!waited || from == Upstream):
+		allowed = h.ClientTimeout
+	case waits == waited:
+		return false, nil
+	}
+	if allowed == 0 {
+		return false, nil
+	}
+	deadline := time.Now().Add(allowed)
+	return false, errors.Join(r.Client.SetDeadline(deadline), r.Upstream.SetDeadline(deadline))
+}
+
+// isClientsTurn reports whether the destination has said all that it can before the
+// client has done its part. At TLS 1.2 the end of its answer is in clear. At TLS 1.3 it
+// is not: there the answer counts as complete with each record that is protected.
+func (h *Handshake) isClientsTurn() bool {
+	client, upstream := &h.seen[Client], &h.seen[Upstream]
+	return (upstream.helloDone || upstream.finished || upstream.data) && !upstream.isInside() && !client.finished && !client.data
 }
 
 func (h *Handshake) isDone() bool {
@@ -116,7 +150,7 @@ func (h *Handshake) isDone() bool {
 // in the middle of a record, or owes the answer to the last one.
 func (h *Handshake) stalled(ended [2]bool) error {
 	err := errors.New("a handshake that is passed was not finished in time")
-	if !ended[Upstream] && (ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()) {
+	if !ended[Upstream] && !h.isClientsTurn() && (ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()) {
 		return record.Fail(record.ReasonUpstreamTimeout, err)
 	}
 	return record.Fail(record.ReasonClientHandshakeTimeout, err)
@@ -130,6 +164,13 @@ const (
 	recordData             = 23
 )
 
+// The header of a handshake message, and the one that ends the answer of a server at
+// TLS 1.2 (RFC 5246 section 7.4).
+const (
+	messageHeaderLen       = 4
+	messageServerHelloDone = 14
+)
+
 // maxFinished is the longest record of a protected Finished of TLS 1.2: an IV, 16
 // bytes, a MAC and padding. A hello in its place, as after a HelloRetryRequest of TLS
 // 1.3, is longer.
@@ -141,9 +182,14 @@ type records struct {
 	have   int // bytes of the header
 	rest   int // bytes of the record that are still to come
 
-	changed  bool // a ChangeCipherSpec has come
-	finished bool // and a Finished of TLS 1.2 after it
-	data     bool // a record of data, or of anything that is protected in TLS 1.3
+	message     [messageHeaderLen]byte
+	haveMessage int // bytes of the message's header
+	restMessage int // bytes of the message that are still to come
+
+	helloDone bool // a ServerHelloDone of TLS 1.2 has come
+	changed   bool // a ChangeCipherSpec has come
+	finished  bool // and a Finished of TLS 1.2 after it
+	data      bool // a record of data, or of anything that is protected in TLS 1.3
 }
 
 // read takes in bytes.
@@ -156,10 +202,31 @@ func (s *records) read(p []byte) {
 		}
 		if s.have == recordHeaderLen {
 			n := min(s.rest, len(p))
+			if s.header[0] == recordHandshake && !s.changed {
+				s.readMessages(p[:n])
+			}
 			s.rest, p = s.rest-n, p[n:]
 			if s.rest == 0 {
 				s.end()
 			}
+		}
+	}
+}
+
+// readMessages takes in handshake messages in clear, which may begin and end anywhere in
+// records.
+func (s *records) readMessages(p []byte) {
+	for len(p) > 0 {
+		if s.haveMessage < messageHeaderLen {
+			n := copy(s.message[s.haveMessage:], p)
+			s.haveMessage, p = s.haveMessage+n, p[n:]
+			s.restMessage = int(binary.BigEndian.Uint32(s.message[:]) & 0xffffff)
+		}
+		n := min(s.restMessage, len(p))
+		s.restMessage, p = s.restMessage-n, p[n:]
+		if s.haveMessage == messageHeaderLen && s.restMessage == 0 {
+			s.haveMessage = 0
+			s.helloDone = s.helloDone || s.message[0] == messageServerHelloDone
 		}
 	}
 }

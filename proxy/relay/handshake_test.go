@@ -23,7 +23,7 @@ func passed(first []byte, timeout, idle time.Duration) (client, server net.Conn,
 	r := &Relay{
 		Client: ourClient, Upstream: ourServer, Idle: idle,
 		Abort:     func() { _ = ourClient.Close(); _ = ourServer.Close() },
-		Handshake: &Handshake{ToClient: first, Deadline: time.Now().Add(timeout)},
+		Handshake: &Handshake{ToClient: first, Deadline: time.Now().Add(timeout), Timeout: timeout, ClientTimeout: 10 * timeout},
 	}
 	ended = make(chan error, 1)
 	go func() {
@@ -37,18 +37,31 @@ func passed(first []byte, timeout, idle time.Duration) (client, server net.Conn,
 func TestHandshakeStalls(t *testing.T) {
 	t.Parallel()
 	hello := []byte{recordHandshake, 3, 3, 0, 4, 2, 0, 0, 0}
+	answer := []byte{recordHandshake, 3, 3, 0, 6, 2, 0, 0, 0, 14, 0, recordHandshake, 3, 3, 0, 2, 0, 0}
+	answer13 := slices.Concat(hello, []byte{20, 3, 3, 0, 1, 1, recordData, 3, 3, 0, 1, 0})
+	resumed := []byte{recordHandshake, 3, 3, 0, 4, 2, 0, 0, 0, 20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 1, 0}
+	finished := []byte{20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 1, 0}
+	const short, long = 30 * time.Second, 5 * time.Minute
 	secondHello := slices.Concat([]byte{20, 3, 3, 0, 1, 1, 22, 3, 3, 1, 0}, make([]byte, 256))
 	for name, tt := range map[string]struct {
 		server, client []byte
 		want           record.Reason
+		took           time.Duration
 	}{
-		"after a header of the answer":  {hello[:5], nil, record.ReasonUpstreamTimeout},
-		"in the answer":                 {hello[:7], nil, record.ReasonUpstreamTimeout},
-		"after the answer":              {hello, nil, record.ReasonClientHandshakeTimeout},
-		"in the client's next record":   {hello, hello[:6], record.ReasonClientHandshakeTimeout},
-		"after the client's Finished":   {hello, []byte{20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 1, 0}, record.ReasonUpstreamTimeout},
-		"after a HelloRetryRequest":     {hello, secondHello, record.ReasonUpstreamTimeout},
-		"after data that came too soon": {hello, []byte{23, 3, 3, 0, 1, 1}, record.ReasonUpstreamTimeout},
+		"after a header of the answer":  {hello[:5], nil, record.ReasonUpstreamTimeout, short},
+		"in the answer":                 {hello[:7], nil, record.ReasonUpstreamTimeout, short},
+		"between records of the answer": {hello, nil, record.ReasonClientHandshakeTimeout, short},
+		"in the client's next record":   {hello, hello[:6], record.ReasonClientHandshakeTimeout, short},
+		"after a HelloRetryRequest":     {hello, secondHello, record.ReasonUpstreamTimeout, short},
+		"after data that came too soon": {hello, []byte{23, 3, 3, 0, 1, 1}, record.ReasonUpstreamTimeout, short},
+		"in the end of the answer":      {answer[:len(answer)-1], nil, record.ReasonUpstreamTimeout, short},
+		"after the answer":              {answer, nil, record.ReasonClientHandshakeTimeout, long},
+		"after half of the client's":    {answer, hello, record.ReasonClientHandshakeTimeout, long},
+		"after the client's Finished":   {answer, finished, record.ReasonUpstreamTimeout, short},
+		"after the answer of TLS 1.3":   {answer13, nil, record.ReasonClientHandshakeTimeout, long},
+		"in the answer of TLS 1.3":      {answer13[:len(answer13)-1], nil, record.ReasonUpstreamTimeout, short},
+		"in a second record of it":      {append(answer13, 23), nil, record.ReasonUpstreamTimeout, short},
+		"after a Finished that resumes": {resumed, nil, record.ReasonClientHandshakeTimeout, long},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -66,8 +79,43 @@ func TestHandshakeStalls(t *testing.T) {
 				if !errors.As(err, &f) || f.Reason != tt.want {
 					t.Errorf("ended with %v, want %s", err, tt.want)
 				}
-				if took := time.Since(start); took != 30*time.Second {
-					t.Errorf("ended after %v", took)
+				if took := time.Since(start); took != tt.took {
+					t.Errorf("ended after %v, want %v", took, tt.took)
+				}
+			})
+		})
+	}
+}
+
+// A client may wait for a person before it answers with a certificate. The destination
+// has its timeout after that as before.
+func TestHandshakeWaitsForPerson(t *testing.T) {
+	t.Parallel()
+	certificate := testenv.SelfSigned(t, testenv.Template("localhost", "localhost"), testenv.RSAKey(t, 0))
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate.Leaf)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				raw, rawServer, ended := passed(nil, 30*time.Second, time.Hour)
+				client := tls.Client(raw, &tls.Config{
+					RootCAs: roots, ServerName: "localhost", MaxVersion: version, Time: func() time.Time { return certificate.Leaf.NotBefore },
+					GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+						time.Sleep(4 * time.Minute) // of the bubble
+						return &certificate, nil
+					},
+				})
+				server := tls.Server(rawServer, &tls.Config{Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert})
+				go func() { _ = server.Handshake(); _, _ = server.Write([]byte("welcome")) }()
+				got := make([]byte, len("welcome"))
+				if _, err := io.ReadFull(client, got); err != nil || string(got) != "welcome" {
+					t.Errorf("got %q, %v", got, err)
+				}
+				synctest.Wait()
+				_ = raw.Close()
+				_ = rawServer.Close()
+				if err := <-ended; Trouble(err) != nil {
+					t.Errorf("ended with %v", err)
 				}
 			})
 		})
@@ -126,4 +174,20 @@ func TestHandshakeEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// However the bytes of a side are cut, the same is seen of its records.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte{recordHandshake, 3, 3, 0, 6, 2, 0, 0, 0, 14, 0, recordHandshake, 3, 3, 0, 2, 0, 0}, uint8(1))
+	f.Add([]byte{recordHandshake, 3, 3, 0, 4, 2, 0, 0, 0, 20, 3, 3, 0, 1, 1, 22, 3, 3, 0, 1, 0, 23, 3, 3, 0, 0}, uint8(4))
+	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
+		var whole, cut records
+		whole.read(stream)
+		for piece := range slices.Chunk(stream, 1+int(size)) {
+			cut.read(piece)
+		}
+		if whole != cut {
+			t.Errorf("whole %+v, cut %+v", whole, cut)
+		}
+	})
 }

@@ -1,8 +1,8 @@
 // Package relay carries bytes between a client and its destination until both
 // sides have ended, and gives a connection its one buffered reader.
 //
-// It looks at no byte that it carries, but for the headers of records while a handshake
-// is passed.
+// It looks at no byte that it carries, but for the headers of records and messages while a
+// handshake is passed.
 package relay
 
 import (

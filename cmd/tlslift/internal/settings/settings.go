@@ -191,7 +191,8 @@ var table = []setting{
 	{
 		name: "HANDSHAKE_TIMEOUT", def: "30s",
 		meaning: "how long each step of a connection may take before bytes are relayed; a mail client has 5 minutes for each command " +
-			"before TLS, and 10 minutes for all of them",
+			"before TLS, and 10 minutes for all of them; a passed client, which may ask a person for the PIN of a certificate, has " +
+			"5 minutes for its part of the handshake",
 		remedy: "a time with its unit, as in 30s",
 	},
 	{
