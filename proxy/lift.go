@@ -118,13 +118,14 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
-	err = c.relay(down, up, nil)
+	err = c.carry(down, up, nil)
 	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
 	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
 	var cut *relay.CutOffError
 	if errors.As(err, &cut) && !found.Lost {
 		err = nil // the session shows whether anything is missing
 	}
+	err = relayFailure(err)
 	if f := found.Failure; f != nil && (err == nil || relayEnded(err)) {
 		return f
 	}

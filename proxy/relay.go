@@ -11,15 +11,20 @@ import (
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
-// relay relays until both sides have ended, and counts the bytes. A passed handshake
-// comes first; nil means none.
+// relay relays until both sides have ended. A passed handshake comes first; nil means
+// none. The error is nil for an ordinary end.
 func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) error {
+	return relayFailure(c.carry(client, destination, handshake))
+}
+
+// carry relays until both sides have ended, counts the bytes, and returns how it ended.
+func (c *conn) carry(client, destination net.Conn, handshake *relay.Handshake) error {
 	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Abort: c.abort, Handshake: handshake}
 	r.InTLS = c.rec.Outcome == record.OutcomeLifted
 	fromClient, toClient, err := r.Run()
 	c.rec.BytesFromClient += fromClient
 	c.rec.BytesToClient += toClient
-	return relayFailure(err)
+	return err
 }
 
 // idleTimeout returns how long the connection may be idle.
@@ -30,7 +35,9 @@ func (c *conn) idleTimeout() time.Duration {
 	return c.idle
 }
 
-// relayFailure returns why a relay ended; nil for an ordinary end.
+// relayFailure returns why a relay ended; nil for an ordinary end. That includes one
+// after which nothing was expected: many clients keep connections open that they do not
+// use.
 func relayFailure(err error) error {
 	reason := clienttls.AlertReason(err)
 	var f *record.Failure
@@ -39,9 +46,9 @@ func relayFailure(err error) error {
 		return record.Fail(reason, err)
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, relay.ErrIdle):
+	case errors.Is(err, relay.ErrStuck):
 		return record.Fail(record.ReasonIdleTimeout, err)
-	case relay.Trouble(err) == nil:
+	case errors.Is(err, relay.ErrIdle), relay.Trouble(err) == nil:
 		return nil
 	}
 	return record.Fail(record.ReasonRelayBroken, err)

@@ -230,12 +230,15 @@ func (i *imap) takeTagged(tag imapTag, status, words, text string) {
 
 func (i *imap) finding(e end) Finding {
 	f := Finding{Failure: i.failure, Lost: i.lost}
+	sending := (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != imapNone
 	switch {
 	case i.lost || i.failure != nil:
 	case e.first == destination && i.isAwaited():
 		f.Failure = cutOff(destination, "a command")
-	case e.first == client && (i.client.literal > 0 || i.isMore) && i.pending[i.tag] != imapNone:
+	case e.first == client && sending:
 		f.Failure = cutOff(client, "a command")
+	case e.idle && (sending || i.isAwaited() || i.client.line.isOpen()):
+		f.Failure = idleIn("a command")
 	}
 	return f
 }

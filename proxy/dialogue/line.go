@@ -25,6 +25,9 @@ func (l *line) take(p []byte) (rest []byte, whole bool) {
 	return rest, whole
 }
 
+// isOpen reports whether the line has begun and not ended, as far as it is held.
+func (l *line) isOpen() bool { return len(l.head) > 0 }
+
 // upTo holds so many bytes.
 func upTo(limit int) func([]byte) bool { return func(head []byte) bool { return len(head) < limit } }
 

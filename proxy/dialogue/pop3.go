@@ -153,9 +153,14 @@ func refusedSession(words string) *record.Failure {
 }
 
 func (p *pop3) finding(e end) Finding {
-	awaited := p.pending.has(func(c popCommand) bool { return c != popQuit })
-	if e.first == destination && !p.lost && p.failure == nil && (p.inMany || awaited) {
-		return Finding{Failure: cutOff(destination, "a command")}
+	awaited := p.inMany || p.pending.has(func(c popCommand) bool { return c != popQuit })
+	f := Finding{Failure: p.failure, Lost: p.lost}
+	switch {
+	case p.lost || p.failure != nil:
+	case e.first == destination && awaited:
+		f.Failure = cutOff(destination, "a command")
+	case e.idle && (awaited || p.command.isOpen()):
+		f.Failure = idleIn("a command")
 	}
-	return Finding{Failure: p.failure, Lost: p.lost}
+	return f
 }

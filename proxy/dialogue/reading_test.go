@@ -70,6 +70,7 @@ func TestReadingEnds(t *testing.T) {
 		pop  = record.ProtocolPOP3
 		up   = record.ReasonUpstreamCutOff
 		down = record.ReasonClientCutOff
+		idle = record.ReasonIdleTimeout
 	)
 	for name, tt := range map[string]struct {
 		protocol record.Protocol
@@ -88,6 +89,17 @@ func TestReadingEnds(t *testing.T) {
 		"IMAP, client after it":         {imap, "C: a APPEND x {3}\nS: + go\nC: abc|~", end{first: client}, ""},
 		"IMAP, client in a download":    {imap, "C: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}|abc~", end{first: client}, ""},
 		"IMAP, unknown":                 {imap, "S: hello\nC: a NOOP", end{first: destination}, ""},
+		"IMAP, nobody":                  {imap, "C: a LOGIN x y\nS: a OK", end{idle: true}, ""},
+		"IMAP, nobody in IDLE":          {imap, "C: a IDLE\nS: + idling", end{idle: true}, ""},
+		"IMAP, nobody after LOGOUT":     {imap, "C: a LOGOUT\nS: * BYE", end{idle: true}, ""},
+		"IMAP, nobody in a literal":     {imap, "C: a APPEND x {100}\nS: + go\nC: abc~", end{idle: true}, idle},
+		"IMAP, nobody in a command":     {imap, "C: a FETCH~", end{idle: true}, idle},
+		"IMAP, nobody before a reply":   {imap, "C: a FETCH 1 FLAGS\nS: * 1 FETCH ()", end{idle: true}, idle},
+		"POP3, nobody":                  {pop, "C: RETR 1\nS: +OK|From: x|.", end{idle: true}, ""},
+		"POP3, nobody in a mail":        {pop, "C: RETR 1\nS: +OK|From: x", end{idle: true}, idle},
+		"POP3, nobody in a command":     {pop, "C: DELE~", end{idle: true}, idle},
+		"POP3, nobody before a reply":   {pop, "C: DELE 1", end{idle: true}, idle},
+		"POP3, nobody after QUIT":       {pop, "C: QUIT", end{idle: true}, ""},
 		"POP3, in a mail":               {pop, "C: RETR 1\nS: +OK|From: x", end{first: destination}, up},
 		"POP3, after it":                {pop, "C: RETR 1\nS: +OK|From: x|.", end{first: destination}, ""},
 		"POP3, in a list":               {pop, "C: UIDL\nS: +OK|1 a", end{first: destination, failed: true}, up},

@@ -58,6 +58,11 @@ func cutOff(by side, what string) *record.Failure {
 	return record.Fail(record.ReasonUpstreamCutOff, fmt.Errorf("the destination ended the session before its reply to %s", what))
 }
 
+// idleIn is a session that was ended because no bytes moved, where more had to come.
+func idleIn(what string) *record.Failure {
+	return record.Fail(record.ReasonIdleTimeout, fmt.Errorf("nothing arrived in the middle of %s", what))
+}
+
 // A side is one of the two peers; the zero value is neither.
 type side uint8
 

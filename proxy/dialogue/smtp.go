@@ -317,10 +317,17 @@ func (s *smtp) cutOff(e end) *record.Failure {
 		return nil
 	case e.first == client && (sending || awaited && e.failed):
 		return cutOff(client, "a mail")
+	case e.idle && (s.chunk > 0 || sending && !awaited):
+		return idleIn("a mail")
 	case sending && e.first == destination, awaited && (e.first != 0 || e.idle):
 		return cutOff(destination, "a mail")
-	case e.first == destination && s.pending.has(func(c smtpCommand) bool { return c.at != quit && c.at != blank }):
+	}
+	asked := s.pending.has(func(c smtpCommand) bool { return c.at != quit && c.at != blank })
+	switch {
+	case e.first == destination && asked:
 		return cutOff(destination, "a command")
+	case e.idle && (asked || s.command.isOpen()):
+		return idleIn("a command")
 	}
 	return nil
 }

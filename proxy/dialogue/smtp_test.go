@@ -215,6 +215,7 @@ func TestSMTPEnds(t *testing.T) {
 	const (
 		up   = record.ReasonUpstreamCutOff
 		down = record.ReasonClientCutOff
+		idle = record.ReasonIdleTimeout
 	)
 	content := strings.Replace(oneMail, "|.\n", "~\n", 1)
 	chunk := "C: BDAT 100||some of it~"
@@ -227,7 +228,15 @@ func TestSMTPEnds(t *testing.T) {
 		"destination's reset, in it":        {content, end{first: destination, failed: true}, up},
 		"client, in the content":            {content, end{first: client}, down},
 		"client's reset, in it":             {content, end{first: client, failed: true}, down},
-		"nobody, in the content":            {content, end{idle: true}, ""},
+		"nobody, in the content":            {content, end{idle: true}, idle},
+		"nobody, in a chunk":                {chunk, end{idle: true}, idle},
+		"nobody, in a command":              {"C: MAIL FROM:<a~", end{idle: true}, idle},
+		"nobody, before a reply":            {"C: MAIL FROM:<a@b>", end{idle: true}, idle},
+		"nobody, in AUTH":                   {"C: AUTH LOGIN\nS: 334 x", end{idle: true}, idle},
+		"nobody, between mails":             {oneMail + "S: 250 ok", end{idle: true}, ""},
+		"nobody, after a refusal":           {oneMail + "S: 550 5.0.0 no", end{idle: true}, record.ReasonSMTPRejected},
+		"nobody, after QUIT":                {"C: QUIT", end{idle: true}, ""},
+		"nobody, not understood":            {"S: hello\n" + content, end{idle: true}, ""},
 		"destination, after the content":    {oneMail, end{first: destination}, up},
 		"client half-closes after it":       {oneMail, end{first: client}, up},
 		"client's reset after it":           {oneMail, end{first: client, failed: true}, down},

@@ -530,10 +530,11 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		smtp:  "421 4.4.2",
-		cause: "No byte arrived on either side for the idle timeout.",
-		remedy: "Raise TLSLIFT_IDLE_TIMEOUT, or TLSLIFT_IMAP_IDLE_TIMEOUT for IMAP, if the client keeps idle connections open on " +
-			"purpose.",
+		smtp: "421 4.4.2",
+		cause: "No byte arrived on either side for the idle timeout, and more was to come: in the middle of a mail, a command or a " +
+			"transfer.",
+		remedy: "Check the network path to the client, and the client's own log; raise TLSLIFT_IDLE_TIMEOUT, or " +
+			"TLSLIFT_IMAP_IDLE_TIMEOUT for IMAP, if the client or the destination takes longer than that.",
 	},
 	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"sync"
@@ -10,6 +11,9 @@ import (
 
 // ErrIdle ends a relay in which nothing arrived for its idle time.
 var ErrIdle = errors.New("nothing arrived in either direction")
+
+// ErrStuck is an ErrIdle in a relay that had bytes which a side did not take.
+var ErrStuck = fmt.Errorf("a side does not read: %w", ErrIdle)
 
 // An idleWatch ends a relay in which nothing makes progress. Progress is what has
 // arrived: bytes that a peer has acknowledged, where the kernel says so, and not
@@ -24,7 +28,7 @@ type idleWatch struct {
 	last    time.Time // of the last progress
 	arrived uint64    // the kernel's count at that time
 	writing int       // how many directions are in a write
-	idle    bool
+	err     error     // ErrIdle or ErrStuck; nil until then
 	stopped bool
 
 	lost [2]int64 // bytes that were on their way to a side in the end
@@ -90,18 +94,25 @@ func (w *idleWatch) look() {
 		w.timer.Reset(next)
 		return
 	}
-	w.idle = true
 	w.end()
 }
 
 // end ends both sides: with a FIN, unless something is on its way that would then
 // seem to arrive.
 func (w *idleWatch) end() {
-	inFlight := w.writing > 0
+	inFlight, stuck := w.writing > 0, w.writing > 0
 	for side, s := range w.sockets {
 		_, waiting := traffic(s)
 		w.lost[side] = waiting
 		inFlight = inFlight || waiting > 0
+		// What was sent to a side that has gone without a word, as to a computer that
+		// sleeps, is often no more than the destination's close_notify.
+		_, unsent := sent(s)
+		stuck = stuck || unsent > 0
+	}
+	w.err = ErrIdle
+	if stuck {
+		w.err = ErrStuck
 	}
 	if inFlight {
 		w.relay.Abort()
@@ -113,11 +124,11 @@ func (w *idleWatch) end() {
 	}
 }
 
-// ended reports whether the relay was idle for too long.
-func (w *idleWatch) ended() bool {
+// ended returns an error once the relay was idle for too long.
+func (w *idleWatch) ended() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.idle
+	return w.err
 }
 
 // beginWrite notes that bytes were read and are being written.

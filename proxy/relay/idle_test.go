@@ -18,7 +18,7 @@ func lookNow(r *Relay) bool {
 	r.idle.last = time.Now().Add(-r.Idle)
 	r.idle.mu.Unlock()
 	r.idle.look()
-	return r.idle.ended()
+	return r.idle.ended() != nil
 }
 
 // awaitStuck waits until bytes wait for a client that does not read.
@@ -51,7 +51,7 @@ func TestProgressIsWhatArrives(t *testing.T) {
 	for awaitStuck(r); !lookNow(r); { // until the kernels have exchanged what they can
 		awaitStuck(r)
 	}
-	if err := <-ended; !errors.Is(err, ErrIdle) {
+	if err := <-ended; !errors.Is(err, ErrStuck) {
 		t.Errorf("ended with %v", err)
 	}
 	if r.idle.lost[Client] == 0 {
@@ -73,7 +73,7 @@ func TestIdleEndsWithFIN(t *testing.T) {
 	}
 	for !lookNow(r) {
 	}
-	if err := <-ended; !errors.Is(err, ErrIdle) {
+	if err := <-ended; !errors.Is(err, ErrIdle) || errors.Is(err, ErrStuck) {
 		t.Errorf("ended with %v", err)
 	}
 	_, _ = r.Client.Close(), r.Upstream.Close()

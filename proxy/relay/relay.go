@@ -40,7 +40,7 @@ type Relay struct {
 
 // Run blocks until both directions have ended. It returns how many bytes have moved,
 // without those that are known to be lost, and the first error that is no ordinary
-// end: ErrIdle, a *record.Failure for a side that broke off or stalled in a handshake,
+// end: ErrIdle, ErrStuck, a *record.Failure for a side that broke off or stalled in a handshake,
 // or any other one.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	r.ending.inTLS = r.InTLS
@@ -70,10 +70,10 @@ func (r *Relay) run() error {
 	other.Go(func() { clientErr = r.carry(r.Upstream, r.Client, Client, &r.fromClient) })
 	upstreamErr := r.carry(r.Client, r.Upstream, Upstream, &r.toClient)
 	other.Wait()
-	switch {
-	case r.idle.ended():
-		return ErrIdle
-	case !isOrdinary(clientErr):
+	if err := r.idle.ended(); err != nil {
+		return err
+	}
+	if !isOrdinary(clientErr) {
 		return clientErr
 	}
 	return Trouble(upstreamErr)
@@ -87,7 +87,7 @@ func (r *Relay) carry(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	case err == nil:
 		r.ending.end(from, nil, false)
 		return CloseWrite(dst)
-	case r.idle.ended():
+	case r.idle.ended() != nil:
 		return err
 	case errors.As(err, &at):
 		r.ending.end(at.side, at.err, at.write)

@@ -36,6 +36,17 @@ func traffic(s *net.TCPConn) (arrived uint64, waiting int64) {
 	return arrived, waiting
 }
 
+// sent returns how many bytes a TCP connection has sent, acknowledged or not, and how
+// many wait to be sent because the peer does not take more.
+func sent(s *net.TCPConn) (sent uint64, unsent int64) {
+	onSocket(s, func(fd int) {
+		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			sent, unsent = info.Bytes_sent-info.Bytes_retrans, int64(info.Notsent_bytes)
+		}
+	})
+	return sent, unsent
+}
+
 // onSocket calls f with the descriptor of a TCP connection; not at all for nil.
 func onSocket(s *net.TCPConn, f func(fd int)) {
 	if s == nil {
