@@ -62,12 +62,14 @@ func (e *sideError) Unwrap() error { return e.err }
 
 // An ending is how the two sides of a relay end, in the order of time.
 type ending struct {
-	inTLS bool // what is relayed is the content of TLS, not TLS itself
+	inTLS   bool            // what is relayed is the content of TLS, not TLS itself
+	sockets [2]*net.TCPConn // by side; nil where there is none
 
 	mu    sync.Mutex
-	ended [2]bool // which sides have ended, in whatever way
-	last  Side    // who has sent the last bytes, as far as that is seen
-	first error   // the first that is no ordinary end: what comes later follows from it
+	ended [2]bool   // which sides have ended, in whatever way
+	whole [2]uint64 // how many bytes each side gets, once the other has ended; zero means that it is not known
+	last  Side      // who has sent the last bytes, as far as that is seen
+	first error     // the first that is no ordinary end: what comes later follows from it
 }
 
 // moved notes that bytes of a side have arrived.
@@ -90,6 +92,11 @@ func (e *ending) end(s Side, err error, write bool) {
 	default:
 		e.first = Trouble(err)
 	}
+	if !e.ended[s] {
+		if done, unsent := sent(e.sockets[1-s]); done > 0 {
+			e.whole[1-s] = done + uint64(unsent)
+		}
+	}
 	e.ended[s] = true
 }
 
@@ -101,8 +108,10 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 		return false
 	case !e.inTLS:
 		// The close_notify of TLS that is passed is not seen. One that arrives after a
-		// side has closed gives a reset, which can be read before that end is.
-		return false
+		// side has closed gives a reset, which can be read before that end is. But a
+		// destination that resets while it takes no more bytes has not had all of them.
+		_, unsent := sent(e.sockets[s])
+		return s == Upstream && !e.ended[s] && isGone(err) && unsent > 0
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out
 		// when its client has gone has nothing left to say.
@@ -114,10 +123,20 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	case e.ended[s]:
 		// It has closed, and something came for it after that.
 		return s == Client && write
+	case e.ended[other] && s == Client:
+		return e.isShort(s)
 	case e.ended[other]:
-		return s == Upstream && e.isOwed()
+		return e.isOwed()
 	}
 	return true
+}
+
+// isShort reports whether a side has gone before all that the other has sent could be
+// sent to it. What was sent and not acknowledged may have arrived: a client may close
+// without acknowledging the last of it.
+func (e *ending) isShort(s Side) bool {
+	done, _ := sent(e.sockets[s])
+	return done < e.whole[s]
 }
 
 // isOwed reports whether the client's last bytes in its TLS have had no answer.

@@ -97,6 +97,11 @@ func (w *idleWatch) look() {
 	w.end()
 }
 
+// goodbye is more than what a destination says when it closes an idle connection: a
+// close_notify, and a GOAWAY of HTTP/2. A side that has gone without a word, as a
+// computer that sleeps, acknowledges not even that.
+const goodbye = 1 << 10
+
 // end ends both sides: with a FIN, unless something is on its way that would then
 // seem to arrive.
 func (w *idleWatch) end() {
@@ -105,10 +110,7 @@ func (w *idleWatch) end() {
 		_, waiting := traffic(s)
 		w.lost[side] = waiting
 		inFlight = inFlight || waiting > 0
-		// What was sent to a side that has gone without a word, as to a computer that
-		// sleeps, is often no more than the destination's close_notify.
-		_, unsent := sent(s)
-		stuck = stuck || unsent > 0
+		stuck = stuck || waiting > goodbye
 	}
 	w.err = ErrIdle
 	if stuck {

@@ -100,3 +100,81 @@ func TestSocketOf(t *testing.T) {
 		t.Error("a pipe has a socket")
 	}
 }
+
+// hasEnded reports whether a relay has seen the end of a side.
+func hasEnded(r *Relay, s Side) bool {
+	r.ending.mu.Lock()
+	defer r.ending.mu.Unlock()
+	return r.ending.ended[s]
+}
+
+// A client that resets its connection after the destination's end has broken off if
+// it has not had all of the answer, and otherwise not.
+func TestResetAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		read int
+		want bool
+	}{"all read": {200 << 10, false}, "half read": {100 << 10, true}, "nothing read": {0, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, server, r, ended := startRelay(t, time.Hour)
+			// The kernel keeps what the client does not take.
+			if err := errors.Join(client.SetReadBuffer(32<<10), r.Client.(*net.TCPConn).SetWriteBuffer(1<<20)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := server.Write(make([]byte, 200<<10)); err != nil {
+				t.Fatal(err)
+			}
+			_ = server.CloseWrite()
+			for !hasEnded(r, Upstream) {
+				runtime.Gosched()
+			}
+			if _, err := io.ReadFull(client, make([]byte, tt.read)); err != nil {
+				t.Fatal(err)
+			}
+			Reset(client)
+			var cut *CutOffError
+			err := <-ended
+			if got := errors.As(err, &cut); got != tt.want || got && cut.Side != Client {
+				t.Errorf("ended with %v, want a cut-off: %t", err, tt.want)
+			}
+		})
+	}
+}
+
+// A destination that resets a passed connection in which the client's bytes wait for it
+// has broken off. One that resets when it has had all may have ended before.
+func TestResetOfPassed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		by    Side
+		flood bool
+		want  bool
+	}{
+		"destination, in an upload": {Upstream, true, true},
+		"destination, between":      {Upstream, false, false},
+		"client, between":           {Client, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client, server, r, ended := startRelayOf(t, time.Hour, false)
+			write(t, client, "question")
+			if _, err := io.ReadFull(server, make([]byte, len("question"))); err != nil {
+				t.Fatal(err)
+			}
+			if tt.flood {
+				go func() { _, _ = client.Write(make([]byte, 64<<20)) }()
+				for unsent := int64(0); unsent == 0; _, unsent = sent(r.Upstream.(*net.TCPConn)) {
+					runtime.Gosched()
+				}
+			}
+			Reset([2]net.Conn{client, server}[tt.by])
+			var cut *CutOffError
+			err := <-ended
+			if got := errors.As(err, &cut); got != tt.want || got && cut.Side != tt.by {
+				t.Errorf("ended with %v, want a cut-off: %t", err, tt.want)
+			}
+		})
+	}
+}

@@ -43,7 +43,7 @@ type Relay struct {
 // end: ErrIdle, ErrStuck, a *record.Failure for a side that broke off or stalled in a handshake,
 // or any other one.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
-	r.ending.inTLS = r.InTLS
+	r.ending.inTLS, r.ending.sockets = r.InTLS, [2]*net.TCPConn{socketOf(r.Client), socketOf(r.Upstream)}
 	err = r.run()
 	if first := r.ending.first; first != nil && !errors.Is(err, ErrIdle) {
 		err = first

@@ -39,12 +39,19 @@ func tcpPair(t *testing.T) (*net.TCPConn, *net.TCPConn) {
 	return dialled.(*net.TCPConn), conn.(*net.TCPConn)
 }
 
-// startRelay relays between two TCP connections and returns their far ends.
+// startRelay relays the content of TLS between two TCP connections and returns their
+// far ends.
 func startRelay(t *testing.T, idle time.Duration) (client, server *net.TCPConn, r *Relay, ended chan error) {
+	t.Helper()
+	return startRelayOf(t, idle, true)
+}
+
+// startRelayOf does so with TLS itself too.
+func startRelayOf(t *testing.T, idle time.Duration, inTLS bool) (client, server *net.TCPConn, r *Relay, ended chan error) {
 	t.Helper()
 	client, ourClient := tcpPair(t)
 	ourServer, server := tcpPair(t)
-	r = &Relay{InTLS: true, Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
+	r = &Relay{InTLS: inTLS, Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
 		Reset(ourClient)
 		Reset(ourServer)
 	}}
