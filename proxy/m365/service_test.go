@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,70 +72,93 @@ func TestBuiltInIsNewest(t *testing.T) {
 	}
 }
 
-// Whatever else is answered, nothing is put into force and a line says so.
+// expectRefused asks a service that answers wrongly: nothing is put into force, one line
+// of the log says why, and nothing else is fetched.
+func expectRefused(t *testing.T, answer http.HandlerFunc, why string) {
+	t.Helper()
+	s := &service{handler: answer}
+	r, result := over(t, s, true, &memory{})
+	if result.Outcome != m365.Failed || !result.Current.IsZero() || r.list() != "" {
+		t.Errorf("result %+v, in force %q", result, r.list())
+	}
+	if log := r.log.String(); !strings.Contains(log, why) || strings.Count(log, "\n") != 1 {
+		t.Errorf("log: %.1000s", log)
+	}
+	for _, u := range s.urls() {
+		if strings.Contains(strings.ToLower(u), "elsewhere") {
+			t.Errorf("followed to %s", u)
+		}
+	}
+}
+
+// goodVersion is a version that is newer than the list in force.
+const goodVersion = `{"instance":"Worldwide","latest":"2026090100"}`
+
+// A version or a list that is not one is refused.
 func TestBadAnswers(t *testing.T) {
 	t.Parallel()
-	text := func(version, list string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/version/") {
-				_, _ = io.WriteString(w, version)
-				return
-			}
-			_, _ = io.WriteString(w, list)
-		}
-	}
-	status := func(code int) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(code)
-			_, _ = io.WriteString(w, `{"instance":"Worldwide","latest":"2026090100"}`)
-		}
-	}
-	const good, page = `{"instance":"Worldwide","latest":"2026090100"}`, "<!DOCTYPE html><html>Sign in to the Wi-Fi</html>"
-	for name, c := range map[string]struct {
-		answer http.HandlerFunc
-		want   string
-	}{
-		"nothing":         {text("", ""), "reading the version"},
-		"page":            {text(page, page), "reading the version"},
-		"no version":      {text(`{"instance":"Worldwide","latest":"latest"}`, aList), "reading the version"},
-		"long version":    {text(`{"instance":"Worldwide","latest":"20260901000"}`, aList), "reading the version"},
-		"other instance":  {text(`{"instance":"China","latest":"2026090100"}`, aList), "reading the version"},
-		"all instances":   {text("["+good+"]", aList), "reading the version"},
-		"endless version": {text(good+strings.Repeat(" ", 1<<20), aList), "more than"},
-		"empty list":      {text(good, ""), "reading the list"},
-		"page for list":   {text(good, page), "reading the list"},
-		"torn list":       {text(good, aList[:10]), "reading the list"},
-		"endless list":    {text(good, "["+strings.Repeat("1,", 3<<20)), "more than 4194304 bytes"},
-		"server error":    {status(500), "500 Internal Server Error"},
-		"unavailable":     {status(503), "503 Service Unavailable"},
-		"not found":       {status(404), "404 Not Found"},
-		"no content":      {status(206), "206 Partial Content"},
-		"unheard of":      {status(599), "the answer is 599"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/version/Elsewhere", http.StatusFound)
-		}, "302 Found"},
-		"permanent": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "/elsewhere", http.StatusPermanentRedirect)
-		}, "308"},
-		"connection drops": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+	const page = "<!DOCTYPE html><html>Sign in to the Wi-Fi</html>"
+	for name, tt := range map[string]struct{ version, list, want string }{
+		"nothing":         {"", "", "reading the version"},
+		"page":            {page, page, "reading the version"},
+		"no version":      {`{"instance":"Worldwide","latest":"latest"}`, aList, "reading the version"},
+		"long version":    {`{"instance":"Worldwide","latest":"20260901000"}`, aList, "reading the version"},
+		"other instance":  {`{"instance":"China","latest":"2026090100"}`, aList, "reading the version"},
+		"all instances":   {"[" + goodVersion + "]", aList, "reading the version"},
+		"endless version": {goodVersion + strings.Repeat(" ", 1<<20), aList, "more than"},
+		"empty list":      {goodVersion, "", "reading the list"},
+		"page for list":   {goodVersion, page, "reading the list"},
+		"torn list":       {goodVersion, aList[:10], "reading the list"},
+		"endless list":    {goodVersion, "[" + strings.Repeat("1,", 3<<20), "more than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &service{handler: c.answer}
-			r, result := over(t, s, true, &memory{})
-			if result.Outcome != m365.Failed || !result.Current.IsZero() || r.list() != "" {
-				t.Errorf("result %+v, in force %q", result, r.list())
-			}
-			if log := r.log.String(); !strings.Contains(log, c.want) || strings.Count(log, "\n") != 1 {
-				t.Errorf("log: %.1000s", log)
-			}
-			for _, u := range s.urls() {
-				if strings.Contains(strings.ToLower(u), "elsewhere") {
-					t.Errorf("followed to %s", u)
+			expectRefused(t, func(w http.ResponseWriter, r *http.Request) {
+				text := tt.list
+				if strings.HasPrefix(r.URL.Path, "/version/") {
+					text = tt.version
 				}
-			}
+				_, _ = io.WriteString(w, text)
+			}, tt.want)
 		})
 	}
+}
+
+// An answer with another status than 200 is refused, whatever it says.
+func TestBadStatuses(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]string{
+		206: "206 Partial Content",
+		404: "404 Not Found",
+		500: "500 Internal Server Error",
+		503: "503 Service Unavailable",
+		599: "the answer is 599",
+	} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			expectRefused(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.WriteHeader(code)
+				_, _ = io.WriteString(w, goodVersion)
+			}, want)
+		})
+	}
+}
+
+// A redirect is not followed.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	for code, to := range map[int]string{http.StatusFound: "/version/Elsewhere", http.StatusPermanentRedirect: "/elsewhere"} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			t.Parallel()
+			expectRefused(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, code) }, strconv.Itoa(code))
+		})
+	}
+}
+
+// A connection that drops is an answer that is refused.
+func TestAnswerDrops(t *testing.T) {
+	t.Parallel()
+	expectRefused(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF")
 }
 
 func TestUntrustedCertificate(t *testing.T) {
