@@ -164,3 +164,21 @@ func TestSMTPRepliesAreReported(t *testing.T) {
 		}
 	}
 }
+
+// A recipient that is refused while another one gets the mail is a failure of the
+// client, and names the reply and not the address.
+func TestRefusedRecipientIsReported(t *testing.T) {
+	t.Parallel()
+	s := startMailServer(t, mailOptions{})
+	l := startMail(t, s)
+	c := mailWays[0].call(t, l, atTLS10)
+	c.more = []string{"--to", c.to + ",second floor@example.com"}
+	out, err := swaksMail(t, c)
+	if err != nil || !strings.Contains(out, "501 5.1.3") {
+		t.Errorf("want 501 5.1.3 and an accepted mail, got %v:\n%s", err, out)
+	}
+	l.record(t, map[string]string{
+		"outcome": "lifted", "reason": "smtp_rejected", "smtp_reply": "501 5.1.3",
+		"detail": "the destination replied 501 5.1.3 to RCPT; recipients refused: 1",
+	})
+}
