@@ -117,6 +117,12 @@ func TestSMTPLostMails(t *testing.T) {
 			record.ReasonSMTPRecipientUnknown},
 		"DATA refused for now": {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA\nS: 250 ok|250 ok|451 4.3.0 later\n" + ok, ""},
 		"BDAT, then the same":  {"C: MAIL FROM:<a@b>|RCPT TO:<c@d>\nS: 250 ok|250 ok\nC: BDAT 1|x~\nS: 452 4.3.1 later\n" + ok, ""},
+		"BDAT without a recipient": {
+			"C: MAIL FROM:<a@b>|RCPT TO:<c@d>|BDAT 1 LAST|x~\nS: 250 ok|450 4.2.1 later|554 5.5.1 none\n" + ok, "",
+		},
+		"content without a recipient": {
+			"C: MAIL FROM:<a@b>|RCPT TO:<c@d>\nS: 250 ok|450 4.2.1 later\nC: DATA\nS: 354 go\nC: .\nS: 554 5.5.1 none\n" + ok, "",
+		},
 		"BDAT, then another": {"C: MAIL FROM:<a@b>|RCPT TO:<x@d>\nS: 250 ok|250 ok\nC: BDAT 1|x~\nS: 452 4.3.1 later\n" + ok,
 			rejected},
 		"sign-in refused, then a sender": {noSignIn + "C: MAIL FROM:<a@b>\nS: 250 ok\nC: QUIT\nS: 221 bye", record.ReasonSMTPAuthFailed},

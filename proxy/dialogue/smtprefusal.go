@@ -136,10 +136,10 @@ func (r *refusals) standing() refusal {
 // refused.
 func (r *refusals) isConsequence(at stage, code string) bool {
 	switch {
-	case at == to && r.mail.refused == from, at == data && r.mail.refused != 0 && len(r.mail.to) == 0:
+	case at == to && r.mail.refused == from:
 		return true
-	case at == chunk || at == content:
-		return r.mail.refused >= data
+	case at == data || at == chunk || at == content: // without a recipient
+		return r.mail.refused != 0 && len(r.mail.to) == 0
 	}
 	return code == "503" && r.standing().number > 0
 }
