@@ -94,7 +94,7 @@ func (e *ending) end(s Side, err error, write bool) {
 	}
 	if !e.ended[s] {
 		if done, unsent := sent(e.sockets[1-s]); done > 0 {
-			e.whole[1-s] = done + uint64(unsent)
+			e.whole[1-s] = done + unsent
 		}
 	}
 	e.ended[s] = true

@@ -150,7 +150,8 @@ func (h *Handshake) isDone() bool {
 // in the middle of a record, or owes the answer to the last one.
 func (h *Handshake) stalled(ended [2]bool) error {
 	err := errors.New("a handshake that is passed was not finished in time")
-	if !ended[Upstream] && !h.isClientsTurn() && (ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()) {
+	upstreamOwes := ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()
+	if upstreamOwes && !ended[Upstream] && !h.isClientsTurn() {
 		return record.Fail(record.ReasonUpstreamTimeout, err)
 	}
 	return record.Fail(record.ReasonClientHandshakeTimeout, err)

@@ -165,7 +165,7 @@ func TestResetOfPassed(t *testing.T) {
 			}
 			if tt.flood {
 				go func() { _, _ = client.Write(make([]byte, 64<<20)) }()
-				for unsent := int64(0); unsent == 0; _, unsent = sent(r.Upstream.(*net.TCPConn)) {
+				for unsent := uint64(0); unsent == 0; _, unsent = sent(r.Upstream.(*net.TCPConn)) {
 					runtime.Gosched()
 				}
 			}

@@ -38,10 +38,10 @@ func traffic(s *net.TCPConn) (arrived uint64, waiting int64) {
 
 // sent returns how many bytes a TCP connection has sent, acknowledged or not, and how
 // many wait to be sent because the peer does not take more.
-func sent(s *net.TCPConn) (sent uint64, unsent int64) {
+func sent(s *net.TCPConn) (sent, unsent uint64) {
 	onSocket(s, func(fd int) {
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
-			sent, unsent = info.Bytes_sent-info.Bytes_retrans, int64(info.Notsent_bytes)
+			sent, unsent = info.Bytes_sent-info.Bytes_retrans, uint64(info.Notsent_bytes)
 		}
 	})
 	return sent, unsent

@@ -15,4 +15,4 @@ func isDead(net.Conn) bool { return false }
 func traffic(*net.TCPConn) (arrived uint64, waiting int64) { return 0, 0 }
 
 // sent returns what a TCP connection has sent, where the kernel can be asked.
-func sent(*net.TCPConn) (sent uint64, unsent int64) { return 0, 0 }
+func sent(*net.TCPConn) (sent, unsent uint64) { return 0, 0 }
