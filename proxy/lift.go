@@ -122,7 +122,7 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
 	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
 	var cut *relay.CutOffError
-	if errors.As(err, &cut) && !found.Lost {
+	if errors.As(err, &cut) && !cut.Unsent && !found.Lost {
 		err = nil // the session shows whether anything is missing
 	}
 	err = relayFailure(err)

@@ -33,6 +33,9 @@ func (s Side) String() string {
 type CutOffError struct {
 	Side Side
 	Err  error
+	// Unsent means that the side did not take all that the other has sent, so that
+	// something is missing whatever was said.
+	Unsent bool
 }
 
 // Error names the side and how it broke off.
@@ -87,7 +90,7 @@ func (e *ending) end(s Side, err error, write bool) {
 	switch {
 	case e.first != nil:
 	case e.isCutOff(s, err, write):
-		cut := &CutOffError{s, err}
+		cut := &CutOffError{Side: s, Err: err, Unsent: e.isShort(s)}
 		e.first = record.Fail(cut.Reason(), cut)
 	default:
 		e.first = Trouble(err)
@@ -112,8 +115,7 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 		// processor time. One that arrives after a
 		// side has closed gives a reset, which can be read before that end is. But a
 		// destination that resets while it takes no more bytes has not had all of them.
-		_, unsent := sent(e.sockets[s])
-		return s == Upstream && !e.ended[s] && isGone(err) && unsent > 0
+		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s)
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out
 		// when its client has gone has nothing left to say.
@@ -137,8 +139,11 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 // sent to it. What was sent and not acknowledged may have arrived: a client may close
 // without acknowledging the last of it.
 func (e *ending) isShort(s Side) bool {
-	done, _ := sent(e.sockets[s])
-	return done < e.whole[s]
+	done, unsent := sent(e.sockets[s])
+	if e.whole[s] > 0 { // a close_notify after that does not matter
+		return done < e.whole[s]
+	}
+	return unsent > 0
 }
 
 // isOwed reports whether the client's last bytes in its TLS have had no answer.

@@ -101,6 +101,22 @@ func TestSocketOf(t *testing.T) {
 	}
 }
 
+// holdBack sends 200 KiB from one side to the other, which takes less than that: the
+// kernel keeps the rest for ours, which is the relay's connection to it.
+func holdBack(t *testing.T, from, to *net.TCPConn, ours net.Conn) {
+	t.Helper()
+	if err := errors.Join(to.SetReadBuffer(32<<10), ours.(*net.TCPConn).SetWriteBuffer(1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := sent(ours.(*net.TCPConn))
+	if _, err := from.Write(make([]byte, 200<<10)); err != nil {
+		t.Fatal(err)
+	}
+	for done, unsent := uint64(0), uint64(0); done+unsent < before+200<<10; done, unsent = sent(ours.(*net.TCPConn)) {
+		runtime.Gosched()
+	}
+}
+
 // hasEnded reports whether a relay has seen the end of a side.
 func hasEnded(r *Relay, s Side) bool {
 	r.ending.mu.Lock()
@@ -119,13 +135,7 @@ func TestResetAfterTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, server, r, ended := startRelay(t, time.Hour)
-			// The kernel keeps what the client does not take.
-			if err := errors.Join(client.SetReadBuffer(32<<10), r.Client.(*net.TCPConn).SetWriteBuffer(1<<20)); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := server.Write(make([]byte, 200<<10)); err != nil {
-				t.Fatal(err)
-			}
+			holdBack(t, server, client, r.Client)
 			_ = server.CloseWrite()
 			for !hasEnded(r, Upstream) {
 				runtime.Gosched()
@@ -136,10 +146,31 @@ func TestResetAfterTheEnd(t *testing.T) {
 			Reset(client)
 			var cut *CutOffError
 			err := <-ended
-			if got := errors.As(err, &cut); got != tt.want || got && cut.Side != Client {
+			if got := errors.As(err, &cut); got != tt.want || got && (cut.Side != Client || !cut.Unsent) {
 				t.Errorf("ended with %v, want a cut-off: %t", err, tt.want)
 			}
 		})
+	}
+}
+
+// A client that resets its connection says by that nothing of what it has had. What it
+// did not take is known.
+func TestResetBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, flood := range []bool{false, true} {
+		client, server, r, ended := startRelay(t, time.Hour)
+		write(t, server, "answer")
+		if _, err := io.ReadFull(client, make([]byte, len("answer"))); err != nil {
+			t.Fatal(err)
+		}
+		if flood {
+			holdBack(t, server, client, r.Client)
+		}
+		Reset(client)
+		var cut *CutOffError
+		if err := <-ended; !errors.As(err, &cut) || cut.Side != Client || cut.Unsent != flood {
+			t.Errorf("flood %t: ended with %+v", flood, err)
+		}
 	}
 }
 
@@ -164,10 +195,7 @@ func TestResetOfPassed(t *testing.T) {
 				t.Fatal(err)
 			}
 			if tt.flood {
-				go func() { _, _ = client.Write(make([]byte, 64<<20)) }()
-				for unsent := uint64(0); unsent == 0; _, unsent = sent(r.Upstream.(*net.TCPConn)) {
-					runtime.Gosched()
-				}
+				holdBack(t, client, server, r.Upstream)
 			}
 			Reset([2]net.Conn{client, server}[tt.by])
 			var cut *CutOffError
