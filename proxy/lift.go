@@ -34,7 +34,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return l.relayMail(c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return c.relay(c.inside, c.out.secure, nil)
+	return relayFailure(c.relay(c.inside, c.out.secure, nil))
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -118,7 +118,7 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
-	err = c.carry(down, up, nil)
+	err = c.relay(down, up, nil)
 	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
 	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
 	var cut *relay.CutOffError

@@ -64,10 +64,10 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomePassed
 	c.rec.BytesFromClient = int64(c.hello.Length)
-	return c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
+	return relayFailure(c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
 		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:],
 		Deadline: deadline, Timeout: p.timeout, ClientTimeout: max(p.timeout, personTimeout),
-	})
+	}))
 }
 
 // reachUpstream makes the destination ready for TLS to begin.
@@ -157,5 +157,5 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	return c.relay(c, c.out.conn, nil)
+	return relayFailure(c.relay(c, c.out.conn, nil))
 }

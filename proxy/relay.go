@@ -11,14 +11,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
-// relay relays until both sides have ended. A passed handshake comes first; nil means
-// none. The error is nil for an ordinary end.
+// relay relays until both sides have ended, counts the bytes, and returns how it ended,
+// for relayFailure. A passed handshake comes first; nil means none.
 func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) error {
-	return relayFailure(c.carry(client, destination, handshake))
-}
-
-// carry relays until both sides have ended, counts the bytes, and returns how it ended.
-func (c *conn) carry(client, destination net.Conn, handshake *relay.Handshake) error {
 	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Abort: c.abort, Handshake: handshake}
 	r.InTLS = c.rec.Outcome == record.OutcomeLifted
 	fromClient, toClient, err := r.Run()
