@@ -135,6 +135,7 @@ func TestMailOutcome(t *testing.T) {
 		"SendAsDenied, 5.2.0": {sent + "S: 554 5.2.0 SendAsDenied; a\nC: QUIT\nS: 221 bye\n", record.ReasonSMTPSendAsDenied, 0},
 		"unknown recipient":   {greeted + "C: RCPT TO:<b@contoso.com>\nS: 550 5.7.9 no\nC: QUIT\nS: 221 bye\n", record.ReasonSMTPRejected, 0},
 		"sign-in":             {greeted + "C: AUTH LOGIN\nS: 454 4.7.0 no\nC: QUIT\nS: 221 bye\n", record.ReasonSMTPRejected, 0},
+		"554, then another":   {sent + "S: 554 5.6.0 no\n" + strings.TrimPrefix(sent, greeted) + "S: 250 OK\n", record.ReasonSMTPRejected, 1},
 		"432, then 250":       {sent + "S: 432 4.3.2 Concurrent connections\n" + strings.TrimPrefix(sent, greeted) + "S: 250 OK\n", "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
