@@ -43,6 +43,7 @@ func (v *Inventory) Rename(nameOf func(netip.Addr) string) []Renaming {
 		e.latest.merge(old.latest.list)
 		all = append(all, Renaming{Address: old.client.Address, Client: e.client.copy()})
 	}
+	v.clients.sort()
 	v.unsaved = v.unsaved || len(all) > 0
 	return all
 }

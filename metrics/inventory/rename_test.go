@@ -64,3 +64,40 @@ func TestSessionsBeforeTheLastMail(t *testing.T) {
 		t.Errorf("%d accepted, none in the last %d sessions", c.Accepted, c.SessionsWithoutMail)
 	}
 }
+
+// A client that gets a name keeps its place among the others: the one that was seen
+// longest ago is evicted and expires first.
+func TestRenamedClientKeepsItsPlace(t *testing.T) {
+	t.Parallel()
+	nameOf := func(a netip.Addr) string {
+		if a.String() == "192.0.2.7" {
+			return "scanner"
+		}
+		return ""
+	}
+	seen := func(v *Inventory, name string) bool { _, ok := v.Client(name); return ok }
+	for what, earlier := range map[string]string{"new name": "", "known name": "scanner"} {
+		v := New(Options{MaxClients: 3, Expiry: 3 * time.Hour})
+		if earlier != "" {
+			named := lifted("192.0.2.9", noon.Add(-time.Hour))
+			named.ClientName = earlier
+			v.Closed(named)
+		}
+		v.Closed(lifted("192.0.2.7", noon))
+		v.Closed(lifted("192.0.2.8", noon.Add(time.Hour)))
+		v.Rename(nameOf)
+		v.expire(noon.Add(3*time.Hour + time.Minute))
+		if seen(v, "scanner") || !seen(v, "192.0.2.8") {
+			t.Errorf("%s: expired: got %+v", what, v.Snapshot())
+		}
+	}
+	v := New(Options{MaxClients: 3})
+	for i, addr := range []string{"192.0.2.7", "192.0.2.8", "192.0.2.9"} {
+		v.Closed(lifted(addr, noon.Add(time.Duration(i)*time.Hour)))
+	}
+	v.Rename(nameOf)
+	v.Closed(lifted("192.0.2.10", noon.Add(4*time.Hour)))
+	if seen(v, "scanner") || !seen(v, "192.0.2.8") {
+		t.Errorf("evicted: got %+v", v.Snapshot())
+	}
+}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -111,6 +112,22 @@ func (t *table) expire(before time.Time) bool {
 		}
 	}
 	return len(t.byKey) < n
+}
+
+// sort puts the clients of each rank into the order in which they were seen, after
+// some were admitted that are not seen now.
+func (t *table) sort() {
+	for r := range t.byRank {
+		var all []*entry
+		for e := t.byRank[r].Front(); e != nil; e = e.Next() {
+			all = append(all, e.Value.(*entry))
+		}
+		slices.SortStableFunc(all, func(a, b *entry) int { return b.client.LastSeen.Compare(a.client.LastSeen) })
+		t.byRank[r].Init()
+		for _, e := range all {
+			e.element = t.byRank[r].PushBack(e)
+		}
+	}
 }
 
 // connectionsPerClient returns how many connections are kept of each client: fewer
