@@ -36,14 +36,14 @@ func Parse(text []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{names: map[string]int{}, lines: map[netip.Prefix]int{}, clients: map[netip.Prefix]Options{}}
+	r := reader{names: map[string]int{}, owners: map[netip.Prefix]place{}, clients: map[netip.Prefix]Options{}}
 	if doc != nil {
 		r.file(doc.Content[0])
 	}
 	if err := r.problems.asError(); err != nil {
 		return nil, err
 	}
-	return &Table{clients: r.clients}, nil
+	return &Table{clients: r.clients, entries: r.entries}, nil
 }
 
 // checkText refuses what the YAML library would refuse without a position,

@@ -61,6 +61,27 @@ func TestOptionsOfLegacyTLS(t *testing.T) {
 	}
 }
 
+// One client may have several addresses and networks, with one name and one set of
+// options.
+func TestSeveralAddressesOfAClient(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"clients: [{name: fax, address: [10.0.0.1, 'fd00::1'], network: [10.1.0.0/16, 10.2.0.0/16], dh_bits: 2048}]",
+		"clients:\n- network: [10.1.0.0/16]\n  address:\n  - 10.0.0.1\n  - fd00::1 # the other card\n  - 10.2.0.9\n  name: fax\n" +
+			"  dh_bits: 2048\n",
+	} {
+		table := parse(t, text)
+		for _, addr := range []string{"10.0.0.1", "fd00::1", "10.1.2.3", "10.2.0.9"} {
+			if got := table.Lookup(netip.MustParseAddr(addr)); got != (Options{Name: "fax", DHBits: 2048}) {
+				t.Errorf("%s is %+v", addr, got)
+			}
+		}
+		if got := table.Lookup(netip.MustParseAddr("10.0.0.2")); got != (Options{}) || table.Len() != 1 {
+			t.Errorf("%+v, of %d clients", got, table.Len())
+		}
+	}
+}
+
 func TestLeafOfADeadClock(t *testing.T) {
 	t.Parallel()
 	for _, day := range []string{"1970-01-01", "2000-01-01", `"2010-12-31"`} {
@@ -154,14 +175,25 @@ func TestProblems(t *testing.T) {
 		{"clients:\n  - {}", "line 2, column 5: the client has no name; add one, as in name: scanner-2nd-floor\nline 2, column 5: " + noAddress},
 		{"clients:\n  - address: 10.0.0.1", "line 2, column 5: the client has no name; add one, as in name: scanner-2nd-floor"},
 		{"clients:\n\n  - name: a", "line 3, column 5: " + noAddress},
-		{at("  network: 10.1.0.0/16"), "line 2, column 3: the client has an address and a network; make two clients of it"},
+		{at("  network: []"), "line 4, column 12: network is an empty list; write a value or remove it"},
+		{at("  network: [10.1.0.0/16, [10.2.0.0/16], 10.3.0.1/16]"), "line 4, column 26: network must be a single value, not a list\n" +
+			`line 4, column 41: "10.3.0.1/16" has an address within the network; write 10.3.0.0/16 for the network`},
+		{at("  network: {a: b}"), "line 4, column 12: network must be a single value, not keys with values"},
+		{at("  network: [~]"), "line 4, column 13: network has no value; write one or remove it"},
+		{at("  network: &n [10.1.0.0/16]"), "line 4, column 12: " + noAliases},
 		// Each once.
 		{at("- name: a\n  address: 10.0.0.2"), `line 4, column 9: the name "a" is already taken in line 2; give each client its own`},
-		{at("- name: b\n  address: 10.0.0.1"), `line 5, column 12: 10.0.0.1 already belongs to the client in line 3; remove one of the two`},
+		{at("- name: b\n  address: 10.0.0.1"), `line 5, column 12: 10.0.0.1 of "b" already belongs to "a" in line 3; remove one of the two`},
 		{at("- name: b\n  network: 10.0.0.1/32"),
-			`line 5, column 12: 10.0.0.1/32 already belongs to the client in line 3; remove one of the two`},
+			`line 5, column 12: 10.0.0.1/32 of "b" already belongs to "a" in line 3; remove one of the two`},
+		{at("- address:\n  - 10.0.0.2\n  - 10.0.0.1\n  name: b"),
+			`line 6, column 5: 10.0.0.1 of "b" already belongs to "a" in line 3; remove one of the two`},
+		{at("- {address: 10.0.0.1}"), "line 4, column 3: the client has no name; add one, as in name: scanner-2nd-floor\n" +
+			`line 4, column 13: 10.0.0.1 of the client without a name already belongs to "a" in line 3; remove one of the two`},
+		{at("  network: [10.1.0.0/16,\n    10.0.0.1/32]"),
+			`line 5, column 5: 10.0.0.1/32 is given twice for this client, first in line 3; remove one of the two`},
 		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"),
-			`line 5, column 22: FD00:0::1 already belongs to the client in line 4; remove one of the two`},
+			`line 5, column 22: FD00:0::1 of "c" already belongs to "b" in line 4; remove one of the two`},
 		// Values that are written in another line.
 		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"),
 			"line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},

@@ -66,6 +66,24 @@ func (r *reader) unknown(key *yaml.Node, fields []field) string {
 	return near
 }
 
+// each reads the values of n: a single one, or a list with one at least.
+func (r *reader) each(n *yaml.Node, what string, read func(value *yaml.Node)) {
+	if n.Kind != yaml.SequenceNode {
+		if r.is(yaml.ScalarNode, n, what) {
+			read(n)
+		}
+		return
+	}
+	if r.is(yaml.SequenceNode, n, what) && len(n.Content) == 0 {
+		r.wrong(n, "%s is an empty list; write a value or remove it", what)
+	}
+	for _, value := range n.Content {
+		if r.is(yaml.ScalarNode, value, what) {
+			read(value)
+		}
+	}
+}
+
 // word reads one of the given words, in upper or lower case, and returns it in
 // lower case; it returns "" after a problem.
 func (r *reader) word(n *yaml.Node, what string, words ...string) string {

@@ -23,10 +23,18 @@ const (
 // A reader collects the clients of a file and the problems in it.
 type reader struct {
 	problems problems
+	entries  int
 	clients  map[netip.Prefix]Options
-	// Where each name and network is given for the first time.
-	names map[string]int
-	lines map[netip.Prefix]int
+	names    map[string]int         // the line of each name
+	owners   map[netip.Prefix]place // where each network is given for the first time
+}
+
+// A place is an address or a network of a client, and where it is given.
+type place struct {
+	network netip.Prefix
+	node    *yaml.Node
+	entry   *yaml.Node // the client
+	name    string     // of the client; empty if it has none
 }
 
 func (r *reader) file(n *yaml.Node) {
@@ -55,11 +63,11 @@ func (r *reader) all(n *yaml.Node) {
 
 func (r *reader) client(n *yaml.Node) {
 	var o Options
-	var where netip.Prefix
+	var places []place
 	given := r.mapping(n, "a client", []field{
 		{"name", func(v *yaml.Node) { o.Name = r.name(v) }},
-		{"address", func(v *yaml.Node) { where = r.network(v, "address", parseAddress) }},
-		{"network", func(v *yaml.Node) { where = r.network(v, "network", parseNetwork) }},
+		{"address", func(v *yaml.Node) { places = append(places, r.places(v, "address", parseAddress)...) }},
+		{"network", func(v *yaml.Node) { places = append(places, r.places(v, "network", parseNetwork)...) }},
 		{"plaintext", func(v *yaml.Node) { o.Plaintext = r.plaintext(v) }},
 		{"ciphers", func(v *yaml.Node) { o.RC4, o.DES = r.ciphers(v) }},
 		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
@@ -75,13 +83,15 @@ func (r *reader) client(n *yaml.Node) {
 	if !given["name"] {
 		r.wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
 	}
-	switch {
-	case given["address"] && given["network"]:
-		r.wrong(n, "the client has an address and a network; make two clients of it")
-	case !given["address"] && !given["network"]:
+	if !given["address"] && !given["network"] {
 		r.wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
 	}
-	r.clients[where] = o
+	r.entries++
+	for _, p := range places {
+		p.entry, p.name = n, o.Name
+		r.claim(p)
+		r.clients[p.network] = o
+	}
 }
 
 func (r *reader) name(n *yaml.Node) string {
@@ -123,22 +133,40 @@ func checkName(name string) error {
 	return nil
 }
 
-// network reads with parse what is given under key.
-func (r *reader) network(n *yaml.Node, key string, parse func(string) (netip.Prefix, error)) netip.Prefix {
-	if !r.is(yaml.ScalarNode, n, key) {
-		return netip.Prefix{}
+// places reads with parse what is given under key: one value, or a list.
+func (r *reader) places(n *yaml.Node, key string, parse func(string) (netip.Prefix, error)) []place {
+	var all []place
+	r.each(n, key, func(one *yaml.Node) {
+		network, err := parse(one.Value)
+		if err != nil {
+			r.wrong(one, "%s", err)
+			return
+		}
+		all = append(all, place{network: network, node: one})
+	})
+	return all
+}
+
+// claim remembers that a place belongs to its client. A place of two clients is a
+// mistake: it is not clear whose options count.
+func (r *reader) claim(p place) {
+	first, taken := r.owners[p.network]
+	switch {
+	case !taken:
+		r.owners[p.network] = p
+	case first.entry == p.entry:
+		r.wrong(p.node, "%s is given twice for this client, first in line %d; remove one of the two", p.node.Value, first.node.Line)
+	default:
+		r.wrong(p.node, "%s of %s already belongs to %s in line %d; remove one of the two",
+			p.node.Value, clientCalled(p.name), clientCalled(first.name), first.node.Line)
 	}
-	network, err := parse(n.Value)
-	if err != nil {
-		r.wrong(n, "%s", err)
-		return netip.Prefix{}
+}
+
+func clientCalled(name string) string {
+	if name == "" {
+		return "the client without a name"
 	}
-	if line := r.lines[network]; line != 0 {
-		r.wrong(n, "%s already belongs to the client in line %d; remove one of the two", n.Value, line)
-		return netip.Prefix{}
-	}
-	r.lines[network] = n.Line
-	return network
+	return strconv.Quote(name)
 }
 
 // parseAddress returns the network of one that has the address.

@@ -6,6 +6,7 @@ import "net/netip"
 // concurrent use. A nil Table has no client.
 type Table struct {
 	clients map[netip.Prefix]Options // the keys are masked
+	entries int
 }
 
 // Lookup returns the options of the most specific entry that has addr, and
@@ -31,5 +32,5 @@ func (t *Table) Len() int {
 	if t == nil {
 		return 0
 	}
-	return len(t.clients)
+	return t.entries
 }

@@ -39,7 +39,7 @@ func TestExampleClientsFile(t *testing.T) {
 	t.Parallel()
 	cfg := &Config{ClientsFile: filepath.Join("..", "..", "..", "..", "deploy", "clients.yaml")}
 	table, err := cfg.ClientTable()
-	if err != nil || table.Len() != 3 {
+	if err != nil || table.Len() != 4 {
 		t.Errorf("got %d clients, %v", table.Len(), err)
 	}
 }
