@@ -59,26 +59,26 @@ func (m *Metrics) Restore(known []Facts) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
 	for _, f := range known[:min(len(known), max(1, m.clients.max/2))] {
-		key := clientKey{name: f.Name}
-		if f.Name == "" {
-			key.addr = f.Address
-		}
-		if f.Name == "" && !f.Address.IsValid() {
-			continue
-		}
-		untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
-		if c, ok := m.clients.get(key, untrusted); ok {
-			m.gauges.note(c, f)
-		}
+		restore(m, f)
 	}
 }
 
-// Rename removes the series of a client that was known by its address and has a name
-// now, and shows what is known under the name. Counters of the name begin at zero if it
-// is new.
-func (m *Metrics) Rename(address netip.Addr, now Facts) {
-	forget(m, func(c *client) bool { return c.label == label(address.Unmap().String()) })
-	m.Restore([]Facts{now})
+// restore shows what is known of a client, and returns it; nil if it has no series.
+func restore(m *Metrics, f Facts) *client {
+	key := clientKey{name: f.Name}
+	if f.Name == "" {
+		key.addr = f.Address
+	}
+	if f.Name == "" && !f.Address.IsValid() {
+		return nil
+	}
+	untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
+	c, ok := m.clients.get(key, untrusted)
+	if !ok {
+		return nil
+	}
+	m.gauges.note(c, f)
+	return c
 }
 
 // clientGauges are the gauges that have series for each client.

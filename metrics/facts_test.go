@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -117,23 +116,5 @@ func TestReloads(t *testing.T) {
 		if got := series(t, m, name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
-	}
-}
-
-// A client that gets a name has series with this name only.
-func TestNamingAClientRenamesItsSeries(t *testing.T) {
-	t.Parallel()
-	m := New(Options{})
-	address := netip.MustParseAddr("10.0.0.7")
-	observe(m, &record.Record{Client: address, Start: time.Unix(100, 0), Outcome: record.OutcomeLifted, Rule: record.RuleTLSVersion})
-	m.Rename(address, Facts{Address: address, Name: "scanner", LastSeen: time.Unix(100, 0), LastLifted: time.Unix(100, 0)})
-	if text := ours(scrape(t, m)); strings.Contains(text, `client="10.0.0.7"`) {
-		t.Errorf("the address has series:\n%s", text)
-	}
-	if got := series(t, m, `tlslift_client_last_lifted_timestamp_seconds{client="scanner"}`); got != "100" {
-		t.Errorf("the name was last lifted at %s", got)
-	}
-	if got := series(t, m, "tlslift_clients_tracked"); got != "1" {
-		t.Errorf("%s clients are tracked", got)
 	}
 }

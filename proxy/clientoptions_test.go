@@ -111,15 +111,18 @@ func TestClientOptionsDecideAboutTLS(t *testing.T) {
 	}
 }
 
-// A connection that was open when its client got a name is recorded by that name.
+// A connection that was open when its client got a name, or another one, is recorded by
+// that name.
 func TestClientIsNamedWhileItIsConnected(t *testing.T) {
 	t.Parallel()
 	w := newMailWorld(t, fakem365.MailOptions{}, nil)
-	conn := dial(t, w.at[viaSMTP])
-	hear(t, bufio.NewReader(conn), "220 ")
-	w.world.server.SetClients(table(t, "clients:\n- {name: scanner, address: 127.0.0.1}\n"))
-	_ = conn.Close()
-	if rec := w.record(); rec.ClientName != "scanner" {
-		t.Errorf("recorded as %q", rec.ClientName)
+	for _, name := range []string{"scanner", "copier", "copier"} {
+		conn := dial(t, w.at[viaSMTP])
+		hear(t, bufio.NewReader(conn), "220 ")
+		w.world.server.SetClients(table(t, "clients:\n- {name: "+name+", address: 127.0.0.1}\n"))
+		_ = conn.Close()
+		if rec := w.record(); rec.ClientName != name {
+			t.Errorf("recorded as %q, want %q", rec.ClientName, name)
+		}
 	}
 }

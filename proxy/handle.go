@@ -176,8 +176,8 @@ func (s *Server) bypass(ctx context.Context, c *conn, err error) error {
 func (s *Server) finish(ctx context.Context, c *conn, f *record.Failure) {
 	rec := c.rec
 	rec.Duration = time.Since(rec.Start)
-	if rec.ClientName == "" { // the clients file may have named it since
-		rec.ClientName = s.clients.Load().Lookup(rec.Client).Name
+	if name := s.clients.Load().Lookup(rec.Client).Name; name != "" { // the clients file may have named it since
+		rec.ClientName = name
 	}
 	if f != nil {
 		rec.Fail(f)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -25,4 +29,53 @@ func TestFactsOfTheInventory(t *testing.T) {
 	if got := factsOf([]inventory.Client{c}); len(got) != 1 || got[0] != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+}
+
+// However often clients get names, the metrics count what the inventory counts.
+func TestRenamedClientsAgree(t *testing.T) {
+	t.Parallel()
+	s := &service{inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{})}
+	random := rand.New(rand.NewPCG(1, 2))
+	var table *clientfile.Table
+	for i := range 500 {
+		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(8))})
+		r := &record.Record{Client: addr, ClientName: table.NameOf(addr), Start: time.Unix(int64(i), 0), Outcome: record.OutcomeLifted}
+		observers{s.metrics, s.inventory}.Closed(r)
+		if i%10 > 0 {
+			continue
+		}
+		var err error
+		text := fmt.Sprintf("clients: [{name: a%d, address: [192.0.2.1, 192.0.2.2]}, {name: b%d, address: [192.0.2.%d, 192.0.2.5]}]",
+			random.IntN(3), random.IntN(3), 3+random.IntN(2))
+		if table, err = clientfile.Parse([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		s.rename(table)
+		want := map[string]float64{}
+		for _, c := range s.inventory.Snapshot() {
+			want[c.Client] = float64(c.Outcomes[record.OutcomeLifted])
+		}
+		if got := connectionsByClient(t, s.metrics); !maps.Equal(got, want) {
+			t.Fatalf("after %d connections and %s:\nmetrics   %v\ninventory %v", i, text, got, want)
+		}
+	}
+}
+
+func connectionsByClient(t *testing.T, m *metrics.Metrics) map[string]float64 {
+	t.Helper()
+	families, err := m.Gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	for _, family := range families {
+		for _, series := range family.GetMetric() {
+			for _, pair := range series.GetLabel() {
+				if family.GetName() == "tlslift_client_connections_total" && pair.GetName() == "client" {
+					all[pair.GetValue()] += series.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return all
 }

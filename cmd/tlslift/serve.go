@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/clientfile"
@@ -166,11 +166,13 @@ func (s *service) reload() {
 	s.log.Info("read the clients file again", "clients", table.Len())
 }
 
-// rename gives the clients that are known by their address the names of the table.
+// rename gives the clients the names of the table, in the inventory and in the metrics.
 func (s *service) rename(table *clientfile.Table) {
-	for _, r := range s.inventory.Rename(func(a netip.Addr) string { return table.Lookup(a).Name }) {
-		s.metrics.Rename(r.Address, factsOf([]inventory.Client{r.Client})[0])
+	var all []metrics.Renaming
+	for _, r := range s.inventory.Rename(table) {
+		all = append(all, metrics.Renaming{From: r.From, Now: factsOf([]inventory.Client{r.Client})[0]})
 	}
+	s.metrics.Rename(all)
 }
 
 // listenError returns an error that names the setting of an address that cannot be

@@ -6,46 +6,94 @@ import (
 	"slices"
 )
 
-// A Renaming says that a client that was known by its address has a name.
-type Renaming struct {
-	Address netip.Addr
-	Client  Client // what is known of it now
+// A Naming says which names clients have.
+type Naming interface {
+	// NameOf returns the name of an address; nothing if it has none.
+	NameOf(netip.Addr) string
+	// Has reports whether a client has the name.
+	Has(name string) bool
 }
 
-// Rename gives clients that were known by their address the names that they have in
-// the clients file by now; nameOf returns nothing for those without one. What was known
-// of the address and of the name becomes one client.
-func (v *Inventory) Rename(nameOf func(netip.Addr) string) []Renaming {
+// A Renaming says that what was known of a client is that of another one now.
+type Renaming struct {
+	From   string // the name or the address before
+	Client Client // what is known of it now
+}
+
+// newName returns the name that a client should have; nothing if it keeps the one that
+// it has. While a name exists, what is known of it stays with it, also when an address
+// goes over to another name: what the address did before cannot be told apart. When the
+// name is gone, its last address says what it is called now.
+func newName(c *Client, names Naming) string {
+	if !c.Address.IsValid() || c.Name != "" && names.Has(c.Name) {
+		return ""
+	}
+	return clean(names.NameOf(c.Address))
+}
+
+// Rename gives clients that were known by their address, or by a name that no longer
+// exists, the names that they have now. What was known of both becomes one client.
+func (v *Inventory) Rename(names Naming) []Renaming {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var renamed []*entry
 	for _, e := range v.clients.byKey {
-		if e.client.Name == "" && e.client.Address.IsValid() && nameOf(e.client.Address) != "" {
+		if newName(&e.client, names) != "" {
 			renamed = append(renamed, e)
 		}
+	}
+	if len(renamed) == 0 {
+		return nil
 	}
 	slices.SortFunc(renamed, func(a, b *entry) int { return a.client.LastSeen.Compare(b.client.LastSeen) })
 	all := make([]Renaming, 0, len(renamed))
 	for _, old := range renamed {
-		name := clean(nameOf(old.client.Address))
-		v.clients.remove(old)
-		e, known := v.clients.admit(name, old.rank)
-		if e == nil {
-			continue
+		from, name := old.client.Client, newName(&old.client, names)
+		if e := v.clients.move(old, name); e != nil {
+			all = append(all, Renaming{From: from, Client: e.client.copy()})
 		}
-		if !known {
-			e.client, e.asked = old.client.copy(), old.asked
-		} else {
-			e.client.merge(&old.client)
-		}
-		e.client.Client, e.client.Name = name, name
-		e.latest.max = v.clients.connectionsPerClient()
-		e.latest.merge(old.latest.list)
-		all = append(all, Renaming{Address: old.client.Address, Client: e.client.copy()})
 	}
+	renameConnections(v, all)
 	v.clients.sort()
-	v.unsaved = v.unsaved || len(all) > 0
+	v.unsaved, v.fresh = true, true
 	return all
+}
+
+// move adds what is known of old to the client of a name; it returns nil if there is no
+// room for it.
+func (t *table) move(old *entry, name string) *entry {
+	t.remove(old)
+	e, known := t.admit(name, old.rank)
+	if e == nil {
+		return nil
+	}
+	if !known {
+		e.client, e.asked = old.client.copy(), old.asked
+	} else {
+		e.client.merge(&old.client)
+	}
+	e.client.Client, e.client.Name = name, name
+	e.latest.max = t.connectionsPerClient()
+	e.latest.merge(old.latest.list)
+	return e
+}
+
+// renameConnections gives the connections that are kept the names of their clients.
+func renameConnections(v *Inventory, all []Renaming) {
+	names := make(map[string]string, len(all))
+	for _, r := range all {
+		names[r.From] = r.Client.Client
+		if e, ok := v.clients.byKey[r.Client.Client]; ok {
+			for _, c := range e.latest.list {
+				c.Client = r.Client.Client
+			}
+		}
+	}
+	for _, c := range v.latest.list {
+		if name, ok := names[c.Client]; ok {
+			c.Client = name
+		}
+	}
 }
 
 // merge adds what was known of other. What the newer of the two says last stays.
@@ -84,8 +132,10 @@ func (c *Client) merge(other *Client) {
 	}
 	c.Destinations = joined(c.Destinations, older.Destinations, maxDestinations)
 	c.Listeners = joined(c.Listeners, older.Listeners, maxListeners)
-	c.Host, c.Offered, c.Rule = cmp.Or(c.Host, older.Host), cmp.Or(c.Offered, older.Offered), cmp.Or(c.Rule, older.Rule)
-	c.JA3, c.JA4, c.SMTPReply = cmp.Or(c.JA3, older.JA3), cmp.Or(c.JA4, older.JA4), cmp.Or(c.SMTPReply, older.SMTPReply)
+	c.Host, c.Rule, c.SMTPReply = cmp.Or(c.Host, older.Host), cmp.Or(c.Rule, older.Rule), cmp.Or(c.SMTPReply, older.SMTPReply)
+	if c.Offered == "" {
+		c.Offered, c.SSLv2Format, c.SendsSNI, c.JA3, c.JA4 = older.Offered, older.SSLv2Format, older.SendsSNI, older.JA3, older.JA4
+	}
 	if c.Version == "" {
 		c.Version, c.CipherSuite, c.KeyExchange, c.Resumed = older.Version, older.CipherSuite, older.KeyExchange, older.Resumed
 	}

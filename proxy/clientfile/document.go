@@ -43,7 +43,11 @@ func Parse(text []byte) (*Table, error) {
 	if err := r.problems.asError(); err != nil {
 		return nil, err
 	}
-	return &Table{clients: r.clients, entries: r.entries}, nil
+	table := &Table{clients: r.clients, names: make(map[string]bool, len(r.names))}
+	for name := range r.names {
+		table.names[name] = true
+	}
+	return table, nil
 }
 
 // checkText refuses what the YAML library would refuse without a position,

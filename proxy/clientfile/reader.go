@@ -23,7 +23,6 @@ const (
 // A reader collects the clients of a file and the problems in it.
 type reader struct {
 	problems problems
-	entries  int
 	clients  map[netip.Prefix]Options
 	names    map[string]int         // the line of each name
 	owners   map[netip.Prefix]place // where each network is given for the first time
@@ -86,7 +85,6 @@ func (r *reader) client(n *yaml.Node) {
 	if !given["address"] && !given["network"] {
 		r.wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
 	}
-	r.entries++
 	for _, p := range places {
 		p.entry, p.name = n, o.Name
 		r.claim(p)

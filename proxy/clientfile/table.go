@@ -6,7 +6,7 @@ import "net/netip"
 // concurrent use. A nil Table has no client.
 type Table struct {
 	clients map[netip.Prefix]Options // the keys are masked
-	entries int
+	names   map[string]bool
 }
 
 // Lookup returns the options of the most specific entry that has addr, and
@@ -27,10 +27,16 @@ func (t *Table) Lookup(addr netip.Addr) Options {
 	return Options{}
 }
 
+// NameOf returns the name of the client that has addr; nothing if there is none.
+func (t *Table) NameOf(addr netip.Addr) string { return t.Lookup(addr).Name }
+
+// Has reports whether the file has a client of that name.
+func (t *Table) Has(name string) bool { return t != nil && t.names[name] }
+
 // Len returns how many clients the file has.
 func (t *Table) Len() int {
 	if t == nil {
 		return 0
 	}
-	return t.entries
+	return len(t.names)
 }
