@@ -74,6 +74,12 @@ func (m *Metrics) expire(now time.Time) {
 	forget(m, func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
 }
 
+// Forget removes the series of a client, by its value of the label client. They come
+// back, from zero on, when it connects again.
+func (m *Metrics) Forget(name string) {
+	forget(m, func(c *client) bool { return c.label == label(name) })
+}
+
 // forget removes the series of some clients.
 func forget(m *Metrics, which func(*client) bool) {
 	m.expiring.Lock()

@@ -8,7 +8,7 @@ import (
 // refreshResults are the values of the label result of endpoints_refreshes_total.
 var refreshResults = []string{"unchanged", "updated", "rejected", "failed", "throttled"}
 
-func (m *Metrics) registerEndpoints() {
+func registerEndpoints(m *Metrics) {
 	m.listChecked = m.registry.gauge(endpointsChecked)
 	m.refreshes = m.registry.counter(endpointsRefreshes)
 	for _, result := range refreshResults {

@@ -91,7 +91,7 @@ func New(o Options) *Metrics {
 	m.limitLabels(cmp.Or(o.MaxClients, defaultMaxClients))
 	m.registerConnections()
 	m.registerClients()
-	m.registerEndpoints()
+	registerEndpoints(m)
 	registerConfiguration(m, o.ConnectionsLimit)
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
 	m.registry.gauge(buildInfo).WithLabelValues(

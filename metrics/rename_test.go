@@ -91,3 +91,20 @@ func TestRenamingAddsUp(t *testing.T) {
 	wantCounters(t, m, "new", 3)
 	wantCounters(t, m, "other", 5)
 }
+
+// A client that is forgotten has no series, and leaves room for another one.
+func TestForgottenClient(t *testing.T) {
+	t.Parallel()
+	m := New(Options{MaxClients: 2})
+	lifts(t, m, "10.0.0.7", "", 1)
+	lifts(t, m, "10.0.0.8", "scanner", 2)
+	for _, name := range []string{"scanner", "nobody", "other", "unknown", ""} {
+		m.Forget(name)
+	}
+	if text := ours(scrape(t, m)); strings.Contains(text, `client="scanner"`) {
+		t.Errorf("it has series:\n%s", text)
+	}
+	wantCounters(t, m, "10.0.0.7", 1)
+	lifts(t, m, "10.0.0.9", "", 3)
+	wantCounters(t, m, "10.0.0.9", 3)
+}

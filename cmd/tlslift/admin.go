@@ -11,6 +11,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 )
 
 // An adminServer is the server of the admin address.
@@ -23,7 +24,7 @@ type adminServer struct {
 }
 
 func newAdminServer(cfg *settings.Config, log *slog.Logger, o admin.Options) *adminServer {
-	o.Name = cfg.AdminListen.Host()
+	o.Name, o.WebConfigFile, o.Changes = cfg.AdminListen.Host(), cfg.AdminWebConfig, statuspage.ClientsPath
 	return &adminServer{cfg: cfg, log: log, server: admin.NewServer(admin.NewHandler(o))}
 }
 

@@ -32,8 +32,9 @@ func (p *program) clientsCommand() *cobra.Command {
 failing ones first: what each offers, whether it needs to be lifted, and what its
 last problem was. It reads the same settings as serve.`,
 		Example: `  tlslift clients --failing
-  tlslift clients --csv >clients.csv`,
-		Args: cobra.NoArgs,
+  tlslift clients --csv >clients.csv
+  tlslift clients forget 192.168.20.31`,
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
 			if err != nil {
@@ -52,6 +53,7 @@ last problem was. It reads the same settings as serve.`,
 	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection, within a day, had a problem")
 	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
 	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
+	cmd.AddCommand(forgetCommand(p))
 	return cmd
 }
 

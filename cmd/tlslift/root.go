@@ -63,13 +63,16 @@ func (p *program) rootCommand() *cobra.Command {
 	return root
 }
 
-// noSuchCommand refuses arguments of the root command, which are misspelt
-// commands.
+// noSuchCommand refuses arguments of a command that has commands of its own: they are
+// misspelt ones.
 func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	names := []string{"completion", "help"}
+	var names []string
+	if !cmd.HasParent() {
+		names = []string{"completion", "help"}
+	}
 	for _, c := range cmd.Commands() {
 		if !c.Hidden {
 			names = append(names, c.Name())
@@ -78,7 +81,7 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	if near := spelling.Nearest(args[0], names); near != "" {
 		return fmt.Errorf("%q is not a command; did you mean %s?", args[0], near)
 	}
-	return fmt.Errorf("%q is not a command; run `tlslift --help` for the list", args[0])
+	return fmt.Errorf("%q is not a command; run `%s --help` for the list", args[0], cmd.CommandPath())
 }
 
 func exitCodeHelp() string {

@@ -175,6 +175,17 @@ func (s *service) rename(table *clientfile.Table) {
 	s.metrics.Rename(all)
 }
 
+// forget removes a client from the inventory, from what is saved, and from the metrics; it
+// reports whether there was one.
+func (s *service) forget(key string) bool {
+	if !s.inventory.Forget(key) {
+		return false
+	}
+	s.metrics.Forget(key)
+	s.log.Info("forgot a client", "client", key)
+	return true
+}
+
 // listenError returns an error that names the setting of an address that cannot be
 // listened on, and what to do.
 func listenError(setting, where string, err error) error {

@@ -159,6 +159,7 @@ func (s *service) pageOptions(version string) (statuspage.Options, error) {
 	}
 	return statuspage.Options{
 		Inventory: s.inventory,
+		Forget:    s.forget,
 		Listeners: s.proxy.Listeners,
 		Authority: statuspage.Authority{
 			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated,

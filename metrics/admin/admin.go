@@ -2,7 +2,8 @@
 // checks and the pages, with TLS and passwords if a web configuration file asks
 // for them.
 //
-// It answers GET and HEAD only, and it makes nothing of what it serves.
+// It answers GET and HEAD only, but for what changes something: that is for this
+// machine and for those who have signed in. It makes nothing of what it serves.
 package admin
 
 import (
@@ -26,6 +27,11 @@ type Options struct {
 	// Name is a host name that an address on loopback may be asked by, besides
 	// localhost and those without a dot; empty means none.
 	Name string
+	// Changes is the path below which DELETE is answered by Pages; empty means that
+	// there is none.
+	Changes string
+	// WebConfigFile is the web configuration file in force; empty means none.
+	WebConfigFile string
 }
 
 // NewHandler returns the handler of the admin address: /metrics, /healthz,
@@ -44,7 +50,7 @@ func NewHandler(o Options) http.Handler {
 	if o.Pages != nil {
 		mux.Handle("/", o.Pages)
 	}
-	return readOnly(checkHost(o.Name, mux))
+	return limitMethods(o, checkHost(o.Name, mux))
 }
 
 func writeOK(w http.ResponseWriter) {
@@ -69,14 +75,27 @@ func NewServer(h http.Handler) *http.Server {
 	}
 }
 
-// readOnly lets only GET and HEAD through and sets the headers that every
-// answer has.
-func readOnly(next http.Handler) http.Handler {
+// limitMethods lets only GET and HEAD through, and DELETE where and from whom it is
+// allowed. It sets the headers that every answer has.
+func limitMethods(o Options, next http.Handler) http.Handler {
+	guard := changeGuard{options: o, origins: http.NewCrossOriginProtection()}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
+		changes := o.Changes != "" && strings.HasPrefix(r.URL.Path, o.Changes)
+		switch {
+		case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		case r.Method == http.MethodDelete && changes:
+			if err := guard.check(r); err != nil {
+				writeError(w, http.StatusForbidden, err)
+				return
+			}
+		default:
+			allow := "GET, HEAD"
+			if changes {
+				allow += ", DELETE"
+			}
+			w.Header().Set("Allow", allow)
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}

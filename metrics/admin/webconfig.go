@@ -31,6 +31,27 @@ func Serve(ln net.Listener, server *http.Server, file string, log *slog.Logger) 
 // nothing is.
 func CheckWebConfig(file string) error { return web.Validate(file) }
 
+// hasPasswords reports whether a web configuration file asks for passwords. One that
+// cannot be read does not: nobody is let in with it.
+func hasPasswords(file string) bool {
+	if file == "" {
+		return false
+	}
+	c, err := readWebConfig(file)
+	return err == nil && len(c.Users) > 0
+}
+
+func readWebConfig(file string) (c web.Config, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, err
+	}
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		return c, fmt.Errorf("reading %s: %w", file, err)
+	}
+	return c, nil
+}
+
 // ClientTLS returns how to connect to an admin address that is served with a web
 // configuration file, on the machine that has the file: only its certificate is
 // trusted. It is nil when the file asks for no TLS.
@@ -38,13 +59,9 @@ func ClientTLS(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	c, err := readWebConfig(file)
 	if err != nil {
 		return nil, err
-	}
-	var c web.Config
-	if err := yaml.Unmarshal(text, &c); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
 	if !c.TLSConfig.IsEnabled() {
 		return nil, nil

@@ -56,7 +56,7 @@ func serveWeb(t *testing.T, file string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready}))
+	server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Changes: changes, WebConfigFile: file}))
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := Serve(ln, server, file, slog.New(slog.DiscardHandler)); !errors.Is(err, http.ErrServerClosed) {

@@ -48,7 +48,7 @@ type Inventory struct {
 	number  uint64        // of the last connection
 	changed chan struct{} // closed at the next connection; nil without a waiter
 	unsaved bool          // there is something to save
-	fresh   bool          // and it is a client that no saved state has
+	fresh   bool          // and it is about which clients there are
 }
 
 // New returns an inventory with the clients that the store has. A store that cannot
@@ -106,20 +106,15 @@ func (v *Inventory) updateClient(r *record.Record, c *Connection) {
 
 // Snapshot returns all clients, the one seen last first.
 func (v *Inventory) Snapshot() []Client {
-	all := v.copies()
-	slices.SortFunc(all, func(a, b Client) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Client, b.Client))
-	})
-	return all
-}
-
-func (v *Inventory) copies() []Client {
 	v.mu.Lock()
-	defer v.mu.Unlock()
 	all := make([]Client, 0, len(v.clients.byKey))
 	for _, e := range v.clients.byKey {
 		all = append(all, e.client.copy())
 	}
+	v.mu.Unlock()
+	slices.SortFunc(all, func(a, b Client) int {
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Client, b.Client))
+	})
 	return all
 }
 

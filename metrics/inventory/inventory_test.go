@@ -339,3 +339,33 @@ func TestAcceptedMailIsCounted(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 }
+
+// A client that is forgotten is in no list, and in no state that is saved; it comes back
+// as a new one.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	v := New(Options{Store: store})
+	v.Closed(lifted("192.0.2.7", noon))
+	v.Closed(lifted("192.0.2.8", noon))
+	running(v)()
+	for key, want := range map[string]bool{"192.0.2.7": true, "192.0.2.9": false, "": false} {
+		if got := v.Forget(key); got != want {
+			t.Errorf("%q: %v", key, got)
+		}
+	}
+	if v.Forget("192.0.2.7") {
+		t.Error("forgotten twice")
+	}
+	if got := v.Recent("", 0, 0); len(got) != 1 || got[0].Client != "192.0.2.8" {
+		t.Errorf("connections are left: %+v", got)
+	}
+	running(v)()
+	if all := New(Options{Store: store}).Snapshot(); len(all) != 1 || all[0].Client != "192.0.2.8" {
+		t.Errorf("saved: %+v", all)
+	}
+	v.Closed(lifted("192.0.2.7", noon.Add(time.Hour)))
+	if c, ok := v.Client("192.0.2.7"); !ok || c.Outcomes[record.OutcomeLifted] != 1 {
+		t.Errorf("came back as %+v", c)
+	}
+}

@@ -31,10 +31,19 @@ type Connections struct {
 	Connections []inventory.Connection `json:"connections"`
 }
 
+// ClientsPath is where a client is in the API, under its name or address.
+const ClientsPath = "/api/v1/clients/"
+
+// A Forgotten is the answer of DELETE.
+type Forgotten struct {
+	Forgotten string `json:"forgotten"`
+}
+
 func (s *site) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("/api/v1/clients", s.serveClients)
 	mux.HandleFunc("/api/v1/clients.csv", s.serveCSV)
-	mux.HandleFunc("/api/v1/clients/{client}", s.serveClientJSON)
+	mux.HandleFunc(ClientsPath+"{client}", s.serveClientJSON)
+	mux.HandleFunc("DELETE "+ClientsPath+"{client}", s.forgetClient)
 	mux.HandleFunc("/api/v1/connections", s.serveConnections)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		apiError(w, http.StatusNotFound, "not found; the API has /api/v1/clients and /api/v1/connections")
@@ -63,10 +72,24 @@ func (s *site) serveClients(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) serveClientJSON(w http.ResponseWriter, r *http.Request) {
-	c, ok := s.Inventory.Client(r.PathValue("client"))
+	key := r.PathValue("client")
+	c, ok := s.Inventory.Client(key)
 	if !ok {
-		apiError(w, http.StatusNotFound, "no client has this name; /api/v1/clients lists all")
+		apiError(w, http.StatusNotFound, inventory.NoSuchClient(key, s.Inventory.Snapshot()))
 		return
 	}
 	writeJSON(w, http.StatusOK, apiClient(c, time.Now()))
+}
+
+// forgetClient removes a client until it connects again.
+func (s *site) forgetClient(w http.ResponseWriter, r *http.Request) {
+	key := r.PathValue("client")
+	switch {
+	case s.Forget == nil:
+		apiError(w, http.StatusNotImplemented, "clients cannot be forgotten here")
+	case !s.Forget(key):
+		apiError(w, http.StatusNotFound, inventory.NoSuchClient(key, s.Inventory.Snapshot()))
+	default:
+		writeJSON(w, http.StatusOK, Forgotten{Forgotten: key})
+	}
 }

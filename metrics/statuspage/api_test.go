@@ -229,3 +229,46 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+// A client is forgotten by its name; one that is misspelt is an error that says which one
+// was meant.
+func TestForgetInTheAPI(t *testing.T) {
+	t.Parallel()
+	o := options(t, office())
+	forget := func(h http.Handler, name string) (int, string) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodDelete, ClientsPath+url.PathEscape(name), nil))
+		return w.Code, w.Body.String()
+	}
+	if code, text := forget(newSite(t, o), "fax-reception"); code != http.StatusNotImplemented {
+		t.Errorf("nobody to forget it: %d %s", code, text)
+	}
+	var forgotten []string
+	o.Forget = func(key string) bool {
+		_, known := o.Inventory.Client(key)
+		if known {
+			forgotten = append(forgotten, key)
+		}
+		return known
+	}
+	h := newSite(t, o)
+	for name, want := range map[string]string{
+		"fax-reception":           `{"forgotten":"fax-reception"}`,
+		"fax-recepton":            `did you mean \"fax-reception\"?`,
+		"192.0.2.32":              `the client with this address is called \"copier-accounting\"`,
+		"zzzzzzzzzzzzzzz":         `no client is called \"zzzzzzzzzzzzzzz\"; tlslift clients and /api/v1/clients list all`,
+		"a/b":                     `no client is called \"a/b\"`,
+		strings.Repeat("x", 8000): "list all",
+	} {
+		code, text := forget(h, name)
+		if (code == http.StatusOK) != (name == "fax-reception") || code >= 500 || !strings.Contains(text, want) {
+			t.Errorf("%.20q: got %d %s, want %s", name, code, text, want)
+		}
+	}
+	if len(forgotten) != 1 {
+		t.Errorf("forgot %q", forgotten)
+	}
+	if _, text := get(t, h, ClientsPath+"copier-acounting"); !strings.Contains(text, `did you mean \"copier-accounting\"?`) {
+		t.Errorf("GET: got %s", text)
+	}
+}

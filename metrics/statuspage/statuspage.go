@@ -2,7 +2,7 @@
 // fails, and what to do: as pages, as JSON and as CSV. It also serves the CA
 // certificate and a proxy configuration file. Each page has a file of its own.
 //
-// It changes nothing, sets no cookie, and its pages load nothing from other servers.
+// It changes nothing but that a client is forgotten, sets no cookie, and its pages load nothing from other servers.
 // Whatever a client has chosen is shown as text, never as markup.
 package statuspage
 
@@ -39,6 +39,9 @@ type Options struct {
 	Inventory Inventory
 	// Listeners returns the open listeners; nil means none.
 	Listeners func() []listener.URL
+	// Forget removes a client, and reports whether there was one; nil means that
+	// clients cannot be forgotten.
+	Forget    func(key string) bool
 	Authority Authority
 	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
@@ -55,8 +58,8 @@ type site struct {
 	waiting chan struct{}
 }
 
-// New returns the handler of the pages and the API. It answers GET and HEAD;
-// the caller keeps out other methods.
+// New returns the handler of the pages and the API. It answers GET and HEAD, and DELETE
+// below ClientsPath; the caller keeps out other methods, and who must not delete.
 func New(o Options) (http.Handler, error) {
 	o.Version = cmp.Or(o.Version, "unknown")
 	if o.Inventory == nil {

@@ -5,6 +5,7 @@
 package adminclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,8 +43,9 @@ func New(cfg *settings.Config) *Client { return &Client{cfg.AdminListen, cfg.Adm
 
 // A Question is one to the admin address.
 type Question struct {
-	Path  string
-	Query url.Values
+	Method string // empty means GET
+	Path   string
+	Query  url.Values
 	// Wait is how long the answer may take beyond what it usually takes.
 	Wait time.Duration
 }
@@ -61,7 +63,11 @@ func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout+q.Wait)
 	defer cancel()
-	response, where, err := c.get(ctx, q.Path+"?"+q.Query.Encode())
+	path := q.Path
+	if len(q.Query) > 0 {
+		path += "?" + q.Query.Encode()
+	}
+	response, where, err := c.send(ctx, cmp.Or(q.Method, http.MethodGet), path)
 	if err != nil {
 		return nil, err
 	}
@@ -70,25 +76,40 @@ func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if err != nil {
 		return nil, UnreachableError{fmt.Errorf("reading the answer of %s: %w", where, err)}
 	}
-	switch response.StatusCode {
-	case http.StatusOK:
+	if response.StatusCode == http.StatusOK {
 		return text, nil
-	case http.StatusUnauthorized:
-		return nil, fmt.Errorf("asking %s: it asks for a password, and %sADMIN_WEB_CONFIG_FILE has only its hash; use curl -u NAME %s%s",
-			where, settings.Prefix, where, q.Path)
-	default:
-		return nil, fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?", where, q.Path, errorIn(response.Status, text))
 	}
+	return nil, q.refused(where, response, text)
 }
 
-// get asks for a path with its query. It also returns the URL of the address.
-func (c *Client) get(ctx context.Context, path string) (*http.Response, string, error) {
+// refused returns the error of an answer that is not the one to q.
+func (q *Question) refused(where string, response *http.Response, text []byte) error {
+	answer := errorIn(text)
+	switch response.StatusCode {
+	case http.StatusUnauthorized:
+		curl := "curl"
+		if q.Method != "" {
+			curl += " -X " + q.Method
+		}
+		return fmt.Errorf("asking %s: it asks for a password, and %sADMIN_WEB_CONFIG_FILE has only its hash; use %s -u NAME %s%s",
+			where, settings.Prefix, curl, where, q.Path)
+	case http.StatusForbidden, http.StatusNotFound:
+		if answer != "" { // it has understood the question
+			return errors.New(answer)
+		}
+	}
+	return fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?",
+		where, q.Path, cmp.Or(answer, netname.Text(response.Status, maxErrorText)))
+}
+
+// send asks for a path with its query. It also returns the URL of the address.
+func (c *Client) send(ctx context.Context, method, path string) (*http.Response, string, error) {
 	transport, scheme, err := c.transport()
 	if err != nil {
 		return nil, "", err
 	}
 	where := scheme + "://" + reachable(c.Address)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, where+path, nil)
 	if err != nil {
 		return nil, "", err
 	}
@@ -101,15 +122,15 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, string, 
 	return response, where, nil
 }
 
-// errorIn returns the text of an error answer.
-func errorIn(status string, text []byte) string {
+// errorIn returns the error in an answer of the API; nothing if there is none.
+func errorIn(text []byte) string {
 	var answer struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(text, &answer) == nil && answer.Error != "" {
-		return netname.Text(answer.Error, maxErrorText)
+	if json.Unmarshal(text, &answer) != nil {
+		return ""
 	}
-	return netname.Text(status, maxErrorText)
+	return netname.Text(answer.Error, maxErrorText)
 }
 
 // AskJSON stores the answer to q, which is JSON, in into.

@@ -22,7 +22,7 @@ func (c *Client) Health(ctx context.Context) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	response, where, err := c.get(ctx, "/readyz")
+	response, where, err := c.send(ctx, http.MethodGet, "/readyz")
 	if err != nil {
 		return "", err
 	}
