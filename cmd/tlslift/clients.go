@@ -2,22 +2,18 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/clientlist"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/netname"
-	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // clientsOptions are the flags of the command.
@@ -33,7 +29,8 @@ failing ones first: what each offers, whether it needs to be lifted, and what it
 last problem was. It reads the same settings as serve.`,
 		Example: `  tlslift clients --failing
   tlslift clients --csv >clients.csv
-  tlslift clients forget 192.168.20.31`,
+  tlslift clients forget 192.168.20.31
+  tlslift clients export >new-clients.yaml`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
@@ -53,7 +50,7 @@ last problem was. It reads the same settings as serve.`,
 	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection, within a day, had a problem")
 	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
 	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
-	cmd.AddCommand(forgetCommand(p))
+	cmd.AddCommand(forgetCommand(p), exportCommand(p))
 	return cmd
 }
 
@@ -106,72 +103,15 @@ func (o clientsOptions) print(w io.Writer, text []byte) error {
 	if err := json.Unmarshal(text, &answer); err != nil {
 		return fmt.Errorf("reading the answer: %w; is it a tlslift of the same version?", err)
 	}
-	return printClients(w, answer.Clients, time.Now())
+	return clientlist.Print(w, answer.Clients, time.Now())
 }
 
 // oneLine returns what may be printed of a text in a line.
 func oneLine(s string, limit int) string { return netname.Text(s, limit) }
 
-// maxCell keeps one client from making the table wide for all.
-const maxCell = 40
-
-func printClients(w io.Writer, all []statuspage.Client, now time.Time) error {
-	if len(all) == 0 {
-		_, err := fmt.Fprintln(w, "no clients")
-		return err
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "CLIENT\tADDRESS\tSTATE\tOFFERS\tDESTINATION\tLAST SEEN\tLIFTED\tPASSED\tREFUSED\tFAILED\tPROBLEM")
-	for i := range all {
-		c := &all[i]
-		destination, problem := "-", "-"
-		if len(c.Destinations) > 0 {
-			destination = c.Destinations[0]
-		}
-		if c.Unsolved() {
-			problem = string(c.Failure.Reason)
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
-			oneLine(c.Client.Client, maxCell), c.Address, oneLine(c.State, maxCell), oneLine(cmp.Or(c.Offered, "-"), maxCell),
-			oneLine(destination, maxCell), ageOf(c.LastSeen, now),
-			c.Outcomes[record.OutcomeLifted], c.Outcomes[record.OutcomePassed], c.Outcomes[record.OutcomeRefused],
-			c.Outcomes[record.OutcomeFailed]+c.FailedInSession,
-			oneLine(problem, maxCell))
-	}
-	return errors.Join(table.Flush(), printRemedies(w, all))
-}
-
-// printRemedies writes, once for each reason, what to do about it.
-func printRemedies(w io.Writer, all []statuspage.Client) error {
-	var b strings.Builder
-	printed := map[record.Reason]bool{}
-	for i := range all {
-		f := all[i].Failure
-		if !all[i].Unsolved() || printed[f.Reason] {
-			continue
-		}
-		printed[f.Reason] = true
-		fmt.Fprintf(&b, "\n%s: %s\n  %s\n", oneLine(string(f.Reason), maxCell), oneLine(f.Cause, maxSentence), oneLine(f.Remedy, maxSentence))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-const maxSentence = 600
-
-// ageOf returns a short text: a table has little room.
-func ageOf(t, now time.Time) string {
-	const day = 24 * time.Hour
-	switch age := now.Sub(t); {
-	case t.IsZero():
-		return "-"
-	case age < time.Minute:
-		return "now"
-	case age < time.Hour:
-		return fmt.Sprintf("%dm ago", age/time.Minute)
-	case age < 2*day:
-		return fmt.Sprintf("%dh ago", age/time.Hour)
-	default:
-		return fmt.Sprintf("%dd ago", age/day)
-	}
-}
+const (
+	// maxCell keeps one client from making a line wide for all.
+	maxCell = 40
+	// maxSentence is above all causes and remedies.
+	maxSentence = 600
+)

@@ -24,9 +24,9 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	if c.ClientsFile == "" {
 		return nil, nil, nil
 	}
-	text, err := readClientsFile(c.ClientsFile)
+	text, err := c.ClientsText()
 	if err != nil {
-		return nil, nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
+		return nil, nil, err
 	}
 	table, err := clientfile.Parse(text)
 	if err == nil {
@@ -40,11 +40,20 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	return nil, wrong, nil
 }
 
-func readClientsFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// ClientsText returns what is written in the clients file, up to a byte more than it may
+// have; nothing if there is no such file.
+func (c *Config) ClientsText() ([]byte, error) {
+	if c.ClientsFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.ClientsFile)
 	if err != nil {
-		return nil, err
+		return nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
 	}
 	defer f.Close() // only read from
-	return io.ReadAll(io.LimitReader(f, clientfile.MaxFile+1))
+	text, err := io.ReadAll(io.LimitReader(f, clientfile.MaxFile+1))
+	if err != nil {
+		return nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
+	}
+	return text, nil
 }
