@@ -40,7 +40,7 @@ var siblings = map[string][]string{
 	"proxy/httpproxy":        {"proxy/relay"},
 	"proxy/dialogue":         {"proxy/relay"},
 	"proxy/mail":             {"proxy/dialogue", "proxy/relay"},
-	"metrics/statuspage":     {"metrics/inventory"},
+	"metrics/statuspage":     {"metrics/inventory", "metrics/statuspage/pkcs7"},
 	"proxy/fakem365":         {"proxy/fakem365/legacyclient"},
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
 	"cmd/tlslift": {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/metrics/statuspage/pkcs7"
 )
 
 // An Authority is the CA that lifted clients must trust.
@@ -90,7 +92,7 @@ func (s *site) routeCA(mux *http.ServeMux) error {
 		if c == nil {
 			continue
 		}
-		bundle, err := certificatesOnly(c.Raw)
+		bundle, err := pkcs7.CertificatesOnly(c.Raw)
 		if err != nil {
 			return fmt.Errorf("writing the CA certificate as PKCS #7: %w", err)
 		}

@@ -1,4 +1,6 @@
-package statuspage
+// Package pkcs7 writes certificates in the form of .p7b files. It signs nothing, and reads
+// nothing.
+package pkcs7
 
 import (
 	"crypto/x509/pkix"
@@ -21,9 +23,9 @@ type (
 	}
 )
 
-// certificatesOnly returns a SignedData without a signature, which is how
+// CertificatesOnly returns a SignedData without a signature, which is how
 // certificates travel in a .p7b file (RFC 5652 section 5.1).
-func certificatesOnly(certificate []byte) ([]byte, error) {
+func CertificatesOnly(certificate []byte) ([]byte, error) {
 	data := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	signed := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 	inner, err := asn1.Marshal(signedData{
