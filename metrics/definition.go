@@ -25,6 +25,7 @@ const (
 	clientLastSeen
 	clientLastLifted
 	clientLastLegacy
+	clientLastCapable
 	clientLastSuccess
 	clientLastFailure
 	clientInformation
@@ -96,6 +97,9 @@ var definitions = [...]definition{
 	clientLastLegacy: {"client_last_legacy_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended that could not have reached Microsoft 365 without tlslift, lifted or not, as a " +
 			"Unix time; absent if there was none."},
+	clientLastCapable: {"client_last_capable_timestamp_seconds", gauge, []string{"client"},
+		"When a connection of the client last ended that could have reached Microsoft 365 without tlslift, as a Unix time; absent if " +
+			"there was none."},
 	clientLastSuccess: {"client_last_success_timestamp_seconds", gauge, []string{"client"},
 		"When a connection of the client last ended without a reason, as a Unix time; absent if none did."},
 	clientLastFailure: {"client_last_failure_timestamp_seconds", gauge, []string{"client", "reason"},

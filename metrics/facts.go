@@ -24,6 +24,8 @@ type Facts struct {
 	// LastLegacy is the end of the last connection that could not have reached
 	// Microsoft 365 without tlslift, lifted or not.
 	LastLegacy time.Time
+	// LastCapable is that of the last one that could.
+	LastCapable time.Time
 	// LastSuccess is the end of the last connection without a reason, LastFailure
 	// that of the last one with a reason that counts as failing.
 	LastSuccess, LastFailure time.Time
@@ -41,8 +43,12 @@ func factsOf(r *record.Record) Facts {
 	if r.Accepted > 0 {
 		f.LastAccepted = end
 	}
-	if r.Need() == record.NeedLifting {
+	switch r.Need() {
+	case record.NeedLifting:
 		f.LastLegacy = end
+	case record.NeedNone:
+		f.LastCapable = end
+	case record.NeedUnknown:
 	}
 	switch {
 	case r.Reason == "":
@@ -83,15 +89,17 @@ func restore(m *Metrics, f Facts) *client {
 
 // clientGauges are the gauges that have series for each client.
 type clientGauges struct {
-	lastSeen, lastLifted, lastAccepted   *prometheus.GaugeVec
-	lastLegacy, lastSuccess, lastFailure *prometheus.GaugeVec
-	info                                 *prometheus.GaugeVec
+	lastSeen, lastLifted, lastAccepted *prometheus.GaugeVec
+	lastLegacy, lastCapable            *prometheus.GaugeVec
+	lastSuccess, lastFailure           *prometheus.GaugeVec
+	info                               *prometheus.GaugeVec
 }
 
 func newClientGauges(r *registry) clientGauges {
 	return clientGauges{
 		lastSeen: r.gauge(clientLastSeen), lastLifted: r.gauge(clientLastLifted), lastAccepted: r.gauge(clientLastAccepted),
-		lastLegacy: r.gauge(clientLastLegacy), lastSuccess: r.gauge(clientLastSuccess), lastFailure: r.gauge(clientLastFailure),
+		lastLegacy: r.gauge(clientLastLegacy), lastCapable: r.gauge(clientLastCapable),
+		lastSuccess: r.gauge(clientLastSuccess), lastFailure: r.gauge(clientLastFailure),
 		info: r.gauge(clientInformation),
 	}
 }
@@ -112,6 +120,7 @@ func (g *clientGauges) note(c *client, f Facts) {
 	forward(&c.facts.LastLifted, f.LastLifted, g.lastLifted)
 	forward(&c.facts.LastAccepted, f.LastAccepted, g.lastAccepted)
 	forward(&c.facts.LastLegacy, f.LastLegacy, g.lastLegacy)
+	forward(&c.facts.LastCapable, f.LastCapable, g.lastCapable)
 	forward(&c.facts.LastSuccess, f.LastSuccess, g.lastSuccess)
 	g.noteFailure(c, f)
 	g.describe(c, f)

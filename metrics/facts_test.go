@@ -65,7 +65,7 @@ func TestFactsOutliveARestart(t *testing.T) {
 	m.Restore([]Facts{
 		{
 			Address: netip.MustParseAddr("10.0.0.7"), JA4: "the ja4", LastSeen: at(600), LastLifted: at(500), LastAccepted: at(500),
-			LastLegacy: at(600), LastSuccess: at(500), LastFailure: at(600), Reason: record.ReasonClientUnknownCA,
+			LastLegacy: at(600), LastCapable: at(400), LastSuccess: at(500), LastFailure: at(600), Reason: record.ReasonClientUnknownCA,
 		},
 		{Address: netip.MustParseAddr("10.0.0.8"), Name: "scanner", LastSeen: at(300), LastLifted: at(300)},
 		{Address: netip.MustParseAddr("10.0.0.9"), LastSeen: at(100)}, // half of the room is for others
@@ -83,6 +83,7 @@ func TestFactsOutliveARestart(t *testing.T) {
 		`last_lifted_timestamp_seconds{client="10.0.0.7"}`:                             "500",
 		`last_accepted_timestamp_seconds{client="10.0.0.7"}`:                           "500",
 		`last_legacy_timestamp_seconds{client="10.0.0.7"}`:                             "600",
+		`last_capable_timestamp_seconds{client="10.0.0.7"}`:                            "400",
 		`last_success_timestamp_seconds{client="10.0.0.7"}`:                            "500",
 		`last_failure_timestamp_seconds{client="10.0.0.7",reason="client_unknown_ca"}`: "600",
 		`info{address="10.0.0.7",client="10.0.0.7",fingerprint="the ja4",name=""}`:     "1",
@@ -95,6 +96,7 @@ func TestFactsOutliveARestart(t *testing.T) {
 	})
 	check(map[string]string{
 		`last_success_timestamp_seconds{client="10.0.0.7"}`:                            "700",
+		`last_capable_timestamp_seconds{client="10.0.0.7"}`:                            "700",
 		`last_legacy_timestamp_seconds{client="10.0.0.7"}`:                             "600",
 		`last_failure_timestamp_seconds{client="10.0.0.7",reason="client_unknown_ca"}`: "600",
 	})

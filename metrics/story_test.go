@@ -35,7 +35,7 @@ func story() []*record.Record {
 			ClientTLS: &again, UpstreamTLS: microsoft, BytesFromClient: 1, BytesToClient: 2,
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.40"), Start: start, Duration: 3 * time.Minute,
-			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.3", Outcome: record.OutcomePassed,
+			Protocol: "tls", Destination: office, OfferedVersion: "TLS 1.3", Rule: record.RuleCapable, Outcome: record.OutcomePassed,
 			BytesFromClient: 100, BytesToClient: 200,
 		}, {
 			Listener: proxyListener, Client: netip.MustParseAddr("10.0.0.8"), Start: start, Duration: time.Second,

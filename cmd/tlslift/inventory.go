@@ -32,7 +32,8 @@ func factsOf(clients []inventory.Client) []metrics.Facts {
 	for i, c := range clients {
 		all[i] = metrics.Facts{
 			Address: c.Address, Name: c.Name, JA4: c.JA4, LastSeen: c.LastSeen, LastLifted: c.LastLifted,
-			LastAccepted: c.LastAccepted, LastLegacy: c.LastLegacy, LastSuccess: c.LastGood,
+			LastAccepted: c.LastAccepted, LastLegacy: c.LastLegacy, LastCapable: c.LastCapable,
+			LastSuccess: c.LastGood,
 		}
 		if c.Failure != nil {
 			all[i].LastFailure, all[i].Reason = c.Failure.At, c.Failure.Reason

@@ -106,6 +106,12 @@ func (c *Client) Legacy() bool {
 	return !c.LastLegacy.IsZero() && !c.LastCapable.After(c.LastLegacy.Add(24*time.Hour))
 }
 
+// MayBeLegacy reports whether the client fails before it has shown whether it needs to be
+// lifted: it may be an old one. A client outside of the client networks is nobody's.
+func (c *Client) MayBeLegacy() bool {
+	return c.Unsolved() && c.Failure.Reason != record.ReasonClientNotAllowed && (c.LastCapable.IsZero() || c.Legacy())
+}
+
 // add counts a connection. Connections end in any order, so times only go
 // forward.
 func (c *Client) add(r *record.Record, conn *Connection) {

@@ -23,6 +23,10 @@ type figures struct {
 	// Trying are clients that would have needed lifting in the last 30 days, and
 	// were not lifted.
 	Trying int
+	// Unclear are clients that may be such ones: they fail before that can be told.
+	Unclear int
+	// Silent are those that connect and never begin TLS, which monitors do, too.
+	Silent int
 	Last   moment // the last lifted connection
 	Answer string // when tlslift can be switched off
 }
@@ -41,6 +45,10 @@ func figuresOf(all []inventory.Client, now time.Time) figures {
 			f.InMonth++
 		case now.Sub(c.LastLegacy) < month:
 			f.Trying++
+		case c.MayBeLegacy() && now.Sub(c.Failure.At) < month:
+			f.Unclear++
+		case c.Failure == nil && stateOf(c, now) == stateIdle && now.Sub(c.LastSeen) < month:
+			f.Silent++
 		}
 		if needsLifting(c, now) {
 			f.Legacy++
@@ -63,12 +71,33 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// TryingText says how many old clients get nowhere.
+// TryingText says how many clients get nowhere that are old, or may be.
 func (f figures) TryingText() string {
-	if f.Trying == 1 {
-		return "1 old client tries and fails"
+	old, unclear := "1 old client tries and fails", "1 client that may be old tries and fails"
+	if f.Trying != 1 {
+		old = plural(f.Trying, "old client") + " try and fail"
 	}
-	return plural(f.Trying, "old client") + " try and fail"
+	if f.Unclear != 1 {
+		unclear = plural(f.Unclear, "client") + " that may be old try and fail"
+	}
+	switch {
+	case f.Unclear == 0:
+		return old
+	case f.Trying == 0:
+		return unclear
+	}
+	return old + ", " + unclear
+}
+
+// Fruitless reports whether there are such clients.
+func (f figures) Fruitless() bool { return f.Trying+f.Unclear > 0 }
+
+// SilentText says how many clients never begin TLS.
+func (f figures) SilentText() string {
+	if f.Silent == 1 {
+		return "1 client connects and never begins TLS: find out whether it is a monitor"
+	}
+	return plural(f.Silent, "client") + " connect and never begin TLS: find out whether they are monitors"
 }
 
 // needsLifting reports whether a client counts as one that still needs to be
@@ -83,10 +112,10 @@ func (f figures) answer(clients int, needed moment) string {
 	switch {
 	case clients == 0:
 		return "No client has connected yet"
+	case f.InMonth == 0 && f.Fruitless():
+		return "No: " + f.TryingText()
 	case needed.Date == "":
 		return "No client has needed it so far"
-	case f.InMonth == 0 && f.Trying > 0:
-		return "No: " + f.TryingText()
 	case f.InMonth == 0:
 		return "No client has needed it since " + needed.Date
 	case f.InWeek == 0:

@@ -87,3 +87,49 @@ func TestMailThatWasAccepted(t *testing.T) {
 	wantInOrder(t, page(t, h, "/clients/c"), "Last mail accepted", "3 days ago")
 	wantInOrder(t, page(t, h, "/api/v1/clients/c"), `"accepted":40`, `"last_accepted":"`, `"sessions_without_mail":2`)
 }
+
+// A client that fails before it has shown what it can do may be an old one: it keeps
+// tlslift from being switched off, and one that only connects and closes is shown.
+func TestClientsThatMayBeOldAreNeeded(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	fails := func(n int, reason record.Reason, at time.Duration) inventory.Client {
+		c := lifted(n, "", "", "", at)
+		c.LastLifted, c.LastLegacy, c.LastGood, c.Outcomes = time.Time{}, time.Time{}, time.Time{}, nil
+		if reason != "" {
+			c.Failure = failure(reason, now.Add(-at), "")
+		}
+		return c
+	}
+	capable, solved, before, both := fails(5, record.ReasonUpstreamTimeout, day), fails(6, record.ReasonHelloTimeout, 2*day),
+		fails(7, record.ReasonHelloTimeout, day), fails(8, record.ReasonSSL3Only, day)
+	capable.LastCapable = now.Add(-2 * day)
+	solved.LastGood = now.Add(-day)
+	before.LastCapable, before.LastLegacy = now.Add(-50*day), now.Add(-50*day)
+	both.LastLegacy = now.Add(-day)
+	for what, test := range map[string]struct {
+		clients []inventory.Client
+		want    []string
+	}{
+		"timeout": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day)}, []string{"No: 1 client that may be old tries and fails"}},
+		"half a hello": {[]inventory.Client{fails(1, record.ReasonHelloTruncated, 29*day)},
+			[]string{"No: 1 client that may be old tries and fails"}},
+		"two": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day), before},
+			[]string{"No: 2 clients that may be old try and fail"}},
+		"and an old one": {[]inventory.Client{fails(1, record.ReasonNotTLS, day), both},
+			[]string{"No: 1 old client tries and fails, 1 client that may be old tries and fails"}},
+		"long ago":     {[]inventory.Client{fails(1, record.ReasonHelloTimeout, 31*day)}, []string{"No client has needed it so far"}},
+		"a modern one": {[]inventory.Client{capable}, []string{"No client has needed it so far"}},
+		"solved":       {[]inventory.Client{solved}, []string{"No client has needed it so far"}},
+		"not allowed":  {[]inventory.Client{fails(1, record.ReasonClientNotAllowed, day)}, []string{"No client has needed it so far"}},
+		"says nothing": {[]inventory.Client{fails(1, "", day)}, []string{
+			"No client has needed it so far", "1 client connects and never begins TLS: find out whether it is a monitor."}},
+		"one works": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day), lifted(2, "works", "TLS 1.0", "tls_version", day)},
+			[]string{"Not now", "1 in 30 days. 1 client that may be old tries and fails."}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			wantInOrder(t, page(t, newSite(t, options(t, testenv.NewInventory(test.clients...))), "/"), test.want...)
+		})
+	}
+}
