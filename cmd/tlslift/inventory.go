@@ -2,28 +2,40 @@ package main
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 )
 
-// newInventory returns the inventory with what earlier runs have saved.
-func newInventory(cfg *settings.Config, log *slog.Logger) *inventory.Inventory {
+// newInventory returns the inventory of a service, with what earlier runs have saved.
+func newInventory(s *service) *inventory.Inventory {
 	options := inventory.Options{
-		Expiry: time.Duration(cfg.ClientExpiry),
-		Store:  statefile.Clients(cfg),
-		Log:    log,
+		Expiry:  time.Duration(s.cfg.ClientExpiry),
+		Store:   statefile.Clients(s.cfg),
+		IsNamed: func(host string) bool { return s.clients.Load().HasHost(host) },
+		Confirm: leadsTo,
+		Named:   func() { s.rename(s.clients.Load()) },
+		Log:     s.log,
 	}
-	if cfg.ReverseDNS {
+	if s.cfg.ReverseDNS {
 		options.Lookup = hostsOf
 	}
 	return inventory.New(options)
+}
+
+// useClients makes a table that of the service, and returns it with the names in reverse
+// DNS.
+func (s *service) useClients(table *clientfile.Table) *clientfile.Table {
+	table = table.WithHosts(s.inventory.HostOf)
+	s.clients.Store(table)
+	return table
 }
 
 // factsOf returns what the metrics show of clients.
@@ -44,5 +56,16 @@ func factsOf(clients []inventory.Client) []metrics.Facts {
 
 // hostsOf returns the names of an address, from the name servers of the machine.
 func hostsOf(ctx context.Context, addr netip.Addr) ([]string, error) {
-	return net.DefaultResolver.LookupAddr(ctx, addr.String())
+	names, err := net.DefaultResolver.LookupAddr(ctx, addr.String())
+	var answer *net.DNSError
+	if errors.As(err, &answer) && answer.IsNotFound {
+		return nil, nil
+	}
+	return names, err
+}
+
+// leadsTo reports whether a host has an address.
+func leadsTo(ctx context.Context, host string, addr netip.Addr) bool {
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	return err == nil && slices.ContainsFunc(all, func(a netip.Addr) bool { return a.Unmap() == addr.WithZone("") })
 }

@@ -152,7 +152,7 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 // after a full disk, the clients read before stay in force.
 func (s *service) reload() {
 	table, err := s.cfg.ClientTable()
-	if err == nil && table.Len() == 0 && s.named > 0 {
+	if err == nil && table.Len() == 0 && s.clients.Load().Len() > 0 {
 		err = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
 	}
 	s.metrics.SetReloaded(err == nil, time.Now())
@@ -160,14 +160,16 @@ func (s *service) reload() {
 		s.log.Error("reading the clients file again; the clients read before stay in force", "error", err.Error())
 		return
 	}
+	table = s.useClients(table)
 	s.proxy.SetClients(table)
-	s.named = table.Len()
 	s.rename(table)
 	s.log.Info("read the clients file again", "clients", table.Len())
 }
 
 // rename gives the clients the names of the table, in the inventory and in the metrics.
 func (s *service) rename(table *clientfile.Table) {
+	s.renaming.Lock()
+	defer s.renaming.Unlock()
 	var all []metrics.Renaming
 	for _, r := range s.inventory.Rename(table) {
 		all = append(all, metrics.Renaming{From: r.From, Now: factsOf([]inventory.Client{r.Client})[0]})

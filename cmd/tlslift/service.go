@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
@@ -36,7 +38,8 @@ type service struct {
 	admin     *adminServer
 	inventory *inventory.Inventory
 	metrics   *metrics.Metrics
-	named     int // clients in the clients file in force
+	clients   atomic.Pointer[clientfile.Table] // those in force
+	renaming  sync.Mutex                       // held while clients get names
 	phase     atomic.Pointer[phase]
 }
 
@@ -86,9 +89,9 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.named = parts.Clients.Len()
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
-	s.inventory, s.metrics = newInventory(cfg, s.log), m
+	s.inventory, s.metrics = newInventory(s), m
+	parts.Clients = s.useClients(parts.Clients)
 	s.rename(parts.Clients)
 	m.Restore(factsOf(s.inventory.Snapshot()))
 	parts.Observer = observers{m, s.inventory}

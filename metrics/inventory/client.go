@@ -29,7 +29,11 @@ type Client struct {
 	Address netip.Addr `json:"address"`
 	// Host is its name in reverse DNS; empty if there is none or TLSLIFT_REVERSE_DNS
 	// is off.
-	Host      string    `json:"host,omitempty"`
+	Host string `json:"host,omitempty"`
+	// HostConfirmed means that the clients file has this name, and that it leads back to
+	// the address.
+	HostConfirmed bool `json:"host_confirmed,omitempty"`
+
 	FirstSeen time.Time `json:"first_seen"`
 	LastSeen  time.Time `json:"last_seen"`
 
@@ -117,7 +121,9 @@ func (c *Client) MayBeLegacy() bool {
 func (c *Client) add(r *record.Record, conn *Connection) {
 	end := conn.Start.Add(r.Duration)
 	c.Name = clean(r.ClientName)
-	c.Address = conn.Address
+	if c.Address != conn.Address {
+		c.Address, c.Host, c.HostConfirmed = conn.Address, "", false
+	}
 	if c.FirstSeen.IsZero() || conn.Start.Before(c.FirstSeen) {
 		c.FirstSeen = conn.Start
 	}

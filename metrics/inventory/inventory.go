@@ -30,6 +30,14 @@ type Options struct {
 	// Lookup asks reverse DNS for the names of an address; nil means no reverse
 	// DNS. It is called by Run, at most four times at once.
 	Lookup func(context.Context, netip.Addr) ([]string, error)
+	// IsNamed reports whether the clients file has a client by its name in reverse DNS;
+	// nil means that it has none.
+	IsNamed func(host string) bool
+	// Confirm reports whether a name leads to an address; required with IsNamed. Only
+	// such a name is returned by HostOf.
+	Confirm func(ctx context.Context, host string, addr netip.Addr) bool
+	// Named is called when HostOf returns a name for one more address.
+	Named func()
 	// Log gets the errors of the store; nil discards them.
 	Log *slog.Logger
 }
@@ -40,7 +48,7 @@ type Options struct {
 type Inventory struct {
 	options Options
 	log     *slog.Logger
-	lookups chan lookup // nil without Options.Lookup
+	dns     *reverseDNS
 
 	mu      sync.Mutex
 	clients table
@@ -61,9 +69,7 @@ func New(o Options) *Inventory {
 		clients: newTable(cmp.Or(o.MaxClients, defaultMaxClients)),
 		latest:  ring{max: maxLatest},
 	}
-	if o.Lookup != nil {
-		v.lookups = make(chan lookup, maxWaitingLookups)
-	}
+	v.dns = newReverseDNS(&v.options, v.clients.max)
 	v.load()
 	return v
 }
@@ -98,10 +104,13 @@ func (v *Inventory) updateClient(r *record.Record, c *Connection) {
 		return
 	}
 	e.client.add(r, c)
+	v.dns.describe(&e.client)
 	e.latest.max = v.clients.connectionsPerClient()
 	e.latest.add(c)
 	v.unsaved, v.fresh = true, v.fresh || !known
-	v.askForHost(e, c)
+	if e.rank != untrusted { // a scan must not become a flood of questions
+		v.dns.ask(c.Client, c.Address, c.Start)
+	}
 }
 
 // Snapshot returns all clients, the one seen last first.

@@ -34,6 +34,7 @@ func newName(c *Client, names Naming) string {
 // Rename gives clients that were known by their address, or by a name that no longer
 // exists, the names that they have now. What was known of both becomes one client.
 func (v *Inventory) Rename(names Naming) []Renaming {
+	v.dns.renew()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var renamed []*entry
@@ -68,7 +69,7 @@ func (t *table) move(old *entry, name string) *entry {
 		return nil
 	}
 	if !known {
-		e.client, e.asked = old.client.copy(), old.asked
+		e.client = old.client.copy()
 	} else {
 		e.client.merge(&old.client)
 	}
@@ -132,7 +133,10 @@ func (c *Client) merge(other *Client) {
 	}
 	c.Destinations = joined(c.Destinations, older.Destinations, maxDestinations)
 	c.Listeners = joined(c.Listeners, older.Listeners, maxListeners)
-	c.Host, c.Rule, c.SMTPReply = cmp.Or(c.Host, older.Host), cmp.Or(c.Rule, older.Rule), cmp.Or(c.SMTPReply, older.SMTPReply)
+	c.Rule, c.SMTPReply = cmp.Or(c.Rule, older.Rule), cmp.Or(c.SMTPReply, older.SMTPReply)
+	if c.Host == "" && c.Address == older.Address {
+		c.Host, c.HostConfirmed = older.Host, older.HostConfirmed
+	}
 	if c.Offered == "" {
 		c.Offered, c.SSLv2Format, c.SendsSNI, c.JA3, c.JA4 = older.Offered, older.SSLv2Format, older.SendsSNI, older.JA3, older.JA4
 	}

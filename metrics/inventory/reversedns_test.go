@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,5 +95,128 @@ func TestHostName(t *testing.T) {
 		if got := hostName(test.names); got != test.want {
 			t.Errorf("%q: got %q, want %q", test.names, got, test.want)
 		}
+	}
+}
+
+// byHost is a clients file that has one client, by its name in reverse DNS.
+type byHost struct {
+	v    *Inventory
+	host string
+}
+
+func (b byHost) NameOf(a netip.Addr) string {
+	if b.v.HostOf(a) == b.host {
+		return "scanner"
+	}
+	return ""
+}
+func (b byHost) Has(name string) bool { return name == "scanner" }
+
+// A client that the clients file has by its name in reverse DNS is renamed when the name
+// is known and leads back to its address. Another device that gets the address is not it.
+func TestClientByHost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const host = "printer-7.example.com"
+		var mu sync.Mutex
+		hosts := map[string]string{"192.0.2.7": host, "192.0.2.8": host, "192.0.2.9": "fax.example.com"} // of 192.0.2.8 it is not true
+		isNamed := false
+		confirmed, store := 0, &memory{}
+		var names byHost
+		o := Options{
+			Store: store,
+			Lookup: func(_ context.Context, a netip.Addr) ([]string, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return []string{hosts[a.String()]}, nil
+			},
+			IsNamed: func(name string) bool { return isNamed && name == host },
+			Confirm: func(_ context.Context, _ string, a netip.Addr) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				confirmed++
+				return a.String() == "192.0.2.7"
+			},
+			Named: func() { names.v.Rename(names) },
+		}
+		v := New(o)
+		names = byHost{v, host}
+		stop := running(v)
+		connect := func() {
+			for addr := range hosts {
+				r := lifted(addr, time.Now())
+				r.ClientName = names.NameOf(r.Client)
+				v.Closed(r)
+			}
+			synctest.Wait()
+		}
+		known := func() (all []string) {
+			for _, c := range v.Snapshot() {
+				all = append(all, c.Client)
+			}
+			slices.Sort(all)
+			return all
+		}
+		connect()
+		if confirmed > 0 || v.HostOf(netip.MustParseAddr("192.0.2.7")) != "" {
+			t.Errorf("%d names were confirmed that nobody needs", confirmed)
+		}
+		isNamed = true // the file is read again
+		v.Rename(names)
+		connect()
+		if got := strings.Join(known(), " "); got != "192.0.2.8 192.0.2.9 scanner" || confirmed != 2 {
+			t.Errorf("got %s, %d confirmed", got, confirmed)
+		}
+		connect() // by its name
+		if c, _ := v.Client("scanner"); c.Outcomes[record.OutcomeLifted] != 3 || c.Host != host || !c.HostConfirmed {
+			t.Errorf("got %+v", c)
+		}
+		stop()
+		again := New(o)
+		if got := again.HostOf(netip.MustParseAddr("::ffff:192.0.2.7")); got != host || again.HostOf(netip.MustParseAddr("192.0.2.8")) != "" {
+			t.Errorf("after a restart it is %q", got)
+		}
+		defer running(v)()
+		mu.Lock()
+		hosts["192.0.2.7"] = "other.example.com"
+		mu.Unlock()
+		time.Sleep(namedLookupEvery)
+		connect()
+		if got := v.HostOf(netip.MustParseAddr("192.0.2.7")); got != "" {
+			t.Errorf("another device is %q", got)
+		}
+	})
+}
+
+// The host of a client is that of the address that it has.
+func TestHostOfAnotherAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := New(Options{Lookup: func(_ context.Context, a netip.Addr) ([]string, error) {
+			if a.String() == "192.0.2.7" {
+				return []string{"a.example.com"}, nil
+			}
+			return nil, nil
+		}})
+		defer running(v)()
+		for _, step := range []struct{ addr, want string }{{"192.0.2.7", "a.example.com"}, {"192.0.2.8", ""}, {"192.0.2.7", "a.example.com"}} {
+			v.Closed(namedConnection("scanner", step.addr, time.Now()))
+			synctest.Wait()
+			if c, _ := v.Client("scanner"); c.Host != step.want {
+				t.Errorf("%s is %q", step.addr, c.Host)
+			}
+		}
+	})
+}
+
+// However many addresses connect, names are kept of a bounded number.
+func TestHostsAreBounded(t *testing.T) {
+	t.Parallel()
+	v := New(Options{MaxClients: 10, Lookup: func(context.Context, netip.Addr) ([]string, error) { return nil, nil }})
+	for i := range 1000 {
+		v.Closed(lifted(numbered(i), noon.Add(time.Duration(i)*time.Minute)))
+	}
+	if n := len(v.dns.hosts); n > 10 || n == 0 {
+		t.Errorf("%d are kept", n)
 	}
 }

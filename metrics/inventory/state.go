@@ -72,6 +72,9 @@ func (v *Inventory) restore(clients []Client) {
 	for _, c := range clients {
 		if e, known := v.clients.admit(c.Client, c.rank()); e != nil && !known {
 			e.client = c
+			if c.HostConfirmed {
+				v.dns.hosts[c.Address] = host{name: c.Host, confirmed: true}
+			}
 		}
 	}
 }
@@ -91,7 +94,7 @@ func (c *Client) rank() rank {
 // ctx is done. Then it returns.
 func (v *Inventory) Run(ctx context.Context) {
 	var lookups sync.WaitGroup
-	v.startLookups(ctx, &lookups)
+	startLookups(ctx, v, &lookups)
 	s := saver{v: v}
 	ticks := time.NewTicker(checkEvery)
 	defer ticks.Stop()

@@ -38,7 +38,6 @@ func rankOf(r *record.Record) rank {
 type entry struct {
 	client  Client
 	latest  ring
-	asked   time.Time // time of the last question to reverse DNS
 	rank    rank
 	element *list.Element // in table.byRank
 }

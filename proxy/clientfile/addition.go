@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -21,7 +22,9 @@ const maxComment = 500
 type Addition struct {
 	// Name is what it should be called; one that is empty, taken or not allowed is
 	// replaced by one with the address.
-	Name    string
+	Name string
+	// Named means that it is called so already: it is left out if the file has the name.
+	Named   bool
 	Address netip.Addr
 	// Comment is what is written above the client; empty means nothing.
 	Comment string
@@ -52,12 +55,8 @@ func Add(text []byte, more []Addition) ([]byte, int, error) {
 
 // hasAllOf reports whether t says of every client of other what other does.
 func (t *Table) hasAllOf(other *Table) bool {
-	for network, o := range other.clients {
-		if t.clients[network] != o {
-			return false
-		}
-	}
-	return true
+	return maps.Equal(t.hosts, other.hosts) && !slices.ContainsFunc(slices.Collect(maps.Keys(other.clients)),
+		func(network netip.Prefix) bool { return t.clients[network] != other.clients[network] })
 }
 
 // asWritten returns the text of a file and how far its clients are indented; the
@@ -119,7 +118,7 @@ func appendAll(text []byte, indent int, before *Table, more []Addition) ([]byte,
 	names, addresses := map[string]bool{}, map[netip.Addr]bool{}
 	for _, a := range more {
 		a.Address = a.Address.Unmap().WithZone("")
-		if !a.Address.IsValid() || addresses[a.Address] || before.NameOf(a.Address) != "" {
+		if !a.Address.IsValid() || addresses[a.Address] || before.NameOf(a.Address) != "" || a.Named && before.Has(a.Name) {
 			continue
 		}
 		a.Name = freeName(a, func(name string) bool { return names[name] || before.Has(name) })

@@ -69,6 +69,13 @@ func TestAddToAnyFile(t *testing.T) {
 	if err != nil || parse(t, string(added)).NameOf(netip.MustParseAddr("192.0.2.8")) != "client-192-0-2-8-2" {
 		t.Errorf("%v:\n%s", err, added)
 	}
+	text = "clients:\n- {name: a, host: a.example}\n"
+	more := []Addition{{Name: "a", Named: true, Address: found[1].Address}, {Name: "a", Address: netip.MustParseAddr("192.0.2.9")}}
+	added, _, err = Add([]byte(text), more)
+	if table := parse(t, string(added)); err != nil || table.Len() != 2 || table.NameOf(more[1].Address) != "client-192-0-2-9" ||
+		!table.HasHost("a.example") {
+		t.Errorf("%v:\n%s", err, added)
+	}
 	if _, _, err := Add([]byte("clients: 1"), found); err == nil || !strings.Contains(err.Error(), "line 1, column 10") {
 		t.Errorf("got %v", err)
 	}

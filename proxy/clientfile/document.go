@@ -36,14 +36,14 @@ func Parse(text []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := reader{names: map[string]int{}, owners: map[netip.Prefix]place{}, clients: map[netip.Prefix]Options{}}
+	r := reader{names: map[string]int{}, owners: map[string]place{}, clients: map[netip.Prefix]Options{}, hosts: map[string]Options{}}
 	if doc != nil {
 		r.file(doc.Content[0])
 	}
 	if err := r.problems.asError(); err != nil {
 		return nil, err
 	}
-	table := &Table{clients: r.clients, names: make(map[string]bool, len(r.names))}
+	table := &Table{clients: r.clients, hosts: r.hosts, names: make(map[string]bool, len(r.names))}
 	for name := range r.names {
 		table.names[name] = true
 	}

@@ -121,7 +121,7 @@ func at(lines string) string {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	const entryKeys = "known keys are name, address, network, plaintext, ciphers, dh_bits, split_records, record_size and leaf"
+	const entryKeys = "known keys are name, address, network, host, plaintext, ciphers, dh_bits, split_records, record_size and leaf"
 	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.
@@ -194,6 +194,13 @@ func TestProblems(t *testing.T) {
 			`line 5, column 5: 10.0.0.1/32 is given twice for this client, first in line 3; remove one of the two`},
 		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"),
 			`line 5, column 22: FD00:0::1 of "c" already belongs to "b" in line 4; remove one of the two`},
+		{at("  host: printer_7:25"), `line 4, column 9: "printer_7:25" is not a host name; write one, as in printer-7.example.com`},
+		{at("  host: [a.example, fd00::1]"), `line 4, column 21: "fd00::1" is an address; give it as address, not as host`},
+		{at("  host: [a.example, A.example]"),
+			`line 4, column 21: A.example is given twice for this client, first in line 4; remove one of the two`},
+		{at("  host: a.example\n- {name: b, host: a.example}"),
+			`line 5, column 19: a.example of "b" already belongs to "a" in line 4; remove one of the two`},
+		{at("  host: []"), "line 4, column 9: host is an empty list; write a value or remove it"},
 		// Values that are written in another line.
 		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"),
 			"line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},

@@ -1,6 +1,7 @@
 package clientfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -24,13 +25,15 @@ const (
 type reader struct {
 	problems problems
 	clients  map[netip.Prefix]Options
-	names    map[string]int         // the line of each name
-	owners   map[netip.Prefix]place // where each network is given for the first time
+	hosts    map[string]Options
+	names    map[string]int   // the line of each name
+	owners   map[string]place // where each network or host is given for the first time
 }
 
-// A place is an address or a network of a client, and where it is given.
+// A place is an address, a network or a host of a client, and where it is given.
 type place struct {
 	network netip.Prefix
+	host    string // empty for the others
 	node    *yaml.Node
 	entry   *yaml.Node // the client
 	name    string     // of the client; empty if it has none
@@ -67,6 +70,7 @@ func (r *reader) client(n *yaml.Node) {
 		{"name", func(v *yaml.Node) { o.Name = r.name(v) }},
 		{"address", func(v *yaml.Node) { places = append(places, r.places(v, "address", parseAddress)...) }},
 		{"network", func(v *yaml.Node) { places = append(places, r.places(v, "network", parseNetwork)...) }},
+		{"host", func(v *yaml.Node) { places = append(places, r.hostPlaces(v)...) }},
 		{"plaintext", func(v *yaml.Node) { o.Plaintext = r.plaintext(v) }},
 		{"ciphers", func(v *yaml.Node) { o.RC4, o.DES = r.ciphers(v) }},
 		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
@@ -82,13 +86,17 @@ func (r *reader) client(n *yaml.Node) {
 	if !given["name"] {
 		r.wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
 	}
-	if !given["address"] && !given["network"] {
+	if !given["address"] && !given["network"] && !given["host"] {
 		r.wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
 	}
 	for _, p := range places {
 		p.entry, p.name = n, o.Name
 		r.claim(p)
-		r.clients[p.network] = o
+		if p.host != "" {
+			r.hosts[p.host] = o
+		} else {
+			r.clients[p.network] = o
+		}
 	}
 }
 
@@ -145,13 +153,32 @@ func (r *reader) places(n *yaml.Node, key string, parse func(string) (netip.Pref
 	return all
 }
 
+// hostPlaces reads the names in reverse DNS of a client: one, or a list.
+func (r *reader) hostPlaces(n *yaml.Node) []place {
+	var all []place
+	r.each(n, "host", func(one *yaml.Node) {
+		name := strings.ToLower(one.Value)
+		_, err := netip.ParseAddr(name)
+		switch {
+		case err == nil:
+			r.wrong(one, "%q is an address; give it as address, not as host", netname.Cut(one.Value, maxShown))
+		case !netname.IsHost(name):
+			r.wrong(one, "%q is not a host name; write one, as in printer-7.example.com", netname.Cut(one.Value, maxShown))
+		default:
+			all = append(all, place{host: name, node: one})
+		}
+	})
+	return all
+}
+
 // claim remembers that a place belongs to its client. A place of two clients is a
 // mistake: it is not clear whose options count.
 func (r *reader) claim(p place) {
-	first, taken := r.owners[p.network]
+	key := cmp.Or(p.host, p.network.String())
+	first, taken := r.owners[key]
 	switch {
 	case !taken:
-		r.owners[p.network] = p
+		r.owners[key] = p
 	case first.entry == p.entry:
 		r.wrong(p.node, "%s is given twice for this client, first in line %d; remove one of the two", p.node.Value, first.node.Line)
 	default:

@@ -6,14 +6,39 @@ import "net/netip"
 // concurrent use. A nil Table has no client.
 type Table struct {
 	clients map[netip.Prefix]Options // the keys are masked
+	hosts   map[string]Options       // by name in reverse DNS
+	hostOf  func(netip.Addr) string  // nil without reverse DNS
 	names   map[string]bool
 }
 
+// WithHosts returns a table that also finds clients by their names in reverse DNS.
+// hostOf returns the name of an address; nothing if it has none. It must not wait.
+func (t *Table) WithHosts(hostOf func(netip.Addr) string) *Table {
+	if !t.HasHosts() {
+		return t
+	}
+	with := *t
+	with.hostOf = hostOf
+	return &with
+}
+
+// HasHosts reports whether a client is given by its name in reverse DNS.
+func (t *Table) HasHosts() bool { return t != nil && len(t.hosts) > 0 }
+
+// HasHost reports whether a client is given by this name in reverse DNS.
+func (t *Table) HasHost(host string) bool {
+	if t == nil {
+		return false
+	}
+	_, found := t.hosts[host]
+	return found
+}
+
 // Lookup returns the options of the most specific entry that has addr, and
-// zero Options if there is none. It takes an IPv4-mapped IPv6 address for the
+// zero Options if there is none: its address, its name in reverse DNS, a network. It takes an IPv4-mapped IPv6 address for the
 // IPv4 address, and does not look at the zone.
 func (t *Table) Lookup(addr netip.Addr) Options {
-	if t == nil || len(t.clients) == 0 {
+	if t == nil || len(t.names) == 0 {
 		return Options{}
 	}
 	addr = addr.Unmap()
@@ -22,6 +47,11 @@ func (t *Table) Lookup(addr netip.Addr) Options {
 		network, _ := addr.Prefix(bits)
 		if o, found := t.clients[network]; found {
 			return o
+		}
+		if bits == addr.BitLen() && t.hostOf != nil {
+			if o, found := t.hosts[t.hostOf(addr.WithZone(""))]; found {
+				return o
+			}
 		}
 	}
 	return Options{}

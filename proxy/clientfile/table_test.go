@@ -90,6 +90,30 @@ func TestNilTableKnowsNobody(t *testing.T) {
 	}
 }
 
+// A client is found by its name in reverse DNS; its address is more specific, and a
+// network is less.
+func TestClientsByHost(t *testing.T) {
+	t.Parallel()
+	table := parse(t, "clients: [{name: a, host: [printer-7.example.com, FAX.example.com]}, {name: b, address: 10.0.0.2, host: c.example},"+
+		" {name: net, network: 10.0.0.0/24}]")
+	hosts := map[string]string{"10.0.0.1": "printer-7.example.com", "10.0.0.2": "printer-7.example.com", "10.0.0.3": "c.example",
+		"10.0.0.4": "d.example", "fe80::1": "fax.example.com"}
+	with := table.WithHosts(func(a netip.Addr) string { return hosts[a.String()] })
+	for addr, want := range map[string]string{"10.0.0.1": "a", "::ffff:10.0.0.1": "a", "10.0.0.2": "b", "10.0.0.3": "b", "10.0.0.4": "net",
+		"fe80::1%eth0": "a", "fe80::2": ""} {
+		if got := with.NameOf(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s is %q, want %q", addr, got, want)
+		}
+	}
+	if !with.HasHost("c.example") || with.HasHost("d.example") || with.Len() != 3 || table.NameOf(netip.MustParseAddr("10.0.0.1")) != "net" {
+		t.Errorf("got %+v", table)
+	}
+	var none *Table
+	if none.WithHosts(nil) != nil || none.HasHost("a") || none.HasHosts() {
+		t.Error("a nil table has hosts")
+	}
+}
+
 func TestLookupAllocatesNothing(t *testing.T) {
 	table := parse(t, entries("10.0.0.0/8", "10.1.2.3", "fe80::/10", "fe80::1"))
 	for _, addr := range []string{"10.1.2.3", "::ffff:10.9.9.9", "192.0.2.1", "fe80::1%eth0", "2001:db8::1"} {

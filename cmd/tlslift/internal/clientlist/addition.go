@@ -19,7 +19,7 @@ func Additions(all []statuspage.Client) []clientfile.Addition {
 		if c.Failure != nil && c.Failure.Reason == record.ReasonClientNotAllowed && !served {
 			continue
 		}
-		found = append(found, clientfile.Addition{Name: cmp.Or(c.Name, c.Host), Address: c.Address, Comment: described(c)})
+		found = append(found, clientfile.Addition{Name: cmp.Or(c.Name, c.Host), Named: c.Name != "", Address: c.Address, Comment: described(c)})
 	}
 	return found
 }

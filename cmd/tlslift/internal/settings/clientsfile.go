@@ -28,12 +28,16 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	table, err := clientfile.Parse(text)
-	if err == nil {
-		return table, nil, nil
-	}
 	const name = Prefix + "CLIENTS_FILE"
 	var wrong problems
+	table, err := clientfile.Parse(text)
+	switch {
+	case err == nil && table.HasHosts() && !bool(c.ReverseDNS):
+		return nil, problems{{name, name + ": " + c.ClientsFile + ": host is the name in reverse DNS; " +
+			"set " + Prefix + "REVERSE_DNS=true, or give addresses"}}, nil
+	case err == nil:
+		return table, nil, nil
+	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		wrong = append(wrong, problem{name, name + ": " + c.ClientsFile + ": " + line})
 	}

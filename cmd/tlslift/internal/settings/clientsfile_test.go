@@ -34,6 +34,24 @@ func TestClientsFileMissing(t *testing.T) {
 	}
 }
 
+// Names in reverse DNS are of no use without it.
+func TestClientsFileWithHosts(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "clients:\n- {name: a, host: printer-7.example.com}\n")
+	_, err := loadWith(map[string]string{"TLSLIFT_CLIENTS_FILE": file}, "")
+	want := "TLSLIFT_CLIENTS_FILE: " + file + ": host is the name in reverse DNS; set TLSLIFT_REVERSE_DNS=true"
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	cfg, err := loadWith(map[string]string{"TLSLIFT_CLIENTS_FILE": file, "TLSLIFT_REVERSE_DNS": "true"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if table, err := cfg.ClientTable(); err != nil || !table.HasHost("printer-7.example.com") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The example for operators is a valid file.
 func TestExampleClientsFile(t *testing.T) {
 	t.Parallel()

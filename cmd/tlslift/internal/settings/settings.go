@@ -223,8 +223,9 @@ var table = []setting{
 	},
 	{
 		name: "REVERSE_DNS", def: "false",
-		meaning: "`true` asks the machine's name servers for the names of clients, each at most once a day",
-		remedy:  "true or false",
+		meaning: "`true` asks the machine's name servers for the names of clients, each at most once a day, or once an hour if the clients " +
+			"file has its `host`",
+		remedy: "true or false",
 	},
 	{
 		name: "LOG_LEVEL", def: "info",
