@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -21,24 +20,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
-var update = flag.Bool("update", false, "rewrite the files in testdata")
-
 func TestExposition(t *testing.T) {
 	t.Parallel()
-	got := ours(scrape(t, withStory()))
-	const golden = "testdata/exposition.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the exposition differs from %s; if that is meant, run with -update. It is now:\n%s", golden, got)
-	}
+	testenv.WantFile(t, "testdata/exposition.txt", ours(scrape(t, withStory())))
 }
 
 func TestOtherExpositionNamesTheBuildAndTheProcess(t *testing.T) {

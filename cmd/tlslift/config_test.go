@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // mustLoad reads the settings as serve would.
@@ -47,5 +49,5 @@ func TestConfig(t *testing.T) {
 func TestExampleEnvFile(t *testing.T) {
 	t.Parallel()
 	got := runWith(t, nil, "config", "--format", "env")
-	wantFile(t, filepath.Join("..", "..", "deploy", "systemd", "tlslift.env"), got.stdout)
+	testenv.WantFile(t, filepath.Join("..", "..", "deploy", "systemd", "tlslift.env"), got.stdout)
 }

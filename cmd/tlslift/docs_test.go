@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,9 +15,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the generated blocks of the documents, and the files in testdata")
 
 // docFiles are the documents that may have generated blocks; they are patterns,
 // and those that match no file do not matter.
@@ -79,7 +77,7 @@ func TestDocs(t *testing.T) {
 				}
 			}
 			found = append(found, names...)
-			wantFile(t, path, want)
+			testenv.WantFile(t, path, want)
 		}
 	}
 	for name := range blocks {
@@ -164,21 +162,4 @@ func optionsMarkdown() string {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", o.Name, o.Value, o.Default, strings.Join(schemes, ", "), o.Meaning)
 	}
 	return b.String()
-}
-
-// wantFile compares a file with what it should be, or makes it so.
-func wantFile(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not up to date; run: go test ./cmd/tlslift -update", path)
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestHelp(t *testing.T) {
@@ -21,7 +23,7 @@ func TestHelp(t *testing.T) {
 		if got.code != exitOK || got.stderr != "" {
 			t.Errorf("%s: got %+v", name, got)
 		}
-		wantFile(t, filepath.Join("testdata", name+".txt"), got.stdout)
+		testenv.WantFile(t, filepath.Join("testdata", name+".txt"), got.stdout)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func newFrom(t testing.TB, l m365.List, extra ...policy.Endpoint) *m365.Policy {
@@ -78,13 +79,13 @@ func TestParseListTakesWhatMicrosoftRuns(t *testing.T) {
 		// What was there, and the supplements.
 		"smtp.office365.com:587", "smtp.office365.com:25", "smtp.hve.mx.microsoft:587", "graph.microsoft.com:443",
 	} {
-		if got := verdict(t, p, host); got != allowed {
+		if got := testenv.Verdict(t, p, host); got != allowed {
 			t.Errorf("%s is refused with %q", host, got)
 		}
 	}
 	// Port 80 is not published for it; nobody has ever needed the others.
 	for _, port := range []string{"80", "22", "8443", "1"} {
-		if got := verdict(t, p, "fresh.microsoft.com:"+port); got != record.ReasonPortNotAllowed {
+		if got := testenv.Verdict(t, p, "fresh.microsoft.com:"+port); got != record.ReasonPortNotAllowed {
 			t.Errorf("port %s of a new host gets %q", port, got)
 		}
 	}
@@ -157,7 +158,7 @@ func TestRowNumbersAreOfOneInstance(t *testing.T) {
 		serviceRow{ID: 2, Area: "Exchange", URLs: []string{"optional.office365.us"}, Ports: "443"},
 		serviceRow{ID: 125, Area: "Common", URLs: []string{"required.office365.us"}, Ports: "443", Required: true})
 	p := newFrom(t, readList(t, m365.GCCHigh, rows))
-	if got := verdict(t, p, "required.office365.us:443"); got != allowed {
+	if got := testenv.Verdict(t, p, "required.office365.us:443"); got != allowed {
 		t.Errorf("a required row is refused with %q", got)
 	}
 	if slices.ContainsFunc(p.Endpoints(), func(e policy.Endpoint) bool { return e.Source() == "row 2, Exchange" }) {
@@ -215,7 +216,7 @@ func TestMatches(t *testing.T) {
 	if endpoints, err := p.Matches("evil.example"); err != nil || len(endpoints) != 0 {
 		t.Errorf("evil.example matches %v, %v", endpoints, err)
 	}
-	if _, err := p.Matches("127.1"); reasonOf(t, err) != record.ReasonDestinationIsAddress {
+	if _, err := p.Matches("127.1"); testenv.ReasonOf(t, err) != record.ReasonDestinationIsAddress {
 		t.Errorf("127.1 is not called an address: %v", err)
 	}
 }

@@ -8,54 +8,20 @@ import (
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func newPolicy(t testing.TB, instance m365.Instance, extra ...string) *m365.Policy {
 	t.Helper()
-	var endpoints []policy.Endpoint
-	for _, s := range extra {
-		e, err := policy.ParseEndpoint(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		endpoints = append(endpoints, e)
-	}
-	p, err := m365.New(instance, endpoints)
+	p, err := m365.New(instance, testenv.Endpoints(t, extra...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// reasonOf returns the reason of a refusal; any other error fails the test.
-func reasonOf(t *testing.T, err error) record.Reason {
-	t.Helper()
-	var refusal *policy.Error
-	if !errors.As(err, &refusal) {
-		t.Fatalf("error is %T (%v), want *policy.Error", err, err)
-	}
-	return refusal.Reason
-}
-
 // allowed is no reason to refuse.
 const allowed record.Reason = ""
-
-// verdict returns the reason for which p refuses hostport, or allowed.
-func verdict(t *testing.T, p *m365.Policy, hostport string) record.Reason {
-	t.Helper()
-	want, err := policy.ParseDestination(hostport)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := p.Check(want.Host, want.Port)
-	if err != nil {
-		return reasonOf(t, err)
-	}
-	if d != want {
-		t.Errorf("Check(%s) allows %v", hostport, d)
-	}
-	return allowed
-}
 
 func TestCheckInstances(t *testing.T) {
 	t.Parallel()
@@ -89,13 +55,13 @@ func TestCheckInstances(t *testing.T) {
 		p := newPolicy(t, instance)
 		for of, hosts := range own {
 			for _, host := range hosts {
-				if got := verdict(t, p, host); (got == allowed) != (of == instance) {
+				if got := testenv.Verdict(t, p, host); (got == allowed) != (of == instance) {
 					t.Errorf("%s: Check(%s) = %q, but the host is of %s", instance, host, got, of)
 				}
 			}
 		}
 		for _, host := range shared {
-			if got := verdict(t, p, host); (got == allowed) != (instance != m365.China) {
+			if got := testenv.Verdict(t, p, host); (got == allowed) != (instance != m365.China) {
 				t.Errorf("%s: Check(%s) = %q", instance, host, got)
 			}
 		}
@@ -124,7 +90,7 @@ func TestCheckRefusesWorldwide(t *testing.T) {
 		}},
 	} {
 		for _, host := range c.hosts {
-			if got := verdict(t, p, host); got != c.want {
+			if got := testenv.Verdict(t, p, host); got != c.want {
 				t.Errorf("Check(%s) = %q, want %v", host, got, c.want)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func TestNameAt(t *testing.T) {
@@ -42,7 +43,7 @@ func TestNameAt(t *testing.T) {
 			if got := d.String(); ok != (want != "") || ok && got != want {
 				t.Errorf("%s: NameAt(%s) = %s, %v; want %q", instance, addr, got, ok, want)
 			}
-			if ok && verdict(t, p, want) != allowed {
+			if ok && testenv.Verdict(t, p, want) != allowed {
 				t.Errorf("%s: %s is not allowed", instance, want)
 			}
 		}

@@ -1,24 +1,14 @@
 package policy_test
 
 import (
-	"errors"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-// reasonOf returns the reason of a refusal; any other error fails the test.
-func reasonOf(t *testing.T, err error) record.Reason {
-	t.Helper()
-	var refusal *policy.Error
-	if !errors.As(err, &refusal) {
-		t.Fatalf("error is %T (%v), want *policy.Error", err, err)
-	}
-	return refusal.Reason
-}
 
 func TestParseDestination(t *testing.T) {
 	t.Parallel()
@@ -89,7 +79,7 @@ func TestParseDestinationRefuses(t *testing.T) {
 				t.Errorf("ParseDestination(%.80q) = %v, want an error", asked, d)
 				continue
 			}
-			if kind := reasonOf(t, err); kind != c.want || d != (policy.Destination{}) {
+			if kind := testenv.ReasonOf(t, err); kind != c.want || d != (policy.Destination{}) {
 				t.Errorf("ParseDestination(%.80q) = %v, %q (%v); want %q", asked, d, kind, err, c.want)
 			}
 		}
@@ -128,7 +118,7 @@ func FuzzParseDestination(f *testing.F) {
 	f.Fuzz(func(t *testing.T, asked string) {
 		d, err := policy.ParseDestination(asked)
 		if err != nil {
-			reasonOf(t, err)
+			testenv.ReasonOf(t, err)
 			if len(err.Error()) > 4*1024 {
 				t.Fatalf("the error has %d bytes", len(err.Error()))
 			}

@@ -7,19 +7,12 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 func newPolicy(t testing.TB, allowed ...string) *policy.Policy {
 	t.Helper()
-	var endpoints []policy.Endpoint
-	for _, s := range allowed {
-		e, err := policy.ParseEndpoint(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		endpoints = append(endpoints, e)
-	}
-	p, err := policy.New("the list of the test", endpoints)
+	p, err := policy.New("the list of the test", testenv.Endpoints(t, allowed...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,23 +21,6 @@ func newPolicy(t testing.TB, allowed ...string) *policy.Policy {
 
 // allowed is no reason to refuse.
 const allowed record.Reason = ""
-
-// verdict returns the reason for which p refuses hostport, or allowed.
-func verdict(t *testing.T, p *policy.Policy, hostport string) record.Reason {
-	t.Helper()
-	want, err := policy.ParseDestination(hostport)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := p.Check(want.Host, want.Port)
-	if err != nil {
-		return reasonOf(t, err)
-	}
-	if d != want {
-		t.Errorf("Check(%s) allows %v", hostport, d)
-	}
-	return allowed
-}
 
 func TestCheckPatterns(t *testing.T) {
 	t.Parallel()
@@ -74,7 +50,7 @@ func TestCheckPatterns(t *testing.T) {
 		}},
 	} {
 		for _, host := range c.hosts {
-			if got := verdict(t, p, host); got != c.want {
+			if got := testenv.Verdict(t, p, host); got != c.want {
 				t.Errorf("Check(%s) = %q, want %v", host, got, c.want)
 			}
 		}
@@ -100,11 +76,11 @@ func TestCheckNormalises(t *testing.T) {
 		"0x7f.1": record.ReasonDestinationIsAddress, "smtp.office365.com:587": record.ReasonDestinationInvalid,
 	} {
 		d, err := p.Check(host, 587)
-		if err == nil || reasonOf(t, err) != want || d != (policy.Destination{}) {
+		if err == nil || testenv.ReasonOf(t, err) != want || d != (policy.Destination{}) {
 			t.Errorf("Check(%q) = %v, %v; want %q", host, d, err, want)
 		}
 	}
-	if _, err := p.Check("smtp.office365.com", 0); err == nil || reasonOf(t, err) != record.ReasonDestinationInvalid {
+	if _, err := p.Check("smtp.office365.com", 0); err == nil || testenv.ReasonOf(t, err) != record.ReasonDestinationInvalid {
 		t.Errorf("Check with port 0: %v, want destination_invalid", err)
 	}
 }

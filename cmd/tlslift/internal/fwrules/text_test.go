@@ -1,17 +1,14 @@
 package fwrules
 
 import (
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the files in testdata")
 
 // rulesCases are the rules that are in testdata; for those after the first, one
 // service is enough to show what differs.
@@ -37,7 +34,7 @@ func TestText(t *testing.T) {
 	t.Parallel()
 	for _, test := range rulesCases {
 		got := textOf(t, test.listen, test.options)
-		wantFile(t, filepath.Join("testdata", test.name), got)
+		testenv.WantFile(t, filepath.Join("testdata", test.name), got)
 		for line := range strings.Lines(got) {
 			if strings.TrimRight(line, " \t\n") != strings.TrimSuffix(line, "\n") {
 				t.Errorf("%s: blanks at the end of %q", test.name, line)
@@ -75,23 +72,6 @@ func textOf(t *testing.T, listen string, o Options) string {
 		t.Fatal(err)
 	}
 	return text
-}
-
-// wantFile compares a file with what it should be, or makes it so.
-func wantFile(t *testing.T, path, want string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not up to date; run: go test ./cmd/tlslift/internal/fwrules -update", path)
-	}
 }
 
 // A path is one word of the shell, on one line, whatever it has.
