@@ -85,6 +85,22 @@ func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
 	return o.secure, nil
 }
 
+// fetch connects to another destination, for a request of plain HTTP, inside verified
+// TLS if secure. The error is a *record.Failure.
+func (o *outbound) fetch(ctx context.Context, to policy.Destination, secure bool) (net.Conn, error) {
+	o.drop()
+	o.set(to)
+	o.alpn = []string{"http/1.1"}
+	conn, err := o.Dial(ctx)
+	if err == nil && secure {
+		conn, err = o.Handshake(ctx)
+	}
+	if o.isLoop.Load() {
+		return nil, record.Fail(record.ReasonRedirectLoop, err)
+	}
+	return conn, err
+}
+
 // drop closes the connection, so that Dial opens another one.
 func (o *outbound) drop() {
 	o.close()

@@ -29,6 +29,9 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	err := s.handle(ctx, c)
 	switch {
 	case err == nil || errors.Is(err, httpproxy.ErrServed):
+		if err != nil && c.rec.Reason != "" {
+			c.linger(&s.refuser.lingering) // until the answer arrives
+		}
 		s.finish(ctx, c, nil)
 		return
 	case c.out.isLoop.Load():
@@ -102,13 +105,13 @@ func (s *Server) findOptions(c *conn) {
 }
 
 // openTunnel serves the HTTP side of an explicit proxy until the client asks
-// for a tunnel. The destination is dialled before the client gets the 200, so
+// for a tunnel: other requests are answered there. The destination is dialled before the client gets the 200, so
 // that one that is dead or forbidden is an honest HTTP error.
 func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil
 	}
-	tunnel, err := c.socket.http.Read(c.Conn, c.rec)
+	tunnel, err := c.socket.http.Read(httpproxy.Client{Conn: c.Conn, Record: c.rec, Plaintext: c.mayBePlaintext(), Dial: c.out.fetch})
 	var f *record.Failure
 	switch {
 	case errors.Is(err, httpproxy.ErrServed), errors.As(err, &f):
@@ -121,6 +124,7 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if err != nil {
 		return err
 	}
+	c.out.drop() // that of a request before it
 	c.out.set(dest)
 	if _, err := c.out.Dial(ctx); err != nil {
 		return err
@@ -136,10 +140,6 @@ func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 		return nil
 	}
 	c.rec.Protocol = protocol
-	plaintext := c.socket.url.Plaintext
-	if c.options.Plaintext != clientfile.PlaintextUnset {
-		plaintext = c.options.Plaintext == clientfile.PlaintextAllow
-	}
 	upstreamImplicitTLS := listener.MailPort(c.out.destination.Port).ImplicitTLS()
 	if c.original.IsValid() {
 		upstreamImplicitTLS = c.scheme().ImplicitTLS()
@@ -147,10 +147,18 @@ func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 	c.mail = mail.New(mail.Config{
 		Protocol: protocol, Client: c.Conn, Destination: c.out,
 		ImplicitTLS: c.scheme().ImplicitTLS(), UpstreamImplicitTLS: upstreamImplicitTLS,
-		Plaintext: plaintext, GreetingWait: c.socket.url.GreetingWait(),
+		Plaintext: c.mayBePlaintext(), GreetingWait: c.socket.url.GreetingWait(),
 		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: c.idleTimeout(),
 	})
 	return c.mail.Negotiate(ctx)
+}
+
+// mayBePlaintext reports whether the client may go on without TLS.
+func (c *conn) mayBePlaintext() bool {
+	if c.options.Plaintext != clientfile.PlaintextUnset {
+		return c.options.Plaintext == clientfile.PlaintextAllow
+	}
+	return c.socket.url.Plaintext
 }
 
 // decide asks for the decision.

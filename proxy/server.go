@@ -94,8 +94,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		opened := &socket{Listener: ln, url: u, name: u.String()}
 		if u.Scheme == listener.SchemeProxy {
 			opened.http = httpproxy.New(httpproxy.Config{
-				Check: s.finder.check, Dial: s.dialer.DialContext,
-				HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
+				Check: s.finder.check, HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
 			})
 		}
 		s.sockets = append(s.sockets, opened)

@@ -2,17 +2,18 @@ package httpproxy
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"strconv"
 
 	"github.com/elazarl/goproxy"
 
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -22,28 +23,17 @@ func (s *Server) handler() http.Handler {
 	p.ConnectDial = nil // the environment's proxy settings are not ours
 	p.KeepAcceptEncoding = true
 	p.NonproxyHandler = http.HandlerFunc(rejectDirect)
-	p.Tr = &http.Transport{
-		DialContext:            s.dial,
-		DisableCompression:     true,
-		DisableKeepAlives:      true, // NTLM authenticates a connection, which is one client's
-		ResponseHeaderTimeout:  s.cfg.HandshakeTimeout,
-		MaxResponseHeaderBytes: maxResponseHeader,
-	}
 	p.OnRequest().HandleConnectFunc(connect)
 	p.OnRequest().DoFunc(s.request)
 	p.OnResponse().DoFunc(respond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := sessionOf(r.Context())
-		v.handling = true
+		v.handling, v.streams = true, false
 		p.ServeHTTP(&responseWriter{ResponseWriter: w, session: v, connect: r.Method == http.MethodConnect}, r)
+		if v.broken {
+			panic(http.ErrAbortHandler) // half an answer must not look whole
+		}
 	})
-}
-
-// dial reaches the destination of a plain request, which Check has allowed.
-func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandshakeTimeout)
-	defer cancel()
-	return s.cfg.Dial(ctx, network, address)
 }
 
 // rejectDirect answers a request that is not meant for a proxy.
@@ -54,73 +44,87 @@ func rejectDirect(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, explain(f), f.Reason.HTTPStatus())
 }
 
-// request allows or rejects a request for plain http, as in the download of a
-// certificate revocation list.
-func (s *Server) request(r *http.Request, _ *goproxy.ProxyCtx) (*http.Request, *http.Response) {
+// request allows or rejects a request that is no CONNECT, and connects to its
+// destination: for plain http, as in the download of a certificate revocation list,
+// or for https of a client that has no TLS.
+func (s *Server) request(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	v := sessionOf(r.Context())
-	v.served = true
-	v.record.Protocol = record.ProtocolHTTP
-	if f := s.check(r, v.record); f != nil {
+	v.begin()
+	upstream, f := s.reach(r, v)
+	if f != nil {
 		v.fail(f)
 		return r, response(r, f)
 	}
-	v.record.Outcome, v.record.Reason, v.record.Err = record.OutcomePassed, "", nil
-	r.Header.Del("Upgrade") // a switched protocol would escape the policy
-	return r, nil
+	ctx.RoundTripper = goproxy.RoundTripperFunc(s.roundTrip)
+	return v.outgoing(r, upstream), nil
 }
 
-func (s *Server) check(r *http.Request, rec *record.Record) *record.Failure {
-	if r.URL.Scheme != "http" {
-		return record.Fail(record.ReasonHTTPRequestInvalid, fmt.Errorf("scheme %q: use CONNECT for anything but http", r.URL.Scheme))
+// reach connects to the destination of a request, if that is allowed.
+func (s *Server) reach(r *http.Request, v *session) (net.Conn, *record.Failure) {
+	dest, f := s.check(r)
+	if f != nil {
+		return nil, f
+	}
+	v.Record.Destination = dest.String()
+	secure := isSecure(r)
+	switch {
+	case !secure:
+		v.pass()
+	case !v.Plaintext:
+		return nil, record.Fail(record.ReasonPlaintextNotAllowed, errors.New("the request is for an https:// address, and came without TLS"))
+	default:
+		v.lift()
+	}
+	upstream, err := v.Dial(r.Context(), dest, secure)
+	if err != nil {
+		return nil, v.failureOf(r, err)
+	}
+	return upstream, nil
+}
+
+// isSecure reports whether a request is for https.
+func isSecure(r *http.Request) bool { return r.URL.Scheme == "https" }
+
+// check returns the destination of a request, if it is allowed.
+func (s *Server) check(r *http.Request) (policy.Destination, *record.Failure) {
+	port := listener.DefaultTLSPort
+	switch r.URL.Scheme {
+	case "https":
+	case "http":
+		port = 80
+	default:
+		return policy.Destination{}, record.Fail(record.ReasonHTTPRequestInvalid,
+			fmt.Errorf("scheme %q: use CONNECT for anything but http and https", r.URL.Scheme))
 	}
 	target := r.URL.Host
 	if r.URL.Port() == "" {
-		target = net.JoinHostPort(r.URL.Hostname(), "80")
+		target = net.JoinHostPort(r.URL.Hostname(), strconv.Itoa(port))
 	}
 	dest, err := s.cfg.Check(target)
 	if err != nil {
-		return failureOf(err)
+		return policy.Destination{}, asFailure(err)
 	}
-	// Plain http to a port of TLS or mail would be without TLS where TLS is due,
-	// and could carry commands of mail.
-	if dest.Port == listener.DefaultTLSPort || listener.MailPort(dest.Port) != "" {
-		return record.Fail(record.ReasonPortNotAllowed, fmt.Errorf("port %d is for TLS or mail, and never for plain http", dest.Port))
+	// Plain http to a port of TLS would be without TLS where TLS is due, and any to a
+	// port of mail could carry commands of mail.
+	switch {
+	case listener.MailPort(dest.Port) != "":
+		err = fmt.Errorf("port %d is for mail, and never for http", dest.Port)
+	case dest.Port == listener.DefaultTLSPort && !isSecure(r):
+		err = fmt.Errorf("port %d is for TLS, and never for plain http", dest.Port)
+	default:
+		return dest, nil
 	}
-	rec.Destination = dest.String()
-	return nil
+	return policy.Destination{}, record.Fail(record.ReasonPortNotAllowed, err)
 }
 
-// respond turns a failure of the round trip into an answer with its reason. No
-// other protocol than HTTP comes back: it would escape the policy.
+// respond turns a failure of the round trip into an answer with its reason.
 func respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
-	var f *record.Failure
-	switch {
-	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
-		_ = resp.Body.Close()
-		f = record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("the destination switches to another protocol"))
-	case resp != nil:
-		resp.Header.Del("Upgrade")
+	if resp != nil || ctx.Error == nil {
 		return resp
-	case ctx.Error == nil:
-		return nil
-	default:
-		f = failureOf(ctx.Error)
 	}
+	f := asFailure(ctx.Error)
 	sessionOf(ctx.Req.Context()).fail(f)
 	return response(ctx.Req, f)
-}
-
-// failureOf returns why a round trip failed. What net/http says of an answer is
-// not repeated, because it quotes the answer.
-func failureOf(err error) *record.Failure {
-	var f *record.Failure
-	switch {
-	case errors.As(err, &f) && f.Reason != record.ReasonUpstreamUnreachable:
-		return f
-	case errors.Is(err, context.Canceled):
-		return record.Fail(record.ReasonCutOff, err)
-	}
-	return record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("no whole HTTP answer came in time"))
 }
 
 func response(r *http.Request, f *record.Failure) *http.Response {

@@ -1,5 +1,6 @@
 // Package httpproxy is the HTTP side of an explicit proxy: it reads the requests of
-// a client until one is a CONNECT, and answers those for plain http itself.
+// a client until one is a CONNECT, and answers others itself: those for plain http,
+// and those for https of a client that has no TLS, if that is allowed.
 //
 // goproxy parses the requests and makes the round trips. Its interception and its
 // CA, whose key is public, are never used, and nothing but HTTP comes back through
@@ -33,8 +34,7 @@ const (
 	maxResponseHeader = 64 << 10
 )
 
-// ErrServed ends a connection that became no tunnel: its requests for plain http
-// were answered.
+// ErrServed ends a connection that became no tunnel: its requests were answered.
 var ErrServed = errors.New("served")
 
 // A Config is what New needs. All fields are required.
@@ -42,14 +42,25 @@ type Config struct {
 	// Check returns the destination that a client asked for as host:port, if it is
 	// allowed. The error is a *record.Failure.
 	Check func(hostport string) (policy.Destination, error)
-	// Dial connects to the destination of a request for plain http, which Check
-	// has allowed. The error is a *record.Failure unless ctx ended.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// HandshakeTimeout bounds reading a request's header, dialling, and waiting
-	// for a response's header.
+	// HandshakeTimeout bounds reading a request's header, and waiting for the header
+	// of a response to plain http.
 	HandshakeTimeout time.Duration
-	// IdleTimeout bounds a whole request, and the time between two.
+	// IdleTimeout ends a request in which nothing moves, and the time between two.
 	IdleTimeout time.Duration
+}
+
+// A Client is the connection of a client, and what it may do. All fields are
+// required.
+type Client struct {
+	Conn *relay.Conn
+	// Record is where Read notes what the requests do. There is one for the connection:
+	// it has the destination of the last request, and is lifted if one of them was.
+	Record *record.Record
+	// Plaintext means that the client may ask for https although it has no TLS.
+	Plaintext bool
+	// Dial connects to a destination that Check has allowed, inside verified TLS if
+	// secure, and ends with ctx. The error is a *record.Failure.
+	Dial func(ctx context.Context, to policy.Destination, secure bool) (net.Conn, error)
 }
 
 // A Server is the HTTP proxy of one listener.
@@ -57,11 +68,13 @@ type Server struct {
 	cfg   Config
 	http  *http.Server
 	queue *queue
+	// The round trips of plain http, and of https.
+	plain, secure http.RoundTripper
 }
 
 // New returns a server; Serve starts it.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, queue: newQueue()}
+	s := &Server{cfg: cfg, queue: newQueue(), plain: transport(cfg.HandshakeTimeout), secure: transport(cfg.IdleTimeout)}
 	s.http = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: cfg.HandshakeTimeout,
@@ -103,14 +116,21 @@ func (s *Server) Stop() { _ = s.http.Close() }
 // A session is a client's connection while the HTTP server reads from it.
 type session struct {
 	net.Conn // the client's; reads go through its reader
-	client   *relay.Conn
-	record   *record.Record
-	ended    chan struct{} // closed when the HTTP server has finished with it
+	Client
+	idle  time.Duration
+	ended chan struct{} // closed when the HTTP server has finished with it
+
+	reads    sync.Mutex // held by Read
+	isOver   bool       // the connection is its own goroutine's again; guarded by reads
+	waits    sync.Mutex // held to set the time for which a read waits
+	isClosed bool       // a read waits no more; guarded by waits
 
 	// The rest is written by the HTTP server's goroutine before ended is
 	// closed.
 	tunnel   *Tunnel
 	served   bool
+	streams  bool   // the answer to the last request comes from its destination
+	broken   bool   // an answer was cut off
 	lastErr  error  // of the last read
 	handling bool   // the last request has come to our handler
 	rejected string // what net/http said of the last one if it has not
@@ -121,8 +141,13 @@ type sessionKey struct{}
 func sessionOf(ctx context.Context) *session { return ctx.Value(sessionKey{}).(*session) }
 
 func (v *session) Read(p []byte) (int, error) {
-	n, err := v.client.Read(p)
-	v.record.BytesFromClient += int64(n)
+	v.reads.Lock()
+	defer v.reads.Unlock()
+	if v.isOver {
+		return 0, net.ErrClosed
+	}
+	n, err := v.Client.Conn.Read(p)
+	v.Record.BytesFromClient += int64(n)
 	v.lastErr = err
 	return n, err
 }
@@ -137,7 +162,7 @@ func (v *session) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	n, err := v.Conn.Write(p)
-	v.record.BytesToClient += int64(n)
+	v.Record.BytesToClient += int64(n)
 	return n, err
 }
 
@@ -146,41 +171,61 @@ func (v *session) CloseWrite() error {
 	if !v.handling {
 		return nil // the answer is still to come
 	}
-	return v.client.CloseWrite()
+	return v.Client.Conn.CloseWrite()
 }
 
 // Close ends the HTTP side only, by waking it from a read: the connection
 // belongs to its own goroutine.
-func (v *session) Close() error { return v.SetReadDeadline(time.Unix(1, 0)) }
+func (v *session) Close() error {
+	v.waits.Lock()
+	defer v.waits.Unlock()
+	v.isClosed = true
+	return v.SetReadDeadline(time.Unix(1, 0))
+}
+
+// await lets a read wait for the idle time from now on.
+func (v *session) await() error {
+	v.waits.Lock()
+	defer v.waits.Unlock()
+	if v.isClosed {
+		return net.ErrClosed
+	}
+	return v.SetReadDeadline(time.Now().Add(v.idle))
+}
 
 // finish gives the connection back to its own goroutine.
 func (v *session) finish() { close(v.ended) }
 
-// fail notes in the record what was answered to a plain request.
-func (v *session) fail(f *record.Failure) {
-	v.served = true
-	v.record.Outcome = "" // of an earlier request
-	v.record.Fail(f)
+// wait waits until the HTTP server has finished. A read to see whether the client is
+// still there may outlive it.
+func (v *session) wait() {
+	<-v.ended
+	v.reads.Lock()
+	defer v.reads.Unlock()
+	v.isOver = true
 }
 
 // Read lets the HTTP server read the client's requests until one is a CONNECT,
-// which is returned, or the client has finished. What plain requests do is noted
-// in rec.
+// which is returned, or the client has finished.
 //
 // The error is ErrServed, a *record.Failure, or that of the last read.
-func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
-	if err := checkFirst(client, s.cfg.HandshakeTimeout); err != nil {
+func (s *Server) Read(c Client) (*Tunnel, error) {
+	if err := checkFirst(c.Conn, s.cfg.HandshakeTimeout); err != nil {
 		return nil, err
 	}
-	v := &session{Conn: client.Conn, client: client, record: rec, ended: make(chan struct{})}
+	rec := c.Record
+	v := &session{Conn: c.Conn.Conn, Client: c, idle: s.cfg.IdleTimeout, ended: make(chan struct{})}
 	if !s.queue.put(v) {
 		return nil, record.Fail(record.ReasonCutOff, net.ErrClosed)
 	}
-	<-v.ended
+	v.wait()
 	switch {
 	case v.tunnel != nil:
-		forget(rec) // plain requests before it, and the CONNECT itself
+		forget(rec) // other requests before it, and the CONNECT itself
 		return v.tunnel, nil
+	case v.broken:
+		relay.Reset(v.Conn) // many old clients take a mere FIN for the end of the answer
+		return nil, ErrServed
 	case v.served && v.lastErr != nil: // half a request that never ends is no other one
 		return nil, ErrServed
 	case v.rejected != "" && !errors.Is(v.lastErr, os.ErrDeadlineExceeded):
@@ -205,7 +250,8 @@ func (s *Server) Read(client *relay.Conn, rec *record.Record) (*Tunnel, error) {
 // connection became a tunnel.
 func forget(r *record.Record) {
 	r.Protocol, r.Destination = record.ProtocolUnknown, ""
-	r.Outcome, r.Reason, r.Err = "", "", nil
+	r.Rule, r.Outcome, r.Reason, r.Err = "", "", "", nil
+	r.UpstreamTLS = nil
 	r.BytesFromClient, r.BytesToClient = 0, 0
 }
 

@@ -50,8 +50,9 @@ func hijackTunnel(r *http.Request, _ net.Conn, _ *goproxy.ProxyCtx) {
 	v.finish()
 }
 
-// A responseWriter keeps the bytes that the HTTP server has read beyond a
-// CONNECT request: an eager client sends its ClientHello in the same segment.
+// A responseWriter sends each part of an answer as it comes, and keeps the bytes that
+// the HTTP server has read beyond a CONNECT request: an eager client sends its
+// ClientHello in the same segment.
 type responseWriter struct {
 	http.ResponseWriter
 	session *session
@@ -61,8 +62,23 @@ type responseWriter struct {
 // Unwrap lets http.ResponseController find the server's own writer.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Flush lets goproxy send what it has of a streamed response.
-func (w *responseWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+// Write sends a part of a destination's answer at once: the next may come much later.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	control := http.NewResponseController(w.ResponseWriter)
+	// The read is the HTTP server's own, which finds out that the client has gone.
+	err := errors.Join(w.session.await(), w.session.SetWriteDeadline(time.Now().Add(w.session.idle)))
+	n := 0
+	if err == nil {
+		n, err = w.ResponseWriter.Write(p)
+	}
+	if err == nil && w.session.streams {
+		err = control.Flush()
+	}
+	if err != nil {
+		w.session.cutOff(clientFailure(err))
+	}
+	return n, err
+}
 
 // Hijack gives the bytes back to the client's own reader.
 func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -77,7 +93,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking early bytes: %w", err)
 	}
-	w.session.client.Unread(early)
+	w.session.Client.Conn.Unread(early)
 	rw.Reader.Reset(conn)
 	return conn, rw, nil
 }

@@ -63,8 +63,9 @@ var options = []Option{
 	},
 	{
 		Name: "plaintext", Value: "`allow` or `refuse`", Default: "`refuse`",
-		Meaning: "`allow` also serves clients that use no TLS; their passwords cross the network unprotected",
-		Schemes: slices.Concat(startTLSSchemes, transparentSchemes), Example: "allow",
+		Meaning: "`allow` also serves clients that use no TLS, in `proxy` those that ask for `https://` addresses without CONNECT; " +
+			"their passwords cross the network unprotected",
+		Schemes: slices.Concat([]Scheme{SchemeProxy}, startTLSSchemes, transparentSchemes), Example: "allow",
 	},
 	{
 		Name: "wait", Value: "a time", Default: "`200ms`",
@@ -156,8 +157,8 @@ func (l *URL) setOptions(rawQuery string) error {
 
 func unknownOption(s Scheme, key string) error {
 	known := optionsOf(s)
-	if len(known) == 0 {
-		return fmt.Errorf("unknown option %q; %s:// has no options", key, s)
+	if len(known) == 1 {
+		return fmt.Errorf("unknown option %q; the only option of %s:// is %s", key, s, known[0])
 	}
 	return fmt.Errorf("unknown option %q; the options of %s:// are %s", key, s, strings.Join(known, ", "))
 }

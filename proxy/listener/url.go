@@ -27,7 +27,8 @@ type URL struct {
 	// Port is the destination's port when the server name decides; zero
 	// means 443.
 	Port uint16
-	// Plaintext lets clients of smtp://, imap:// and pop3:// go on without TLS.
+	// Plaintext lets clients of smtp://, imap:// and pop3:// go on without TLS, and
+	// those of proxy:// ask for https without CONNECT.
 	Plaintext bool
 	// Ports has what clients of redirect:// and tproxy:// speak to ports whose
 	// protocol is not the usual one.

@@ -14,6 +14,7 @@ func TestParse(t *testing.T) {
 	to := policy.Destination{Host: "outlook.office365.com", Port: 443}
 	for in, want := range map[string]URL{
 		"proxy://127.0.0.1:3128":                    {Scheme: SchemeProxy, Address: "127.0.0.1:3128"},
+		"proxy://:3128?plaintext=allow":             {Scheme: SchemeProxy, Address: ":3128", Plaintext: true},
 		" proxy://:3128 ":                           {Scheme: SchemeProxy, Address: ":3128"},
 		"proxy://[::1]:3128/":                       {Scheme: SchemeProxy, Address: "[::1]:3128"},
 		"tls://:443":                                {Scheme: SchemeTLS, Address: ":443"},
@@ -51,7 +52,7 @@ func TestParseErrors(t *testing.T) {
 		"proxy://user@127.0.0.1:3128":            "only a scheme",
 		"proxy://127.0.0.1:3128/path":            "only a scheme",
 		"proxy://127.0.0.1:3128#x":               "only a scheme",
-		"proxy://:3128?to=a.example:443":         "no options",
+		"proxy://:3128?to=a.example:443":         "the only option of proxy:// is plaintext",
 		"tls://:443?too=a.example:443":           "are to, port",
 		"tls://:443?to=a.example":                "to",
 		"tls://:443?to=192.0.2.1:443":            "to",
@@ -60,7 +61,7 @@ func TestParseErrors(t *testing.T) {
 		"tls://:443?port=0":                      "not a port",
 		"tls://:443?port=65536":                  "not a port",
 		"tls://:443?a=%zz":                       "options",
-		"smtps://:465?plaintext=allow":           "are to",
+		"smtps://:465?plaintext=allow":           "is to",
 		"smtp://:25?plaintext=yes":               "allow, or refuse",
 		"smtp://:25?wait=0s":                     "200ms",
 		"smtp://:25?wait=5":                      "no unit",

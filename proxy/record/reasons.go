@@ -132,10 +132,10 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonPlaintextNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
-		smtp:  "530 5.7.0",
-		cause: "The client wanted to sign in or send mail without TLS.",
-		remedy: "Turn on SSL/TLS or STARTTLS in the client's settings; for a client that has no such setting, write plaintext: " +
-			"allow for it in TLSLIFT_CLIENTS_FILE, or add ?plaintext=allow to the listener in TLSLIFT_LISTEN.",
+		http: http.StatusForbidden, smtp: "530 5.7.0",
+		cause: "The client wanted to sign in, send mail or open an https:// address without TLS.",
+		remedy: "Turn on SSL/TLS or STARTTLS in the client's settings, or CONNECT for its HTTP proxy; for a client that has no such " +
+			"setting, write plaintext: allow for it in TLSLIFT_CLIENTS_FILE, or add ?plaintext=allow to the listener in TLSLIFT_LISTEN.",
 	},
 	{
 		reason: ReasonMalformedBeforeTLS, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
@@ -530,7 +530,7 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		smtp: "421 4.4.2",
+		http: http.StatusGatewayTimeout, smtp: "421 4.4.2",
 		cause: "No byte arrived on either side for the idle timeout, and more was to come: in the middle of a mail, a command or a " +
 			"transfer.",
 		remedy: "Check the network path to the client, and the client's own log; raise TLSLIFT_IDLE_TIMEOUT, or " +
