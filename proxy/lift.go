@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -34,7 +37,21 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return l.relayMail(c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return relayFailure(c.relay(c.inside, c.out.secure, nil))
+	return l.relayHTTP(c)
+}
+
+// relayHTTP relays between the client's TLS and the destination's. Most of what is
+// inside is HTTP, where an idle connection may end in whatever way.
+func (l *lifter) relayHTTP(c *conn) error {
+	if listener.MailPort(c.out.destination.Port) != "" {
+		return relayFailure(c.relay(c.inside, c.out.secure, nil))
+	}
+	watched := dialogue.New(record.ProtocolHTTP, false)
+	err := c.relay(watched.Client(c.inside), watched.Destination(c.out.secure), nil)
+	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, relay.ErrNoCloseNotify) {
+		return relayFailure(err) // in the middle of a record
+	}
+	return ended(watched.Finding(errors.Is(err, relay.ErrIdle)), err)
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -121,19 +138,10 @@ func (l *lifter) relayMail(c *conn, client net.Conn) error {
 	err = c.relay(down, up, nil)
 	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
 	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
-	var cut *relay.CutOffError
-	if errors.As(err, &cut) && !cut.Unsent && !found.Lost {
-		err = nil // the session shows whether anything is missing
-	}
-	err = relayFailure(err)
-	if f := found.Failure; f != nil && (err == nil || relayEnded(err)) {
-		return f
-	}
-	return err
+	return ended(found, err)
 }
 
-// relayEnded reports whether err says only that a relay ended, and not what was wrong.
-func relayEnded(err error) bool {
-	reason := asFailure(err).Reason
-	return reason == record.ReasonRelayBroken || reason == record.ReasonIdleTimeout
+// ended returns why a relay whose session was watched did not end well; nil if it did.
+func ended(found dialogue.Finding, err error) error {
+	return found.End(relayFailure(found.Settled(err)))
 }

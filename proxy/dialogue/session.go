@@ -72,7 +72,7 @@ const (
 )
 
 // New returns a session that is watched. Greeting means that the destination's
-// greeting is still to come.
+// greeting is still to come; HTTP has none.
 func New(p record.Protocol, greeting bool) *Session {
 	return &Session{watcher: newWatcher(p, greeting)}
 }
@@ -83,6 +83,8 @@ func newWatcher(p record.Protocol, greets bool) watcher {
 		return newIMAP(greets)
 	case record.ProtocolPOP3:
 		return newPOP3(greets)
+	case record.ProtocolHTTP:
+		return newHTTP()
 	}
 	return newSMTP(greets)
 }
