@@ -180,7 +180,9 @@ func TestPlainHTTPSIsRefused(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
 	asked := make(chan string, 10)
-	web := secureWeb(t, fake, fakem365.CertOptions{Names: []string{host}}, func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path })
+	web := secureWeb(t, fake, fakem365.CertOptions{Names: []string{host}}, func(_ http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+	})
 	w := newWorld(t, fake, web, nil)
 	for _, tt := range []struct {
 		file   string
