@@ -29,7 +29,7 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	err := s.handle(ctx, c)
 	switch {
 	case err == nil || errors.Is(err, httpproxy.ErrServed):
-		if err != nil && c.rec.Reason != "" {
+		if errors.Is(err, httpproxy.ErrUnread) {
 			c.linger(&s.refuser.lingering) // until the answer arrives
 		}
 		s.finish(ctx, c, nil)

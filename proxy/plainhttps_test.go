@@ -263,6 +263,7 @@ func TestPlainHTTPSFailures(t *testing.T) {
 		if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
 			t.Errorf("%s: after the answer came %q, %v", tt.url, rest, err)
 		}
+		_ = conn.Close()
 		w.expect(tt.reason.Outcome(), tt.reason)
 	}
 	if len(mails) > 0 {

@@ -39,7 +39,7 @@ func (s *Server) handler() http.Handler {
 // rejectDirect answers a request that is not meant for a proxy.
 func rejectDirect(w http.ResponseWriter, r *http.Request) {
 	f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("this is an HTTP proxy; the request names no destination"))
-	sessionOf(r.Context()).fail(f)
+	sessionOf(r.Context()).fail(r, f)
 	w.Header().Set("Connection", "close")
 	http.Error(w, explain(f), f.Reason.HTTPStatus())
 }
@@ -52,7 +52,7 @@ func (s *Server) request(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request,
 	v.begin()
 	upstream, f := s.reach(r, v)
 	if f != nil {
-		v.fail(f)
+		v.fail(r, f)
 		return r, response(r, f)
 	}
 	ctx.RoundTripper = goproxy.RoundTripperFunc(s.roundTrip)
@@ -123,7 +123,7 @@ func respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
 		return resp
 	}
 	f := asFailure(ctx.Error)
-	sessionOf(ctx.Req.Context()).fail(f)
+	sessionOf(ctx.Req.Context()).fail(ctx.Req, f)
 	return response(ctx.Req, f)
 }
 

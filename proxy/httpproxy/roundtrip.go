@@ -241,8 +241,8 @@ func (v *session) lift() {
 }
 
 // fail notes a request that was answered with a failure, and the connection ended.
-func (v *session) fail(f *record.Failure) {
-	v.served = true
+func (v *session) fail(r *http.Request, f *record.Failure) {
+	v.served, v.unread = true, r.Body != http.NoBody
 	v.Record.Outcome = "" // of what was tried, or of an earlier request
 	v.Record.Fail(f)
 }

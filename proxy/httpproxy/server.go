@@ -35,7 +35,11 @@ const (
 )
 
 // ErrServed ends a connection that became no tunnel: its requests were answered.
-var ErrServed = errors.New("served")
+// ErrUnread is an ErrServed of which the last request may still be on its way.
+var (
+	ErrServed = errors.New("served")
+	ErrUnread = fmt.Errorf("not read to the end: %w", ErrServed)
+)
 
 // A Config is what New needs. All fields are required.
 type Config struct {
@@ -130,6 +134,7 @@ type session struct {
 	tunnel   *Tunnel
 	served   bool
 	streams  bool   // the answer to the last request comes from its destination
+	unread   bool   // the last request failed, and it has a body
 	broken   bool   // an answer was cut off
 	lastErr  error  // of the last read
 	handling bool   // the last request has come to our handler
@@ -208,7 +213,7 @@ func (v *session) wait() {
 // Read lets the HTTP server read the client's requests until one is a CONNECT,
 // which is returned, or the client has finished.
 //
-// The error is ErrServed, a *record.Failure, or that of the last read.
+// The error is ErrServed, ErrUnread, a *record.Failure, or that of the last read.
 func (s *Server) Read(c Client) (*Tunnel, error) {
 	if err := checkFirst(c.Conn, s.cfg.HandshakeTimeout); err != nil {
 		return nil, err
@@ -226,6 +231,8 @@ func (s *Server) Read(c Client) (*Tunnel, error) {
 	case v.broken:
 		relay.Reset(v.Conn) // many old clients take a mere FIN for the end of the answer
 		return nil, ErrServed
+	case v.unread:
+		return nil, ErrUnread
 	case v.served && v.lastErr != nil: // half a request that never ends is no other one
 		return nil, ErrServed
 	case v.rejected != "" && !errors.Is(v.lastErr, os.ErrDeadlineExceeded):
