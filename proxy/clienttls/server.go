@@ -126,6 +126,7 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 	return &legacytls.Config{
 		Certificate:  leaf,
 		MaxVersion:   decide.LegacyVersion(c.Hello),
+		ServesTLS13:  true,
 		Suites:       c.Legacy,
 		DHBits:       cmp.Or(c.Options.DHBits, s.dhBits),
 		SplitRecords: c.Options.SplitRecords,

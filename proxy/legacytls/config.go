@@ -13,6 +13,10 @@ type Config struct {
 	// MaxVersion is the newest version to agree on; zero means TLS 1.2. The
 	// oldest is TLS 1.0.
 	MaxVersion uint16
+	// ServesTLS13 means that another TLS stack serves the clients that offer TLS
+	// 1.3. ServerHello then tells a client that can speak it, and has not offered
+	// it, that something on the way has taken it out (RFC 8446 section 4.1.3).
+	ServesTLS13 bool
 	// Suites are the weak suites to offer; zero means none.
 	Suites LegacySuites
 	// DHBits is the size of the group for DHE, 1024 or 2048; zero means 1024,

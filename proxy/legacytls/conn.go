@@ -291,7 +291,7 @@ func (c *Conn) readRecord() (typ byte, data []byte, err error) {
 	switch {
 	case typ < typeChangeCipherSpec || typ > typeApplicationData:
 		return 0, nil, fault(alertUnexpectedMessage, "a record of type %d", typ)
-	case c.in.version == 0 && header[1] != 3, c.in.version != 0 && binary.BigEndian.Uint16(header[1:]) != c.in.version:
+	case !c.acceptsVersion(typ, binary.BigEndian.Uint16(header[1:])):
 		return 0, nil, fault(alertProtocolVersion, "a record of version %02x%02x", header[1], header[2])
 	case length > maxPlaintext+maxExpansion:
 		return 0, nil, fault(alertRecordOverflow, "a record of %d bytes", length)
@@ -307,6 +307,16 @@ func (c *Conn) readRecord() (typ byte, data []byte, err error) {
 		return 0, nil, fault(alertRecordOverflow, "a record with %d bytes of plaintext", len(data))
 	}
 	return typ, data, nil
+}
+
+// acceptsVersion reports whether a record may have a version: the one agreed on, and
+// any one of TLS before that. A client that does not accept our ServerHello says so in
+// a version of its own.
+func (c *Conn) acceptsVersion(typ byte, version uint16) bool {
+	if c.in.version == 0 || typ == typeAlert && !c.in.isProtected() {
+		return version>>8 == tls.VersionTLS10>>8
+	}
+	return version == c.in.version
 }
 
 // Write sends data to the client.

@@ -21,7 +21,8 @@
 //     Config.Binding and server name.
 //   - Encrypt-then-MAC (RFC 7366), extended master secret (RFC 7627), the
 //     indication of secure renegotiation (RFC 5746), TLS_FALLBACK_SCSV (RFC 7507),
-//     max_fragment_length (RFC 6066), ALPN (RFC 7301).
+//     the downgrade sentinel (RFC 8446 section 4.1.3), max_fragment_length (RFC 6066),
+//     ALPN (RFC 7301).
 //
 // # What it refuses
 //

@@ -114,7 +114,7 @@ func (tr tour) serve(t *testing.T) *served {
 		size = largeRequest
 	}
 	config := &Config{
-		Certificate: &peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true},
+		Certificate: &peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true}, ServesTLS13: true,
 		Sessions: NewSessions([]byte("secret of the tests"), ids),
 	}
 	if tr.config != nil {

@@ -86,6 +86,9 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 	return p, nil
 }
 
+// isProtected reports whether records are protected at all.
+func (p *protection) isProtected() bool { return p.mac != nil || p.aead != nil }
+
 // explicitIV reports whether CBC records begin with their initialization vector,
 // as they do since TLS 1.1 (RFC 4346 section 6.2.3.2). It is a block of its own
 // in the chain: its plaintext is random when written, and of no meaning when

@@ -277,6 +277,22 @@ func TestAlertsInHandshake(t *testing.T) {
 	}
 }
 
+// A client that does not accept ServerHello may say so in another version than the one
+// in it.
+func TestAlertsInAnotherVersion(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{versionSSL30, tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12} {
+		c := begin(t, newConfig(t), hello{version: tls.VersionTLS12})
+		c.toFlight()
+		c.out.version = version
+		c.record(typeAlert, []byte{levelFatal, uint8(alertProtocolVersion)})
+		var told *AlertError
+		if err := <-c.ended; !errors.As(err, &told) || told.Description != uint8(alertProtocolVersion) {
+			t.Errorf("after an alert of version %04x the server ended with %v", version, err)
+		}
+	}
+}
+
 // Warnings between the messages, as many as are allowed, change nothing.
 func TestWarningsInHandshake(t *testing.T) {
 	t.Parallel()

@@ -3,12 +3,43 @@ package legacytls
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/tls"
 	"slices"
 )
 
+// downgradeSentinel begins the last bytes of ServerHello.random where the server can
+// speak a newer version than the one that is agreed on (RFC 8446 section 4.1.3).
+const downgradeSentinel = "DOWNGRD"
+
+// fillRandom makes the random value of ServerHello.
+//
+// A client that lists TLS 1.3, and names nothing that it could be served with,
+// gets no sentinel: it would end the connection, though nobody has cheated. Somebody
+// on the way could make the hello of another client look like that. Then Finished
+// alone tells of it, as with every TLS 1.2 server.
+func (h *handshake) fillRandom() error {
+	random := h.answer.random[:]
+	if _, err := rand.Read(random); err != nil {
+		return err
+	}
+	newest, version := h.config.maxVersion(), h.answer.version
+	if h.config.ServesTLS13 {
+		newest = tls.VersionTLS13
+	}
+	if version >= newest || newest < tls.VersionTLS12 || slices.Contains(h.hello.versions, tls.VersionTLS13) {
+		return nil
+	}
+	last := byte(0)
+	if version == tls.VersionTLS12 {
+		last = 1
+	}
+	copy(random[randomLen-len(downgradeSentinel)-1:], append([]byte(downgradeSentinel), last))
+	return nil
+}
+
 // sendHello prepares the ServerHello.
 func (h *handshake) sendHello() error {
-	if _, err := rand.Read(h.answer.random[:]); err != nil {
+	if err := h.fillRandom(); err != nil {
 		return err
 	}
 	h.answer.suite = h.suite.id
