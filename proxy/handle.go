@@ -163,10 +163,12 @@ func (c *conn) mayBePlaintext() bool {
 
 // decide asks for the decision.
 func (s *Server) decide(c *conn) decide.Decision {
+	key, now := c.refusedKey(), time.Now()
 	return decide.Decide(c.hello, decide.Circumstance{
-		Legacy:          c.legacy,
-		RefusedBefore:   s.passer.refused.has(c.refusedKey(), time.Now()),
-		TLSModeMismatch: c.mail != nil && c.mail.TLSModeMismatch(),
+		Legacy:             c.legacy,
+		RefusedBefore:      s.passer.refused.has(key, now),
+		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.hasOther(key, now),
+		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),
 	})
 }
 

@@ -38,6 +38,7 @@ const (
 	recordTypeAlert     = 21
 	alertLen            = 2
 	alertLevelFatal     = 2
+	alertFallback       = 86 // inappropriate_fallback (RFC 7507)
 	alertRecordTotal    = recordHeaderLen + alertLen
 )
 
@@ -120,7 +121,7 @@ func answerFailure(err error) error {
 }
 
 // checkAnswer recognises a fatal alert in place of a ServerHello, and remembers
-// which hello was refused.
+// which hello was refused. A client that falls back must hear that it should not.
 func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
@@ -128,7 +129,11 @@ func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if c.out.isLoop.Load() {
 		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
 	}
-	p.refused.add(c.refusedKey(), time.Now())
+	key, now := c.refusedKey(), time.Now()
+	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.hasOther(key, now) {
+		return record.Fail(record.ReasonInappropriateFallback, errors.New("the destination says so"))
+	}
+	p.refused.add(key, now)
 	return &alertError{answer: answer}
 }
 

@@ -44,6 +44,18 @@ func (r *refusedHellos) has(key refusedKey, now time.Time) bool {
 	return ok && now.Before(until)
 }
 
+// hasOther reports whether the destination has refused some hello of the client.
+func (r *refusedHellos) hasOther(key refusedKey, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for other, until := range r.until {
+		if other.client == key.client && other.destination == key.destination && now.Before(until) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *refusedHellos) add(key refusedKey, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -33,6 +33,12 @@ func TestRefusalsExpireAndAreBounded(t *testing.T) {
 		if r.has(other, now) {
 			t.Errorf("a refusal counts for another %s", name)
 		}
+		if got, want := r.hasOther(other, now.Add(refusedAge-time.Second)), name == "shape"; got != want {
+			t.Errorf("after a refusal, one of another hello is known for another %s: %t", name, got)
+		}
+		if r.hasOther(other, now.Add(refusedAge)) {
+			t.Errorf("a refusal is remembered for ever for another %s", name)
+		}
 	}
 
 	for i := range 3 * maxRefused {

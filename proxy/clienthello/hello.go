@@ -26,8 +26,7 @@ import (
 // headers included.
 const MaxSize = 16384
 
-// FallbackSCSV is no suite: it says that the client has failed with a newer
-// version before (RFC 7507).
+// FallbackSCSV is no suite: see HasFallbackSCSV.
 const FallbackSCSV uint16 = 0x5600
 
 const (
@@ -121,6 +120,10 @@ type Hello struct {
 
 // HasExtension reports whether the hello has an extension of type t.
 func (h *Hello) HasExtension(t uint16) bool { return slices.Contains(h.Extensions, t) }
+
+// HasFallbackSCSV reports whether the client says that it has failed with a newer
+// version before (RFC 7507).
+func (h *Hello) HasFallbackSCSV() bool { return slices.Contains(h.CipherSuites, FallbackSCSV) }
 
 // MaxVersion returns the newest version that is offered. 0x0300 is SSL 3.0,
 // and 0x0002 is SSL 2.0. Versions that are not known, such as drafts, count

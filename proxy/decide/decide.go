@@ -55,6 +55,9 @@ type Circumstance struct {
 	// RefusedBefore means that the destination has lately refused a passed
 	// hello with this fingerprint key.
 	RefusedBefore bool
+	// OtherRefusedBefore means that it has lately refused some passed hello of this
+	// client: that is what the client may fall back from.
+	OtherRefusedBefore bool
 	// TLSModeMismatch means that one side uses implicit TLS and the other
 	// STARTTLS (RFC 8314): what the destination says first inside TLS is then not
 	// what the client expects.
@@ -95,6 +98,11 @@ var tls13Suites = []uint16{
 //
 // Where the hello leaves it open, the client is passed: the destination decides,
 // and a client whose hello it refuses is lifted after all.
+//
+// A client that falls back from TLS 1.3 is refused if it cannot be passed (RFC 7507
+// section 3), since we serve TLS 1.3: it must try that again. It is lifted where the
+// destination has refused a hello of it. Such a client has a reason to fall back, and
+// repeats what was refused if it is told not to. Below TLS 1.2 no reason is good enough.
 func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	d := Decision{Action: Lift, Rule: lacking(h), Stack: stackFor(h, c.Legacy)}
 	reason := unservable(h, c.Legacy)
@@ -111,8 +119,11 @@ func Decide(h *clienthello.Hello, c Circumstance) Decision {
 		d.Action = Pass
 		return d
 	}
+	if reason == "" && fallsBack(h) && !c.RefusedBefore && !c.OtherRefusedBefore {
+		reason = record.ReasonInappropriateFallback
+	}
 	if reason != "" {
-		d.Action, d.Reason = Refuse, reason
+		d.Action, d.Reason, d.Stack = Refuse, reason, NoStack
 	}
 	return d
 }

@@ -21,6 +21,7 @@ const (
 	dheAES128CBC      = 0x0033
 	dheAES128GCM      = 0x009e
 	rsaDES            = 0x0009
+	fallback          = clienthello.FallbackSCSV
 	tls13AES128       = tls.TLS_AES_128_GCM_SHA256
 
 	rsaSHA1   = 0x0201
@@ -82,6 +83,7 @@ func TestDecide(t *testing.T) {
 	rc4 := Circumstance{Legacy: legacytls.LegacySuites{RC4: true}}
 	des := Circumstance{Legacy: legacytls.LegacySuites{DES: true}}
 	before := Circumstance{RefusedBefore: true}
+	otherBefore := Circumstance{OtherRefusedBefore: true}
 	differs := Circumstance{TLSModeMismatch: true}
 
 	// Nothing can serve what names TLS 1.3 alone and has no suite of it.
@@ -170,9 +172,28 @@ func TestDecide(t *testing.T) {
 		{"SSLv2-format hello for SSL 3.0", sslv2(hello(0x0300, rsaRC4)), Circumstance{}, refuse("hello_format", record.ReasonSSL3Only)},
 		{"SSL 2.0", sslv2(hello(0x0002)), Circumstance{}, refuse("hello_format", record.ReasonSSL2Only)},
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", record.ReasonSSL3Only)},
-		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{},
+		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, fallback), Circumstance{},
 			refuse("tls_version", record.ReasonInappropriateFallback)},
-		{"fallback at TLS 1.2 is no fallback", modern12(rsaAES128CBC, clienthello.FallbackSCSV), Circumstance{}, lift("cipher_suites")},
+
+		// What falls back from TLS 1.3, though we serve it.
+		{"fallback at TLS 1.2", modern12(rsaAES128CBC, fallback), Circumstance{}, refuse("cipher_suites", record.ReasonInappropriateFallback)},
+		{"fallback at TLS 1.2 by supported_versions", with13(modern12(rsaAES128CBC, fallback), v12), Circumstance{},
+			refuse("cipher_suites", record.ReasonInappropriateFallback)},
+		{"fallback at TLS 1.2 in SSLv2 format", sslv2(hello(v12, rsaAES128CBC, fallback)), Circumstance{},
+			refuse("hello_format", record.ReasonInappropriateFallback)},
+		{"fallback, and the TLS modes differ", modern12(ecdheRSAAES128GCM, fallback), differs,
+			refuse("tls_mode_mismatch", record.ReasonInappropriateFallback)},
+		{"fallback, and no suite that is served", modern12(0x0003, fallback), Circumstance{},
+			refuse("cipher_suites", record.ReasonNoSharedCipherSuite)},
+		{"capable fallback: the destination decides", modern12(ecdheRSAAES128GCM, fallback), Circumstance{}, pass("capable")},
+		{"capable fallback, refused before", modern12(ecdheRSAAES128GCM, fallback), before, lift("destination_refused")},
+		{"fallback after another refusal", modern12(rsaAES128CBC, fallback), otherBefore, lift("cipher_suites")},
+		{"fallback at TLS 1.1 after another refusal", hello(v11, rsaAES128CBC, fallback), otherBefore,
+			refuse("tls_version", record.ReasonInappropriateFallback)},
+		{"the SCSV beside TLS 1.3 is no fallback", with13(modern12(rsaAES128CBC, tls13AES128, fallback), tls.VersionTLS13), differs,
+			lift("tls_mode_mismatch")},
+		{"the SCSV beside TLS 1.3 without its suites", with13(modern12(rsaAES128CBC, fallback), tls.VersionTLS13, v12), Circumstance{},
+			lift("cipher_suites")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -3,7 +3,6 @@ package decide
 import (
 	"crypto/tls"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
@@ -78,7 +77,7 @@ func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reas
 		return record.ReasonSSL2Only
 	case h.MaxVersion() < tls.VersionTLS10:
 		return record.ReasonSSL3Only
-	case slices.Contains(h.CipherSuites, clienthello.FallbackSCSV) && h.MaxVersion() < tls.VersionTLS12:
+	case fallsBack(h) && h.MaxVersion() < tls.VersionTLS12:
 		return record.ReasonInappropriateFallback
 	case stackFor(h, legacy) != NoStack:
 		return ""
@@ -87,6 +86,10 @@ func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reas
 	}
 	return record.ReasonNoSharedCipherSuite
 }
+
+// fallsBack reports whether a client says that it can speak a newer version than it
+// offers, and we serve a newer one (RFC 7507 section 3).
+func fallsBack(h *clienthello.Hello) bool { return h.HasFallbackSCSV() && !h.Offers(tls.VersionTLS13) }
 
 // Describe returns what a refused hello offered, for the log, and which setting
 // would serve it.

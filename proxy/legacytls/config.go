@@ -15,7 +15,8 @@ type Config struct {
 	MaxVersion uint16
 	// ServesTLS13 means that another TLS stack serves the clients that offer TLS
 	// 1.3. ServerHello then tells a client that can speak it, and has not offered
-	// it, that something on the way has taken it out (RFC 8446 section 4.1.3).
+	// it, that something on the way has taken it out (RFC 8446 section 4.1.3). A
+	// client that falls back from it (RFC 7507) is for the caller to refuse.
 	ServesTLS13 bool
 	// Suites are the weak suites to offer; zero means none.
 	Suites LegacySuites

@@ -41,6 +41,7 @@ func TestDowngradeSentinel(t *testing.T) {
 		"a version to come, without a list":  {both, hello{version: 0x0304}, sentinel12},
 		"TLS 1.3 without a suite of it":      {both, list(tls.VersionTLS13, tls.VersionTLS12), ""},
 		"TLS 1.3 and 1.0, without a suite":   {both, list(tls.VersionTLS10, tls.VersionTLS13), ""},
+		"TLS 1.2 that falls back":            {both, hello{version: tls.VersionTLS12, suites: []uint16{rsaAES128, fallbackSCSV}}, ""},
 		"TLS 1.2 without the other stack":    {alone, hello{version: tls.VersionTLS12}, ""},
 		"TLS 1.1 without the other stack":    {alone, hello{version: tls.VersionTLS11}, sentinel11},
 		"TLS 1.1 of a server without newer":  {func(c *Config) { c.MaxVersion = tls.VersionTLS11 }, hello{version: tls.VersionTLS11}, ""},

@@ -13,10 +13,11 @@ const downgradeSentinel = "DOWNGRD"
 
 // fillRandom makes the random value of ServerHello.
 //
-// A client that lists TLS 1.3, and names nothing that it could be served with,
-// gets no sentinel: it would end the connection, though nobody has cheated. Somebody
-// on the way could make the hello of another client look like that. Then Finished
-// alone tells of it, as with every TLS 1.2 server.
+// A client gets no sentinel if it lists TLS 1.3, and names nothing that it could be
+// served with, or if it says that it falls back, and is served all the same: it would end
+// the connection, though nobody has cheated. Somebody on the way could make the
+// hello of another client look like that. Then Finished alone tells of it, as with
+// every TLS 1.2 server.
 func (h *handshake) fillRandom() error {
 	random := h.answer.random[:]
 	if _, err := rand.Read(random); err != nil {
@@ -26,7 +27,8 @@ func (h *handshake) fillRandom() error {
 	if h.config.ServesTLS13 {
 		newest = tls.VersionTLS13
 	}
-	if version >= newest || newest < tls.VersionTLS12 || slices.Contains(h.hello.versions, tls.VersionTLS13) {
+	if version >= newest || newest < tls.VersionTLS12 ||
+		slices.Contains(h.hello.versions, tls.VersionTLS13) || slices.Contains(h.hello.suites, fallbackSCSV) {
 		return nil
 	}
 	last := byte(0)

@@ -232,9 +232,10 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonInappropriateFallback, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
-		alert:  alertInappropriateFallback,
-		cause:  "The client signals that it supports a newer TLS version than it offered (RFC 7507).",
-		remedy: "Let the client connect again; if it persists, something in the network breaks its first attempt.",
+		alert: alertInappropriateFallback,
+		cause: "The client signals that it supports a newer TLS version than it offered (RFC 7507).",
+		remedy: "Let the client connect again; if it persists, something in the network breaks its first attempt," +
+			" or the client always sends TLS_FALLBACK_SCSV, which an update of it must correct.",
 	},
 	{
 		reason: ReasonNameNotFound, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
