@@ -6,6 +6,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,4 +127,30 @@ func TestClientIsNamedWhileItIsConnected(t *testing.T) {
 			t.Errorf("recorded as %q, want %q", rec.ClientName, name)
 		}
 	}
+}
+
+// A short leaf cannot sign by PSS with SHA-512. A client that can check nothing else
+// is refused with a reason, and one that does without a signature is served.
+func TestShortLeafAndSignatures(t *testing.T) {
+	t.Parallel()
+	w, root := tls12World(t, false)
+	w.server.SetClients(table(t, "clients: [{name: copier, address: 127.0.0.1, leaf: {bits: 1024}}]"))
+	ask := func(suites string) string {
+		testenv.Need(t, "openssl")
+		cmd := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", w.tls, "-servername", host, "-CAfile", root, "-ign_eof",
+			"-tls1_2", "-sigalgs", "RSA-PSS+SHA512", "-cipher", suites+":@SECLEVEL=0")
+		cmd.Stdin = strings.NewReader(page)
+		out, _ := cmd.CombinedOutput() // a failure is in it
+		return string(out)
+	}
+	if out := ask("ECDHE-RSA-AES128-SHA"); !strings.Contains(out, "alert handshake failure") {
+		t.Errorf("the client says:\n%s", out)
+	}
+	if r := w.expect(record.OutcomeRefused, record.ReasonNoSharedCipherSuite); !strings.Contains(r.Err.Error(), "leaf is too short") {
+		t.Errorf("the record says %v", r.Err)
+	}
+	if out := ask("ECDHE-RSA-AES128-SHA:AES128-SHA"); !strings.Contains(out, "hello from "+host) {
+		t.Errorf("the client says:\n%s", out)
+	}
+	w.expect(record.OutcomeLifted, "")
 }

@@ -166,6 +166,7 @@ func (s *Server) decide(c *conn) decide.Decision {
 	key, now := c.refusedKey(), time.Now()
 	return decide.Decide(c.hello, decide.Circumstance{
 		Legacy:             c.legacy,
+		LeafBits:           c.options.Leaf.Bits,
 		RefusedBefore:      s.passer.refused.has(key, now),
 		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.hasOther(key, now),
 		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),

@@ -52,6 +52,8 @@ func (d Decision) Capable() bool {
 type Circumstance struct {
 	// Legacy are the legacy suites that the client may be offered.
 	Legacy legacytls.LegacySuites
+	// LeafBits is the length of the RSA key that the client sees; zero means 2048.
+	LeafBits int
 	// RefusedBefore means that the destination has lately refused a passed
 	// hello with this fingerprint key.
 	RefusedBefore bool
@@ -104,8 +106,8 @@ var tls13Suites = []uint16{
 // destination has refused a hello of it. Such a client has a reason to fall back, and
 // repeats what was refused if it is told not to. Below TLS 1.2 no reason is good enough.
 func Decide(h *clienthello.Hello, c Circumstance) Decision {
-	d := Decision{Action: Lift, Rule: lacking(h), Stack: stackFor(h, c.Legacy)}
-	reason := unservable(h, c.Legacy)
+	d := Decision{Action: Lift, Rule: lacking(h), Stack: stackFor(h, c.Legacy, c.LeafBits)}
+	reason := unservable(h, c.Legacy, c.LeafBits)
 	if reason != "" {
 		d.Stack = NoStack
 	}

@@ -27,6 +27,8 @@ const (
 	rsaSHA1   = 0x0201
 	rsaSHA256 = 0x0401
 	pssSHA256 = 0x0804
+	pssSHA384 = 0x0805
+	pssSHA512 = 0x0806
 	ecdsa256  = 0x0403
 
 	p256, p384, x25519, secp224r1 = 23, 24, 29, 21
@@ -83,6 +85,7 @@ func TestDecide(t *testing.T) {
 	rc4 := Circumstance{Legacy: legacytls.LegacySuites{RC4: true}}
 	des := Circumstance{Legacy: legacytls.LegacySuites{DES: true}}
 	before := Circumstance{RefusedBefore: true}
+	shortLeaf := Circumstance{LeafBits: 1024}
 	otherBefore := Circumstance{OtherRefusedBefore: true}
 	differs := Circumstance{TLSModeMismatch: true}
 
@@ -174,6 +177,18 @@ func TestDecide(t *testing.T) {
 		{"SSL 3.0", hello(0x0300, rsaAES128CBC), Circumstance{}, refuse("tls_version", record.ReasonSSL3Only)},
 		{"fallback at TLS 1.0", hello(old, rsaAES128CBC, fallback), Circumstance{},
 			refuse("tls_version", record.ReasonInappropriateFallback)},
+
+		// A leaf whose key is too short for the only signature that the client knows.
+		{"PSS with SHA-512 only, and a leaf of 1024 bits", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), pssSHA512),
+			shortLeaf, refuse("cipher_suites", record.ReasonNoSharedCipherSuite)},
+		{"PSS with SHA-512 only, and a leaf of 2048 bits", withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), pssSHA512),
+			Circumstance{}, lift("cipher_suites")},
+		{"PSS with SHA-512 beside SHA-384, and a leaf of 1024 bits",
+			withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC), p256), pssSHA512, pssSHA384), shortLeaf, lift("cipher_suites")},
+		{"PSS with SHA-512 only, RSA key exchange, and a leaf of 1024 bits",
+			withSignatures(withGroups(hello(v12, ecdheRSAAES128CBC, rsaAES128CBC), p256), pssSHA512), shortLeaf, lift("cipher_suites")},
+		{"capable with PSS and SHA-512 only: no leaf is needed", withSignatures(withGroups(hello(v12, ecdheRSAAES128GCM), p256), pssSHA512),
+			shortLeaf, pass("capable")},
 
 		// What falls back from TLS 1.3, though we serve it.
 		{"fallback at TLS 1.2", modern12(rsaAES128CBC, fallback), Circumstance{}, refuse("cipher_suites", record.ReasonInappropriateFallback)},

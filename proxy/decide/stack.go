@@ -31,11 +31,11 @@ const versionSSL30 = 0x0300
 
 // stackFor returns what ends the client's TLS, by the hello alone: crypto/tls for
 // TLS 1.3, and legacytls for everything older.
-func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites) Stack {
+func stackFor(h *clienthello.Hello, legacy legacytls.LegacySuites, leafBits int) Stack {
 	switch {
 	case h.Offers(tls.VersionTLS13) && overlap(h.CipherSuites, tls13Suites):
 		return CryptoStack
-	case legacySuite(h, legacy) != 0:
+	case legacySuite(h, legacy, leafBits) != 0:
 		return LegacyStack
 	}
 	return NoStack
@@ -54,22 +54,24 @@ func LegacyVersion(h *clienthello.Hello) uint16 {
 
 // legacySuite returns the suite in which legacytls serves this client; zero if
 // there is none.
-func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites) uint16 {
+func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites, leafBits int) uint16 {
 	version := LegacyVersion(h)
 	if version == 0 {
 		return 0
 	}
 	return legacytls.Offer{
-		Version: version, Suites: h.CipherSuites,
+		Version: version, KeyBits: leafBits, Suites: h.CipherSuites,
 		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
 		Points:     h.PointFormats,
 		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
 	}.Choose(legacy)
 }
 
+var everyLegacySuite = legacytls.LegacySuites{RC4: true, DES: true}
+
 // unservable returns why the client's TLS cannot be ended here; empty when it can
 // be.
-func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reason {
+func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites, leafBits int) record.Reason {
 	switch {
 	case len(h.SupportedVersions) > 0 && !h.Offers(tls.VersionTLS13) && LegacyVersion(h) == 0:
 		return record.ReasonNoSharedVersion
@@ -79,9 +81,9 @@ func unservable(h *clienthello.Hello, legacy legacytls.LegacySuites) record.Reas
 		return record.ReasonSSL3Only
 	case fallsBack(h) && h.MaxVersion() < tls.VersionTLS12:
 		return record.ReasonInappropriateFallback
-	case stackFor(h, legacy) != NoStack:
+	case stackFor(h, legacy, leafBits) != NoStack:
 		return ""
-	case stackFor(h, legacytls.LegacySuites{RC4: true, DES: true}) != NoStack:
+	case stackFor(h, everyLegacySuite, leafBits) != NoStack:
 		return record.ReasonCipherSuiteDisabled
 	}
 	return record.ReasonNoSharedCipherSuite
@@ -100,8 +102,11 @@ func Describe(h *clienthello.Hello, reason record.Reason) error {
 		names = append(names, SuiteName(id))
 	}
 	setting := ""
-	if reason == record.ReasonCipherSuiteDisabled {
+	switch {
+	case reason == record.ReasonCipherSuiteDisabled:
 		setting = "; it needs " + settingFor(h)
+	case reason == record.ReasonNoSharedCipherSuite && stackFor(h, everyLegacySuite, 0) != NoStack:
+		setting = "; the key of its leaf is too short for the signatures that it can check"
 	}
 	return fmt.Errorf("offered %s with %s%s", clienthello.VersionName(h.MaxVersion()), strings.Join(names, ", "), setting)
 }
@@ -109,7 +114,7 @@ func Describe(h *clienthello.Hello, reason record.Reason) error {
 // settingFor returns the cipher that would serve a client: the stronger one where
 // both would.
 func settingFor(h *clienthello.Hello) string {
-	if stackFor(h, legacytls.LegacySuites{RC4: true}) != NoStack {
+	if stackFor(h, legacytls.LegacySuites{RC4: true}, 0) != NoStack {
 		return "rc4"
 	}
 	return "des"

@@ -106,6 +106,10 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+	short := withSignatures(withGroups(hello(tls.VersionTLS12, ecdheRSAAES128CBC), p256), pssSHA512)
+	if got := Describe(short, record.ReasonNoSharedCipherSuite).Error(); !strings.Contains(got, "the key of its leaf is too short") {
+		t.Errorf("got %q", got)
+	}
 	if got := Describe(hello(tls.VersionTLS10, 0x0003), record.ReasonNoSharedCipherSuite).Error(); strings.Contains(got, "needs") {
 		t.Errorf("got %q, though no setting helps", got)
 	}

@@ -75,7 +75,7 @@ func checkParsed(t *testing.T, h *clientHello, body []byte) {
 		}
 	}
 	for version := uint16(tls.VersionTLS10); version <= tls.VersionTLS12; version++ {
-		o := h.offer(version)
+		o := h.offer(version, 1024)
 		id := o.Choose(LegacySuites{RC4: true, DES: true})
 		if id == 0 {
 			continue

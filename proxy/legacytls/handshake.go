@@ -4,7 +4,6 @@ import (
 	"crypto/rsa"
 	"crypto/subtle"
 	"crypto/tls"
-	"errors"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -18,6 +17,7 @@ type handshake struct {
 	*Conn
 	key   *rsa.PrivateKey
 	hello *clientHello
+	offer Offer  // of hello
 	raw   []byte // the hello as the transcript has it
 	suite *suite
 	prf   prf
@@ -39,7 +39,7 @@ type handshake struct {
 func (c *Conn) handshake() error {
 	key, ok := c.config.Certificate.PrivateKey.(*rsa.PrivateKey)
 	if !ok {
-		return errors.New("legacytls: the certificate's key is not an RSA key")
+		return fault(alertInternalError, "the certificate's key is not an RSA key")
 	}
 	h := &handshake{Conn: c, key: key}
 	defer h.wipe()
@@ -85,9 +85,10 @@ func (h *handshake) negotiate() error {
 	if err := h.resume(version); err != nil {
 		return err
 	}
+	h.offer = hello.offer(version, h.key.N.BitLen())
 	if h.resumed == nil {
-		if h.suite = hello.offer(version).choose(h.config.Suites); h.suite == nil {
-			return fault(alertHandshakeFailure, "no cipher suite in common")
+		if h.suite = h.offer.choose(h.config.Suites); h.suite == nil {
+			return fault(alertHandshakeFailure, "no cipher suite in common, or no signature that our key can make")
 		}
 	}
 	h.prf = prf{version, h.suite.prf12}
@@ -163,7 +164,7 @@ func (h *handshake) abbreviated() error {
 func (h *handshake) agreement() (keyAgreement, error) {
 	switch h.suite.kx {
 	case kxECDHE:
-		return newECDHE(h.hello.offer(h.answer.version).curve())
+		return newECDHE(h.offer.curve())
 	case kxDHE:
 		return newDHE(h.config.DHBits)
 	}
@@ -178,9 +179,9 @@ func (h *handshake) sendServerFlight(a keyAgreement) error {
 	}
 	h.send(chain)
 	if params := a.params(); params != nil {
-		s, err := sign(h.key, h.hello.offer(h.answer.version).signature(), h.hello.random[:], h.answer.random[:], params)
+		s, err := sign(h.key, h.offer.signature(), h.hello.random[:], h.answer.random[:], params)
 		if err != nil {
-			return err
+			return fault(alertInternalError, "signing the key exchange: %v", err)
 		}
 		exchange, err := serverKeyExchange(params, s)
 		if err != nil {

@@ -21,6 +21,9 @@ type Offer struct {
 	// HasSignatures is false, and SHA-1 is meant (RFC 5246 section 7.4.1.4.1).
 	Signatures    []uint16
 	HasSignatures bool
+	// KeyBits is the length of our RSA key; zero means one that is long enough for
+	// every signature.
+	KeyBits int
 }
 
 // Choose returns the suite that a client gets; zero if there is none.
@@ -47,6 +50,13 @@ type signatureScheme struct {
 }
 
 const sha1Scheme = 0x0201
+
+// fits reports whether a key can sign like that. PSS needs room for the hash and for a
+// salt of the same length (RFC 8017 section 9.1.1). PKCS #1 v1.5 needs less than the
+// shortest key has.
+func (s signatureScheme) fits(keyBits int) bool {
+	return !s.pss || keyBits == 0 || (keyBits-1+7)/8 >= 2*s.hash.Size()+2
+}
 
 func (o Offer) choose(weak LegacySuites) *suite {
 	// A client that names only compressed points gets ECDHE if it has nothing
@@ -96,7 +106,8 @@ func (o Offer) curve() tls.CurveID {
 // md5sha1 is what everybody signs with below TLS 1.2.
 var md5sha1 = signatureScheme{hash: crypto.MD5SHA1}
 
-// signature is how to sign for the client; nil if it could not verify it.
+// signature is how to sign for the client; nil if it could not verify it, or our key is
+// too short for it.
 func (o Offer) signature() *signatureScheme {
 	if o.Version < tls.VersionTLS12 {
 		return &md5sha1
@@ -105,17 +116,17 @@ func (o Offer) signature() *signatureScheme {
 	if !o.HasSignatures {
 		offered = []uint16{sha1Scheme}
 	}
-	i := slices.IndexFunc(signatureSchemes, func(s signatureScheme) bool { return slices.Contains(offered, s.id) })
+	i := slices.IndexFunc(signatureSchemes, func(s signatureScheme) bool { return slices.Contains(offered, s.id) && s.fits(o.KeyBits) })
 	if i < 0 {
 		return nil
 	}
 	return &signatureSchemes[i]
 }
 
-// offer is what of h decides, at the version agreed on.
-func (h *clientHello) offer(version uint16) Offer {
+// offer is what of h decides, at the version agreed on and with a key of that length.
+func (h *clientHello) offer(version uint16, keyBits int) Offer {
 	return Offer{
-		Version: version, Suites: h.suites,
+		Version: version, KeyBits: keyBits, Suites: h.suites,
 		Groups: h.groups, HasGroups: h.seen[extGroups],
 		Points:     h.points,
 		Signatures: h.signatures, HasSignatures: h.seen[extSignatures],

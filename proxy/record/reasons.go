@@ -226,9 +226,10 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonNoSharedCipherSuite, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
-		alert:  alertHandshakeFailure,
-		cause:  "The client offers no cipher suite that tlslift can serve.",
-		remedy: "Turn on AES or 3DES on the client, or update its firmware.",
+		alert: alertHandshakeFailure,
+		cause: "The client offers no cipher suite that tlslift can serve.",
+		remedy: "Turn on AES or 3DES on the client, update its firmware, or, if the log says that the key of its leaf is too short," +
+			" remove bits: 1024 of this client from TLSLIFT_CLIENTS_FILE.",
 	},
 	{
 		reason: ReasonInappropriateFallback, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
