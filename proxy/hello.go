@@ -8,14 +8,18 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
+
+// A Conn holds the largest ClientHello.
+const _ = uint(relay.MaxBufferSize - clienthello.MaxSize)
 
 // peekHello looks at the ClientHello without consuming it.
 func (c *conn) peekHello(timeout time.Duration) error {
 	if err := c.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
-	hello, err := clienthello.Peek(c.Reader())
+	hello, err := clienthello.Peek(c.Conn)
 	if err != nil {
 		return c.helloFailure(err)
 	}

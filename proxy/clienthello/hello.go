@@ -22,9 +22,16 @@ import (
 	"slices"
 )
 
-// MaxSize is the most bytes of the stream that a hello may take, record
-// headers included.
-const MaxSize = 16384
+// Limits on a hello. What real ones are, even with large tickets and keys, is far below.
+const (
+	// MaxSize is the most bytes of the stream that one may take, record headers
+	// included.
+	MaxSize = maxMessage + 4<<10
+	// maxMessage is the most that the message may have, as in crypto/tls.
+	maxMessage = 64 << 10
+	// maxSSLv2 is the most that one in SSLv2 format may have.
+	maxSSLv2 = 4 << 10
+)
 
 // FallbackSCSV is no suite: see HasFallbackSCSV.
 const FallbackSCSV uint16 = 0x5600

@@ -1,7 +1,6 @@
 package clienthello
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -32,7 +31,7 @@ func (e *NotTLSError) Error() string {
 // together with that byte: a client that speaks another protocol may be
 // waiting for an answer now. TLS records of other types are not TLS either,
 // since no connection can begin with them.
-func peekOther(r *bufio.Reader) (*Hello, error) {
+func peekOther(r Reader) (*Hello, error) {
 	early, _ := r.Peek(r.Buffered()) // cannot fail
 	if isLongSSLv2(early) {
 		size := int(binary.BigEndian.Uint16(early))

@@ -85,6 +85,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 
 func (h *Hello) parseExtensions(block []byte) error {
 	f := fields{rest: block}
+	var seen [extSupportedVersions + 1]bool // those that are read
 	for len(f.rest) > 0 {
 		t, data := f.uint16(), f.vector16()
 		if f.short {
@@ -93,8 +94,11 @@ func (h *Hello) parseExtensions(block []byte) error {
 		if isGREASE(t) {
 			continue
 		}
-		if err := h.parseExtension(t, data); err != nil {
-			return err
+		if int(t) < len(seen) {
+			if err := h.parseExtension(t, data, seen[t]); err != nil {
+				return err
+			}
+			seen[t] = true
 		}
 		h.Extensions = append(h.Extensions, t)
 	}
@@ -102,14 +106,14 @@ func (h *Hello) parseExtensions(block []byte) error {
 }
 
 // parseExtension reads those extensions that a Hello has a field for, and lets
-// all others be.
-func (h *Hello) parseExtension(t uint16, data []byte) error {
+// all others be. Again means that one of this type has come before.
+func (h *Hello) parseExtension(t uint16, data []byte, again bool) error {
 	f := fields{rest: data}
 	ok := true
 	switch t {
 	case extServerName:
 		h.ServerName = ""
-		if !h.HasExtension(t) {
+		if !again {
 			h.ServerName = serverName(data)
 		}
 		return nil
@@ -129,7 +133,7 @@ func (h *Hello) parseExtension(t uint16, data []byte) error {
 		return nil
 	}
 	switch {
-	case h.HasExtension(t):
+	case again:
 		return malformed(fmt.Sprintf("extension %d comes twice", t))
 	case !ok || !f.done():
 		return malformed(fmt.Sprintf("the list in extension %d", t))

@@ -1,7 +1,6 @@
 package clienthello
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +12,8 @@ import (
 // protocol's rules; the package documentation says which.
 var ErrMalformed = errors.New("malformed client hello")
 
-// ErrTooLarge is a hello that takes more than MaxSize bytes of the stream.
+// ErrTooLarge is a hello that takes more than MaxSize bytes of the stream, or whose
+// message is larger than there is any use for.
 var ErrTooLarge = errors.New("client hello too large")
 
 // A MalformedError is an ErrMalformed with the alert that answers it.
@@ -44,10 +44,21 @@ func badVersion(what string) error { return &MalformedError{what, alertProtocolV
 const (
 	recordHeaderLen     = 5
 	recordTypeHandshake = 22
+	maxRecord           = 16 << 10 // RFC 8446 section 5.1
 
 	handshakeHeaderLen       = 4
 	handshakeTypeClientHello = 1
 )
+
+// A Reader is what Peek looks at: a *bufio.Reader of MaxSize bytes, or one that grows to
+// that size.
+type Reader interface {
+	// Peek returns the next n bytes without consuming them, as that of a
+	// *bufio.Reader does.
+	Peek(n int) ([]byte, error)
+	// Buffered returns how many bytes Peek returns without waiting.
+	Buffered() int
+}
 
 // Peek looks at the ClientHello that r begins with. It consumes nothing, and
 // looking again gives the same.
@@ -56,13 +67,11 @@ const (
 // has begun, so that it returns as soon as a whole hello is there. How long
 // that may take is the caller's to limit, with a read deadline.
 //
-// The reader must hold at least MaxSize bytes.
-//
 // The errors to tell apart are *NotTLSError, *MalformedError (which is
 // ErrMalformed) and ErrTooLarge. The end of the stream is io.EOF before the first
 // byte; after it, that or a reset is io.ErrUnexpectedEOF. Other errors of reading
 // are wrapped.
-func Peek(r *bufio.Reader) (*Hello, error) {
+func Peek(r Reader) (*Hello, error) {
 	first, err := peek(r, 1)
 	if err != nil {
 		return nil, err
@@ -77,7 +86,7 @@ func Peek(r *bufio.Reader) (*Hello, error) {
 }
 
 // peek returns the first n bytes, which the client must have announced.
-func peek(r *bufio.Reader, n int) ([]byte, error) {
+func peek(r Reader, n int) ([]byte, error) {
 	b, err := r.Peek(n)
 	if err == nil {
 		return b, nil
@@ -94,7 +103,7 @@ func peek(r *bufio.Reader, n int) ([]byte, error) {
 
 // peekRecords collects the hello from as many records as it takes, which may
 // be as small as one byte each (RFC 8446 section 5.1).
-func peekRecords(r *bufio.Reader) (*Hello, error) {
+func peekRecords(r Reader) (*Hello, error) {
 	var message []byte
 	var version uint16
 	for end := 0; ; {
@@ -120,7 +129,7 @@ func peekRecords(r *bufio.Reader) (*Hello, error) {
 // peekRecord returns the record that begins at an offset, with its header. Its
 // version must be ignored (RFC 8446 section 5.1), except that nothing like TLS
 // begins with one so high, and that no server takes one from before SSL 3.0.
-func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
+func peekRecord(r Reader, at int) ([]byte, error) {
 	end := at + recordHeaderLen
 	if end > MaxSize {
 		return nil, ErrTooLarge
@@ -141,7 +150,7 @@ func peekRecord(r *bufio.Reader, at int) ([]byte, error) {
 		return nil, badVersion("a record of a version from before SSL 3.0")
 	case length == 0: // forbidden by RFC 8446 section 5.1
 		return nil, unexpected("an empty record")
-	case end > MaxSize:
+	case length > maxRecord, end > MaxSize:
 		return nil, ErrTooLarge
 	}
 	if b, err = peek(r, end); err != nil {
@@ -162,7 +171,7 @@ func helloBody(message []byte) ([]byte, error) {
 	}
 	size := handshakeHeaderLen + int(message[1])<<16 + int(message[2])<<8 + int(message[3])
 	switch {
-	case recordHeaderLen+size > MaxSize:
+	case size > handshakeHeaderLen+maxMessage:
 		return nil, ErrTooLarge
 	case len(message) < size:
 		return nil, nil

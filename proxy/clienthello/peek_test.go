@@ -252,31 +252,68 @@ func TestNoise(t *testing.T) {
 	}
 }
 
+// filled is the message of a hello that has n bytes, without its header.
+func filled(n int) []byte {
+	draft := func(padding int) []byte {
+		return draft{version: 0x0303, suites: []uint16{0x002f}, compression: []byte{0},
+			extensions: [][]byte{extension(extPadding, make([]byte, padding)...)}}.message()
+	}
+	return draft(n + handshakeHeaderLen - len(draft(0)))
+}
+
 func TestSize(t *testing.T) {
 	t.Parallel()
-	// filled makes a hello that takes n bytes in one record.
-	filled := func(n int) []byte {
-		empty := len(with(extension(extPadding)))
-		return with(extension(extPadding, make([]byte, n-empty)...))
-	}
-	largest := filled(MaxSize)
-	if h, err := Peek(reader(largest)); err != nil || h.Length != MaxSize {
-		t.Errorf("the largest hello: %+v, %v", h, err)
-	}
-	manySpecs := bytes.Repeat([]byte{0, 0, 0x0a}, (MaxSize-2-9-32)/3)
+	const full = 16 << 10 // of a record
 	for name, b := range map[string][]byte{
-		"one byte too many":         filled(MaxSize + 1),
-		"its record has more":       record(0x0301, slices.Concat(unfragment(largest), []byte{0})),
-		"announced in its header":   record(0x0301, []byte{1, 1, 0, 0}),
-		"too many records":          fragment(0x0301, unfragment(largest), 1),
-		"its last header too far":   fragment(0x0301, unfragment(largest), len(largest)-recordHeaderLen-1),
+		"the largest":                     fragment(0x0301, filled(maxMessage), full),
+		"the largest, in smaller records": fragment(0x0301, filled(maxMessage), 100),
+		"one record that is full":         fragment(0x0301, filled(full-handshakeHeaderLen), full),
+		"one byte more":                   fragment(0x0301, filled(full-handshakeHeaderLen+1), full),
+		"records of one byte":             fragment(0x0301, filled(10000), 1),
+	} {
+		if h, err := Peek(reader(b)); err != nil || h.Length != len(b) {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
+	}
+	manySpecs := bytes.Repeat([]byte{0, 0, 0x0a}, (maxSSLv2-9-32)/3)
+	for name, b := range map[string][]byte{
+		"one byte too many":         fragment(0x0301, filled(maxMessage+1), full),
+		"announced in its header":   record(0x0301, []byte{1, 1, 0, 1}),
+		"too many records":          fragment(0x0301, filled(12000), 1),
+		"a record too long":         record(0x0301, filled(maxRecord)),
 		"a record of 64 KiB":        {22, 3, 1, 0xff, 0xff, 1, 0, 0xff, 0xfb},
+		"its last header too far":   fragment(0x0301, filled(maxMessage), 75),
 		"SSLv2 format":              sslv2(sslv2Body(0x0301, slices.Concat(manySpecs, []byte{0, 0, 5, 0, 0, 4}), 0, 32)),
-		"SSLv2 format, long header": longSSLv2(sslv2Body(0x0301, manySpecs[:0x3fff-9-16-20], 16, 20)),
+		"SSLv2 format, long header": longSSLv2(sslv2Body(0x0301, slices.Concat(manySpecs, []byte{0, 0, 5, 0, 0, 4}), 0, 32)),
 	} {
 		if h, err := Peek(reader(b)); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s: %+v, %v, want too large", name, h, err)
 		}
+	}
+	if h, err := Peek(reader(fragment(0x0301, filled(maxMessage), full)[:4*(recordHeaderLen+full)])); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("without the last bytes: %+v, %v", h, err)
+	}
+	// A record that cannot end within the limit is not waited for.
+	beyond := slices.Concat(fragment(0x0301, filled(maxMessage), 16000)[:4*(recordHeaderLen+16000)], []byte{22, 3, 1, 0x40, 0})
+	if h, err := Peek(reader(beyond)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a last record of 16 KiB: %+v, %v", h, err)
+	}
+}
+
+// What a hello repeats costs no more than what it says once.
+func TestManyExtensions(t *testing.T) {
+	t.Parallel()
+	var many [][]byte
+	for i := range uint16(8000) {
+		many = append(many, extension(0x4000+i))
+	}
+	for range 8000 {
+		many = append(many, extension(extServerName))
+	}
+	d := draft{version: 0x0303, suites: []uint16{0x002f}, compression: []byte{0}, extensions: many}
+	h := mustPeek(t, fragment(0x0301, d.message(), maxRecord))
+	if h.ServerName != "" || len(h.Extensions) < 15000 {
+		t.Errorf("%q, %d extensions", h.ServerName, len(h.Extensions))
 	}
 }
 

@@ -1,7 +1,6 @@
 package clienthello
 
 import (
-	"bufio"
 	"encoding/binary"
 )
 
@@ -25,7 +24,7 @@ const (
 )
 
 // peekSSLv2 looks at a stream whose first bit is set.
-func peekSSLv2(r *bufio.Reader) (*Hello, error) {
+func peekSSLv2(r Reader) (*Hello, error) {
 	header, err := peek(r, sslv2HeaderLen)
 	if err != nil {
 		return nil, err
@@ -81,9 +80,9 @@ func fillsSSLv2(body []byte, size int) bool {
 }
 
 // peekSSLv2Body reads a hello whose lengths are right.
-func peekSSLv2Body(r *bufio.Reader, headerLen, size int) (*Hello, error) {
+func peekSSLv2Body(r Reader, headerLen, size int) (*Hello, error) {
 	end := headerLen + size
-	if end > MaxSize {
+	if size > maxSSLv2 {
 		return nil, ErrTooLarge
 	}
 	b, err := peek(r, end)

@@ -233,7 +233,7 @@ func (s *Server) serves(leaf *tls.Certificate, hello []byte) (served, tls13 bool
 	on := &tape{in: bytes.NewReader(hello)}
 	conn := relay.NewConn(on)
 	defer conn.Release()
-	h, err := clienthello.Peek(conn.Reader())
+	h, err := clienthello.Peek(conn)
 	if err != nil {
 		return false, false
 	}

@@ -14,8 +14,9 @@ import (
 
 // Limits on what a client may send for nothing.
 const (
-	maxHandshakeMessage = 16 << 10
-	maxUseless          = 16 // records in a row that carry nothing
+	maxClientHello      = messageHeaderLen + 64<<10 // as in crypto/tls
+	maxHandshakeMessage = 16 << 10                  // any other
+	maxUseless          = 16                        // records in a row that carry nothing
 )
 
 // ErrClosed is what a Write gets after CloseWrite or Close.
@@ -38,6 +39,7 @@ type Conn struct {
 	in       *protection
 	plain    []byte // opened and not read yet; in the input's buffer
 	message  []byte // of a handshake message, as far as it is there
+	skip     int    // bytes that are still to come of one whose content has no effect
 	useless  int    // records in a row that carried nothing
 	readDone error  // what every further Read gets
 
@@ -249,25 +251,31 @@ func (c *Conn) refuseRenegotiation(data []byte) error {
 	if len(data) == 0 {
 		return fault(alertUnexpectedMessage, "an empty handshake record")
 	}
-	c.message = append(c.message, data...)
-	for len(c.message) >= messageHeaderLen {
-		typ, size := c.message[0], messageSize(c.message)
-		if typ != msgClientHello || size > maxHandshakeMessage {
-			return fault(alertUnexpectedMessage, "a handshake message of type %d after the handshake", typ)
+	for len(data) > 0 {
+		if c.skip == 0 { // in its header
+			n := min(messageHeaderLen-len(c.message), len(data))
+			c.message, data = append(c.message, data[:n]...), data[n:]
+			if len(c.message) < messageHeaderLen {
+				return nil
+			}
+			typ, size := c.message[0], messageSize(c.message)
+			if typ != msgClientHello || size > maxClientHello {
+				return fault(alertUnexpectedMessage, "a handshake message of type %d after the handshake", typ)
+			}
+			c.skip = size - messageHeaderLen
 		}
-		if len(c.message) < size {
+		n := min(c.skip, len(data))
+		c.skip, data = c.skip-n, data[n:]
+		if c.skip > 0 {
 			return nil
 		}
-		c.message = c.message[size:]
+		c.message = nil
 		if err := c.countUseless(); err != nil {
 			return err
 		}
 		if err := c.warn(alertNoRenegotiation); err != nil {
 			return err
 		}
-	}
-	if len(c.message) == 0 {
-		c.message = nil
 	}
 	return nil
 }

@@ -60,6 +60,10 @@ func (h *handshake) readSSLv2Hello(size, header int) error {
 // readMessage reads the next handshake message, which has to be of a type. It
 // may come in many records, and many may come in one.
 func (h *handshake) readMessage(want uint8) ([]byte, error) {
+	limit := maxHandshakeMessage
+	if want == msgClientHello {
+		limit = maxClientHello
+	}
 	for !h.haveMessage() {
 		typ, data, err := h.readRecord()
 		if err != nil {
@@ -74,7 +78,7 @@ func (h *handshake) readMessage(want uint8) ([]byte, error) {
 			err = fault(alertUnexpectedMessage, "an empty handshake record")
 		default:
 			h.message = append(h.message, data...)
-			if len(h.message) >= messageHeaderLen && messageSize(h.message) > maxHandshakeMessage {
+			if len(h.message) >= messageHeaderLen && messageSize(h.message) > limit {
 				err = fault(alertIllegalParameter, "a handshake message of %d bytes", messageSize(h.message))
 			}
 		}
@@ -85,7 +89,9 @@ func (h *handshake) readMessage(want uint8) ([]byte, error) {
 	}
 	size := messageSize(h.message)
 	message := h.message[:size:size]
-	h.message = h.message[size:]
+	if h.message = h.message[size:]; len(h.message) == 0 {
+		h.message = nil
+	}
 	if message[0] != want {
 		return nil, fault(alertUnexpectedMessage, "a handshake message of type %d in the place of type %d", message[0], want)
 	}

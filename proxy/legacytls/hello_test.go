@@ -33,6 +33,12 @@ func numbers(n int) (all []uint16) {
 	return all
 }
 
+// padded are extensions that make a hello as large as it may be.
+func padded() []extension {
+	empty := hello{extensions: []extension{{21, nil}}}
+	return []extension{{21, make([]byte, maxClientHello-len(empty.transcript()))}}
+}
+
 func lenientHellos() map[string]helloCase {
 	return map[string]helloCase{
 		"as short as can be":       {hello: hello{}},
@@ -90,6 +96,10 @@ func lenientHellos() map[string]helloCase {
 			hello: hello{session: bytes.Repeat([]byte{9}, 32)}},
 		"an ALPN list that we care not for": {
 			hello: hello{extensions: []extension{{extALPN, vec16(vec8([]byte("imap")))}}}},
+		"64 KiB of extensions":                  {hello: hello{grain: maxPlaintext, extensions: padded()}},
+		"64 KiB of extensions in small records": {hello: hello{grain: 700, extensions: padded()}},
+		"a large ticket of another server": {
+			hello: hello{grain: maxPlaintext, extensions: []extension{{extSessionTicket, make([]byte, 40000)}}}},
 		"DHE alone": {hello: hello{suites: []uint16{dheAES128}}, suite: dheAES128},
 	}
 }

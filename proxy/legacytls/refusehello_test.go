@@ -44,7 +44,7 @@ func firstRecords() map[string]refusal {
 		"too many warnings":          {bytes.Repeat(first(typeAlert, 1, 90), maxUseless+1), alertUnexpectedMessage},
 		"a record too long":          {first(typeHandshake, make([]byte, maxPlaintext+1)...), alertRecordOverflow},
 		"a record longer than any":   {[]byte{typeHandshake, 3, 1, 0xff, 0xff}, alertRecordOverflow},
-		"a message too long":         {first(typeHandshake, 1, 0, 0x40, 1), alertIllegalParameter},
+		"a message too long":         {first(typeHandshake, 1, 1, 0, 1), alertIllegalParameter},
 		"a message longer than any":  {first(typeHandshake, 1, 0xff, 0xff, 0xff), alertIllegalParameter},
 		"HelloRequest":               {message(0), alertUnexpectedMessage},
 		"ServerHello":                {message(2), alertUnexpectedMessage},

@@ -150,7 +150,7 @@ func TestRenegotiation(t *testing.T) {
 			t.Parallel()
 			c := begin(t, newConfig(t), p.hello())
 			c.connect()
-			hello := c.hello.transcript()
+			hello, large := c.hello.transcript(), hello{extensions: padded()}
 			ask := map[int]func(){
 				0: func() { c.record(typeHandshake, hello) },
 				1: func() { c.grain = 7; c.say(hello) },
@@ -160,6 +160,7 @@ func TestRenegotiation(t *testing.T) {
 					c.record(typeHandshake, hello[9:])
 				},
 				3: func() { c.record(typeHandshake, hello[:2]); c.record(typeHandshake, slices.Concat(hello[2:])) },
+				4: func() { c.grain = 16000; c.say(large.transcript()) },
 			}
 			for i := range 3 * maxUseless {
 				ask[i%len(ask)]()

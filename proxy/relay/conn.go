@@ -10,8 +10,12 @@ import (
 )
 
 // BufferSize is the size of a Conn's reader: what a stage may look at, or leave
-// unread, before the bytes are relayed. A TLS ClientHello fits.
-const BufferSize = 16 << 10
+// unread, before the bytes are relayed. A TLS ClientHello fits, unless it is a strange
+// one: MaxBufferSize is what the reader grows to for that.
+const (
+	BufferSize    = 16 << 10
+	MaxBufferSize = 68 << 10
+)
 
 // readers holds the readers between connections: a reader is only needed until
 // its bytes are relayed, and 16 KiB for every open connection would be most of the
@@ -58,6 +62,24 @@ func (c *Conn) takeReader() {
 // Reader returns the reader. It is nil after Release, Take, or a Read that has
 // drained it.
 func (c *Conn) Reader() *bufio.Reader { return c.reader }
+
+// Peek returns the next n bytes without consuming them, as that of the reader does, but
+// for its size: the reader grows when it is full. A client that only says how much it
+// will send costs no more than any other.
+func (c *Conn) Peek(n int) ([]byte, error) {
+	for n > c.reader.Size() && c.reader.Size() < MaxBufferSize {
+		if early, err := c.reader.Peek(c.reader.Size()); err != nil {
+			return early, err
+		}
+		larger := bufio.NewReaderSize(&c.source, min(2*c.reader.Size(), MaxBufferSize))
+		c.source.unread = c.Take()
+		c.reader = larger
+	}
+	return c.reader.Peek(n)
+}
+
+// Buffered returns how many bytes Peek returns without waiting.
+func (c *Conn) Buffered() int { return c.reader.Buffered() }
 
 // Read gives what was peeked or put back first, then the connection's own
 // bytes; from then on the reader's buffer is free for another connection.
@@ -112,8 +134,10 @@ func (c *Conn) Release() {
 	if c == nil || c.reader == nil {
 		return
 	}
-	c.reader.Reset(nil)
-	readers.Put(c.reader)
+	if c.reader.Size() == BufferSize {
+		c.reader.Reset(nil)
+		readers.Put(c.reader)
+	}
 	c.reader, c.source.unread = nil, nil
 }
 

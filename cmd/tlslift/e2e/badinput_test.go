@@ -152,7 +152,7 @@ func TestBadInput(t *testing.T) {
 		{"hello with a broken length", l.tls, append([]byte{22, 3, 1, 0, 8, 1, 0, 0, 4, 3, 1, 0, 0}, noise()...), false, alert(1, 50),
 			"hello_malformed"},
 		{"64 KiB of noise on a TLS port", l.tls, noise(0), false, alert(1, 10), "not_tls"},
-		{"64 KiB of noise that begins like TLS", l.tls, noise(22, 3, 1, 64, 0, 1, 0, 63, 252, 3, 1), false, alert(1, 22), "hello_too_large"},
+		{"64 KiB of noise that begins like TLS", l.tls, noise(22, 3, 1, 64, 0, 1, 1, 0, 1, 3, 1), false, alert(1, 22), "hello_too_large"},
 		{"64 KiB of noise on the proxy port", l.proxy, noise('A'), false, "HTTP/1.1 400 ", "http_request_invalid"},
 		{"nothing", l.tls, nil, true, "", "closed_before_hello"},
 		{"nothing on the proxy port", l.proxy, nil, true, "", "closed_before_hello"},
