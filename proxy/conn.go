@@ -46,6 +46,7 @@ type conn struct {
 	isLifting  bool            // the client's TLS is to end here
 	startedTLS bool            // our handshake with the client has begun
 	inside     *clienttls.Conn // the client's TLS; nil until the handshake is complete
+	isAlerted  bool            // the client was sent an alert while bytes were relayed
 }
 
 // newConn begins the record of an accepted connection.
@@ -91,6 +92,11 @@ func (c *conn) dropUpstream() {
 // for its end, with or without a close_notify.
 func (c *conn) abort() {
 	relay.Reset(c.Conn.Conn)
+	c.abortUpstream()
+}
+
+// abortUpstream ends the destination's side like that.
+func (c *conn) abortUpstream() {
 	if c.out.conn != nil {
 		relay.Reset(c.out.conn)
 	}

@@ -26,6 +26,10 @@ type refuser struct {
 // Nothing is sent when the client has closed, and no plaintext alert follows once
 // our own handshake with it has begun.
 func (r *refuser) refuse(c *conn, f *record.Failure) {
+	if c.isAlerted {
+		c.linger(&r.lingering)
+		return
+	}
 	if c.rec.Outcome != "" || f.Reason.Silent() {
 		return
 	}

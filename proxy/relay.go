@@ -14,9 +14,11 @@ import (
 // relay relays until both sides have ended, counts the bytes, and returns how it ended,
 // for relayFailure. A passed handshake comes first; nil means none.
 func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) error {
-	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Abort: c.abort, Handshake: handshake}
+	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Handshake: handshake}
+	r.Abort, r.AbortUpstream = c.abort, c.abortUpstream
 	r.InTLS = c.rec.Outcome == record.OutcomeLifted
 	fromClient, toClient, err := r.Run()
+	c.isAlerted = r.ClientAlerted()
 	c.rec.BytesFromClient += fromClient
 	c.rec.BytesToClient += toClient
 	return err

@@ -64,6 +64,13 @@ func failureOf(err error, silent bool) *record.Failure {
 	return record.Fail(record.ReasonClientClosed, err)
 }
 
+// isAlerted reports whether err is what a client did wrong, and was told by an alert.
+func isAlerted(err error) bool {
+	var legacy *legacytls.ProtocolError
+	var op *net.OpError
+	return errors.As(err, &legacy) || errors.As(err, &op) && op.Op == "local error"
+}
+
 // alertReasons are the alerts of RFC 5246 section 7.2.2 that have a reason of
 // their own.
 var alertReasons = map[uint8]record.Reason{

@@ -188,13 +188,26 @@ func leafProfile(h *clienthello.Hello, leaf clientfile.Leaf) localca.Profile {
 // Handshake returns what was agreed on.
 func (c *Conn) Handshake() *record.Handshake { return c.handshake }
 
-// Read is relay.ErrNoCloseNotify when the client just closes, as many old ones do.
+// Read is relay.ErrNoCloseNotify when the client just closes, as many old ones do, and a
+// *relay.AlertedError when it has been sent an alert.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.stack.Read(p)
-	if errors.Is(err, legacytls.ErrNoCloseNotify) {
+	switch {
+	case errors.Is(err, legacytls.ErrNoCloseNotify):
 		return n, relay.ErrNoCloseNotify
+	case isAlerted(err):
+		return n, &relay.AlertedError{Err: err}
 	}
 	return n, c.raw.End(err)
+}
+
+// Write is a *relay.AlertedError when the client has been sent an alert.
+func (c *Conn) Write(p []byte) (int, error) {
+	n, err := c.stack.Write(p)
+	if isAlerted(err) {
+		return n, &relay.AlertedError{Err: err}
+	}
+	return n, err
 }
 
 // CloseNotify sends a close_notify and leaves the connection open.

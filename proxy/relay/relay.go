@@ -29,6 +29,10 @@ type Relay struct {
 	// Abort ends both sides at once, with a reset: a transfer that broke must not
 	// look complete to the side that is still there.
 	Abort func()
+	// AbortUpstream is Abort for the destination's side alone, and leaves the client's
+	// to the caller: see ClientAlerted. It may be nil where the client's errors are no
+	// *AlertedError.
+	AbortUpstream func()
 	// Handshake is what comes first where a TLS handshake is passed; nil means none.
 	Handshake *Handshake
 
@@ -36,6 +40,7 @@ type Relay struct {
 	toClient   atomic.Int64 // bytes moved to the client
 	idle       idleWatch
 	ending     ending
+	alerted    atomic.Bool
 }
 
 // Run blocks until both directions have ended. It returns how many bytes have moved,
@@ -95,9 +100,21 @@ func (r *Relay) carry(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return Truncate(dst)
 	}
-	r.Abort()
+	var alert *AlertedError
+	if at != nil && at.side == Client && errors.As(err, &alert) {
+		r.alerted.Store(true)
+	}
+	if r.alerted.Load() {
+		r.AbortUpstream()
+	} else {
+		r.Abort()
+	}
 	return err
 }
+
+// ClientAlerted reports whether Run has left the client's side open, because the client
+// was sent an alert that a reset could destroy on its way.
+func (r *Relay) ClientAlerted() bool { return r.alerted.Load() }
 
 // bufferSize is the size of a full TLS record's plaintext (RFC 8446 section
 // 5.1): a larger buffer is never filled by one read.

@@ -13,6 +13,16 @@ import (
 // in the middle of a record, it is an io.ErrUnexpectedEOF.
 var ErrNoCloseNotify = fmt.Errorf("the stream ended without close_notify: %w", io.ErrUnexpectedEOF)
 
+// An AlertedError is the error of a Read or Write after which the TLS stack has told the
+// peer, by a fatal alert, what the peer did wrong.
+type AlertedError struct{ Err error }
+
+// Error says what it was.
+func (e *AlertedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error of the TLS stack.
+func (e *AlertedError) Unwrap() error { return e.Err }
+
 // A Raw is the connection below a TLS stack. It notes its end: crypto/tls returns
 // io.EOF for that and for a close_notify alike. After a close_notify no stack reads
 // on, so that an end which has been read came in its place.
