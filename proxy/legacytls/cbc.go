@@ -1,6 +1,9 @@
 package legacytls
 
-import "crypto/subtle"
+import (
+	"crypto/subtle"
+	"encoding/binary"
+)
 
 // maxPadding is the longest padding with its length byte (RFC 5246 section
 // 6.2.3.2).
@@ -17,56 +20,51 @@ func (m *recordMAC) openCBC(header *[macHeaderLen]byte, plain []byte) ([]byte, b
 	n := len(plain) - m.size - padding
 	least := max(0, len(plain)-m.size-maxPadding)
 	want := m.constantTime(header, plain[:len(plain)-m.size-1], n, least)
-	got := macAt(plain, n, m.size)
+	got := macAt(&m.window, plain, n, m.size)
 	good &= subtle.ConstantTimeCompare(got, want)
 	return plain[:n], good == 1
 }
 
 // paddingLen is the length of the padding with its length byte, and 1 if each
 // byte of it is right. Where it is not, the length is that of the shortest one,
-// so that there is as much left to do.
+// so that there is as much left to do. It looks at words, from the end of the record or
+// of the longest padding.
 func paddingLen(plain []byte, macLen int) (n, good int) {
 	last := plain[len(plain)-1]
 	n = int(last) + 1
 	good = subtle.ConstantTimeLessOrEq(n+macLen, len(plain))
-	var wrong byte
-	for i := range min(maxPadding, len(plain)) {
-		inside := byte((i - n) >> 63) //nolint:gosec // the sign as a mask
-		wrong |= inside & (plain[len(plain)-1-i] ^ last)
+	var end [maxPadding]byte
+	tail := plain[max(0, len(plain)-maxPadding):]
+	copy(end[maxPadding-len(tail):], tail)
+	wrong, right := uint64(0), uint64(last)*0x0101010101010101
+	for i := 0; i < maxPadding; i += 8 {
+		wrong |= (binary.LittleEndian.Uint64(end[i:]) ^ right) &^ lanesBefore(maxPadding-n-i)
 	}
-	good &= subtle.ConstantTimeByteEq(wrong, 0)
+	good &= subtle.ConstantTimeEq(int32(wrong|wrong>>32), 0) //nolint:gosec // both halves
 	return subtle.ConstantTimeSelect(good, n, 1), good
 }
 
-// macAt copies the MAC at a secret place: it looks at all places where it can
-// be, and turns what it has found into place.
-func macAt(plain []byte, at, size int) []byte {
+// A window is where a MAC can be, and room for what shift reads beyond.
+type window [maxPadding + maxMAC + 8]byte
+
+// macAt copies the MAC at a secret place to the beginning of w: it takes all places
+// where it can be, and moves them to the left by each power of two, or not.
+func macAt(w *window, plain []byte, at, size int) []byte {
 	first := max(0, len(plain)-size-maxPadding)
-	mac := make([]byte, size)
-	start, slot := 0, 0 // start is where in mac the MAC begins
-	for i := first; i < len(plain); i++ {
-		begins := subtle.ConstantTimeEq(int32(i), int32(at)) //nolint:gosec // small
-		start |= -begins & slot
-		inside := byte(((at - 1 - i) & (i - at - size)) >> 63) //nolint:gosec // the sign as a mask
-		mac[slot] |= inside & plain[i]
-		if slot++; slot == size { // a division would take its time
-			slot = 0
-		}
+	clear(w[copy(w[:], plain[first:]):])
+	left := at - first // less than maxPadding
+	for by := maxPadding / 2; by > 0; by >>= 1 {
+		w.shift(by, by+size, subtle.ConstantTimeEq(int32(left&by), int32(by))) //nolint:gosec // small
 	}
-	turn(mac, start)
-	return mac
+	return w[:size]
 }
 
-// turn moves what is at a secret place of b to its beginning, and what was before
-// it to its end: by each power of two, or not.
-func turn(b []byte, start int) {
-	var turned [maxMAC]byte
-	for by := 1; by < len(b); by <<= 1 {
-		yes := mask(subtle.ConstantTimeEq(int32(start&by), int32(by))) //nolint:gosec // small
-		n := copy(turned[:], b[by:])
-		copy(turned[n:], b[:by])
-		for i := range b {
-			b[i] ^= yes & (b[i] ^ turned[i])
-		}
+// shift moves what will be needed, n bytes, to the left if yes is 1, and takes as long if
+// it is 0.
+func (w *window) shift(by, n, yes int) {
+	mask := -uint64(yes) //nolint:gosec // 0 or 1
+	for i := 0; i < n; i += 8 {
+		here, there := binary.NativeEndian.Uint64(w[i:]), binary.NativeEndian.Uint64(w[i+by:])
+		binary.NativeEndian.PutUint64(w[i:], here^mask&(here^there))
 	}
 }

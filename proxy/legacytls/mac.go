@@ -21,6 +21,8 @@ type recordMAC struct {
 	inner, outer []byte
 	state        []byte
 	last         [maxBlock]byte
+	digest       [maxMAC]byte
+	window       window
 }
 
 const (
@@ -80,14 +82,16 @@ func (m *recordMAC) sum(b []byte, header *[macHeaderLen]byte, data []byte) []byt
 // memory that depend on len(data) alone, while n is a secret between least and
 // len(data): otherwise the time would tell how much padding an attacker's
 // record has (Lucky Thirteen). The last block of the hash's input is somewhere
-// among the last few; all of those are computed, and one is kept.
+// among the last few; all of those are computed, and one is kept. The MAC is good
+// until the next one.
 func (m *recordMAC) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
 	binary.BigEndian.PutUint16(header[macHeaderLen-2:], uint16(n)) //nolint:gosec // at most the length of a record
 	m.restore(m.inner)
 	first := (macHeaderLen + least) / m.block // blocks that are full whatever n is
 	m.writeBlocks(header, data, first)
 
-	digest := make([]byte, m.size)
+	digest := m.digest[:m.size]
+	clear(digest)
 	length := macHeaderLen + n
 	last := (length + m.tail - 1) / m.block
 	blocks := (macHeaderLen + len(data) + m.tail + m.block - 1) / m.block
@@ -100,7 +104,7 @@ func (m *recordMAC) constantTime(header *[macHeaderLen]byte, data []byte, n, lea
 	}
 	m.restore(m.outer)
 	m.work.Write(digest)
-	return m.work.Sum(nil)
+	return m.work.Sum(m.digest[:0])
 }
 
 // writeBlocks hashes the first blocks of header and data.
@@ -123,23 +127,37 @@ func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length
 	}
 	n += copy(block[n:], data[min(len(data), from+n-macHeaderLen):])
 	clear(block[n:])
-	for j := range block {
-		beyond := from + j - length                                             // its sign is a mask
-		block[j] = block[j]&byte(beyond>>63) | 0x80&^byte((beyond|-beyond)>>63) //nolint:gosec // meant
+	for ; len(block) > 0; block, from = block[8:], from+8 {
+		kept, ended := lanesBefore(length-from), lanesBefore(length-from+1)
+		data := binary.LittleEndian.Uint64(block)
+		binary.LittleEndian.PutUint64(block, data&kept|0x8080808080808080&(kept^ended))
 	}
 	var bits [8]byte
 	binary.BigEndian.PutUint64(bits[:], uint64(m.block+length)*8) //nolint:gosec // positive
 	for j, b := range bits {
-		block[len(block)-len(bits)+j] |= mask(isLast) & b
+		m.last[m.block-len(bits)+j] |= mask(isLast) & b
 	}
+}
+
+// lanesBefore is 0xff in each byte of a word whose index is less than n, which may be
+// anything.
+func lanesBefore(n int) uint64 {
+	const ones, tops, indices = 0x0101010101010101, 0x8080808080808080, 0x0706050403020100
+	n &^= n >> 63                   // at least 0
+	n -= (n - 8) &^ ((n - 8) >> 63) // and at most 8
+	// A byte keeps its top bit where its index is not less.
+	top := ^((indices | tops) - ones*uint64(n)) & tops //nolint:gosec // 0 to 8
+	return (top >> 7) * 0xff
 }
 
 // mask is 0xff for 1 and 0 for 0.
 func mask(bit int) byte { return byte(-bit) } //nolint:gosec // meant
 
-// keep copies src to dst if yes is 1, and takes as long if it is 0.
+// keep copies src to dst if yes is 1, and takes as long if it is 0. Every digest is of
+// words of 4 bytes.
 func keep(yes int, dst, src []byte) {
-	for i := range dst {
-		dst[i] |= mask(yes) & src[i]
+	mask := -uint32(yes) //nolint:gosec // 0 or 1
+	for ; len(dst) > 0; dst, src = dst[4:], src[4:] {
+		binary.NativeEndian.PutUint32(dst, binary.NativeEndian.Uint32(dst)|mask&binary.NativeEndian.Uint32(src))
 	}
 }

@@ -109,11 +109,9 @@ func (m *bench) Read(p []byte) (int, error) {
 	return m.peer.written.Read(p)
 }
 
-// benchmarkBulk sends 32 KiB at a time, as the relay does, and times the server
-// alone.
-func benchmarkBulk(b *testing.B, toServer bool) {
+// benchmarkBulk sends so many bytes at a time, and times the server alone.
+func benchmarkBulk(b *testing.B, toServer bool, size int) {
 	eachStack(b, func(b *testing.B, s stack, suite uint16) {
-		const size = 32 << 10
 		near, far := pipe(b)
 		clientEnd, serverEnd := &bench{Conn: near}, &bench{Conn: far}
 		client, server := tls.Client(clientEnd, clientConfig(b, tls.VersionTLS12, suite)), s.server(b, serverEnd, suite)
@@ -152,6 +150,14 @@ func benchmarkBulk(b *testing.B, toServer bool) {
 	}, bulkSuites...)
 }
 
-func BenchmarkSpeedWrite(b *testing.B) { benchmarkBulk(b, false) }
+// Sizes of what is sent at once: what the relay reads, and a line of a mail.
+const (
+	bulk  = 32 << 10
+	short = 80
+)
 
-func BenchmarkSpeedRead(b *testing.B) { benchmarkBulk(b, true) }
+func BenchmarkSpeedWrite(b *testing.B) { benchmarkBulk(b, false, bulk) }
+
+func BenchmarkSpeedRead(b *testing.B) { benchmarkBulk(b, true, bulk) }
+
+func BenchmarkSpeedReadShort(b *testing.B) { benchmarkBulk(b, true, short) }
