@@ -40,10 +40,10 @@
 // Intel Xeon for the first table and of an AMD EPYC for the second:
 //
 //	records of 320 bytes, a million of them        SHA-1   SHA-256   SHA-384
-//	wrong padding, or a wrong MAC                    0.5      -1.0       0.9
-//	wrong padding, or a wrong MAC and 250 bytes      1.3      -0.3       2.2
-//	padding of 1 byte, or of 256 bytes              -0.1       0.8       0.6
-//	a MAC that does not hide its length, 1 or 256  -3756     -4787     -4607
+//	wrong padding, or a wrong MAC                   -0.6      -0.6      -0.9
+//	wrong padding, or a wrong MAC and 250 bytes      1.7       0.5      -0.2
+//	padding of 1 byte, or of 256 bytes               1.4       0.9       0.1
+//	a MAC that does not hide its length, 1 or 256  -5110     -4085     -5275
 //
 //	premaster secrets, RSA-2048, 100000 of them      t
 //	good, or good                                     3.0
