@@ -1,6 +1,10 @@
 package legacytls
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"io"
+)
 
 // An alert is an AlertDescription of RFC 5246 section 7.2.
 type alert uint8
@@ -72,4 +76,49 @@ func (e *ProtocolError) Error() string {
 // fault is a ProtocolError that is yet to be told.
 func fault(a alert, format string, args ...any) error {
 	return &ProtocolError{Description: uint8(a), What: fmt.Sprintf(format, args...)}
+}
+
+// tell sends the alert of a fault. Nothing more is sent after a fatal alert of
+// either side (RFC 5246 section 7.2.2), and not even that after close_notify.
+func (c *Conn) tell(err error) error {
+	var ours *ProtocolError
+	var theirs *AlertError
+	if !errors.As(err, &ours) && !errors.As(err, &theirs) {
+		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if ours != nil && c.writeDone == nil {
+		_ = c.writeRecord(typeAlert, []byte{levelFatal, ours.Description})
+	}
+	c.writeDone = err
+	if c.config.Sessions != nil { // it must not be resumed (RFC 5246 section 7.2.2)
+		c.config.Sessions.forget(c.sessionID)
+	}
+	return err
+}
+
+// handleAlert returns how the connection ends, or nil after a warning.
+func (c *Conn) handleAlert(data []byte) error {
+	if len(data) != 2 {
+		return fault(alertDecodeError, "an alert of %d bytes", len(data))
+	}
+	switch {
+	case alert(data[1]) == alertCloseNotify:
+		return io.EOF
+	case data[0] == levelWarning:
+		return c.countUseless()
+	case data[0] == levelFatal:
+		return &AlertError{data[1]}
+	}
+	return fault(alertIllegalParameter, "an alert of level %d", data[0])
+}
+
+func (c *Conn) warn(a alert) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if c.writeDone != nil {
+		return nil
+	}
+	return c.writeRecord(typeAlert, []byte{levelWarning, byte(a)})
 }
