@@ -11,7 +11,7 @@
 // larger ones are packages:
 //
 //	identify.go     who the client is: the PROXY header
-//	admission.go    whether it may connect: networks and limits
+//	                whether it may connect: networks and limits (proxy/admission)
 //	destination.go  where it wants to go, if that is allowed
 //	                (proxy/httpproxy, proxy/origdst, proxy/policy)
 //	                what is said before TLS (proxy/mail)

@@ -13,6 +13,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
@@ -49,10 +50,10 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 	if err := identify(c, s.cfg.TrustedProxies, s.cfg.HandshakeTimeout); err != nil {
 		return err
 	}
-	if err := s.admission.admit(c.rec.Client); err != nil {
+	if err := s.admission.Admit(c.rec.Client); err != nil {
 		return c.closedOr(err, s.cfg.HandshakeTimeout)
 	}
-	defer s.admission.leave(c.rec.Client)
+	defer s.admission.Leave(c.rec.Client)
 	s.findOptions(c)
 
 	if err := s.finder.original(c); err != nil {
@@ -161,14 +162,19 @@ func (c *conn) mayBePlaintext() bool {
 	return c.socket.url.Plaintext
 }
 
+// refusedKey identifies the hello of a client, should its destination refuse it.
+func refusedKey(c *conn) refusedhello.Key {
+	return refusedhello.Key{Client: c.rec.Client, Destination: c.out.destination, Hello: c.hello.FingerprintKey()}
+}
+
 // decide asks for the decision.
 func (s *Server) decide(c *conn) decide.Decision {
-	key, now := c.refusedKey(), time.Now()
+	key, now := refusedKey(c), time.Now()
 	return decide.Decide(c.hello, decide.Circumstance{
 		Legacy:             c.legacy,
 		LeafBits:           c.options.Leaf.Bits,
-		RefusedBefore:      s.passer.refused.has(key, now),
-		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.hasOther(key, now),
+		RefusedBefore:      s.passer.refused.Has(key, now),
+		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.HasOther(key, now),
 		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),
 	})
 }

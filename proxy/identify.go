@@ -8,6 +8,7 @@ import (
 
 	"github.com/pires/go-proxyproto"
 
+	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -19,7 +20,7 @@ const maxProxyLine = 107
 // must begin with a PROXY protocol header (v1 or v2): were it optional, every
 // client of the balancer could send one of its own.
 func identify(c *conn, trusted []netip.Prefix, timeout time.Duration) error {
-	if !within(trusted, c.rec.Client) {
+	if !admission.Within(trusted, c.rec.Client) {
 		return nil
 	}
 	c.rec.ByBalancer = true

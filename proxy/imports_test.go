@@ -21,8 +21,8 @@ var layers = []struct {
 }{
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling"}},
 	{"parsers and keepers", []string{
-		"proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
-		"proxy/origdst", "proxy/policy", "proxy/upstream",
+		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
+		"proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
@@ -36,6 +36,7 @@ var layers = []struct {
 var siblings = map[string][]string{
 	"proxy/listener":         {"proxy/policy"},
 	"proxy/m365":             {"proxy/policy"},
+	"proxy/refusedhello":     {"proxy/policy"},
 	"proxy/clienttls":        {"proxy/decide", "proxy/relay"},
 	"proxy/httpproxy":        {"proxy/relay"},
 	"proxy/dialogue":         {"proxy/relay"},

@@ -11,13 +11,14 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A passer relays connections untouched.
 type passer struct {
-	refused *refusedHellos
+	refused *refusedhello.Memory
 	timeout time.Duration
 }
 
@@ -129,11 +130,11 @@ func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if c.out.isLoop.Load() {
 		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
 	}
-	key, now := c.refusedKey(), time.Now()
-	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.hasOther(key, now) {
+	key, now := refusedKey(c), time.Now()
+	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(key, now) {
 		return record.Fail(record.ReasonInappropriateFallback, errors.New("the destination says so"))
 	}
-	p.refused.add(key, now)
+	p.refused.Add(key, now)
 	return &alertError{answer: answer}
 }
 

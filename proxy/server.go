@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
@@ -20,6 +21,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -32,7 +34,7 @@ type Server struct {
 
 	dialer    *upstream.Dialer
 	loops     *upstream.Loops
-	admission *admission
+	admission *admission.Admission
 	finder    finder
 	passer    passer
 	lifter    lifter
@@ -53,7 +55,8 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops(), admission: newAdmission(&cfg)}
+	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops()}
+	s.admission = admission.New(cfg.ClientNets, cfg.MaxConnections, cfg.MaxConnectionsPerClient)
 	s.SetClients(cfg.Clients)
 	s.SetPolicy(cfg.Policy)
 	cfg.Upstream.IsSelf = s.isSelf
@@ -66,7 +69,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
-	s.passer = passer{refused: newRefusedHellos(), timeout: cfg.HandshakeTimeout}
+	s.passer = passer{refused: refusedhello.New(), timeout: cfg.HandshakeTimeout}
 	s.lifter = lifter{tls: ended}
 	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
 	return s, nil

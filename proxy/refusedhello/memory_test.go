@@ -1,4 +1,4 @@
-package proxy
+package refusedhello
 
 import (
 	"net/netip"
@@ -12,48 +12,48 @@ func shapeOf(i int) [16]byte { return [16]byte{byte(i), byte(i >> 8), byte(i >> 
 
 func TestRefusalsExpireAndAreBounded(t *testing.T) {
 	t.Parallel()
-	r := newRefusedHellos()
+	r := New()
 	d := policy.Destination{Host: "outlook.office365.com", Port: 443}
 	client := netip.MustParseAddr("192.0.2.1")
-	key := func(i int) refusedKey { return refusedKey{client, d, shapeOf(i)} }
+	key := func(i int) Key { return Key{client, d, shapeOf(i)} }
 	now := time.Now()
-	r.add(key(0), now)
+	r.Add(key(0), now)
 
-	if !r.has(key(0), now.Add(refusedAge-time.Second)) {
+	if !r.Has(key(0), now.Add(refusedAge-time.Second)) {
 		t.Error("a refusal is forgotten too early")
 	}
-	if r.has(key(0), now.Add(refusedAge)) {
+	if r.Has(key(0), now.Add(refusedAge)) {
 		t.Error("a refusal is remembered for ever")
 	}
-	for name, other := range map[string]refusedKey{
+	for name, other := range map[string]Key{
 		"shape":       key(1),
 		"destination": {client, policy.Destination{Host: d.Host, Port: 993}, shapeOf(0)},
 		"client":      {netip.MustParseAddr("192.0.2.2"), d, shapeOf(0)},
 	} {
-		if r.has(other, now) {
+		if r.Has(other, now) {
 			t.Errorf("a refusal counts for another %s", name)
 		}
-		if got, want := r.hasOther(other, now.Add(refusedAge-time.Second)), name == "shape"; got != want {
+		if got, want := r.HasOther(other, now.Add(refusedAge-time.Second)), name == "shape"; got != want {
 			t.Errorf("after a refusal, one of another hello is known for another %s: %t", name, got)
 		}
-		if r.hasOther(other, now.Add(refusedAge)) {
+		if r.HasOther(other, now.Add(refusedAge)) {
 			t.Errorf("a refusal is remembered for ever for another %s", name)
 		}
 	}
 
 	for i := range 3 * maxRefused {
-		r.add(key(i), now)
+		r.Add(key(i), now)
 	}
 	if len(r.until) > maxRefused || len(r.order) > maxRefused {
-		t.Errorf("remembers %d refusedHellos in a list of %d", len(r.until), len(r.order))
+		t.Errorf("remembers %d hellos in a list of %d", len(r.until), len(r.order))
 	}
-	if !r.has(key(3*maxRefused-1), now) {
+	if !r.Has(key(3*maxRefused-1), now) {
 		t.Error("the newest refusal is forgotten")
 	}
 	// Old ones make room before live ones have to.
 	later := now.Add(refusedAge)
-	r.add(key(-1), later)
-	if len(r.until) != 1 || !r.has(key(-1), later) {
-		t.Errorf("%d expired refusedHellos are kept", len(r.until)-1)
+	r.Add(key(-1), later)
+	if len(r.until) != 1 || !r.Has(key(-1), later) {
+		t.Errorf("%d expired hellos are kept", len(r.until)-1)
 	}
 }

@@ -1,6 +1,7 @@
-package proxy
+package admission
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 	"testing"
@@ -12,15 +13,16 @@ func reasonOf(err error) record.Reason {
 	if err == nil {
 		return ""
 	}
-	return asFailure(err).Reason
+	var f *record.Failure
+	if !errors.As(err, &f) {
+		return record.ReasonInternal
+	}
+	return f.Reason
 }
 
 func TestAdmission(t *testing.T) {
 	t.Parallel()
-	a := newAdmission(&Config{
-		ClientNets:     []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")},
-		MaxConnections: 3, MaxConnectionsPerClient: 2,
-	})
+	a := New([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}, 3, 2)
 	one, two, untrusted := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("192.0.2.1")
 	linkLocal := netip.MustParseAddr("fe80::1%eth0")
 
@@ -34,17 +36,17 @@ func TestAdmission(t *testing.T) {
 		{linkLocal, ""},
 		{two, record.ReasonTooManyConnections},
 	} {
-		if got := reasonOf(a.admit(step.addr)); got != step.want {
+		if got := reasonOf(a.Admit(step.addr)); got != step.want {
 			t.Errorf("admitting %s: got %q, want %q", step.addr, got, step.want)
 		}
 	}
-	a.leave(one)
-	if got := reasonOf(a.admit(two)); got != "" {
+	a.Leave(one)
+	if got := reasonOf(a.Admit(two)); got != "" {
 		t.Errorf("a freed place is not given again: %s", got)
 	}
-	a.leave(one)
-	a.leave(two)
-	a.leave(linkLocal)
+	a.Leave(one)
+	a.Leave(two)
+	a.Leave(linkLocal)
 	if a.total != 0 || len(a.perClient) != 0 {
 		t.Errorf("after everybody left: %d connections, %d clients", a.total, len(a.perClient))
 	}
@@ -52,17 +54,14 @@ func TestAdmission(t *testing.T) {
 
 func TestAdmissionUnderConcurrency(t *testing.T) {
 	t.Parallel()
-	a := newAdmission(&Config{
-		ClientNets:     []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
-		MaxConnections: 10, MaxConnectionsPerClient: 10,
-	})
+	a := New([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}, 10, 10)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
 			addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})
 			for range 100 {
-				if a.admit(addr) == nil {
-					a.leave(addr)
+				if a.Admit(addr) == nil {
+					a.Leave(addr)
 				}
 			}
 		})

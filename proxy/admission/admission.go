@@ -1,4 +1,6 @@
-package proxy
+// Package admission says which clients may connect, and how many connections they may
+// have at the same time.
+package admission
 
 import (
 	"fmt"
@@ -8,9 +10,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// An admission counts connections against the global limit and the limit of
-// each client.
-type admission struct {
+// An Admission counts connections against the limit of all clients and the limit of
+// each client. It is safe for concurrent use.
+type Admission struct {
 	nets         []netip.Prefix
 	max          int
 	maxPerClient int
@@ -20,17 +22,15 @@ type admission struct {
 	perClient map[netip.Addr]int // only clients with open connections
 }
 
-func newAdmission(cfg *Config) *admission {
-	return &admission{
-		nets: cfg.ClientNets, max: cfg.MaxConnections,
-		maxPerClient: cfg.MaxConnectionsPerClient, perClient: map[netip.Addr]int{},
-	}
+// New returns an Admission for the clients of some networks.
+func New(nets []netip.Prefix, most, mostPerClient int) *Admission {
+	return &Admission{nets: nets, max: most, maxPerClient: mostPerClient, perClient: map[netip.Addr]int{}}
 }
 
-// admit reserves a place for one connection of addr, or says why not. The
-// caller gives the place back with leave.
-func (a *admission) admit(addr netip.Addr) error {
-	if !within(a.nets, addr) {
+// Admit reserves a place for one connection of addr, or returns a *record.Failure that
+// says why not. The caller gives the place back with Leave.
+func (a *Admission) Admit(addr netip.Addr) error {
+	if !Within(a.nets, addr) {
 		return record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", addr))
 	}
 	a.mu.Lock()
@@ -46,7 +46,8 @@ func (a *admission) admit(addr netip.Addr) error {
 	return nil
 }
 
-func (a *admission) leave(addr netip.Addr) {
+// Leave gives the place of one connection back.
+func (a *Admission) Leave(addr netip.Addr) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.total--
@@ -55,7 +56,8 @@ func (a *admission) leave(addr netip.Addr) {
 	}
 }
 
-func within(nets []netip.Prefix, addr netip.Addr) bool {
+// Within reports whether one of the networks contains addr.
+func Within(nets []netip.Prefix, addr netip.Addr) bool {
 	addr = addr.WithZone("") // a prefix never contains an address with a zone
 	for _, n := range nets {
 		if n.Contains(addr) {
