@@ -84,9 +84,9 @@ func TestAddToAnyFile(t *testing.T) {
 // However many clients there are, the file can be read.
 func TestAddTooMany(t *testing.T) {
 	t.Parallel()
-	for _, comment := range []string{"", strings.Repeat("x", 400)} {
+	for comment, n := range map[string]int{"": maxClients + 1, strings.Repeat("x", 400): 2500} {
 		var more []Addition
-		for i := range 12_000 {
+		for i := range n {
 			more = append(more, Addition{Address: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Comment: comment})
 		}
 		added, left, err := Add(nil, more)
