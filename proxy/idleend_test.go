@@ -56,6 +56,21 @@ func TestIdleEnds(t *testing.T) {
 	}
 }
 
+// A web server that leaves a lifted request without an answer is not idle as it may be.
+func TestIdleWebServer(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]record.Reason{
+		"": record.ReasonIdleTimeout, halfAnswer: record.ReasonIdleTimeout, wholeAnswer: "",
+	} {
+		fake := testenv.FakeM365(t)
+		address := answersOnce(t, fake, answer, 1, func(*tls.Conn) {}) // waits for another request
+		w := newWorld(t, fake, address, func(c *proxy.Config) { c.IdleTimeout = soon })
+		conn := tls.Client(dial(t, w.tls), w.oldConfig())
+		say(t, conn, "GET / HTTP/1.1\r\nHost: x\r\n")
+		w.expect(record.OutcomeLifted, want)
+	}
+}
+
 // answer sends back what it gets.
 func answer(c *tls.Conn) { _, _ = io.Copy(c, c) }
 

@@ -138,6 +138,8 @@ func (h *http) finding(e end) Finding {
 	case e.first == client && awaited && !h.request.isBetween():
 		return Finding{Failure: record.Fail(record.ReasonClientCutOff,
 			errors.New("the client ended the connection in the middle of an HTTP request"))}
+	case e.idle && (awaited || !h.request.isBetween()):
+		return Finding{Failure: idleIn("an HTTP exchange")}
 	}
 	return Finding{Lost: awaited}
 }

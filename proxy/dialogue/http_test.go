@@ -88,6 +88,37 @@ func TestHTTPDestinationEnds(t *testing.T) {
 	}
 }
 
+// A connection that is kept open between two exchanges is idle as it may be. In the
+// middle of one it is not.
+func TestHTTPIdle(t *testing.T) {
+	t.Parallel()
+	const idle = record.ReasonIdleTimeout
+	for name, tt := range map[string]struct {
+		script string
+		want   record.Reason
+	}{
+		"nothing was said":     {"", ""},
+		"between":              {get + empty, ""},
+		"before the answer":    {get, idle},
+		"in the head":          {get + "S: HTTP/1.1 200 OK|Content-Le~", idle},
+		"in the answer":        {get + "S: HTTP/1.1 200 OK|Content-Length: 5||hell~", idle},
+		"in a chunk":           {get + "S: HTTP/1.1 200 OK|Transfer-Encoding: chunked||5|hell~", idle},
+		"in a request":         {"C: POST / HTTP/1.1|Content-Length: 5||hell~", idle},
+		"after 100":            {"C: POST / HTTP/1.1|Content-Length: 5|\nS: HTTP/1.1 100 Continue|", idle},
+		"an early answer":      {"C: POST / HTTP/1.1|Content-Length: 9||hi~\n" + empty, idle},
+		"up to the end":        {get + "S: HTTP/1.1 200 OK||hello~", ""},
+		"another protocol":     {get + "S: HTTP/1.1 101 Switching|Upgrade: websocket||abc~", ""},
+		"HTTP/2":               {"C: PRI * HTTP/2.0||SM|\nS: \x00\x00\x12~", ""},
+		"waited long enough":   {get + empty + "S: HTTP/1.1 408 Request Timeout|Content-Length: 0|", ""},
+		"a HEAD is answered":   {"C: HEAD / HTTP/1.1|\nS: HTTP/1.1 200 OK|Content-Length: 500|", ""},
+		"one of two, together": {"C: GET / HTTP/1.1||GET / HTTP/1.1|\n" + empty, idle},
+	} {
+		if got := reasonOf(find(t, record.ProtocolHTTP, tt.script, end{idle: true})); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // A client that leaves in the middle of its request has broken it off. In the middle of
 // the answer, how it has left tells.
 func TestHTTPClientEnds(t *testing.T) {

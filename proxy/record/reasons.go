@@ -533,8 +533,8 @@ var reasons = []row{
 	{
 		reason: ReasonIdleTimeout, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		http: http.StatusGatewayTimeout, smtp: "421 4.4.2",
-		cause: "No byte arrived on either side for the idle timeout, and more was to come: in the middle of a mail, a command or a " +
-			"transfer.",
+		cause: "No byte arrived on either side for the idle timeout, and more was to come: in the middle of a mail, a command or an " +
+			"HTTP exchange, or where a side did not read.",
 		remedy: "Check the network path to the client, and the client's own log; raise TLSLIFT_IDLE_TIMEOUT, or " +
 			"TLSLIFT_IMAP_IDLE_TIMEOUT for IMAP, if the client or the destination takes longer than that.",
 	},

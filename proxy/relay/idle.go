@@ -120,10 +120,12 @@ func (w *idleWatch) end() {
 		w.relay.Abort()
 		return
 	}
-	for _, conn := range []net.Conn{w.relay.Client, w.relay.Upstream} {
-		_ = Truncate(conn)
-		_ = conn.SetReadDeadline(time.Unix(1, 0))
-	}
+	// Nothing is read any more before the ends are sent: a peer that answers with its own
+	// must not seem to have ended first.
+	_ = w.relay.Client.SetReadDeadline(time.Unix(1, 0))
+	_ = w.relay.Upstream.SetReadDeadline(time.Unix(1, 0))
+	_ = Truncate(w.relay.Client)
+	_ = Truncate(w.relay.Upstream)
 }
 
 // ended returns an error once the relay was idle for too long.
