@@ -19,7 +19,8 @@ func TestHTTPSForClientsWithoutTLS(t *testing.T) {
 	}
 
 	refuses := start(t, n.address, n.pki.pem)
-	if out, err := asked(refuses); err != nil || !strings.Contains(out, "plaintext_not_allowed") || !strings.Contains(out, "?plaintext=allow") {
+	out, err := asked(refuses)
+	if err != nil || !strings.Contains(out, "plaintext_not_allowed") || !strings.Contains(out, "?plaintext=allow") {
 		t.Errorf("refused with %q, %v", out, err)
 	}
 	refuses.record(t, map[string]string{"outcome": "refused", "reason": "plaintext_not_allowed", "protocol": "http", "destination": host})
