@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -204,5 +205,63 @@ func TestResetOfPassed(t *testing.T) {
 				t.Errorf("ended with %v, want a cut-off: %t", err, tt.want)
 			}
 		})
+	}
+}
+
+// A hastyConn is a connection whose peer closes as soon as it is told of an end, and is
+// never late. A pending read has returned before what ends it does.
+type hastyConn struct {
+	net.Conn
+
+	closed, late chan struct{} // what ends a read
+	done         chan error    // how the read has ended
+}
+
+func newHastyConn() *hastyConn {
+	return &hastyConn{closed: make(chan struct{}), late: make(chan struct{}), done: make(chan error, 1)}
+}
+
+func (c *hastyConn) Read([]byte) (int, error) {
+	err := os.ErrDeadlineExceeded
+	select {
+	case <-c.closed:
+		err = io.EOF
+	case <-c.late:
+	}
+	c.done <- err
+	return 0, err
+}
+
+func (c *hastyConn) SetReadDeadline(t time.Time) error { return c.end(t.IsZero(), c.late) }
+
+func (c *hastyConn) CloseWrite() error { return c.end(false, c.closed) }
+
+// end ends the read, if there is one, unless there is nothing to end.
+func (c *hastyConn) end(nothing bool, by chan struct{}) error {
+	select {
+	case <-by:
+		return nil
+	default:
+	}
+	if !nothing {
+		close(by)
+		c.done <- <-c.done
+	}
+	return nil
+}
+
+// Where nothing moves any more, neither side has ended the relay, however fast one of
+// them answers the FIN.
+func TestIdleIsTheEndOfNobody(t *testing.T) {
+	t.Parallel()
+	client, upstream := newHastyConn(), newHastyConn()
+	r := &Relay{Client: client, Upstream: upstream, Idle: time.Millisecond, InTLS: true, Abort: func() {}}
+	if _, _, err := r.Run(); !errors.Is(err, ErrIdle) {
+		t.Errorf("ended with %v", err)
+	}
+	for side, c := range []*hastyConn{client, upstream} {
+		if err := <-c.done; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the last read of the %s ended with %v", Side(side), err)
+		}
 	}
 }
