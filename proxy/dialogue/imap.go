@@ -235,7 +235,7 @@ func (i *imap) finding(e end) Finding {
 	case i.lost || i.failure != nil:
 	case e.first == destination && i.isAwaited():
 		f.Failure = cutOff(destination, "a command")
-	case e.first == client && sending:
+	case e.first == client && (sending || e.failed && !i.greeting && i.isAwaited()):
 		f.Failure = cutOff(client, "a command")
 	case e.idle && (sending || i.isAwaited() || i.client.line.isOpen()):
 		f.Failure = idleIn("a command")

@@ -159,6 +159,8 @@ func (p *pop3) finding(e end) Finding {
 	case p.lost || p.failure != nil:
 	case e.first == destination && awaited:
 		f.Failure = cutOff(destination, "a command")
+	case e.first == client && e.failed && awaited && !p.pending.has(func(c popCommand) bool { return c == popGreeting }):
+		f.Failure = cutOff(client, "a command")
 	case e.idle && (awaited || p.command.isOpen()):
 		f.Failure = idleIn("a command")
 	}

@@ -72,6 +72,7 @@ func TestReadingEnds(t *testing.T) {
 		down = record.ReasonClientCutOff
 		idle = record.ReasonIdleTimeout
 	)
+	reset := end{first: client, failed: true}
 	for name, tt := range map[string]struct {
 		protocol record.Protocol
 		script   string
@@ -88,6 +89,11 @@ func TestReadingEnds(t *testing.T) {
 		"IMAP, client in a literal":     {imap, "C: a APPEND x {100}\nS: + go\nC: abc~", end{first: client}, down},
 		"IMAP, client after it":         {imap, "C: a APPEND x {3}\nS: + go\nC: abc|~", end{first: client}, ""},
 		"IMAP, client in a download":    {imap, "C: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}|abc~", end{first: client}, ""},
+		"IMAP, client's reset in it":    {imap, "C: a FETCH 1 BODY[]\nS: * 1 FETCH (BODY[] {100}|abc~", reset, down},
+		"IMAP, client's reset, awaited": {imap, "C: a FETCH 1 FLAGS\nS: * 1 FETCH ()", reset, down},
+		"IMAP, client's reset after it": {imap, "C: a FETCH 1 FLAGS\nS: * 1 FETCH ()|a OK", reset, ""},
+		"IMAP, client's reset, IDLE":    {imap, "C: a IDLE\nS: + idling", reset, ""},
+		"IMAP, client's reset, LOGOUT":  {imap, "C: a LOGOUT", reset, ""},
 		"IMAP, unknown":                 {imap, "S: hello\nC: a NOOP", end{first: destination}, ""},
 		"IMAP, nobody":                  {imap, "C: a LOGIN x y\nS: a OK", end{idle: true}, ""},
 		"IMAP, nobody in IDLE":          {imap, "C: a IDLE\nS: + idling", end{idle: true}, ""},
@@ -106,6 +112,10 @@ func TestReadingEnds(t *testing.T) {
 		"POP3, before a reply":          {pop, "C: DELE 1", end{first: destination}, up},
 		"POP3, QUIT":                    {pop, "C: QUIT", end{first: destination}, ""},
 		"POP3, client in a mail":        {pop, "C: RETR 1\nS: +OK|From: x", end{first: client}, ""},
+		"POP3, client's reset in it":    {pop, "C: RETR 1\nS: +OK|From: x", reset, down},
+		"POP3, client's reset, awaited": {pop, "C: DELE 1", reset, down},
+		"POP3, client's reset after it": {pop, "C: RETR 1\nS: +OK|From: x|.", reset, ""},
+		"POP3, client's reset, QUIT":    {pop, "C: QUIT", reset, ""},
 		"POP3, refused":                 {pop, "C: PASS x\nS: -ERR no\nC: STAT", end{first: destination}, record.ReasonPOP3AuthFailed},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	chunk                // a BDAT that is not the last
 	content              // the end of DATA, and the last BDAT
 	quit
+	rset
 	blank    // an empty line, which some servers answer
 	greeting // what comes without being asked for
 	noMail   // everything else
@@ -30,7 +31,7 @@ const (
 
 // smtpVerbs has the verbs that matter.
 var smtpVerbs = map[string]stage{
-	"EHLO": hello, "HELO": hello, "AUTH": auth, "MAIL": from, "RCPT": to, "DATA": data, "QUIT": quit, "": blank,
+	"EHLO": hello, "HELO": hello, "AUTH": auth, "MAIL": from, "RCPT": to, "DATA": data, "QUIT": quit, "RSET": rset, "": blank,
 }
 
 // maxCommand bounds what is held of a BDAT command, the longest that is looked at.
@@ -56,6 +57,8 @@ type smtp struct {
 	chunked   bool    // a BDAT has been seen, and not yet the last one
 	agreed    bool    // 354 has come: the content is the destination's
 	answered  bool    // the final reply came before the end of the content
+	begun     bool    // MAIL was accepted, and the mail is neither given up nor answered
+	closing   bool    // the destination has said that it closes the session
 }
 
 // An smtpCommand is a command without a reply.
@@ -155,8 +158,8 @@ func (s *smtp) takeCommand(text string) {
 	switch {
 	case kind == data:
 		s.inBody, s.body, s.bodySeen, s.agreed, s.answered = true, newBodyEnd(), false, false, false
-	case kind == hello, kind == from, kind == quit, verb == "RSET":
-		s.chunked = false // the chunks before are given up
+	case kind == hello, kind == from, kind == quit, kind == rset:
+		s.chunked, s.begun = false, false // the mail before is given up
 	}
 	if kind != from && kind != to {
 		whose = 0
@@ -213,7 +216,7 @@ func (s *smtp) takeReply(code string, known record.Reason) {
 		s.takeFinal(s.pending.pop(), code, known)
 	}
 	if code == "421" { // it closes the session (RFC 5321 section 3.8)
-		s.pending.items, s.chunked, s.answered = nil, false, true
+		s.pending.items, s.chunked, s.answered, s.closing = nil, false, true, true
 	}
 }
 
@@ -257,6 +260,12 @@ func (s *smtp) takeFinal(to smtpCommand, code string, known record.Reason) {
 	if to.at == data { // without 354, the content is not to come
 		s.lost = s.bodySeen || s.lost
 		s.inBody = false
+	}
+	switch to.at {
+	case from:
+		s.begun = code[0] == '2'
+	case data, content, hello, quit, rset: // what was sent in one go is answered in its order
+		s.begun = false
 	}
 	if code[0] == '2' {
 		if to.at == content {
@@ -304,7 +313,26 @@ func (s *smtp) finding(e end) Finding {
 	if f.Failure = s.cutOff(e); f.Failure == nil {
 		f.Failure = s.refusals.failure()
 	}
+	if f.Failure == nil {
+		f.Failure = s.unfinished(e)
+	}
 	return f
+}
+
+// unfinished returns how a session was ended after a mail had begun, and before its
+// content; nil if it was not. A client that gives a mail up says so.
+func (s *smtp) unfinished(e end) *record.Failure {
+	switch {
+	case s.lost || !s.begun:
+		return nil
+	case e.first == destination, s.closing:
+		return cutOff(destination, "a mail")
+	case e.first == client:
+		return cutOff(client, "a mail")
+	case e.idle:
+		return idleIn("a mail")
+	}
+	return nil
 }
 
 // cutOff returns how a session was ended in the middle of a mail, or of a command; nil

@@ -225,11 +225,25 @@ func TestSMTPEnds(t *testing.T) {
 	)
 	content := strings.Replace(oneMail, "|.\n", "~\n", 1)
 	chunk := "C: BDAT 100||some of it~"
+	begun := "C: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@b>\nS: 250 ok\n"
 	for name, tt := range map[string]struct {
 		script string
 		end    end
 		want   record.Reason
 	}{
+		"destination, before DATA":          {begun, end{first: destination}, up},
+		"destination's reset, before DATA":  {begun, end{first: destination, failed: true}, up},
+		"client, before DATA":               {begun, end{first: client}, down},
+		"client's reset, before DATA":       {begun, end{first: client, failed: true}, down},
+		"nobody, before DATA":               {begun, end{idle: true}, idle},
+		"421 before DATA":                   {begun + "S: 421 4.4.2 timeout", end{first: client}, up},
+		"client, before RCPT":               {"C: MAIL FROM:<a@b>\nS: 250 ok", end{first: client}, down},
+		"client, RSET before DATA":          {begun + "C: RSET\nS: 250 ok", end{first: client}, ""},
+		"client, RSET in one go":            {"C: MAIL FROM:<a@b>|RSET\nS: 250 ok|250 ok", end{first: client}, ""},
+		"client, QUIT before DATA":          {begun + "C: QUIT\nS: 221 bye", end{first: client}, ""},
+		"client, EHLO before DATA":          {begun + "C: EHLO a\nS: 250 ok", end{first: client}, ""},
+		"client, after DATA is refused":     {begun + "C: DATA\nS: 451 no", end{first: client}, record.ReasonSMTPRejected},
+		"client, after RCPT is refused":     {begun + "C: RCPT TO:<d@b>\nS: 550 no", end{first: client}, record.ReasonSMTPRejected},
 		"destination, in the content":       {content, end{first: destination}, up},
 		"destination's reset, in it":        {content, end{first: destination, failed: true}, up},
 		"client, in the content":            {content, end{first: client}, down},
