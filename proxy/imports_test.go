@@ -30,6 +30,7 @@ var layers = []struct {
 	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
 	{"cmd", []string{"cmd/..."}},
 	{"test set-up", []string{"proxy/testenv"}},
+	{"soak test", []string{"proxy/soak"}},
 }
 
 // siblings are the imports within a layer.

@@ -1,0 +1,230 @@
+package soak
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// A ledger has what is right of all connections together.
+type ledger struct {
+	failures atomic.Int64
+
+	mu      sync.Mutex
+	series  map[string]float64 // of the metrics
+	ends    map[string]*tally
+	known   map[string]int // of knownWrong
+	clients map[string]*clientTotals
+}
+
+// clientTotals are what the inventory has to have of a client.
+type clientTotals struct {
+	outcomes           map[record.Outcome]uint64
+	accepted, from, to uint64
+	failedInSession    uint64
+}
+
+// A tally counts the connections of one kind of end.
+type tally struct {
+	connections    int
+	accepted, lost int // mails
+	unseen         int // of the lost ones: in TLS that was passed
+	colours        map[colour]int
+	reasons        map[string]int
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		series: map[string]float64{}, ends: map[string]*tally{}, known: map[string]int{}, clients: map[string]*clientTotals{},
+	}
+}
+
+// isHopeless reports whether there is no use in going on.
+func (l *ledger) isHopeless() bool { return l.failures.Load() > maxFailures }
+
+// add counts a connection.
+func (l *ledger) add(c *client, t truth, r *record.Record, known string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	end := l.ends[c.plan.end()]
+	if end == nil {
+		end = &tally{colours: map[colour]int{}, reasons: map[string]int{}}
+		l.ends[c.plan.end()] = end
+	}
+	end.connections++
+	end.accepted += t.accepted
+	end.lost += t.lost
+	if r.Outcome == record.OutcomePassed {
+		end.unseen += t.lost
+	}
+	end.colours[t.colour]++
+	if known != "" {
+		l.known[known]++
+	}
+	if c.plan.kind == healthCheck {
+		end.reasons["no event"]++
+		return
+	}
+	name := string(r.Outcome)
+	if r.Reason != "" {
+		name += " " + string(r.Reason)
+	}
+	end.reasons[name]++
+	l.count(c.key(), t, r)
+}
+
+// count adds a connection to what the series and the inventory have to have.
+func (l *ledger) count(key string, t truth, r *record.Record) {
+	series := func(name string, value float64, labels ...string) {
+		l.series[fmt.Sprintf("tlslift_%s{%s}", name, strings.Join(labels, ","))] += value
+	}
+	label := func(name, value string) string { return fmt.Sprintf("%s=%q", name, value) }
+	series("connections_total", 1, label("listener", r.Listener), label("outcome", string(r.Outcome)))
+	series("client_connections_total", 1, label("client", key), label("outcome", string(r.Outcome)),
+		label("protocol", string(r.Protocol)), label("tls_version", r.OfferedVersion))
+	if r.Reason != "" {
+		series("client_failures_total", 1, label("client", key), label("failing", strconv.FormatBool(r.Failing())),
+			label("reason", string(r.Reason)))
+	}
+	if r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP {
+		series("client_accepted_messages_total", float64(t.accepted), label("client", key))
+	}
+	if r.Reason.Fault() == record.FaultDestination {
+		series("upstream_failures_total", 1, label("destination", r.Destination), label("reason", string(r.Reason)))
+	}
+	of := l.clients[key]
+	if of == nil {
+		of = &clientTotals{outcomes: map[record.Outcome]uint64{}}
+		l.clients[key] = of
+	}
+	of.outcomes[r.Outcome]++
+	of.accepted += uint64(t.accepted)
+	of.from += uint64(r.BytesFromClient)
+	of.to += uint64(r.BytesToClient)
+	if r.Failing() && (r.Outcome == record.OutcomePassed || r.Outcome == record.OutcomeLifted) {
+		of.failedInSession++
+	}
+}
+
+// compare compares the totals.
+func (l *ledger) compare(t *testing.T, w *world) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.compareSeries(t, w)
+	clients := w.inventory.Snapshot()
+	if len(clients) != len(l.clients) {
+		t.Errorf("the inventory has %d clients, the ledger %d", len(clients), len(l.clients))
+	}
+	for i := range clients {
+		have, want := &clients[i], l.clients[clients[i].Client]
+		if want == nil {
+			t.Errorf("the inventory has %s, the ledger has not", have.Client)
+			continue
+		}
+		if !maps.Equal(have.Outcomes, want.outcomes) || have.Accepted != want.accepted || have.FailedInSession != want.failedInSession ||
+			have.BytesFromClient != want.from || have.BytesToClient != want.to {
+			t.Errorf("the inventory has %+v, the ledger %+v", have, want)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open != 0 || len(w.waiting) != 0 || len(w.records) != 0 {
+		t.Errorf("%d connections are open, %d are not logged", w.open, len(w.records))
+	}
+}
+
+// compareSeries compares the counters, series by series, and the times of successes
+// and failures with the inventory's.
+func (l *ledger) compareSeries(t *testing.T, w *world) {
+	t.Helper()
+	have := scrape(t, w)
+	counters := []string{
+		"connections_total{", "client_connections_total{", "client_failures_total{", "client_accepted_messages_total{",
+		"upstream_failures_total{",
+	}
+	for name, value := range have {
+		switch {
+		case strings.HasPrefix(name, "tlslift_connections_active{") && value != 0:
+			t.Errorf("%s is %v", name, value)
+		case slices.ContainsFunc(counters, func(c string) bool { return strings.HasPrefix(name, "tlslift_"+c) }) && value != l.series[name]:
+			t.Errorf("%s is %v, in the ledger %v", name, value, l.series[name])
+		}
+	}
+	for name, value := range l.series {
+		if _, is := have[name]; !is {
+			t.Errorf("there is no %s, in the ledger it is %v", name, value)
+		}
+	}
+	for _, c := range w.inventory.Snapshot() {
+		label := fmt.Sprintf("{client=%q", c.Client)
+		near := func(name string, seconds float64, is bool) {
+			if got, has := have[name]; has != is || is && (got-seconds > 1e-3 || seconds-got > 1e-3) {
+				t.Errorf("%s is %f, in the inventory %f", name, got, seconds)
+			}
+		}
+		near("tlslift_client_last_success_timestamp_seconds"+label+"}", float64(c.LastGood.UnixMicro())/1e6, !c.LastGood.IsZero())
+		if c.Failure != nil {
+			near(fmt.Sprintf("tlslift_client_last_failure_timestamp_seconds%s,reason=%q}", label, c.Failure.Reason),
+				float64(c.Failure.At.UnixMicro())/1e6, true)
+		}
+	}
+}
+
+// scrape returns the series of /metrics by their names with labels.
+func scrape(t *testing.T, w *world) map[string]float64 {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	w.metrics.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	series := map[string]float64{}
+	for line := range strings.Lines(answer.Body.String()) {
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(line[at:]), 64)
+		must(t, err)
+		series[line[:at]] = value
+	}
+	return series
+}
+
+// String is a table of the connections by kind of end.
+func (l *ledger) String() string {
+	var b strings.Builder
+	var sum tally
+	b.WriteString("| kind of end | connections | mails accepted | mails lost | of them passed | right is | records |\n" +
+		"|---|---|---|---|---|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(l.ends)) {
+		e := l.ends[name]
+		sum.connections += e.connections
+		sum.accepted += e.accepted
+		sum.lost += e.lost
+		sum.unseen += e.unseen
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s |\n",
+			name, e.connections, e.accepted, e.lost, e.unseen, counts(e.colours), counts(e.reasons))
+	}
+	fmt.Fprintf(&b, "| all | %d | %d | %d | %d | | |\n", sum.connections, sum.accepted, sum.lost, sum.unseen)
+	for _, name := range slices.Sorted(maps.Keys(l.known)) {
+		fmt.Fprintf(&b, "known to be wrong: %s: %d\n", name, l.known[name])
+	}
+	return b.String()
+}
+
+// counts writes a count of each.
+func counts[K ~string](of map[K]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, of[name]))
+	}
+	return strings.Join(parts, ", ")
+}
