@@ -143,10 +143,11 @@ func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length
 // anything.
 func lanesBefore(n int) uint64 {
 	const ones, tops, indices = 0x0101010101010101, 0x8080808080808080, 0x0706050403020100
-	n &^= n >> 63                   // at least 0
-	n -= (n - 8) &^ ((n - 8) >> 63) // and at most 8
+	before := int64(n)
+	before &^= before >> 63                        // at least 0
+	before -= (before - 8) &^ ((before - 8) >> 63) // and at most 8
 	// A byte keeps its top bit where its index is not less.
-	top := ^((indices | tops) - ones*uint64(n)) & tops //nolint:gosec // 0 to 8
+	top := ^((indices | tops) - ones*uint64(before)) & tops //nolint:gosec // 0 to 8
 	return (top >> 7) * 0xff
 }
 
