@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -18,15 +19,37 @@ func BeginsTLS(first byte) bool { return first == recordTypeHandshake || first&0
 // within wait. It consumes nothing. It is false, without an error, when nothing
 // arrives in that time; the error is that of reading otherwise.
 func BeginsWithin(conn net.Conn, r *bufio.Reader, wait time.Duration) (bool, error) {
+	first, err := peekWithin(conn, r, wait)
+	// A short wait can be over before the first look, on a busy machine.
+	if len(first) == 0 && err == nil && hasArrived(conn) {
+		first, err = peekWithin(conn, r, time.Second)
+	}
+	return len(first) > 0 && BeginsTLS(first[0]), err
+}
+
+// peekWithin returns the first byte; none, without an error, when nothing arrives within
+// wait.
+func peekWithin(conn net.Conn, r *bufio.Reader, wait time.Duration) ([]byte, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return false, err
+		return nil, err
 	}
 	first, err := r.Peek(1)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false, fmt.Errorf("waiting for client hello: %w", err)
+		return nil, fmt.Errorf("waiting for client hello: %w", err)
 	}
-	if err := conn.SetReadDeadline(time.Time{}); err != nil {
-		return false, err
+	return first, conn.SetReadDeadline(time.Time{})
+}
+
+// hasArrived reports whether bytes wait in the kernel.
+func hasArrived(conn net.Conn) bool {
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
 	}
-	return len(first) > 0 && BeginsTLS(first[0]), nil
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	arrived := false
+	return raw.Control(func(fd uintptr) { arrived = canRead(fd) }) == nil && arrived
 }
