@@ -82,6 +82,10 @@ const (
 	ReasonClientClosed            Reason = "client_closed_during_handshake"
 	ReasonClientHandshakeTimeout  Reason = "client_handshake_timeout"
 	ReasonClientHandshakeFailed   Reason = "client_handshake_failed"
+	ReasonSigninPasswordWrong     Reason = "signin_password_wrong"
+	ReasonSigninTriesLimited      Reason = "signin_tries_limited"
+	ReasonMailboxBusy             Reason = "mailbox_busy"
+	ReasonSenderNotAllowed        Reason = "sender_not_allowed"
 	ReasonSMTPTLSTooOld           Reason = "smtp_tls_too_old"
 	ReasonSMTPAuthFailed          Reason = "smtp_auth_failed"
 	ReasonSMTPAuthDisabled        Reason = "smtp_auth_disabled"
@@ -148,8 +152,11 @@ type row struct {
 	alert     uint8  // description of the TLS alert; zero means internal_error
 	http      int    // status of the HTTP answer; zero means 502
 	smtp      string // reply code (RFC 5321) and enhanced one (RFC 3463); empty means 421 4.4.1
-	cause     string // one sentence: what happened
-	remedy    string // one sentence: what the administrator can do
+	// imap and pop3 are response codes (RFC 5530, RFC 3206); empty means what
+	// IMAPCode and POP3Code say.
+	imap, pop3 string
+	cause      string // one sentence: what happened
+	remedy     string // one sentence: what the administrator can do
 }
 
 // byReason finds the row of a reason.
@@ -220,3 +227,27 @@ func (r Reason) HTTPStatus() int { return cmp.Or(r.row().http, http.StatusBadGat
 // reply, as in "421 4.4.1". Codes that begin with 4 mean that trying again may
 // help, in the words of IMAP and POP3 as well.
 func (r Reason) SMTPStatus() string { return cmp.Or(r.row().smtp, "421 4.4.1") }
+
+// isTemporary reports whether trying again may help.
+func (r Reason) isTemporary() bool { return r.SMTPStatus()[0] == '4' }
+
+// IMAPCode returns the response code of the IMAP answer, as in UNAVAILABLE; empty
+// if it has none. By default it is that of SMTPStatus.
+func (r Reason) IMAPCode() string {
+	if code := r.row().imap; code != "" || !r.isTemporary() {
+		return code
+	}
+	return "UNAVAILABLE"
+}
+
+// POP3Code returns the response code of the POP3 answer, as in SYS/TEMP. By default
+// it is that of SMTPStatus.
+func (r Reason) POP3Code() string {
+	switch code := r.row().pop3; {
+	case code != "":
+		return code
+	case r.isTemporary():
+		return "SYS/TEMP"
+	}
+	return "SYS/PERM"
+}

@@ -65,6 +65,24 @@ func TestReasonsAreComplete(t *testing.T) {
 	}
 }
 
+// A mail client that reads response codes learns whether to ask for another
+// password, to try again, or to give up.
+func TestResponseCodes(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[Reason][3]string{
+		ReasonSigninPasswordWrong:   {"535 5.7.8", "AUTHENTICATIONFAILED", "AUTH"},
+		ReasonSigninTriesLimited:    {"454 4.7.0", "UNAVAILABLE", "SYS/TEMP"},
+		ReasonMailboxBusy:           {"421 4.4.5", "UNAVAILABLE", "IN-USE"},
+		ReasonSenderNotAllowed:      {"550 5.7.60", "", "SYS/PERM"},
+		ReasonUpstreamTimeout:       {"421 4.4.1", "UNAVAILABLE", "SYS/TEMP"},
+		ReasonDestinationNotAllowed: {"554 5.7.1", "", "SYS/PERM"},
+	} {
+		if got := [3]string{reason.SMTPStatus(), reason.IMAPCode(), reason.POP3Code()}; got != want {
+			t.Errorf("%s: %q, want %q", reason, got, want)
+		}
+	}
+}
+
 // What is no reason is no failure.
 func TestNoReason(t *testing.T) {
 	t.Parallel()

@@ -413,6 +413,34 @@ var reasons = []row{
 		remedy: "Look at the detail in the log line; updating the client's firmware may help.",
 	},
 	{
+		reason: ReasonSigninPasswordWrong, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "535 5.7.8", imap: "AUTHENTICATIONFAILED", pop3: "AUTH",
+		cause: "The login or the password that the client sent is not one of the sign-in file, or this client may not use it.",
+		remedy: "Enter the login and its password again on the client, compare with the clients that the login names in" +
+			" TLSLIFT_SIGNIN_FILE, or make a new hash with tlslift password.",
+	},
+	{
+		reason: ReasonSigninTriesLimited, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusTooManyRequests, smtp: "454 4.7.0", imap: "UNAVAILABLE", pop3: "SYS/TEMP",
+		cause: "There were too many wrong passwords from this client or for this login, so that none is checked for a moment.",
+		remedy: "Find the client that sends the wrong password and correct it there; then wait a minute, and sign-in works again" +
+			" by itself.",
+	},
+	{
+		reason: ReasonMailboxBusy, outcome: OutcomeRefused, fault: FaultMailbox, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusServiceUnavailable, smtp: "421 4.4.5", imap: "UNAVAILABLE", pop3: "IN-USE",
+		cause: "Other clients used all sessions of the mailbox, or all of its messages of a minute, for as long as this one could wait.",
+		remedy: "Give the clients that send most a mailbox of their own, or raise wait for the mailbox in TLSLIFT_SIGNIN_FILE if the" +
+			" clients wait longer; Microsoft permits 3 sessions and 30 messages a minute.",
+	},
+	{
+		reason: ReasonSenderNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "550 5.7.60",
+		cause: "The sender's address that the client gave is not one that its mailbox may send from.",
+		remedy: "Enter the mailbox's address as the sender (From) on the client, or add its sender to senders of the mailbox in" +
+			" TLSLIFT_SIGNIN_FILE.",
+	},
+	{
 		reason: ReasonSMTPTLSTooOld, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
 		cause:  "Microsoft 365 rejects the TLS version as too old (421 4.7.66).",
 		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address: tlslift itself speaks TLS 1.2 or newer.",
