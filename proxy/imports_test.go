@@ -19,7 +19,7 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling"}},
+	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
 		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
 		"proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/upstream",
@@ -35,6 +35,7 @@ var layers = []struct {
 
 // siblings are the imports within a layer.
 var siblings = map[string][]string{
+	"proxy/yamlfile":         {"proxy/netname", "proxy/spelling"},
 	"proxy/listener":         {"proxy/policy"},
 	"proxy/m365":             {"proxy/policy"},
 	"proxy/refusedhello":     {"proxy/policy"},

@@ -1,7 +1,6 @@
 package clientfile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,9 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/yamlfile"
 )
 
 const maxComment = 500
@@ -62,7 +60,7 @@ func (t *Table) hasAllOf(other *Table) bool {
 // asWritten returns the text of a file and how far its clients are indented; the
 // beginning of one if it has no clients.
 func asWritten(text []byte) ([]byte, int, error) {
-	doc, err := document(bytes.TrimPrefix(text, []byte("\ufeff")))
+	doc, err := yamlfile.Document(text, what)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -79,23 +77,23 @@ func asWritten(text []byte) ([]byte, int, error) {
 // inBlockStyle returns the text of a file written anew, with each client in lines of its
 // own: what is in braces and brackets has no place for more.
 func inBlockStyle(text []byte) ([]byte, int, error) {
-	doc, err := document(bytes.TrimPrefix(text, []byte("\ufeff")))
+	doc, err := yamlfile.Document(text, what)
 	if err != nil || doc == nil {
 		return []byte("clients:\n"), 2, err
 	}
+	block := doc.Content
 	if list := clientsOf(doc); list != nil {
-		doc.Content[0].Style &^= yaml.FlowStyle
-		list.Style &^= yaml.FlowStyle
+		block = append(slices.Clone(block), list)
 	}
-	if text, err = yaml.Dump(doc, yaml.WithV3Defaults()); err != nil {
-		return nil, 0, fmt.Errorf("writing YAML: %w", err)
+	if text, err = yamlfile.Write(doc, block...); err != nil {
+		return nil, 0, err
 	}
 	return asWritten(text)
 }
 
 // clientsOf returns the list of clients in a document without mistakes; nil if it has
 // none.
-func clientsOf(doc *yaml.Node) *yaml.Node {
+func clientsOf(doc *yamlfile.Node) *yamlfile.Node {
 	root := doc.Content[0]
 	if len(root.Content) < 2 || len(root.Content[1].Content) == 0 {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/yamlfile"
 )
 
 const example = `clients:
@@ -180,7 +182,7 @@ func TestProblems(t *testing.T) {
 			`line 4, column 41: "10.3.0.1/16" has an address within the network; write 10.3.0.0/16 for the network`},
 		{at("  network: {a: b}"), "line 4, column 12: network must be a single value, not keys with values"},
 		{at("  network: [~]"), "line 4, column 13: network has no value; write one or remove it"},
-		{at("  network: &n [10.1.0.0/16]"), "line 4, column 12: " + noAliases},
+		{at("  network: &n [10.1.0.0/16]"), "line 4, column 12: " + yamlfile.NoAliases},
 		// Each once.
 		{at("- name: a\n  address: 10.0.0.2"), `line 4, column 9: the name "a" is already taken in line 2; give each client its own`},
 		{at("- name: b\n  address: 10.0.0.1"), `line 5, column 12: 10.0.0.1 of "b" already belongs to "a" in line 3; remove one of the two`},
@@ -203,12 +205,12 @@ func TestProblems(t *testing.T) {
 		{at("  host: []"), "line 4, column 9: host is an empty list; write a value or remove it"},
 		// Values that are written in another line.
 		{at("  plaintext: &p allow\n- {name: b, address: 10.0.0.2, plaintext: *p}"),
-			"line 4, column 14: " + noAliases + "\nline 5, column 43: " + noAliases},
-		{at("  plaintext: *p"), "line 4, column 14: " + noAliases},
-		{at("  &k plaintext: allow"), "line 4, column 3: " + noAliases},
-		{"&all clients: []", "line 1, column 1: " + noAliases},
-		{"clients: &all", "line 1, column 10: " + noAliases},
-		{"--- &all", "line 1, column 5: " + noAliases},
+			"line 4, column 14: " + yamlfile.NoAliases + "\nline 5, column 43: " + yamlfile.NoAliases},
+		{at("  plaintext: *p"), "line 4, column 14: " + yamlfile.NoAliases},
+		{at("  &k plaintext: allow"), "line 4, column 3: " + yamlfile.NoAliases},
+		{"&all clients: []", "line 1, column 1: " + yamlfile.NoAliases},
+		{"clients: &all", "line 1, column 10: " + yamlfile.NoAliases},
+		{"--- &all", "line 1, column 5: " + yamlfile.NoAliases},
 		{at("  plaintext: !!binary YWxsb3c="), `line 4, column 14: the tag "!!binary" is not understood; remove it`},
 		{at("  plaintext: !x allow"), `line 4, column 14: the tag "!x" is not understood; remove it`},
 		{at("  plaintext: ! allow"), `line 4, column 14: the tag "!" is not understood; remove it`},

@@ -9,85 +9,105 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/yamlfile"
 )
 
 const (
 	maxClients = 10_000
 	maxName    = 64
-	// maxShown bounds what a problem repeats of the file.
-	maxShown = 60
 )
 
 // A reader collects the clients of a file and the problems in it.
 type reader struct {
-	problems problems
-	clients  map[netip.Prefix]Options
-	hosts    map[string]Options
-	names    map[string]int   // the line of each name
-	owners   map[string]place // where each network or host is given for the first time
+	*yamlfile.Reader
+	clients map[netip.Prefix]Options
+	hosts   map[string]Options
+	names   map[string]int   // the line of each name
+	owners  map[string]place // where each network or host is given for the first time
 }
 
 // A place is an address, a network or a host of a client, and where it is given.
 type place struct {
 	network netip.Prefix
 	host    string // empty for the others
-	node    *yaml.Node
-	entry   *yaml.Node // the client
-	name    string     // of the client; empty if it has none
+	node    *yamlfile.Node
+	entry   *yamlfile.Node // the client
+	name    string         // of the client; empty if it has none
 }
 
-func (r *reader) file(n *yaml.Node) {
-	if isNull(n) {
-		return // nothing but comments between document marks
+// what is what messages call a file.
+const what = "a clients file"
+
+// MaxFile is how many bytes a file may have.
+const MaxFile = yamlfile.MaxFile
+
+// Parse reads the text of a file: YAML in UTF-8, with or without a byte order
+// mark. A text with nothing in it has no clients. The error has a line for each
+// problem; see yamlfile.Parse.
+func Parse(text []byte) (*Table, error) {
+	r := reader{names: map[string]int{}, owners: map[string]place{}, clients: map[netip.Prefix]Options{}, hosts: map[string]Options{}}
+	err := yamlfile.Parse(text, what, func(f *yamlfile.Reader, n *yamlfile.Node) {
+		r.Reader = f
+		r.file(n)
+	})
+	if err != nil {
+		return nil, err
 	}
-	r.mapping(n, "the file", []field{{"clients", r.all}})
+	table := &Table{clients: r.clients, hosts: r.hosts, names: make(map[string]bool, len(r.names))}
+	for name := range r.names {
+		table.names[name] = true
+	}
+	return table, nil
+}
+
+func (r *reader) file(n *yamlfile.Node) {
+	r.Mapping(n, "the file", yamlfile.Key("clients", r.all))
 }
 
 // all reads the list of clients, which may be there with nothing in it.
-func (r *reader) all(n *yaml.Node) {
-	if isNull(n) {
+func (r *reader) all(n *yamlfile.Node) {
+	if yamlfile.IsNull(n) {
 		return
 	}
-	if !r.is(yaml.SequenceNode, n, "clients") {
+	all, ok := r.List(n, "clients")
+	if !ok {
 		return
 	}
-	if len(n.Content) > maxClients {
-		r.wrong(n.Content[maxClients], "there are more than %d clients; give networks instead of addresses", maxClients)
+	if len(all) > maxClients {
+		r.Wrong(all[maxClients], "there are more than %d clients; give networks instead of addresses", maxClients)
 		return
 	}
-	for _, c := range n.Content {
+	for _, c := range all {
 		r.client(c)
 	}
 }
 
-func (r *reader) client(n *yaml.Node) {
+func (r *reader) client(n *yamlfile.Node) {
 	var o Options
 	var places []place
-	given := r.mapping(n, "a client", []field{
-		{"name", func(v *yaml.Node) { o.Name = r.name(v) }},
-		{"address", func(v *yaml.Node) { places = append(places, r.places(v, "address", parseAddress)...) }},
-		{"network", func(v *yaml.Node) { places = append(places, r.places(v, "network", parseNetwork)...) }},
-		{"host", func(v *yaml.Node) { places = append(places, r.hostPlaces(v)...) }},
-		{"plaintext", func(v *yaml.Node) { o.Plaintext = r.plaintext(v) }},
-		{"ciphers", func(v *yaml.Node) { o.RC4, o.DES = r.ciphers(v) }},
-		{"dh_bits", func(v *yaml.Node) { o.DHBits, _ = strconv.Atoi(r.word(v, "dh_bits", "1024", "2048")) }},
-		{"split_records", func(v *yaml.Node) { o.SplitRecords = r.word(v, "split_records", "true", "false") == "true" }},
-		{"record_size", func(v *yaml.Node) {
-			o.RecordSize, _ = strconv.Atoi(r.word(v, "record_size", "512", "1024", "2048", "4096"))
-		}},
-		{"leaf", func(v *yaml.Node) { o.Leaf = r.leaf(v) }},
-	})
+	given := r.Mapping(n, "a client",
+		yamlfile.Key("name", func(v *yamlfile.Node) { o.Name = r.name(v) }),
+		yamlfile.Key("address", func(v *yamlfile.Node) { places = append(places, r.places(v, "address", parseAddress)...) }),
+		yamlfile.Key("network", func(v *yamlfile.Node) { places = append(places, r.places(v, "network", parseNetwork)...) }),
+		yamlfile.Key("host", func(v *yamlfile.Node) { places = append(places, r.hostPlaces(v)...) }),
+		yamlfile.Key("plaintext", func(v *yamlfile.Node) { o.Plaintext = r.plaintext(v) }),
+		yamlfile.Key("ciphers", func(v *yamlfile.Node) { o.RC4, o.DES = r.ciphers(v) }),
+		yamlfile.Key("dh_bits", func(v *yamlfile.Node) { o.DHBits, _ = strconv.Atoi(r.Word(v, "dh_bits", "1024", "2048")) }),
+		yamlfile.Key("split_records", func(v *yamlfile.Node) { o.SplitRecords = r.Bool(v, "split_records") }),
+		yamlfile.Key("record_size", func(v *yamlfile.Node) {
+			o.RecordSize, _ = strconv.Atoi(r.Word(v, "record_size", "512", "1024", "2048", "4096"))
+		}),
+		yamlfile.Key("leaf", func(v *yamlfile.Node) { o.Leaf = r.leaf(v) }),
+	)
 	if given == nil {
 		return
 	}
 	if !given["name"] {
-		r.wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
+		r.Wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
 	}
 	if !given["address"] && !given["network"] && !given["host"] {
-		r.wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
+		r.Wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
 	}
 	for _, p := range places {
 		p.entry, p.name = n, o.Name
@@ -100,16 +120,16 @@ func (r *reader) client(n *yaml.Node) {
 	}
 }
 
-func (r *reader) name(n *yaml.Node) string {
-	if !r.is(yaml.ScalarNode, n, "name") {
+func (r *reader) name(n *yamlfile.Node) string {
+	if _, ok := r.Text(n, "name"); !ok {
 		return ""
 	}
 	if err := checkName(n.Value); err != nil {
-		r.wrong(n, "%s", err)
+		r.Wrong(n, "%s", err)
 		return ""
 	}
 	if line := r.names[n.Value]; line != 0 {
-		r.wrong(n, "the name %q is already taken in line %d; give each client its own", n.Value, line)
+		r.Wrong(n, "the name %q is already taken in line %d; give each client its own", n.Value, line)
 		return ""
 	}
 	r.names[n.Value] = n.Line
@@ -123,7 +143,7 @@ func checkName(name string) error {
 		return fmt.Errorf("the name %q has characters beyond printable ASCII", netname.Cut(name, maxName))
 	}
 	if len(name) > maxName {
-		return fmt.Errorf("the name %q has more than %d characters", netname.Cut(name, maxShown), maxName)
+		return fmt.Errorf("the name %q has more than %d characters", yamlfile.Shown(name), maxName)
 	}
 	_, err := netip.ParseAddr(name)
 	switch {
@@ -140,12 +160,12 @@ func checkName(name string) error {
 }
 
 // places reads with parse what is given under key: one value, or a list.
-func (r *reader) places(n *yaml.Node, key string, parse func(string) (netip.Prefix, error)) []place {
+func (r *reader) places(n *yamlfile.Node, key string, parse func(string) (netip.Prefix, error)) []place {
 	var all []place
-	r.each(n, key, func(one *yaml.Node) {
+	r.Each(n, key, func(one *yamlfile.Node) {
 		network, err := parse(one.Value)
 		if err != nil {
-			r.wrong(one, "%s", err)
+			r.Wrong(one, "%s", err)
 			return
 		}
 		all = append(all, place{network: network, node: one})
@@ -154,16 +174,16 @@ func (r *reader) places(n *yaml.Node, key string, parse func(string) (netip.Pref
 }
 
 // hostPlaces reads the names in reverse DNS of a client: one, or a list.
-func (r *reader) hostPlaces(n *yaml.Node) []place {
+func (r *reader) hostPlaces(n *yamlfile.Node) []place {
 	var all []place
-	r.each(n, "host", func(one *yaml.Node) {
+	r.Each(n, "host", func(one *yamlfile.Node) {
 		name := strings.ToLower(one.Value)
 		_, err := netip.ParseAddr(name)
 		switch {
 		case err == nil:
-			r.wrong(one, "%q is an address; give it as address, not as host", netname.Cut(one.Value, maxShown))
+			r.Wrong(one, "%q is an address; give it as address, not as host", yamlfile.Shown(one.Value))
 		case !netname.IsHost(name):
-			r.wrong(one, "%q is not a host name; write one, as in printer-7.example.com", netname.Cut(one.Value, maxShown))
+			r.Wrong(one, "%q is not a host name; write one, as in printer-7.example.com", yamlfile.Shown(one.Value))
 		default:
 			all = append(all, place{host: name, node: one})
 		}
@@ -180,9 +200,9 @@ func (r *reader) claim(p place) {
 	case !taken:
 		r.owners[key] = p
 	case first.entry == p.entry:
-		r.wrong(p.node, "%s is given twice for this client, first in line %d; remove one of the two", p.node.Value, first.node.Line)
+		r.Wrong(p.node, "%s is given twice for this client, first in line %d; remove one of the two", p.node.Value, first.node.Line)
 	default:
-		r.wrong(p.node, "%s of %s already belongs to %s in line %d; remove one of the two",
+		r.Wrong(p.node, "%s of %s already belongs to %s in line %d; remove one of the two",
 			p.node.Value, clientCalled(p.name), clientCalled(first.name), first.node.Line)
 	}
 }
@@ -202,12 +222,12 @@ func parseAddress(s string) (netip.Prefix, error) {
 	case networkErr == nil:
 		return netip.Prefix{}, fmt.Errorf("%q is a network; give it as network, not as address", s)
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is not an address; write one, as in 192.168.20.31 or fd00::31", netname.Cut(s, maxShown))
+		return netip.Prefix{}, fmt.Errorf("%q is not an address; write one, as in 192.168.20.31 or fd00::31", yamlfile.Shown(s))
 	case addr.Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
 	case addr.Zone() != "":
 		return netip.Prefix{}, fmt.Errorf("%q has a zone, and clients are found without it; write %s",
-			netname.Cut(s, maxShown), addr.WithZone(""))
+			yamlfile.Shown(s), addr.WithZone(""))
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), nil
 }
@@ -217,9 +237,9 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	addr, addrErr := netip.ParseAddr(s)
 	switch {
 	case addrErr == nil && addr.Zone() == "": // a zone may hold a slash
-		return netip.Prefix{}, fmt.Errorf("%q is an address; give it as address, not as network", netname.Cut(s, maxShown))
+		return netip.Prefix{}, fmt.Errorf("%q is an address; give it as address, not as network", yamlfile.Shown(s))
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", netname.Cut(s, maxShown))
+		return netip.Prefix{}, fmt.Errorf("%q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", yamlfile.Shown(s))
 	case network.Addr().Is4In6():
 		// As such a client has its IPv4 address, the network would match nobody.
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form, as in 192.168.30.0/24", s)
@@ -229,8 +249,8 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	return network, nil
 }
 
-func (r *reader) plaintext(n *yaml.Node) Plaintext {
-	switch r.word(n, "plaintext", "allow", "refuse") {
+func (r *reader) plaintext(n *yamlfile.Node) Plaintext {
+	switch r.Word(n, "plaintext", "allow", "refuse") {
 	case "allow":
 		return PlaintextAllow
 	case "refuse":
@@ -241,15 +261,16 @@ func (r *reader) plaintext(n *yaml.Node) Plaintext {
 
 // ciphers reports whether RC4 and DES are among them; the others are offered
 // anyway.
-func (r *reader) ciphers(n *yaml.Node) (rc4, des bool) {
-	if !r.is(yaml.SequenceNode, n, "ciphers") {
+func (r *reader) ciphers(n *yamlfile.Node) (rc4, des bool) {
+	all, ok := r.List(n, "ciphers")
+	if !ok {
 		return false, false
 	}
-	if len(n.Content) == 0 {
-		r.wrong(n, "ciphers is an empty list; name aes, 3des, rc4 or des, or remove it")
+	if len(all) == 0 {
+		r.Wrong(n, "ciphers is an empty list; name aes, 3des, rc4 or des, or remove it")
 	}
-	for _, c := range n.Content {
-		switch r.word(c, "the cipher", "aes", "3des", "rc4", "des") {
+	for _, c := range all {
+		switch r.Word(c, "the cipher", "aes", "3des", "rc4", "des") {
 		case "rc4":
 			rc4 = true
 		case "des":
@@ -259,8 +280,8 @@ func (r *reader) ciphers(n *yaml.Node) (rc4, des bool) {
 	return rc4, des
 }
 
-func (r *reader) hash(n *yaml.Node) Hash {
-	switch r.word(n, "hash", "auto", "sha256", "sha1") {
+func (r *reader) hash(n *yamlfile.Node) Hash {
+	switch r.Word(n, "hash", "auto", "sha256", "sha1") {
 	case "sha256":
 		return HashSHA256
 	case "sha1":
@@ -270,27 +291,27 @@ func (r *reader) hash(n *yaml.Node) Hash {
 }
 
 // day reads a date. Certificates have none before 1970 that all clients read.
-func (r *reader) day(n *yaml.Node, key string) time.Time {
-	if !r.is(yaml.ScalarNode, n, key) {
+func (r *reader) day(n *yamlfile.Node, key string) time.Time {
+	if _, ok := r.Text(n, key); !ok {
 		return time.Time{}
 	}
 	day, err := time.Parse(time.DateOnly, n.Value)
 	switch {
 	case err != nil:
-		r.wrong(n, "%s is %q; write a date, as in 2000-01-01", key, netname.Cut(n.Value, maxShown))
+		r.Wrong(n, "%s is %q; write a date, as in 2000-01-01", key, yamlfile.Shown(n.Value))
 	case day.Unix() < 0 || day.Year() >= 2050:
-		r.wrong(n, "%s is %q; write one from 1970-01-01 to 2049-12-31", key, n.Value)
+		r.Wrong(n, "%s is %q; write one from 1970-01-01 to 2049-12-31", key, n.Value)
 	}
 	return day
 }
 
-func (r *reader) leaf(n *yaml.Node) (l Leaf) {
-	r.mapping(n, "leaf", []field{
-		{"hash", func(v *yaml.Node) { l.Hash = r.hash(v) }},
+func (r *reader) leaf(n *yamlfile.Node) (l Leaf) {
+	r.Mapping(n, "leaf",
+		yamlfile.Key("hash", func(v *yamlfile.Node) { l.Hash = r.hash(v) }),
 		// What is no number is a problem already.
-		{"bits", func(v *yaml.Node) { l.Bits, _ = strconv.Atoi(r.word(v, "bits", "2048", "1024")) }},
-		{"chain", func(v *yaml.Node) { l.WithCA = r.word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }},
-		{"not_before", func(v *yaml.Node) { l.NotBefore = r.day(v, "not_before") }},
-	})
+		yamlfile.Key("bits", func(v *yamlfile.Node) { l.Bits, _ = strconv.Atoi(r.Word(v, "bits", "2048", "1024")) }),
+		yamlfile.Key("chain", func(v *yamlfile.Node) { l.WithCA = r.Word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }),
+		yamlfile.Key("not_before", func(v *yamlfile.Node) { l.NotBefore = r.day(v, "not_before") }),
+	)
 	return l
 }

@@ -1,6 +1,10 @@
 package clientfile
 
-import "net/netip"
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
 
 // A Table is the content of a file. It does not change, so it is safe for
 // concurrent use. A nil Table has no client.
@@ -69,4 +73,12 @@ func (t *Table) Len() int {
 		return 0
 	}
 	return len(t.names)
+}
+
+// Names returns the names of all clients, sorted.
+func (t *Table) Names() []string {
+	if t == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(t.names))
 }

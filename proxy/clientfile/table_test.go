@@ -3,6 +3,7 @@ package clientfile
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -82,10 +83,18 @@ func TestWholeFamilies(t *testing.T) {
 	}
 }
 
+func TestTableNames(t *testing.T) {
+	t.Parallel()
+	want := []string{"c-10.0.0.0/8", "c-10.1.2.3", "c-fd00::1"}
+	if got := parse(t, entries("fd00::1", "10.1.2.3", "10.0.0.0/8")).Names(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestNilTableKnowsNobody(t *testing.T) {
 	t.Parallel()
 	var table *Table
-	if got := table.Lookup(netip.MustParseAddr("10.0.0.1")); got != (Options{}) || table.Len() != 0 {
+	if got := table.Lookup(netip.MustParseAddr("10.0.0.1")); got != (Options{}) || table.Len() != 0 || table.Names() != nil {
 		t.Errorf("found %+v among %d clients", got, table.Len())
 	}
 }

@@ -1,11 +1,15 @@
-package clientfile
+// Package yamlfile reads a small YAML file that an operator has written. It refuses
+// what it does not understand, with line, column and remedy: a key that is misspelt
+// would otherwise do nothing. It repeats keys and what is written for known ones,
+// never what stands under others, nor a key that no file could have, because that may
+// be a secret. It opens no file.
+package yamlfile
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,41 +17,33 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// MaxFile is how many bytes a file may have; a thousand clients take a
-// tenth of it.
+// MaxFile is how many bytes a file may have; a thousand entries take a tenth of it.
 const MaxFile = 1 << 20
 
-// Parse reads the text of a file: YAML in UTF-8, with or without a byte order
-// mark. A text with nothing in it has no clients. The error has a line for each
-// problem, in the order of the file, which begins with the line and the column
-// in characters. It repeats keys and what is written for known ones, never what
-// is written for others. When the text is not YAML, that is the only problem,
-// because nothing in it has a meaning then.
-func Parse(text []byte) (*Table, error) {
+// Parse reads the text of a file, which messages call what, as in "a clients file":
+// YAML in UTF-8, with or without a byte order mark. It calls read with the whole
+// content, if there is any. The error has a line for each problem, in the order of
+// the file, which begins with the line and the column in characters. When the text
+// is not YAML, that is the only problem, because nothing in it has a meaning then.
+func Parse(text []byte, what string, read func(*Reader, *Node)) error {
 	if len(text) > MaxFile {
-		return nil, fmt.Errorf("more than %d bytes cannot be a clients file", MaxFile)
+		return fmt.Errorf("more than %d bytes cannot be %s", MaxFile, what)
 	}
 	// Some editors on Windows begin a file with a byte order mark.
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if err := checkText(text); err != nil {
-		return nil, err
+		return err
 	}
-	doc, err := document(text)
+	doc, err := Document(text, what)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := reader{names: map[string]int{}, owners: map[string]place{}, clients: map[netip.Prefix]Options{}, hosts: map[string]Options{}}
-	if doc != nil {
-		r.file(doc.Content[0])
+	var r Reader
+	// Comments between document marks make a document with nothing in it.
+	if doc != nil && !IsNull(doc.Content[0]) {
+		read(&r, doc.Content[0])
 	}
-	if err := r.problems.asError(); err != nil {
-		return nil, err
-	}
-	table := &Table{clients: r.clients, hosts: r.hosts, names: make(map[string]bool, len(r.names))}
-	for name := range r.names {
-		table.names[name] = true
-	}
-	return table, nil
+	return r.problems.asError()
 }
 
 // checkText refuses what the YAML library would refuse without a position,
@@ -71,8 +67,10 @@ func checkText(text []byte) error {
 	return nil
 }
 
-// document returns the one YAML document in text, nil if there is none.
-func document(text []byte) (*yaml.Node, error) {
+// Document returns the one YAML document in text, with its comments; nil if there is
+// none. Only the content of it, which is its one child, is what Parse reads.
+func Document(text []byte, what string) (*yaml.Node, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	loader, err := yaml.NewLoader(bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("reading YAML: %w", err)
@@ -85,11 +83,24 @@ func document(text []byte) (*yaml.Node, error) {
 	}
 	switch err := loader.Load(&more); {
 	case err == nil:
-		return nil, problem{more.Line, more.Column, "a second document begins here; a clients file has one"}
+		return nil, problem{more.Line, more.Column, "a second document begins here; " + what + " has one"}
 	case !errors.Is(err, io.EOF):
 		return nil, notYAML(err, text)
 	}
 	return &doc, nil
+}
+
+// Write returns the text of a document. Nodes in block are written in lines of their
+// own, not in braces or brackets.
+func Write(doc *Node, block ...*Node) ([]byte, error) {
+	for _, n := range block {
+		n.Style &^= yaml.FlowStyle
+	}
+	text, err := yaml.Dump(doc, yaml.WithV3Defaults())
+	if err != nil {
+		return nil, fmt.Errorf("writing YAML: %w", err)
+	}
+	return text, nil
 }
 
 // notYAML turns an error of the YAML library into a problem.
@@ -100,7 +111,7 @@ func notYAML(err error, text []byte) error {
 	}
 	p := problem{e.Mark.Line, e.Mark.Column, e.Message}
 	if e.Stage == yaml.ComposerStage { // an alias of nothing
-		p.text = noAliases
+		p.text = NoAliases
 		return p
 	}
 	if e.ContextMsg != "" {

@@ -1,4 +1,4 @@
-package clientfile
+package yamlfile
 
 import (
 	"cmp"
