@@ -22,7 +22,7 @@ var layers = []struct {
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
 		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
-		"proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/upstream",
+		"proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/signin", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
