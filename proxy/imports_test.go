@@ -48,7 +48,7 @@ var siblings = map[string][]string{
 	"proxy/fakem365/mailbox": {"proxy/fakem365"},
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/clientlist", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
-		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
+		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/endpoints":   {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},

@@ -4,8 +4,8 @@ package main
 
 import "syscall"
 
-// disableCoreDumps keeps the CA's private key out of core files: Go writes one
-// when GOTRACEBACK=crash is set, and a debugger or a signal can ask for one.
+// disableCoreDumps keeps the CA's private key and passwords out of core files: Go
+// writes one when GOTRACEBACK=crash is set, and a debugger or a signal can ask for one.
 // A system that does not allow it is no worse off than before.
 func disableCoreDumps() {
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})

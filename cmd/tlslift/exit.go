@@ -18,7 +18,7 @@ var exitCodes = []struct {
 		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed"},
 	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
 		"a destination that is not allowed; trying again later may help"},
-	{exitUsage, "the command line or a setting is wrong; trying again without changing it does not help"},
+	{exitUsage, "the command line, a setting or a new password is wrong; trying again without changing it does not help"},
 }
 
 // A failure is an error that trying again later may solve, as opposed to one of

@@ -24,7 +24,7 @@ func main() {
 
 // run is the whole program; it returns the exit code.
 func run(args []string, environ map[string]string, stdout, stderr *os.File) int {
-	p := &program{environ: environ, stdout: stdout, stderr: stderr, version: buildVersion()}
+	p := &program{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr, version: buildVersion()}
 	root := p.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()

@@ -14,6 +14,7 @@ import (
 // A program is one run of tlslift, with what the system gave it.
 type program struct {
 	environ        map[string]string
+	stdin          *os.File
 	stdout, stderr *os.File
 	version        string
 	envFile        string // from the command line
@@ -59,7 +60,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetErr(p.stderr)
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
 	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(),
-		p.watchCommand(), p.healthCommand(), p.versionCommand(), demoCommand())
+		p.watchCommand(), p.healthCommand(), p.versionCommand(), passwordCommand(p.stdin, p.stderr), demoCommand())
 	return root
 }
 

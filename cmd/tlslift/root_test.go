@@ -18,6 +18,7 @@ func TestHelp(t *testing.T) {
 		"healthcheck": {"healthcheck", "--help"},
 		"endpoints":   {"endpoints", "--help"},
 		"rules":       {"rules", "--help"},
+		"password":    {"password", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {
