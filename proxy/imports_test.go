@@ -21,8 +21,8 @@ var layers = []struct {
 }{
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
-		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/legacytls", "proxy/listener", "proxy/localca", "proxy/m365",
-		"proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/signin", "proxy/upstream",
+		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/legacytls", "proxy/listener", "proxy/localca",
+		"proxy/m365", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
@@ -35,17 +35,18 @@ var layers = []struct {
 
 // siblings are the imports within a layer.
 var siblings = map[string][]string{
-	"proxy/yamlfile":         {"proxy/netname", "proxy/spelling"},
-	"proxy/listener":         {"proxy/policy"},
-	"proxy/m365":             {"proxy/policy"},
-	"proxy/refusedhello":     {"proxy/policy"},
-	"proxy/clienttls":        {"proxy/decide", "proxy/relay"},
-	"proxy/httpproxy":        {"proxy/relay"},
-	"proxy/dialogue":         {"proxy/relay"},
-	"proxy/mail":             {"proxy/dialogue", "proxy/relay"},
-	"metrics/statuspage":     {"metrics/inventory", "metrics/statuspage/pkcs7"},
-	"proxy/fakem365":         {"proxy/fakem365/legacyclient"},
-	"proxy/fakem365/mailbox": {"proxy/fakem365"},
+	"proxy/listener":           {"proxy/policy"},
+	"proxy/m365":               {"proxy/policy"},
+	"proxy/refusedhello":       {"proxy/policy"},
+	"proxy/clienttls":          {"proxy/decide", "proxy/relay"},
+	"proxy/httpproxy":          {"proxy/relay"},
+	"proxy/dialogue":           {"proxy/relay"},
+	"proxy/mail":               {"proxy/dialogue", "proxy/relay"},
+	"metrics/statuspage":       {"metrics/inventory", "metrics/statuspage/pkcs7"},
+	"proxy/fakem365":           {"proxy/fakem365/legacyclient"},
+	"proxy/fakem365/fakeentra": {"proxy/fakem365"},
+	"proxy/fakem365/mailbox":   {"proxy/fakem365"},
+	"proxy/yamlfile":           {"proxy/netname", "proxy/spelling"},
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/clientlist", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",

@@ -28,15 +28,21 @@ const (
 //	GET /bytes?n=N    is the first N bytes of Content
 //	POST or PUT /hash says the SHA-256 and the length of the request's body
 func (f *Service) ServeHTTPS(o TLSOptions) (*Server, error) {
-	if o.ALPN == nil {
-		o.ALPN = []string{"http/1.1"}
-	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", hello)
 	mux.HandleFunc("GET /bytes", sendBytes)
 	mux.HandleFunc("POST /hash", hash)
 	mux.HandleFunc("PUT /hash", hash)
-	return f.ServeTLS(o, func(conn *tls.Conn) { serveHTTP(conn, mux) })
+	return f.ServeHandler(o, mux)
+}
+
+// ServeHandler starts a web server of another kind, over HTTP/1 unless o.ALPN says h2
+// too.
+func (f *Service) ServeHandler(o TLSOptions, handler http.Handler) (*Server, error) {
+	if o.ALPN == nil {
+		o.ALPN = []string{"http/1.1"}
+	}
+	return f.ServeTLS(o, func(conn *tls.Conn) { serveHTTP(conn, handler) })
 }
 
 // Content returns what GET /bytes sends: n bytes that look random and are the same
@@ -60,7 +66,7 @@ func serveHTTP(conn net.Conn, handler http.Handler) {
 		WriteTimeout:      ConnectionTimeout,
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
+			if state == http.StateClosed || state == http.StateHijacked {
 				closed()
 			}
 		},
