@@ -2,6 +2,7 @@ package fakem365
 
 import (
 	"crypto/subtle"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,12 @@ type MailOptions struct {
 	// MX makes the server behave like port 25 of a tenant, where anyone delivers
 	// and nobody logs in; false means submission, as port 587 has it.
 	MX bool
+	// Tokens makes XOAUTH2 the one way to log in, as it is where basic authentication
+	// is disabled: a right password is refused. Nil takes passwords, and no token.
+	Tokens Tokens
+	// Challenge answers a wrong token as Google does, with JSON first; false refuses
+	// it at once.
+	Challenge bool
 	// MaxMessage is how many bytes a message may have; zero means 157286400.
 	MaxMessage int64
 }
@@ -31,6 +38,18 @@ type Account struct {
 	// SMTPDisabled refuses it at SMTP as Microsoft does where SmtpClientAuthentication
 	// is off; false means that it may send.
 	SMTPDisabled bool
+	// Delegates may open it with a token: ids of applications that are registered in
+	// Exchange and have the permission, and names of users. None means that only
+	// its own user may.
+	Delegates []string
+	// SendAs are addresses that it may send as, beside its own.
+	SendAs []string
+}
+
+// maySendAs reports whether an address is one that the account may send as.
+func (a *Account) maySendAs(address string) bool {
+	isIt := func(other string) bool { return strings.EqualFold(other, address) }
+	return isIt(a.Address) || slices.ContainsFunc(a.SendAs, isIt)
 }
 
 // Accounts are those that a server has.
@@ -38,9 +57,45 @@ type Accounts []Account
 
 // Open returns the account that address and password open, or nil.
 func (a Accounts) Open(address, password string) *Account {
-	for i, account := range a {
-		if strings.EqualFold(account.Address, address) &&
-			subtle.ConstantTimeCompare([]byte(account.Password), []byte(password)) == 1 {
+	account := a.find(address)
+	if account != nil && subtle.ConstantTimeCompare([]byte(account.Password), []byte(password)) == 1 {
+		return account
+	}
+	return nil
+}
+
+// audiences are the names of Exchange Online in tokens.
+var audiences = []string{"https://outlook.office365.com", "https://outlook.office.com"}
+
+// A Permission is what a token has to allow: as a role of an application, or as a
+// scope of a user.
+type Permission struct{ Role, Scope string }
+
+// OpenByToken returns the account with that address if a token opens it, or nil.
+func (a Accounts) OpenByToken(tokens Tokens, p Permission, address, token string) *Account {
+	claims, err := tokens.Verify(token)
+	if err != nil || !slices.Contains(audiences, claims.Audience) {
+		return nil
+	}
+	who, needed := claims.User, p.Scope
+	if who == "" {
+		who, needed = claims.Application, p.Role
+	}
+	account := a.find(address)
+	if account == nil || who == "" || !slices.Contains(claims.Permissions, needed) {
+		return nil
+	}
+	isWho := func(other string) bool { return strings.EqualFold(other, who) }
+	if !isWho(account.Address) && !slices.ContainsFunc(account.Delegates, isWho) {
+		return nil
+	}
+	return account
+}
+
+// find returns the account with an address, or nil.
+func (a Accounts) find(address string) *Account {
+	for i := range a {
+		if strings.EqualFold(a[i].Address, address) {
 			return &a[i]
 		}
 	}

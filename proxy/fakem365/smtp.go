@@ -52,8 +52,8 @@ type Message struct {
 // Its negative replies and its greeting are Microsoft's. What go-smtp does not
 // let one say is not: the order of the extensions and the first line of the
 // reply to EHLO, the text of positive replies, and the replies to commands
-// that are malformed or out of order. Of the extensions, AUTH XOAUTH2 is
-// offered and refuses every token.
+// that are malformed or out of order. AUTH XOAUTH2 is always offered,
+// and refuses every token unless o.Tokens is set.
 func (f *Service) ServeSMTP(o MailOptions) (*MailServer, error) {
 	o.TLS.oldToo = !o.MX && o.TLS.MinVersion == 0 && (o.TLS.MaxVersion == 0 || o.TLS.MaxVersion >= tls.VersionTLS12)
 	if o.MaxMessage == 0 {

@@ -57,7 +57,7 @@ func (s *smtpSession) Auth(mechanism string) (SASL, error) {
 	case mechanism == "LOGIN":
 		return &passwordLogin{open: s.open}, nil
 	case mechanism == "XOAUTH2":
-		return RefuseToken(s.unsuccessful()), nil
+		return &TokenLogin{Open: s.openByToken, Challenge: s.server.options.Challenge}, nil
 	}
 	return nil, reply(504, smtp.EnhancedCode{5, 7, 4}, "Unrecognized authentication type ["+s.server.host()+"]")
 }
@@ -71,6 +71,27 @@ func (s *smtpSession) open(address, password string) error {
 	if account == nil {
 		return s.unsuccessful()
 	}
+	if s.server.options.Tokens != nil {
+		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, basic authentication is disabled. ["+s.server.host()+"]")
+	}
+	return s.enter(account)
+}
+
+// openByToken opens a mailbox by a token.
+func (s *smtpSession) openByToken(address, token string) error {
+	if s.server.options.Tokens == nil {
+		return s.unsuccessful()
+	}
+	needed := Permission{Role: "SMTP.SendAsApp", Scope: "SMTP.Send"}
+	account := s.server.options.Accounts.OpenByToken(s.server.options.Tokens, needed, address, token)
+	if account == nil {
+		return s.unsuccessful()
+	}
+	return s.enter(account)
+}
+
+// enter begins the session of an account that has proved itself.
+func (s *smtpSession) enter(account *Account) error {
 	if account.SMTPDisabled {
 		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, SmtpClientAuthentication is "+
 			"disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. ["+s.server.host()+"]")
@@ -131,10 +152,11 @@ func (s *smtpSession) refusal(m Message) error {
 		return reply(432, smtp.EnhancedCode{4, 3, 2}, "Concurrent connections limit exceeded. "+
 			"Visit https://aka.ms/concurrent_sending for more information. [Hostname="+s.server.host()+"]")
 	}
-	if !strings.EqualFold(m.From, m.Login) {
+	account := s.server.options.Accounts.find(m.Login) // it has logged in
+	if !account.maySendAs(m.From) {
 		return reply(550, smtp.EnhancedCode{5, 7, 60}, "SMTP; Client does not have permissions to send as this sender")
 	}
-	if from := headerFrom(m.Data); from != "" && !strings.EqualFold(from, m.Login) {
+	if from := headerFrom(m.Data); from != "" && !account.maySendAs(from) {
 		return reply(554, smtp.EnhancedCode{5, 2, 252}, "SendAsDenied; "+m.Login+" not allowed to send as "+from)
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 // o.Implicit, and :143 without. TLS 1.0 and 1.1 are refused by an alert unless
 // o.TLS allows them.
 //
-// LOGIN and AUTHENTICATE PLAIN work for the accounts, though Microsoft itself
-// takes XOAUTH2 only, which is offered here and refuses every token. Each
+// With o.Tokens the accounts are opened by AUTHENTICATE XOAUTH2 only, as Microsoft
+// has it, and otherwise by LOGIN and AUTHENTICATE PLAIN only; both are offered. Each
 // account has an inbox, in which nothing is stored by APPEND. The greeting and
 // the refusals of a login are Microsoft's. The capabilities are as near to them
 // as go-imap lets one come: IMAP4 and ID are not among them, LITERAL- stands
@@ -110,16 +110,30 @@ func (s *imapSession) Authenticate(mechanism string) (fakem365.SASL, error) {
 	case "PLAIN":
 		return plainLogin{func(address, password string) error { return s.open(address, password, failed) }}, nil
 	case "XOAUTH2":
-		return fakem365.RefuseToken(imapNo(failed)), nil
+		return &fakem365.TokenLogin{Open: s.openByToken, Challenge: s.mailboxes.options.Challenge}, nil
 	}
 	return nil, imapNo(failed)
 }
 
 func (s *imapSession) open(address, password, failed string) error {
 	account := s.mailboxes.options.Accounts.Open(address, password)
-	if account == nil {
+	if account == nil || s.mailboxes.options.Tokens != nil {
 		return imapNo(failed)
 	}
+	return s.enter(account)
+}
+
+// openByToken opens a mailbox by a token.
+func (s *imapSession) openByToken(address, token string) error {
+	needed := fakem365.Permission{Role: "IMAP.AccessAsApp", Scope: "IMAP.AccessAsUser.All"}
+	account := s.mailboxes.options.openByToken(needed, address, token)
+	if account == nil {
+		return imapNo("AUTHENTICATE failed.")
+	}
+	return s.enter(account)
+}
+
+func (s *imapSession) enter(account *fakem365.Account) error {
 	s.UserSession = imapmemserver.NewUserSession(s.mailboxes.users[strings.ToLower(account.Address)])
 	return nil
 }

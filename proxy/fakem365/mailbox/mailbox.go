@@ -22,9 +22,23 @@ type Options struct {
 	Implicit bool
 	// Accounts may log in; none means that nobody may.
 	Accounts fakem365.Accounts
+	// Tokens makes XOAUTH2 the one way to log in, as Microsoft has it; nil takes
+	// passwords, and no token.
+	Tokens fakem365.Tokens
+	// Challenge answers a wrong token as Google does, with JSON first; false refuses
+	// it at once.
+	Challenge bool
 	// Inbox are the messages that every account has at first; none means that
 	// it is empty.
 	Inbox [][]byte
+}
+
+// openByToken returns the account that a token opens, or nil.
+func (o *Options) openByToken(p fakem365.Permission, address, token string) *fakem365.Account {
+	if o.Tokens == nil {
+		return nil
+	}
+	return o.Accounts.OpenByToken(o.Tokens, p, address, token)
 }
 
 // A Server is one that messages are fetched from.

@@ -15,8 +15,8 @@ import (
 // o.TLS allows them.
 //
 // It speaks RFC 1939 without APOP, and RFC 2449 and RFC 2595 for CAPA and STLS.
-// USER and PASS work for the accounts, though Microsoft itself takes AUTH
-// XOAUTH2 only, which is not here. They want TLS.
+// With o.Tokens the accounts are opened by AUTH XOAUTH2 only, as Microsoft has it,
+// and otherwise by USER and PASS only. Both want TLS.
 func ServePOP3(fake *fakem365.Service, o Options) (*Server, error) {
 	m := &maildrops{options: o, drops: map[string][]*popMessage{}}
 	for _, message := range o.Inbox {

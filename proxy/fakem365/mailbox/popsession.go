@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"bufio"
+	"encoding/base64"
 	"errors"
 	"net"
 	"net/textproto"
@@ -11,8 +12,15 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 )
 
-// maxPOPLine is more than the 255 octets of RFC 2449, section 4.
-const maxPOPLine = 512
+const (
+	// maxPOPLine is more than the 255 octets of RFC 2449, section 4.
+	maxPOPLine = 512
+	// maxPOPToken is how long a line may be where tokens are taken (RFC 5034,
+	// section 4, has no bound).
+	maxPOPToken = 12288
+	// badAuthentication is what Microsoft says to AUTH.
+	badAuthentication = "Authentication failure: unknown user name or bad password."
+)
 
 // A popSession is one connection.
 type popSession struct {
@@ -51,7 +59,11 @@ func newPOPSession(s *fakem365.Server, m *maildrops, conn net.Conn) *popSession 
 
 func (p *popSession) use(conn net.Conn) {
 	p.conn = conn
-	p.in = bufio.NewReaderSize(conn, maxPOPLine)
+	size := maxPOPLine
+	if p.drops.options.Tokens != nil {
+		size = maxPOPToken
+	}
+	p.in = bufio.NewReaderSize(conn, size)
 	p.out = textproto.NewWriter(bufio.NewWriter(conn))
 }
 
@@ -69,16 +81,22 @@ func (p *popSession) handshake() bool {
 func (p *popSession) talk() {
 	p.ok("The Microsoft Exchange POP3 service is ready. " + service)
 	for !p.over && p.limit() {
-		line, err := p.in.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			p.refuse()
-		}
+		line, err := p.readLine()
 		if err != nil {
 			break
 		}
-		p.command(strings.TrimRight(string(line), "\r\n"))
+		p.command(line)
 	}
 	_ = p.conn.Close() // with close_notify, where there is TLS
+}
+
+// readLine reads a line; one that is too long ends the session.
+func (p *popSession) readLine() (string, error) {
+	line, err := p.in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		p.refuse()
+	}
+	return strings.TrimRight(string(line), "\r\n"), err
 }
 
 // refuse ends a session of which nothing more is to be read.
@@ -115,6 +133,9 @@ func (p *popSession) commands() map[string]func(string) {
 		commands = p.opened.commands()
 	case p.secure:
 		commands["USER"], commands["PASS"] = p.name, p.pass
+		if p.drops.options.Tokens != nil {
+			commands["AUTH"] = p.auth
+		}
 	default:
 		commands["STLS"] = p.stls
 	}
@@ -127,6 +148,8 @@ func (p *popSession) capa(string) {
 	switch {
 	case !p.secure:
 		capabilities += "STLS\r\n"
+	case p.opened == nil && p.drops.options.Tokens != nil:
+		capabilities += "USER\r\nSASL PLAIN XOAUTH2\r\n"
 	case p.opened == nil:
 		capabilities += "USER\r\n"
 	}
@@ -149,12 +172,58 @@ func (p *popSession) name(user string) {
 }
 
 func (p *popSession) pass(password string) {
-	if p.drops.options.Accounts.Open(p.user, password) == nil {
+	if p.drops.options.Accounts.Open(p.user, password) == nil || p.drops.options.Tokens != nil {
 		p.err("Logon failure: unknown user name or bad password.")
 		return
 	}
-	p.opened = &popTransaction{popReplies: p.popReplies, messages: p.drops.of(p.user)}
+	p.enter()
 	p.ok("User successfully logged on.")
+}
+
+// enter opens the maildrop of the user.
+func (p *popSession) enter() {
+	p.opened = &popTransaction{popReplies: p.popReplies, messages: p.drops.of(p.user)}
+}
+
+// auth is AUTH (RFC 5034). Microsoft takes no answer in the same line.
+func (p *popSession) auth(mechanism string) {
+	login := &fakem365.TokenLogin{Open: p.openByToken, Challenge: p.drops.options.Challenge}
+	if !strings.EqualFold(mechanism, "XOAUTH2") {
+		p.err(badAuthentication)
+		return
+	}
+	challenge, done, err := login.Next(nil)
+	for !done {
+		asked := "+ " + base64.StdEncoding.EncodeToString(challenge)
+		_ = p.out.PrintfLine("%s", strings.TrimSpace(asked)) // the next read fails
+		line, lost := p.readLine()
+		response, wrong := base64.StdEncoding.DecodeString(line)
+		switch {
+		case lost != nil:
+			p.over = true
+			return
+		case wrong != nil: // a "*" among them
+			p.err("The AUTH protocol exchange was canceled by the client.")
+			return
+		}
+		challenge, done, err = login.Next(response)
+	}
+	if err != nil {
+		p.err(badAuthentication)
+		return
+	}
+	p.ok("User successfully authenticated.")
+}
+
+// openByToken opens the maildrop of an address by a token.
+func (p *popSession) openByToken(address, token string) error {
+	needed := fakem365.Permission{Role: "POP.AccessAsApp", Scope: "POP.AccessAsUser.All"}
+	if p.drops.options.openByToken(needed, address, token) == nil {
+		return errors.New("the token does not open the mailbox")
+	}
+	p.user = address
+	p.enter()
+	return nil
 }
 
 func (p *popSession) quit(string) {
