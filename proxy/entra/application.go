@@ -1,6 +1,7 @@
 package entra
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -120,6 +121,9 @@ func (a *application) federated(context.Context, confidential.AssertionRequestOp
 	return strings.TrimSpace(string(content)), nil
 }
 
+// byteOrderMark is what some editors of Windows begin a file with.
+const byteOrderMark = "\ufeff"
+
 // readCredential reads a file that must have something in it.
 func readCredential(name string) ([]byte, error) {
 	f, err := os.Open(name)
@@ -131,6 +135,7 @@ func readCredential(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxCredential+1))
+	content = bytes.TrimPrefix(content, []byte(byteOrderMark))
 	switch {
 	case err != nil:
 		return nil, err

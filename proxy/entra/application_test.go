@@ -36,6 +36,9 @@ func TestEachCredential(t *testing.T) {
 	t.Parallel()
 	for name, configure := range map[string]func(*testing.T, *world, *entra.Config){
 		"secret": func(*testing.T, *world, *entra.Config) {},
+		"secret of Notepad": func(t *testing.T, _ *world, c *entra.Config) {
+			write(t, c.SecretFile, "\ufeff"+secret+"\r\n")
+		},
 		"certificate": func(t *testing.T, w *world, c *entra.Config) {
 			leaf, file := certificate(t, w)
 			w.Change(application, func(a *fakeentra.Application) { a.Certificate = leaf })
@@ -202,6 +205,7 @@ func TestConfigIsChecked(t *testing.T) {
 	for want, change := range map[string]func(*entra.Config){
 		"the cloud":            func(c *entra.Config) { c.Cloud = "mars" },
 		"the tenant":           func(c *entra.Config) { c.Tenant = "" },
+		"no tenant of its own": func(c *entra.Config) { c.Tenant = "Common" },
 		"a domain or a GUID":   func(c *entra.Config) { c.Tenant = "contoso/../x" },
 		"the application's id": func(c *entra.Config) { c.ApplicationID = "" },
 		"HTTP client":          func(c *entra.Config) { c.HTTP = nil },

@@ -126,7 +126,7 @@ func (s *Source) token(ctx context.Context, k key) (Token, error) {
 		return Token{}, failed
 	}
 	t, err := f.wait(ctx)
-	if err != nil && ctx.Err() == nil && kept.Value != "" && kept.Expires.After(s.config.Now()) {
+	if err != nil && kept.Value != "" && kept.Expires.After(s.config.Now()) {
 		return kept, nil
 	}
 	return t, err
@@ -247,7 +247,7 @@ func (s *Source) acquire(ctx context.Context, k key) (result, error) {
 	scopes := id.scopes(clouds[orGlobal(s.config.Cloud)])
 	switch a := s.acquirers; {
 	case id.Delegated && a.people == nil:
-		return result{}, errNoPeople
+		return result{}, noPeople()
 	case id.Delegated:
 		return a.people.acquire(ctx, k.account, scopes)
 	case a.machine != nil:

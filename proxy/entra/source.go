@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ type Config struct {
 	CertificateFile    string // certificate and RSA key, PEM
 	FederatedTokenFile string
 	ManagedIdentity    string // system, or the client id of a user-assigned one
-	// HTTP reaches Entra, through the egress.
+	// HTTP reaches Entra, through the egress; of it the Transport is used.
 	HTTP *http.Client
 	// Metadata reaches the endpoint of the managed identity, which is plain HTTP on
 	// this machine; nil means directly, never through a proxy.
@@ -82,6 +83,8 @@ func (c *Config) check() error {
 	case c.ManagedIdentity != "":
 	case c.Tenant == "" || strings.ContainsAny(c.Tenant, "/?#%\\ "):
 		return errors.New("the tenant has to be a domain or a GUID")
+	case slices.Contains([]string{"common", "organizations", "consumers"}, strings.ToLower(c.Tenant)):
+		return fmt.Errorf("%s is no tenant of its own: write its domain or GUID", c.Tenant)
 	case c.ApplicationID == "":
 		return errors.New("the application's id is missing")
 	case c.HTTP == nil:
@@ -160,7 +163,7 @@ func (s *Source) configure() error {
 	if err != nil {
 		return err
 	}
-	if c.StateDir != "" && c.HTTP != nil {
+	if c.StateDir != "" && c.HTTP != nil && c.Tenant != "" && c.ApplicationID != "" {
 		if c.KeyFile == "" {
 			c.KeyFile = filepath.Join(c.StateDir, "signin.key")
 		}
@@ -222,7 +225,7 @@ func (s *Source) Close(ctx context.Context) error {
 // of all three.
 func (s *Source) Login(ctx context.Context, id Identity, show func(DeviceCode)) (string, error) {
 	if s.acquirers.people == nil {
-		return "", errNoPeople
+		return "", noPeople()
 	}
 	id.Delegated = true
 	ctx, cancel := context.WithCancel(ctx)
@@ -240,7 +243,10 @@ func (s *Source) Login(ctx context.Context, id Identity, show func(DeviceCode)) 
 	return who, nil
 }
 
-var errNoPeople = record.Fail(record.ReasonDelegatedLoginMissing, errors.New("there is no state directory to store a sign-in in"))
+func noPeople() error {
+	return record.Fail(record.ReasonDelegatedLoginMissing,
+		errors.New("nobody can sign in without a tenant, an application and a state directory"))
+}
 
 // forget drops what is kept of an account.
 func (s *Source) forget(account string) {

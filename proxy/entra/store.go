@@ -28,8 +28,8 @@ const (
 )
 
 // A store keeps the sign-ins of people in files of mode 0600, one for each account,
-// encrypted with AES-256-GCM. The key is in a file of its own, so that a copy of the
-// state directory alone gives nothing away.
+// encrypted with AES-256-GCM. The key is in a file of its own, which may be in another
+// place: then a copy of the state directory alone gives nothing away.
 type store struct {
 	dir, keyFile string
 
