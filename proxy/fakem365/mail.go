@@ -24,6 +24,10 @@ type MailOptions struct {
 	// Tokens makes XOAUTH2 the one way to log in, as it is where basic authentication
 	// is disabled: a right password is refused. Nil takes passwords, and no token.
 	Tokens Tokens
+	// HVE makes the server that of High Volume Email, which takes passwords beside
+	// Tokens, wants other permissions in them and does not know SMTPDisabled; false
+	// means ordinary submission.
+	HVE bool
 	// Challenge answers a wrong token as Google does, with JSON first; false refuses
 	// it at once.
 	Challenge bool

@@ -71,7 +71,7 @@ func (s *smtpSession) open(address, password string) error {
 	if account == nil {
 		return s.unsuccessful()
 	}
-	if s.server.options.Tokens != nil {
+	if s.server.options.Tokens != nil && !s.server.options.HVE {
 		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, basic authentication is disabled. ["+s.server.host()+"]")
 	}
 	return s.enter(account)
@@ -81,6 +81,9 @@ func (s *smtpSession) open(address, password string) error {
 func (s *smtpSession) openByToken(address, token string) error {
 	if s.server.options.Tokens == nil {
 		return s.unsuccessful()
+	}
+	if s.server.options.HVE {
+		return s.openByTokenHVE(address, token)
 	}
 	needed := Permission{Role: "SMTP.SendAsApp", Scope: "SMTP.Send"}
 	account := s.server.options.Accounts.OpenByToken(s.server.options.Tokens, needed, address, token)
@@ -92,7 +95,7 @@ func (s *smtpSession) openByToken(address, token string) error {
 
 // enter begins the session of an account that has proved itself.
 func (s *smtpSession) enter(account *Account) error {
-	if account.SMTPDisabled {
+	if account.SMTPDisabled && !s.server.options.HVE {
 		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, SmtpClientAuthentication is "+
 			"disabled for the Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. ["+s.server.host()+"]")
 	}

@@ -193,6 +193,39 @@ func TestSendersByToken(t *testing.T) {
 	}
 }
 
+func TestHighVolumeEmail(t *testing.T) {
+	t.Parallel()
+	const address = "scanner@contoso.example"
+	short := claims("https://outlook.office.com", appID, "", "Mail.Send")
+	short.Expires = time.Now().Add(9 * time.Minute)
+	fake := testenv.FakeM365(t)
+	server := serveSMTP(t, fake, fakem365.MailOptions{Implicit: true, Accounts: oauthAccounts(), HVE: true, Tokens: tokens{
+		"good":     claims("https://outlook.office.com", appID, "", "Mail.Send"),
+		"short":    short,
+		"smtp":     claims("https://outlook.office.com", appID, "", "SMTP.SendAsApp"),
+		"exchange": claims(exchange, appID, "", "Mail.Send"),
+		"other":    claims("https://outlook.office.com", "other", "", "Mail.Send"),
+	}})
+	for _, c := range []struct{ mailbox, token, want string }{
+		{address, "good", "235 "},
+		{"off@contoso.example", "good", "235 "},
+		{address, "short", "535 5.7.142 "},
+		{address, "expired", "535 5.7.143 "},
+		{address, "smtp", "535 5.7.144 "},
+		{address, "exchange", "535 5.7.144 "},
+		{address, "other", "550 5.7.240 "},
+		{address, "", "501 5.5.124 "},
+		{"nobody@contoso.example", "good", "535 5.7.3 "},
+	} {
+		smtpTurns(t, secured(t, fake, server), "AUTH XOAUTH2 "+xoauth2(c.mailbox, c.token), c.want)
+	}
+	mail := scan()
+	mail.Password, mail.Security = "Pa55word", fakem365.ImplicitTLS
+	if _, err := testenv.Direct(fake, server.Server).SendMail(t.Context(), mail); err != nil {
+		t.Errorf("a password: %v", err)
+	}
+}
+
 // Whatever a client answers, nobody gets in without a token that is good.
 func FuzzTokenLogin(f *testing.F) {
 	for _, seed := range []string{"", "user=a\x01auth=Bearer good\x01\x01", "user=a\x01auth=Bearer x\x01\x01", "user=\x01auth=Bearer \x01"} {
