@@ -119,3 +119,11 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("in another cloud: %s", government)
 	}
 }
+
+// The endpoint of a managed identity is on this machine: a proxy must never see it.
+func TestMetadataIsReachedDirectly(t *testing.T) {
+	t.Parallel()
+	if transport, is := metadataTransport().(*http.Transport); !is || transport.Proxy != nil {
+		t.Error("it may go through a proxy")
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/fakeentra"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -115,6 +116,52 @@ func echoes(t *testing.T, status int, form string) {
 		if strings.Contains(texts, part) {
 			t.Errorf("%d %s: %s shows in %s", status, form, part, texts)
 		}
+	}
+}
+
+// A Source that somebody prints shows nothing that it has.
+func TestSourceDoesNotShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.source(t, w.config(t))
+	got := token(t, s, smtp)
+	printed := fmt.Sprintf("%v %+v %#v %v %+v", s, s, s, s.Kept(), w.config(t))
+	for _, hidden := range []string{secret, got.Value, got.Value[:20]} {
+		if strings.Contains(printed, hidden) {
+			t.Errorf("%q shows in %s", hidden, printed)
+		}
+	}
+}
+
+// redirecting sends every request for a token elsewhere.
+type redirecting struct {
+	*world
+	elsewhere []string
+}
+
+func (r *redirecting) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL.Host != fakeentra.Host {
+		r.elsewhere = append(r.elsewhere, request.URL.Host)
+	}
+	answer, err := r.world.RoundTrip(request)
+	if err == nil && request.Method == http.MethodPost {
+		answer.StatusCode = http.StatusTemporaryRedirect
+		answer.Header.Set("Location", "https://elsewhere.example/")
+	}
+	return answer, err
+}
+
+// A redirect would carry the secret elsewhere.
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.config(t)
+	network := &redirecting{world: w}
+	c.HTTP = &http.Client{Transport: network}
+	_, err := w.source(t, c).Token(t.Context(), smtp)
+	wantReason(t, err, record.ReasonEntraFailed)
+	if len(network.elsewhere) > 0 {
+		t.Errorf("the secret went to %s", network.elsewhere)
 	}
 }
 

@@ -335,10 +335,14 @@ func TestClose(t *testing.T) {
 			wantReason(t, err, record.ReasonEntraUnreachable)
 		})
 		synctest.Wait()
+		began := time.Now()
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		caller.Wait()
+		if !time.Now().Equal(began) { // the clock of the bubble goes on when all wait
+			t.Error("Close waited for Entra")
+		}
 		_, err = s.Token(t.Context(), smtp)
 		wantReason(t, err, record.ReasonEntraUnreachable)
 	})
