@@ -49,11 +49,13 @@ var siblings = map[string][]string{
 	"proxy/yamlfile":           {"proxy/netname", "proxy/spelling"},
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/clientlist", "cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
-		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
+		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup",
+		"cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/endpoints":   {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/setup":       {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/statefile":   {"cmd/tlslift/internal/settings"},
 }
 

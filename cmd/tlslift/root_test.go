@@ -19,6 +19,7 @@ func TestHelp(t *testing.T) {
 		"endpoints":   {"endpoints", "--help"},
 		"rules":       {"rules", "--help"},
 		"password":    {"password", "--help"},
+		"signin":      {"signin", "setup", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {
