@@ -47,15 +47,15 @@ type application struct {
 	expires time.Time         // the certificate's
 }
 
-// forgetful keeps the library from giving out a token that it has kept: what is
+// emptyCache keeps the library from giving out a token that it has kept: what is
 // kept is ours to decide.
-type forgetful struct{}
+type emptyCache struct{}
 
-func (forgetful) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
+func (emptyCache) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
 	return into.Unmarshal([]byte("{}"))
 }
 
-func (forgetful) Export(context.Context, cache.Marshaler, cache.ExportHints) error { return nil }
+func (emptyCache) Export(context.Context, cache.Marshaler, cache.ExportHints) error { return nil }
 
 // acquire gets a token.
 func (a *application) acquire(ctx context.Context, scopes []string) (result, error) {
@@ -80,7 +80,7 @@ func (a *application) current() (confidential.Client, error) {
 	}
 	client, err := confidential.New(a.config.authorityURL(), a.config.ApplicationID, credential,
 		confidential.WithHTTPClient(a.http), confidential.WithInstanceDiscovery(false),
-		confidential.WithCache(forgetful{}), confidential.WithAzureRegion("DisableMsalForceRegion"))
+		confidential.WithCache(emptyCache{}), confidential.WithAzureRegion("DisableMsalForceRegion"))
 	if err != nil {
 		return confidential.Client{}, fmt.Errorf("using the tenant and the application's id: %w", err)
 	}
@@ -173,8 +173,8 @@ func fromCertificate(content []byte) (confidential.Credential, time.Time, error)
 	return made, time.Time{}, nil
 }
 
-// A machine gets tokens for the managed identity of the machine that tlslift runs on.
-type machine struct {
+// A managedIdentity gets tokens for the managed identity of the machine that tlslift runs on.
+type managedIdentity struct {
 	client managedidentity.Client
 }
 
@@ -187,7 +187,7 @@ func metadataTransport() http.RoundTripper {
 	}
 }
 
-func newMachine(c *Config, client *http.Client) (*machine, error) {
+func newManagedIdentity(c *Config, client *http.Client) (*managedIdentity, error) {
 	id := managedidentity.SystemAssigned()
 	if c.ManagedIdentity != systemAssigned {
 		id = managedidentity.UserAssignedClientID(c.ManagedIdentity)
@@ -196,12 +196,12 @@ func newMachine(c *Config, client *http.Client) (*machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("using the managed identity: %w", err)
 	}
-	return &machine{made}, nil
+	return &managedIdentity{made}, nil
 }
 
 // acquire gets a token. Claims keep the library from giving out one that it has
 // kept; it sends them to nobody.
-func (m *machine) acquire(ctx context.Context, scopes []string) (result, error) {
+func (m *managedIdentity) acquire(ctx context.Context, scopes []string) (result, error) {
 	got, err := m.client.AcquireToken(ctx, scopes[0], managedidentity.WithClaims("{}"))
 	return result{got.AccessToken, got.ExpiresOn}, err
 }

@@ -22,8 +22,8 @@ type DeviceCode struct {
 	Expires       time.Time
 }
 
-// people get tokens for accounts that have signed in once.
-type people struct {
+// A delegated source gets tokens for accounts that have signed in once.
+type delegated struct {
 	config *Config
 	http   *http.Client
 	store  *store
@@ -32,28 +32,28 @@ type people struct {
 	notStored func(error)
 
 	mu      sync.Mutex
-	clients map[string]*person // by account in lower case
+	clients map[string]*accountClient // by account in lower case
 }
 
-// A person is the library's client for one account, and its cache. The file of the
+// An accountClient is the library's client for one account, and its cache. The file of the
 // account is read for each request, so that tlslift login in another process takes
 // effect.
-type person struct {
-	people  *people
-	account string
-	client  public.Client
+type accountClient struct {
+	delegated *delegated
+	account   string
+	client    public.Client
 
 	mu      sync.Mutex
 	content []byte // what the library keeps, without access tokens
 }
 
 // load reads the file.
-func (p *person) load() error {
-	l, err := p.people.store.load(p.account)
+func (p *accountClient) load() error {
+	l, err := p.delegated.store.load(p.account)
 	if err != nil {
 		return err
 	}
-	if !strings.EqualFold(l.Application, p.people.config.ApplicationID) || !strings.EqualFold(l.Tenant, p.people.config.Tenant) {
+	if !strings.EqualFold(l.Application, p.delegated.config.ApplicationID) || !strings.EqualFold(l.Tenant, p.delegated.config.Tenant) {
 		return record.Fail(record.ReasonDelegatedLoginMissing, fmt.Errorf(
 			"the sign-in as %s was made for another application or tenant: run tlslift login again", p.account))
 	}
@@ -61,34 +61,34 @@ func (p *person) load() error {
 	return nil
 }
 
-func (p *person) keep(content []byte) {
+func (p *accountClient) keep(content []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.content = withoutAccess(content)
 }
 
 // Replace gives the library what is kept.
-func (p *person) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
+func (p *accountClient) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return into.Unmarshal(p.content)
 }
 
 // Export stores what the library has got.
-func (p *person) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
+func (p *accountClient) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
 	content, err := from.Marshal()
 	if err == nil {
 		p.keep(content)
-		err = p.people.save(p.account, content)
+		err = p.delegated.save(p.account, content)
 	}
 	if err != nil {
-		p.people.notStored(fmt.Errorf("storing the sign-in as %s: %w", p.account, err))
+		p.delegated.notStored(fmt.Errorf("storing the sign-in as %s: %w", p.account, err))
 	}
 	return nil // the token is good all the same
 }
 
 // save stores what the library keeps of an account, less its access tokens.
-func (p *people) save(account string, content []byte) error {
+func (p *delegated) save(account string, content []byte) error {
 	return p.store.save(account, login{Application: p.config.ApplicationID, Tenant: p.config.Tenant, Cache: withoutAccess(content)})
 }
 
@@ -107,14 +107,14 @@ func withoutAccess(content []byte) []byte {
 	return less
 }
 
-// person returns the one with an account.
-func (p *people) person(account string) (*person, error) {
+// accountClient returns the one with an account.
+func (p *delegated) accountClient(account string) (*accountClient, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if known := p.clients[account]; known != nil {
 		return known, nil
 	}
-	made := &person{people: p, account: account}
+	made := &accountClient{delegated: p, account: account}
 	var err error
 	if made.client, err = p.newClient(made); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (p *people) person(account string) (*person, error) {
 	return made, nil
 }
 
-func (p *people) newClient(c cache.ExportReplace) (public.Client, error) {
+func (p *delegated) newClient(c cache.ExportReplace) (public.Client, error) {
 	made, err := public.New(p.config.ApplicationID, public.WithAuthority(p.config.authorityURL()), public.WithHTTPClient(p.http),
 		public.WithInstanceDiscovery(false), public.WithCache(c))
 	if err != nil {
@@ -133,15 +133,15 @@ func (p *people) newClient(c cache.ExportReplace) (public.Client, error) {
 }
 
 // acquire gets a token for an account, in lower case, that has signed in.
-func (p *people) acquire(ctx context.Context, account string, scopes []string) (result, error) {
-	person, err := p.person(account)
+func (p *delegated) acquire(ctx context.Context, account string, scopes []string) (result, error) {
+	of, err := p.accountClient(account)
 	if err != nil {
 		return result{}, err
 	}
-	if err := person.load(); err != nil {
+	if err := of.load(); err != nil {
 		return result{}, err
 	}
-	all, err := person.client.Accounts(ctx)
+	all, err := of.client.Accounts(ctx)
 	if err != nil {
 		return result{}, err
 	}
@@ -149,7 +149,7 @@ func (p *people) acquire(ctx context.Context, account string, scopes []string) (
 		return result{}, record.Fail(record.ReasonDelegatedLoginMissing,
 			fmt.Errorf("%s has no account in it: run tlslift login %s, which replaces it", p.store.path(account), account))
 	}
-	got, err := person.client.AcquireTokenSilent(ctx, scopes, public.WithSilentAccount(all[0]))
+	got, err := of.client.AcquireTokenSilent(ctx, scopes, public.WithSilentAccount(all[0]))
 	return result{got.AccessToken, got.ExpiresOn}, err
 }
 
@@ -168,7 +168,7 @@ func (n *newLogin) Export(_ context.Context, from cache.Marshaler, _ cache.Expor
 
 // signIn lets a person sign in with a device code, stores that, and returns the
 // name of who has signed in.
-func (p *people) signIn(ctx context.Context, id Identity, scopes []string, show func(DeviceCode)) (string, error) {
+func (p *delegated) signIn(ctx context.Context, id Identity, scopes []string, show func(DeviceCode)) (string, error) {
 	made := &newLogin{}
 	client, err := p.newClient(made)
 	if err != nil {
@@ -207,7 +207,7 @@ func awaitSignIn(ctx context.Context, code public.DeviceCode) (public.AuthResult
 		case errors.Is(err, context.DeadlineExceeded) && !isNetwork(err):
 			return got, record.Fail(record.ReasonDelegatedLoginMissing, errors.New("nobody has typed in the code in time: run tlslift login again"))
 		}
-		f, wait := asked{delegated: true}.failure(err)
+		f, wait := requestKind{delegated: true}.failure(err)
 		if f.Reason != record.ReasonEntraUnreachable && f.Reason != record.ReasonEntraThrottled {
 			return got, err
 		}

@@ -165,8 +165,8 @@ func (r refusal) failure(delegated bool) *record.Failure {
 	return record.Fail(known.reason, errors.New(what))
 }
 
-// An asked is what the classification of an error needs to know of its request.
-type asked struct {
+// A requestKind is what the classification of an error needs to know of its request.
+type requestKind struct {
 	of        string // who was asked, for the text
 	delegated bool
 	federated bool
@@ -176,7 +176,7 @@ type asked struct {
 
 // failure returns why a request failed, and how long the next one has to wait at
 // least.
-func (a asked) failure(err error) (*record.Failure, time.Duration) {
+func (a requestKind) failure(err error) (*record.Failure, time.Duration) {
 	if own := (*record.Failure)(nil); errors.As(err, &own) && !isNetwork(err) {
 		return own, 0
 	}
@@ -201,7 +201,7 @@ func (a asked) failure(err error) (*record.Failure, time.Duration) {
 }
 
 // answered returns what an answer with an error status means.
-func (a asked) answered(e msal.CallErr) *record.Failure {
+func (a requestKind) answered(e msal.CallErr) *record.Failure {
 	status := e.Resp.StatusCode
 	text := fmt.Errorf("%s answered with status %d", a.of, status)
 	// The library has read the body, and sometimes a second time; its error ends with it.
@@ -221,7 +221,7 @@ func (a asked) answered(e msal.CallErr) *record.Failure {
 }
 
 // withClock names the clock where it explains the failure.
-func (a asked) withClock(f *record.Failure) *record.Failure {
+func (a requestKind) withClock(f *record.Failure) *record.Failure {
 	isOff := a.skew.Abs() > maxSkew
 	isOpen := f.Reason == record.ReasonAppCredentialRefused || f.Reason == record.ReasonEntraFailed || f.Reason == record.ReasonClockSkew
 	switch {

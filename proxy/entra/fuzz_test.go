@@ -24,7 +24,7 @@ func FuzzRefusal(f *testing.F) {
 			Resp: &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {content}}},
 			Err:  errText("call(needle):\n" + content),
 		}
-		got, wait := asked{of: "Entra"}.failure(answer)
+		got, wait := requestKind{of: "Entra"}.failure(answer)
 		if got.Reason.Cause() == "" || wait < 0 || wait > maxWait {
 			t.Errorf("%q, wait %s", got.Reason, wait)
 		}

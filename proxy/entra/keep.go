@@ -95,9 +95,10 @@ func (s *Source) isYoung(k key) bool {
 	return s.config.Now().Sub(s.entry(k).obtained) < renewPause
 }
 
-// permitted refuses a token that cannot serve an identity.
+// permitted refuses a token that cannot serve an identity, or that a destination has
+// refused and that does not name the permission.
 func permitted(t Token, id Identity) (Token, error) {
-	if t.lacks(id.permission()) {
+	if !t.names(id.permission()) {
 		return Token{}, record.Fail(record.ReasonConsentMissing, fmt.Errorf("the token does not have %s", id.permission()))
 	}
 	return t, nil
@@ -190,9 +191,9 @@ func (s *Source) start(k key, e *entry, now time.Time) (*flight, error) {
 		return nil, record.Fail(record.ReasonEntraUnreachable, errors.New("tlslift is stopping"))
 	case e.flight != nil:
 		return e.flight, nil
-	case now.Before(s.quiet):
+	case now.Before(s.throttled):
 		return nil, record.Fail(record.ReasonEntraThrottled,
-			fmt.Errorf("tlslift has to wait until %s, by Entra's Retry-After", s.quiet.UTC().Format(time.RFC3339)))
+			fmt.Errorf("tlslift has to wait until %s, by Entra's Retry-After", s.throttled.UTC().Format(time.RFC3339)))
 	case e.failure != nil && now.Before(e.until):
 		return nil, clone(e.failure)
 	}
@@ -211,7 +212,7 @@ func (s *Source) request(k key, f *flight) {
 	took := s.config.Now().Sub(began)
 	var wait time.Duration
 	if err != nil {
-		f.failure, wait = s.asked(k.account != "", s.config.ManagedIdentity != "").failure(err)
+		f.failure, wait = s.kind(k.account != "", s.config.ManagedIdentity != "").failure(err)
 	} else {
 		f.token = Token{Value: got.token, Expires: s.config.Now().Add(time.Until(got.expires)), Roles: rolesOf(got.token)}
 	}
@@ -228,9 +229,9 @@ func (s *Source) request(k key, f *flight) {
 	close(f.done)
 }
 
-// asked describes a request for the classification of its error.
-func (s *Source) asked(delegated, managed bool) asked {
-	a := asked{of: Authority(s.config.Cloud), delegated: delegated, skew: s.Skew()}
+// kind describes a request for the classification of its error.
+func (s *Source) kind(delegated, managed bool) requestKind {
+	a := requestKind{of: Authority(s.config.Cloud), delegated: delegated, skew: s.Skew()}
 	switch {
 	case delegated:
 	case managed:
@@ -246,12 +247,12 @@ func (s *Source) acquire(ctx context.Context, k key) (result, error) {
 	id := k.identity()
 	scopes := id.scopes(clouds[orGlobal(s.config.Cloud)])
 	switch a := s.acquirers; {
-	case id.Delegated && a.people == nil:
-		return result{}, noPeople()
+	case id.Delegated && a.delegated == nil:
+		return result{}, noDelegated()
 	case id.Delegated:
-		return a.people.acquire(ctx, k.account, scopes)
-	case a.machine != nil:
-		return a.machine.acquire(ctx, scopes)
+		return a.delegated.acquire(ctx, k.account, scopes)
+	case a.managed != nil:
+		return a.managed.acquire(ctx, scopes)
 	case a.application != nil:
 		return a.application.acquire(ctx, scopes)
 	}
@@ -269,13 +270,13 @@ func (s *Source) settle(e *entry, f *flight, wait time.Duration) {
 	}
 	e.pause = min(max(firstPause, 2*e.pause), maxPause)
 	e.failure, e.until = f.failure, now.Add(max(e.pause, wait))
-	if f.failure.Reason == record.ReasonEntraThrottled && now.Add(wait).After(s.quiet) {
-		s.quiet = now.Add(wait)
+	if f.failure.Reason == record.ReasonEntraThrottled && now.Add(wait).After(s.throttled) {
+		s.throttled = now.Add(wait)
 	}
 }
 
-// A Kept describes a token that is kept.
-type Kept struct {
+// A State describes a token that is kept.
+type State struct {
 	Account  string // empty for the application's
 	Protocol record.Protocol
 	HVE      bool
@@ -283,13 +284,13 @@ type Kept struct {
 	Reason   record.Reason // of the last request; empty when it gave a token
 }
 
-// Kept returns what is known of all tokens, in no order.
-func (s *Source) Kept() []Kept {
+// States returns what is known of all tokens, in no order.
+func (s *Source) States() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Kept, 0, len(s.entries))
+	all := make([]State, 0, len(s.entries))
 	for k, e := range s.entries {
-		one := Kept{Account: k.account, Protocol: k.protocol, HVE: k.hve, Expires: e.token.Expires}
+		one := State{Account: k.account, Protocol: k.protocol, HVE: k.hve, Expires: e.token.Expires}
 		if e.failure != nil {
 			one.Reason = e.failure.Reason
 		}

@@ -125,7 +125,7 @@ func TestSourceDoesNotShow(t *testing.T) {
 	w := newWorld(t)
 	s := w.source(t, w.config(t))
 	got := token(t, s, smtp)
-	printed := fmt.Sprintf("%v %+v %#v %v %+v", s, s, s, s.Kept(), w.config(t))
+	printed := fmt.Sprintf("%v %+v %#v %v %+v", s, s, s, s.States(), w.config(t))
 	for _, hidden := range []string{secret, got.Value, got.Value[:20]} {
 		if strings.Contains(printed, hidden) {
 			t.Errorf("%q shows in %s", hidden, printed)

@@ -103,17 +103,17 @@ type Source struct {
 	ctx       context.Context // of all requests; ended by Close
 	requests  sync.WaitGroup
 
-	mu      sync.Mutex
-	entries map[key]*entry
-	quiet   time.Time // until then Entra is not asked, because it said so
-	closed  bool
+	mu        sync.Mutex
+	entries   map[key]*entry
+	throttled time.Time // until then Entra is not asked, because it said so
+	closed    bool
 }
 
 // acquirers ask for tokens. Those that are not configured are nil.
 type acquirers struct {
 	application *application
-	machine     *machine
-	people      *people
+	managed     *managedIdentity
+	delegated   *delegated
 }
 
 // New returns a Source. It reads the file with the secret or the certificate, but
@@ -153,7 +153,7 @@ func (s *Source) configure() error {
 	var err error
 	switch {
 	case c.ManagedIdentity != "":
-		s.acquirers.machine, err = newMachine(c, s.metadata.client())
+		s.acquirers.managed, err = newManagedIdentity(c, s.metadata.client())
 	case c.credentialFile() != "":
 		s.acquirers.application = &application{config: c, http: s.entra.client()}
 		if c.FederatedTokenFile == "" { // the other one may come later
@@ -167,9 +167,9 @@ func (s *Source) configure() error {
 		if c.KeyFile == "" {
 			c.KeyFile = filepath.Join(c.StateDir, "signin.key")
 		}
-		s.acquirers.people = &people{
+		s.acquirers.delegated = &delegated{
 			config: c, http: s.entra.client(), store: &store{dir: c.StateDir, keyFile: c.KeyFile}, notStored: s.notStored,
-			clients: map[string]*person{},
+			clients: map[string]*accountClient{},
 		}
 	}
 	return nil
@@ -224,26 +224,26 @@ func (s *Source) Close(ctx context.Context) error {
 // which may not be who should have. Without a protocol it asks for the permissions
 // of all three.
 func (s *Source) Login(ctx context.Context, id Identity, show func(DeviceCode)) (string, error) {
-	if s.acquirers.people == nil {
-		return "", noPeople()
+	if s.acquirers.delegated == nil {
+		return "", noDelegated()
 	}
 	id.Delegated = true
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	who, err := s.acquirers.people.signIn(ctx, id, id.scopes(clouds[orGlobal(s.config.Cloud)]), show)
+	who, err := s.acquirers.delegated.signIn(ctx, id, id.scopes(clouds[orGlobal(s.config.Cloud)]), show)
 	if err != nil && ctx.Err() != nil {
 		return who, ctx.Err()
 	}
 	if err != nil {
-		f, _ := s.asked(true, false).failure(err)
+		f, _ := s.kind(true, false).failure(err)
 		return who, f
 	}
 	s.forget(id.account())
 	return who, nil
 }
 
-func noPeople() error {
+func noDelegated() error {
 	return record.Fail(record.ReasonDelegatedLoginMissing,
 		errors.New("nobody can sign in without a tenant, an application and a state directory"))
 }

@@ -25,6 +25,16 @@ var mailHosts = map[Instance]struct{ submission, reading string }{
 	China:     {"partner.outlook.cn", "partner.outlook.cn"},
 }
 
+// hveHost is where High Volume Email is submitted.
+const hveHost = "smtp.hve.mx.microsoft"
+
+// TakesTokens reports whether a host is one at which the mailboxes of the policy's
+// instance sign in. A token of theirs is sent to no other.
+func (p *Policy) TakesTokens(host string) bool {
+	hosts := mailHosts[p.list.instance]
+	return host == hosts.submission || host == hosts.reading || host == hveHost && p.list.instance == Worldwide
+}
+
 // Mail returns the mail destinations of the policy's instance, which the
 // policy allows.
 func (p *Policy) Mail() Mail {

@@ -16,8 +16,6 @@ import (
 type Config struct {
 	// Tenant is the domain or the GUID of the tenant.
 	Tenant string
-	// Cloud is global, usgov or china.
-	Cloud string
 	// Application is who tlslift is in Entra.
 	Application Application
 
@@ -32,8 +30,8 @@ type Config struct {
 type Application struct {
 	// ID is its application (client) id; empty only with a managed identity.
 	ID string
-	// Secret is its client secret; zero means none.
-	Secret Secret
+	// SecretFile has its client secret; empty means none.
+	SecretFile string
 	// CertificateFile has its certificate and the key, in PEM; empty means none.
 	CertificateFile string
 	// FederatedTokenFile has a token of another issuer, which is replaced from time to
@@ -47,8 +45,8 @@ type Application struct {
 // credential names what the application signs in with.
 func (a Application) credential() string {
 	switch {
-	case !a.Secret.IsZero():
-		return "a secret"
+	case a.SecretFile != "":
+		return "the secret in " + a.SecretFile
 	case a.CertificateFile != "":
 		return "the certificate in " + a.CertificateFile
 	case a.FederatedTokenFile != "":
@@ -108,7 +106,7 @@ func Load(path string) (*Config, error) {
 		return nil, errors.New(path + ": " + strings.ReplaceAll(err.Error(), "\n", "\n"+path+": "))
 	}
 	cfg.path = path
-	for _, file := range []*string{&cfg.Application.CertificateFile, &cfg.Application.FederatedTokenFile} {
+	for _, file := range []*string{&cfg.Application.SecretFile, &cfg.Application.CertificateFile, &cfg.Application.FederatedTokenFile} {
 		if *file != "" {
 			*file = beside(path, *file)
 		}
@@ -146,11 +144,20 @@ func (c *Config) CheckClients(known []string) error {
 	return errors.Join(wrong...)
 }
 
+// Mailboxes returns the mailboxes, in the order of the file.
+func (c *Config) Mailboxes() []Mailbox {
+	all := make([]Mailbox, len(c.mailboxes))
+	for i, m := range c.mailboxes {
+		all[i] = Mailbox{Address: m.address, User: m.user, Delegated: m.delegated, HVE: m.hve}
+	}
+	return all
+}
+
 // Summary returns what may be printed of the file, in lines: whose mailboxes are used
 // by whom, and nothing that is secret.
 func (c *Config) Summary() []string {
 	lines := []string{
-		fmt.Sprintf("tenant %s, cloud %s", c.Tenant, c.Cloud),
+		"tenant " + c.Tenant,
 		strings.Join(strings.Fields("application "+c.Application.ID), " ") + " with " + c.Application.credential(),
 	}
 	for _, m := range c.mailboxes {

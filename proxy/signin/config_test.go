@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ const id = "11111111-2222-3333-4444-555555555555"
 const head = "tenant: contoso.onmicrosoft.com\napplication:\n  id: " + id + "\n  secret_file: app-secret\nmailboxes:\n"
 
 func example(t testing.TB) string {
-	return "tenant: contoso.onmicrosoft.com      # or the GUID\ncloud: usgov\napplication:\n  id: " + id + `
+	return "tenant: contoso.onmicrosoft.com      # or the GUID\napplication:\n  id: " + id + `
   secret_file: app-secret
 mailboxes:
   - address: Scan@contoso.com
@@ -89,8 +90,8 @@ func TestParse(t *testing.T) {
 		"as it is": example(t), "byte order mark": "\ufeff" + example(t), "CRLF": strings.ReplaceAll(example(t), "\n", "\r\n"),
 	} {
 		cfg := mustParse(t, text)
-		want := `tenant contoso.onmicrosoft.com, cloud usgov
-application ` + id + ` with a secret
+		want := `tenant contoso.onmicrosoft.com
+application ` + id + ` with the secret in app-secret
 mailbox Scan@contoso.com, High Volume Email, 2 sessions, 20 messages a minute, wait 30s, senders scan@contoso.com *@scan.contoso.com
   login Copier1, password as a hash, only 10.1.2.3 10.2.0.0/16 copier-3
   login oldscanner, password in a file, also for CRAM-MD5
@@ -100,24 +101,31 @@ mailbox shared@contoso.com, delegated to delegate@contoso.com, 3 sessions, 30 me
 		if got := strings.Join(cfg.Summary(), "\n"); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", what, got, want)
 		}
-		if cfg.Application.Secret.Reveal() != appSecret || cfg.logins["oldscanner"].secret.Reveal() != scanSecret {
+		if cfg.Application.SecretFile != "app-secret" || cfg.logins["oldscanner"].secret.Reveal() != scanSecret {
 			t.Errorf("%s: secrets are not what the files have", what)
 		}
 	}
 }
 
-// The file in the documentation is one that is read.
-func TestDocumentedFile(t *testing.T) {
+// The files in the documentation are some that are read, once a hash is in its place.
+func TestDocumentedFiles(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile(filepath.Join("..", "..", "deploy", "docs", "signin.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(doc), "```yaml\n")
-	text, _, found := strings.Cut(text, "```\n")
-	cfg, err := parse([]byte(text), files(map[string]string{"app-secret": "x", "oldscanner": "y"}))
-	if !found || err != nil || len(cfg.mailboxes) != 2 {
-		t.Errorf("%v, %v", cfg, err)
+	there := files(map[string]string{
+		"/var/lib/tlslift/app-secret": "x", "/var/lib/tlslift/oldscanner": "y", "/var/lib/tlslift/app.pem": certificate(t),
+	})
+	placeholder := regexp.MustCompile(`\$(2b\$10|argon2id\$v=19)\$\.\.\.`)
+	for _, boxes := range []int{1, 3} {
+		_, rest, _ := strings.Cut(string(doc), "```yaml\ntenant:")
+		text, rest, found := strings.Cut(rest, "```\n")
+		doc = []byte(rest)
+		cfg, err := parse([]byte(placeholder.ReplaceAllLiteralString("tenant:"+text, hashOf(t, copierWords))), there)
+		if !found || err != nil || len(cfg.mailboxes) != boxes {
+			t.Errorf("%v, %v", cfg, err)
+		}
 	}
 }
 
@@ -132,7 +140,7 @@ func TestCredentials(t *testing.T) {
 		"tenant: a.example\napplication: {managed_identity: " + id + "}\n" + own: "application with the managed identity " + id,
 		federated + own: "application " + id + " with the federated token in t",
 	} {
-		if cfg := mustParse(t, text); cfg.Summary()[1] != want || cfg.Cloud != "global" {
+		if cfg := mustParse(t, text); cfg.Summary()[1] != want {
 			t.Errorf("%s: %q", text, cfg.Summary())
 		}
 	}
@@ -157,7 +165,8 @@ func TestProblems(t *testing.T) {
 			"line 1, column 1: the file has no mailboxes; add them"},
 		{strings.Replace(box, "contoso.onmicrosoft.com", "common", 1),
 			`line 1, column 9: tenant is "common"; write its domain, as in contoso.onmicrosoft.com, or its GUID`},
-		{"cloud: azure\n" + box, `line 1, column 8: cloud is "azure"; write global, usgov or china`},
+		{strings.Replace(box, "contoso.onmicrosoft.com", "\u212Aontoso.example", 1), // its lower case is k
+			"line 1, column 9: tenant is \"\u212Aontoso.example\"; write its domain, as in contoso.onmicrosoft.com, or its GUID"},
 		{strings.Replace(box, id, "tlslift", 1),
 			"line 3, column 7: the application's id is not a GUID; write one, as in 11111111-2222-3333-4444-555555555555"},
 		{strings.Replace(box, "  id: "+id+"\n", "", 1),
@@ -248,11 +257,11 @@ func TestLoad(t *testing.T) {
 	write(t, filepath.Join(dir, "app-secret"), appSecret, 0o600)
 	write(t, filepath.Join(dir, "old"), scanSecret, 0o400)
 	cfg, err := Load(path)
-	if err != nil || cfg.Application.Secret.Reveal() != appSecret {
+	if err != nil || cfg.Application.SecretFile != filepath.Join(dir, "app-secret") {
 		t.Fatalf("%v, %v", cfg, err)
 	}
 	if err := cfg.CheckClients([]string{"copier-3", "printer-7"}); err == nil ||
-		err.Error() != path+`: line 14, column 40: the clients file has no client "printer7"; did you mean printer-7?` {
+		err.Error() != path+`: line 13, column 40: the clients file has no client "printer7"; did you mean printer-7?` {
 		t.Errorf("clients: %v", err)
 	}
 	if err := cfg.CheckClients([]string{"copier-3", "printer7"}); err != nil {
@@ -262,9 +271,9 @@ func TestLoad(t *testing.T) {
 		write(t, filepath.Join(dir, "old"), scanSecret, 0o644)
 	}
 	write(t, filepath.Join(dir, "app-secret"), strings.Repeat("x", maxSecretFile+1), 0o600)
-	want := path + ": line 5, column 16: the file that secret_file names has more than 65536 bytes"
+	want := path + ": line 4, column 16: the file that secret_file names has more than 65536 bytes"
 	if runtime.GOOS != "windows" {
-		want += "\n" + path + ": line 13, column 22: the file that secret_file names has mode 0644, " +
+		want += "\n" + path + ": line 12, column 22: the file that secret_file names has mode 0644, " +
 			"so that others can read or change it; run chmod 600 on it"
 	}
 	if _, err := Load(path); err == nil || err.Error() != want {

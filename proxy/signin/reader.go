@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/yamlfile"
@@ -40,7 +41,7 @@ type reader struct {
 
 // parse reads the text of a file. See yamlfile.Parse for its error.
 func parse(text []byte, open opener) (*Config, error) {
-	cfg := &Config{Cloud: "global", logins: map[string]*login{}}
+	cfg := &Config{logins: map[string]*login{}}
 	isThere := false
 	err := yamlfile.Parse(text, "a sign-in file", func(f *yamlfile.Reader, n *node) {
 		isThere = true
@@ -60,7 +61,6 @@ func parse(text []byte, open opener) (*Config, error) {
 func (r *reader) file(n *node) {
 	given := r.Mapping(n, "the file",
 		yamlfile.Key("tenant", func(v *node) { r.cfg.Tenant = r.tenant(v) }),
-		yamlfile.Key("cloud", func(v *node) { r.cfg.Cloud = r.Word(v, "cloud", "global", "usgov", "china") }),
 		yamlfile.Key("application", func(v *node) { r.application(v) }),
 		yamlfile.Key("mailboxes", func(v *node) { r.mailboxes(v) }),
 	)
@@ -96,10 +96,17 @@ var guid = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func (r *reader) tenant(n *node) string {
 	text, ok := r.Text(n, "tenant")
-	if ok && !guid.MatchString(text) && (!netname.IsHost(strings.ToLower(text)) || !strings.Contains(text, ".")) {
+	if ok && !guid.MatchString(text) && !isDomain(text) {
 		r.Wrong(n, "tenant is %q; write its domain, as in contoso.onmicrosoft.com, or its GUID", yamlfile.Shown(text))
 	}
 	return text
+}
+
+// isDomain reports whether text is a domain in ASCII: other letters may have one of
+// those as their lower case.
+func isDomain(text string) bool {
+	isOther := func(c rune) bool { return c >= utf8.RuneSelf }
+	return !strings.ContainsFunc(text, isOther) && netname.IsHost(strings.ToLower(text)) && strings.Contains(text, ".")
 }
 
 // id reads a GUID.
@@ -115,7 +122,10 @@ func (r *reader) application(n *node) {
 	a := &r.cfg.Application
 	given := r.Mapping(n, "application",
 		yamlfile.Key("id", func(v *node) { a.ID = r.id(v, "the application's id") }),
-		yamlfile.Key(secretFileKey, func(v *node) { a.Secret = r.secretFile(v, maxAppSecret) }),
+		yamlfile.Key(secretFileKey, func(v *node) {
+			a.SecretFile = v.Value
+			_ = r.secretFile(v, maxAppSecret) // it is read again for each token
+		}),
 		yamlfile.Key("certificate_file", func(v *node) {
 			a.CertificateFile = v.Value
 			text, ok := r.named(v, "certificate_file")

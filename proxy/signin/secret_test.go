@@ -36,7 +36,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		never = append(never, strings.Trim(fmt.Sprint([]byte(bytesOf)), "[]"), fmt.Sprintf("%x", bytesOf), fmt.Sprintf("%X", bytesOf))
 	}
 	values := []any{
-		*cfg, cfg, cfg.Application, &cfg.Application, cfg.Application.Secret, &cfg.Application.Secret, *k.now.Load(), k.now.Load(),
+		*cfg, cfg, cfg.Application, &cfg.Application, *k.now.Load(), k.now.Load(),
 		k, m, *m, s, c, copier, *copier, old, *old, copier.hash, &copier.hash, mustHash(t, argon), &login{hash: mustHash(t, argon)},
 		*copier.mailbox, like, *try, try, k.Queues(), wrongErr, unknownErr, cfg.Summary(), k.now.Load().right,
 		map[string]any{"a": cfg.Application}, []Secret{old.secret}, struct{ s Secret }{old.secret}, struct{ l login }{*old},
@@ -61,7 +61,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			}
 		}
 	}
-	if text, err := json.Marshal(cfg); err != nil || !strings.Contains(string(text), `"Secret":"[secret]"`) {
+	if text, err := json.Marshal(cfg); err != nil || !strings.Contains(string(text), `"SecretFile":"app-secret"`) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
