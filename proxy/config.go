@@ -12,7 +12,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/signin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -49,6 +51,11 @@ type Config struct {
 	IdleTimeout, IMAPIdleTimeout time.Duration
 	// DrainTimeout is how long open connections may go on after a stop.
 	DrainTimeout time.Duration
+
+	// SignIn says for whom tlslift signs in at Microsoft 365; nil means nobody.
+	SignIn *signin.Keeper
+	// Tokens gives the tokens for that.
+	Tokens mail.Tokens
 
 	// Observer is called for every connection; nil means none.
 	Observer Observer

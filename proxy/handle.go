@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/signin"
 )
 
 // serve carries one accepted connection and makes its record.
@@ -72,7 +73,7 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 		return err
 	}
 	if c.mail != nil && c.mail.IsPlaintext() {
-		return s.lifter.liftPlaintext(c)
+		return s.lifter.liftPlaintext(ctx, c)
 	}
 	if err := c.peekHello(s.cfg.HandshakeTimeout); err != nil {
 		return s.bypass(ctx, c, err)
@@ -80,6 +81,7 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 	if err := s.finder.byHello(ctx, c); err != nil {
 		return s.bypass(ctx, c, err)
 	}
+	s.findSignIn(c)
 	c.decision = s.decide(c)
 	c.rec.Rule = c.decision.Rule
 	switch c.decision.Action {
@@ -151,6 +153,7 @@ func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 		Plaintext: c.mayBePlaintext(), GreetingWait: c.socket.url.GreetingWait(),
 		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: c.idleTimeout(),
 	})
+	s.findSignIn(c)
 	return c.mail.Negotiate(ctx)
 }
 
@@ -167,6 +170,20 @@ func refusedKey(c *conn) refusedhello.Key {
 	return refusedhello.Key{Client: c.rec.Client, Destination: c.out.destination, Hello: c.hello.FingerprintKey()}
 }
 
+// findSignIn finds whether tlslift signs in for the client at the destination, as far as
+// that is known by now.
+func (s *Server) findSignIn(c *conn) {
+	if c.mail == nil || s.cfg.SignIn == nil {
+		return
+	}
+	c.mail.SignIn = nil
+	who := signin.Client{Addr: c.rec.Client, Name: c.options.Name}
+	isPointed := c.tunnel == nil && !c.original.IsValid()
+	if s.finder.policy.Load().TakesTokens(c.out.destination.Host) && s.cfg.SignIn.Covers(who, isPointed) {
+		c.mail.SignIn = &mail.SignIn{Keeper: s.cfg.SignIn, Tokens: s.cfg.Tokens, Client: who}
+	}
+}
+
 // decide asks for the decision.
 func (s *Server) decide(c *conn) decide.Decision {
 	key, now := refusedKey(c), time.Now()
@@ -176,6 +193,7 @@ func (s *Server) decide(c *conn) decide.Decision {
 		RefusedBefore:      s.passer.refused.Has(key, now),
 		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.HasOther(key, now),
 		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),
+		SignIn:             c.mail != nil && c.mail.SignIn != nil,
 	})
 }
 

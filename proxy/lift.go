@@ -34,7 +34,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return err
 	}
 	if c.mail != nil {
-		return l.relayMail(c, c.inside)
+		return l.relayMail(ctx, c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	return l.relayHTTP(c)
@@ -115,15 +115,16 @@ func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionSt
 }
 
 // liftPlaintext goes on with a mail client that does without TLS.
-func (l *lifter) liftPlaintext(c *conn) error {
+func (l *lifter) liftPlaintext(ctx context.Context, c *conn) error {
 	c.rec.Rule = record.RulePlaintext
-	return l.relayMail(c, c)
+	return l.relayMail(ctx, c, c)
 }
 
 // relayMail relays a mail session between the client, inside its TLS if it has
 // any, and the destination's TLS.
-func (l *lifter) relayMail(c *conn, client net.Conn) error {
-	down, up, sent, err := c.mail.Resume(client)
+func (l *lifter) relayMail(ctx context.Context, c *conn, client net.Conn) error {
+	down, up, sent, err := c.mail.Resume(ctx, client)
+	c.rec.Mailbox, c.rec.Login = c.mail.Mailbox()
 	if err != nil {
 		f := asFailure(err)
 		if f.Reason != record.ReasonClosedBeforeTLS && f.Reason != record.ReasonRelayBroken {

@@ -33,7 +33,10 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 	if c.rec.Outcome != "" || f.Reason.Silent() {
 		return
 	}
-	if r.refuseInside(c, f) || c.startedTLS || f.Replied {
+	if f.Replied && c.inside != nil {
+		_ = c.inside.CloseNotify()
+	}
+	if f.Replied || r.refuseInside(c, f) || c.startedTLS {
 		c.linger(&r.lingering) // until what was sent to the client arrives
 		return
 	}

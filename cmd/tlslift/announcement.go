@@ -18,7 +18,7 @@ func (p *program) announce(s *service) {
 	} else {
 		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // nobody reads what would be said about it
 	}
-	s.allowed.warnUncovered(s.allowed.uncovered())
+	s.allowed.WarnUncovered()
 }
 
 func (s *service) startText(version string) string {

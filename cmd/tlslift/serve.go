@@ -27,7 +27,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Opens the listeners, prints their addresses and the file of the CA certificate,
 and serves clients. SIGTERM or SIGINT stops it: no new connections are accepted,
 and open ones may continue for TLSLIFT_DRAIN_TIMEOUT. A second signal ends it at
-once. SIGHUP reads TLSLIFT_CLIENTS_FILE again.`,
+once. SIGHUP reads TLSLIFT_CLIENTS_FILE and TLSLIFT_SIGNIN_FILE again.`,
 		Args: cobra.NoArgs,
 		RunE: p.runServe,
 	}
@@ -125,11 +125,12 @@ func (s *service) run(ctx context.Context) error {
 	adminDone := make(chan error, 1)
 	go func() { adminDone <- s.admin.serve(stop) }()
 	var refreshing sync.WaitGroup
-	refreshing.Go(func() { s.allowed.refresh(ctx) })
+	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	stopKeeping := s.keepInventory(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()
 	refreshing.Wait()
+	s.closeMailboxes()
 	stopKeeping()
 	s.admin.close()
 	return errors.Join(err, <-adminDone)
@@ -148,16 +149,23 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 	}
 }
 
-// reload reads the clients file again. With a mistake in it, or when it is empty as
-// after a full disk, the clients read before stay in force.
+// reload reads the clients file and the sign-in file again. With a mistake in one of
+// them, or when the first is empty as after a full disk, both stay in force as they were
+// read before.
 func (s *service) reload() {
+	const stays = "; what was read before stays in force"
 	table, err := s.cfg.ClientTable()
+	what := "reading the clients file again" + stays
 	if err == nil && table.Len() == 0 && s.clients.Load().Len() > 0 {
 		err = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
 	}
+	if err == nil {
+		what = "reading the sign-in file again" + stays
+		err = s.reloadMailboxes(table)
+	}
 	s.metrics.SetReloaded(err == nil, time.Now())
 	if err != nil {
-		s.log.Error("reading the clients file again; the clients read before stay in force", "error", err.Error())
+		s.log.Error(what, "error", err.Error())
 		return
 	}
 	table = s.useClients(table)

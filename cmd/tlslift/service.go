@@ -12,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/allowlist"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
@@ -30,7 +33,7 @@ import (
 type service struct {
 	cfg     *settings.Config
 	log     *slog.Logger
-	allowed *allowlist
+	allowed *allowlist.Allowlist
 	// upstream is for connections to destinations, and to the web service of lists.
 	upstream  upstream.Config
 	ca        *localca.CA
@@ -38,6 +41,7 @@ type service struct {
 	admin     *adminServer
 	inventory *inventory.Inventory
 	metrics   *metrics.Metrics
+	mailboxes *mailboxes.Service               // nil if sign-in is configured for nobody
 	clients   atomic.Pointer[clientfile.Table] // those in force
 	renaming  sync.Mutex                       // held while clients get names
 	phase     atomic.Pointer[phase]
@@ -67,10 +71,10 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s := &service{cfg: cfg, log: newLogger(p.stderr, cfg)}
 	s.enter(starting)
 	var err error
-	if s.allowed, err = newAllowlist(cfg, s.log); err != nil {
+	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
 		return nil, err
 	}
-	if s.upstream, err = s.egress(); err != nil {
+	if s.upstream, err = egress.Config(cfg, s.log); err != nil {
 		return nil, err
 	}
 	m := metrics.New(metrics.Options{
@@ -78,11 +82,11 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
 		ConnectionsLimit: int(cfg.MaxConns),
 	})
-	builtIn := s.allowed.policy
-	if err := s.allowed.load(s.upstream, m); err != nil {
+	builtIn := s.allowed.Policy()
+	if err := s.allowed.Load(s.upstream, m); err != nil {
 		return nil, err
 	}
-	if s.ca, err = openCA(cfg, s.allowed.policy); err != nil {
+	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
 	parts, err := s.proxyConfig()
@@ -101,7 +105,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if s.proxy, err = proxy.New(parts); err != nil {
 		return nil, err
 	}
-	s.allowed.use(s.proxy, s.ca)
+	s.allowed.Use(s.proxy, s.ca)
 	options, err := s.pageOptions(p.version)
 	if err != nil {
 		return nil, err
@@ -128,7 +132,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 	if err != nil { // load has found the mistakes, unless the file has just changed
 		return proxy.Config{}, err
 	}
-	return proxy.Config{
+	parts := proxy.Config{
 		Clients:        table,
 		DHBits:         int(cfg.DHBits),
 		Listeners:      cfg.Listen,
@@ -147,7 +151,8 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		IMAPIdleTimeout:         time.Duration(cfg.IMAPIdleTimeout),
 		DrainTimeout:            time.Duration(cfg.DrainTimeout),
 		Log:                     s.log,
-	}, nil
+	}
+	return parts, s.openMailboxes(table, &parts)
 }
 
 // pageOptions returns what the status page shows of a service.
@@ -167,7 +172,7 @@ func (s *service) pageOptions(version string) (statuspage.Options, error) {
 		Authority: statuspage.Authority{
 			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated,
 		},
-		Endpoints: func() statuspage.Endpoints { return *s.allowed.shown.Load() },
+		Endpoints: s.allowed.Shown,
 		Version:   version,
 	}, nil
 }

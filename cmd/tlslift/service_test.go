@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
@@ -12,7 +13,7 @@ import (
 // configOf is what a service makes of its settings.
 func configOf(s *service) (proxy.Config, error) {
 	var err error
-	if s.upstream, err = s.egress(); err != nil {
+	if s.upstream, err = egress.Config(s.cfg, s.log); err != nil {
 		return proxy.Config{}, err
 	}
 	return s.proxyConfig()

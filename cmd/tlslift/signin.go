@@ -86,7 +86,11 @@ func (s *signinSetup) print(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o := s.over(signinOptions(cfg))
+	o, err := signinOptions(cfg)
+	if err != nil {
+		return err
+	}
+	o = s.over(o)
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -94,11 +98,22 @@ func (s *signinSetup) print(w io.Writer) error {
 	return failed(err)
 }
 
-// signinOptions returns what the settings say of the sign-in. This is the one place
-// that fills the options of the setup: tenant, application and mailboxes of a sign-in
-// file belong here.
-func signinOptions(cfg *settings.Config) setup.Options {
-	return setup.Options{Instance: cfg.Instance}
+// signinOptions returns what the settings and the sign-in file say of the sign-in.
+func signinOptions(cfg *settings.Config) (setup.Options, error) {
+	o := setup.Options{Instance: cfg.Instance}
+	clients, err := cfg.ClientTable()
+	if err != nil {
+		return o, err
+	}
+	file, err := cfg.SignIn(clients)
+	if file == nil || err != nil {
+		return o, err
+	}
+	o.Tenant, o.AppID = file.Tenant, file.Application.ID
+	for _, m := range file.Mailboxes() {
+		o.Mailboxes = append(o.Mailboxes, setup.Mailbox{Address: m.Address, User: m.User, Delegated: m.Delegated, HVE: m.HVE})
+	}
+	return o, nil
 }
 
 // over returns o with what the flags say. Mailboxes of the command line replace all

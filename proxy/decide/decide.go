@@ -41,7 +41,7 @@ type Decision struct {
 // for.
 func (d Decision) Capable() bool {
 	switch d.Rule {
-	case record.RuleCapable, record.RuleDestinationRefused, record.RuleTLSModeMismatch:
+	case record.RuleCapable, record.RuleDestinationRefused, record.RuleTLSModeMismatch, record.RuleSignIn:
 		return true
 	}
 	return false
@@ -64,6 +64,9 @@ type Circumstance struct {
 	// STARTTLS (RFC 8314): what the destination says first inside TLS is then not
 	// what the client expects.
 	TLSModeMismatch bool
+	// SignIn means that sign-in is configured for the client: what it says inside
+	// its TLS is answered here.
+	SignIn bool
 }
 
 // What Microsoft 365 asks of a TLS 1.2 client: ECDHE with AES-GCM, or with
@@ -113,6 +116,8 @@ func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	}
 	switch {
 	case d.Rule != record.RuleCapable:
+	case c.SignIn:
+		d.Rule = record.RuleSignIn
 	case c.TLSModeMismatch:
 		d.Rule = record.RuleTLSModeMismatch
 	case c.RefusedBefore:

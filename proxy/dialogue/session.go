@@ -19,6 +19,7 @@ type Session struct {
 	mu      sync.Mutex
 	watcher watcher
 	end     end
+	gate    func(sender string) error // nil if every mail may pass
 }
 
 // A watcher is what one protocol needs.
@@ -115,6 +116,33 @@ func (s *Session) Finding(idle bool) Finding {
 	return s.watcher.finding(s.end)
 }
 
+// Gate sets what is asked before each MAIL of an SMTP client reaches the destination,
+// with its sender, which is SenderUnknown for all that cannot be told. An error ends the
+// client's side.
+func (s *Session) Gate(pass func(sender string) error) {
+	if w, is := s.watcher.(*smtp); is {
+		s.gate, w.keepsSenders = pass, true
+	}
+}
+
+// pass asks for the mails that the client has begun since it was last asked.
+func (s *Session) pass() error {
+	if s.gate == nil {
+		return nil
+	}
+	s.mu.Lock()
+	w := s.watcher.(*smtp)
+	senders := w.senders
+	w.senders = nil
+	s.mu.Unlock()
+	for _, sender := range senders {
+		if err := s.gate(sender); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // received takes in what the destination has sent.
 func (s *Session) received(p []byte) {
 	s.mu.Lock()
@@ -146,6 +174,9 @@ type clientConn struct {
 func (c *clientConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.session.Sent(p[:n])
+	if err := c.session.pass(); err != nil {
+		return 0, err
+	}
 	c.session.ended(client, err)
 	return n, err
 }

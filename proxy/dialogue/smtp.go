@@ -37,6 +37,10 @@ var smtpVerbs = map[string]stage{
 // maxCommand bounds what is held of a BDAT command, the longest that is looked at.
 const maxCommand = 40
 
+// maxMail bounds what is held of a MAIL command: a path has 256 bytes (RFC 5321 section
+// 4.5.3.1.3).
+const maxMail = len("MAIL FROM:") + 256
+
 // smtp watches a session of RFC 5321, with pipelining (RFC 2920), BDAT (RFC 3030)
 // and AUTH (RFC 4954).
 type smtp struct {
@@ -45,6 +49,9 @@ type smtp struct {
 	lost     bool // the dialogue is not understood: watch no more
 	refusals refusals
 	accepted int
+
+	keepsSenders bool     // of mails
+	senders      []string // of those that nobody has asked for yet
 
 	// The client's side.
 	command   line
@@ -80,12 +87,14 @@ func newSMTP(greets bool) *smtp {
 // keep holds verbs, and of BDAT what follows too. Of what is said to sign in it holds
 // enough to tell a * from the rest, and no more.
 func (s *smtp) keep(head []byte) bool {
-	const verb, star = len("BDAT "), len("*\r\n")
+	const verb, star = len("BDAT "), len("*\r\n") // MAIL has as many letters
 	switch {
 	case s.signsIn():
 		return len(head) < star-1
 	case len(head) < verb:
 		return true
+	case s.keepsSenders && bytes.EqualFold(head[:verb], []byte("MAIL ")):
+		return len(head) < maxMail
 	}
 	return len(head) < maxCommand && bytes.EqualFold(head[:verb], []byte("BDAT "))
 }
@@ -123,10 +132,15 @@ func (s *smtp) fromClient(p []byte) {
 	s.forget()
 }
 
-// forget drops what is held of the client's line once nobody looks at it any more.
+// forget drops what is held of the client's line once nobody looks at it any more. Who
+// sends what follows cannot be told.
 func (s *smtp) forget() {
-	if s.lost {
-		s.command.end()
+	if !s.lost {
+		return
+	}
+	s.command.end()
+	if s.keepsSenders {
+		s.keepsSenders, s.senders = false, append(s.senders, SenderUnknown)
 	}
 }
 
@@ -164,7 +178,26 @@ func (s *smtp) takeCommand(text string) {
 	if kind != from && kind != to {
 		whose = 0
 	}
+	if kind == from && s.keepsSenders {
+		s.senders = append(s.senders, reversePath(rest))
+	}
 	s.push(smtpCommand{kind, whose})
+}
+
+// SenderUnknown stands for the senders of all mails in a dialogue that is not understood
+// any more. It is no address.
+const SenderUnknown = "?"
+
+// reversePath returns the address in the argument of MAIL (RFC 5321 section 4.1.1.2).
+func reversePath(args string) string {
+	_, path, _ := strings.Cut(args, ":")
+	path = strings.TrimSpace(path)
+	if rest, bracketed := strings.CutPrefix(path, "<"); bracketed {
+		path, _, _ = strings.Cut(rest, ">")
+		return path
+	}
+	path, _, _ = strings.Cut(path, " ")
+	return path
 }
 
 // takeBDAT takes in the size of a chunk and whether it is the last.

@@ -136,3 +136,12 @@ func isBannedAddress(enhanced string) bool {
 	n, err := strconv.Atoi(detail)
 	return is && err == nil && n >= 606 && n <= 649
 }
+
+// ReasonOf returns the reason of a negative reply of an SMTP destination, whole as it
+// came; empty when its text is not known.
+func ReasonOf(reply []byte) (reason record.Reason) {
+	var m replyMeter
+	m.line.keep = upTo(maxReplyText)
+	m.read(reply, func(_ string, known record.Reason) { reason = known })
+	return reason
+}

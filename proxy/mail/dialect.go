@@ -16,6 +16,7 @@ const (
 	startTLS              // STARTTLS, STLS
 	quit                  // QUIT, LOGOUT
 	badSyntax             // answered with the protocol's syntax error
+	auth                  // signs in at the destination
 )
 
 // A command is one command, of the client or on its behalf.
@@ -36,6 +37,8 @@ type command struct {
 type reply struct {
 	lines [][]byte // without their ends
 	ok    bool     // it is positive
+	// goesOn means that it asks for more, in the dialogue of a sign-in.
+	goesOn bool
 }
 
 // bytes returns the reply as it is sent, each line with CRLF.
@@ -68,6 +71,24 @@ type dialect interface {
 	noPlaintext(cmd command) string
 	// syntaxError answers what is no command.
 	syntaxError(cmd command) string
+
+	// offerLogins changes a reply that lists capabilities to how the client may
+	// sign in here; cram means CRAM-MD5, too.
+	offerLogins(cmd command, r reply, cram bool) reply
+	// xoauth2 is the command that signs in at the destination, and its lines: each
+	// of them but the first answers a challenge.
+	xoauth2(response string) (command, []string)
+	// signedIn answers a sign-in, from the destination's reply to ours.
+	signedIn(cmd command, r reply) []byte
+	// refuseLogin answers a sign-in that has failed.
+	refuseLogin(cmd command, f *record.Failure) []byte
+	// loginRequired rejects a command that needs a sign-in.
+	loginRequired(cmd command) string
+	// malformedLogin answers a sign-in that is not one of its mechanism, or that
+	// was cancelled.
+	malformedLogin(cmd command) string
+	// mechanismUnknown answers a sign-in by a mechanism that is not offered.
+	mechanismUnknown(cmd command, cram bool) string
 }
 
 func dialectOf(p record.Protocol) dialect {

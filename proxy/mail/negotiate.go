@@ -180,7 +180,11 @@ func (c *client) forward(client, up *side, cmd command) error {
 	if err != nil {
 		return err
 	}
-	err = client.write(c.adapt(cmd, r, c.cfg.Plaintext).bytes())
+	shown := c.adapt(cmd, r, c.cfg.Plaintext)
+	if sign := c.cfg.SignIn; sign != nil && c.cfg.Plaintext {
+		shown = c.offerLogins(cmd, shown, sign.Keeper.ServesCRAM(sign.Client))
+	}
+	err = client.write(shown.bytes())
 	closes := c.cfg.Protocol == record.ProtocolSMTP && isClosing(r)
 	if cmd.kind == hello || closes {
 		c.refusal = nil

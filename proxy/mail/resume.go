@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"context"
 	"errors"
 	"net"
 	"time"
@@ -17,7 +18,10 @@ import (
 //
 // The error is a *record.Failure. A client that closes inside its TLS, which is an
 // ordinary end, has the reason closed_before_tls.
-func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err error) {
+func (s *Session) Resume(ctx context.Context, client net.Conn) (down, up net.Conn, sent int64, err error) {
+	if s.SignIn != nil {
+		return s.resumeSignedIn(ctx, client)
+	}
 	s.watched = dialogue.New(s.Protocol, s.client.phase == clientImplicitTLS)
 	down, up = s.watched.Client(client), s.watched.Destination(s.upstream.conn)
 	if s.client.phase != clientPlaintext {
@@ -34,6 +38,33 @@ func (s *Session) Resume(client net.Conn) (down, up net.Conn, sent int64, err er
 		return down, up, 0, record.Fail(record.ReasonRelayBroken, err)
 	}
 	return down, up, sent, nil
+}
+
+// resumeSignedIn is Resume for a client that signs in here first. What is said until then
+// is not watched: it is our own.
+func (s *Session) resumeSignedIn(ctx context.Context, client net.Conn) (down, up net.Conn, sent int64, err error) {
+	if err := s.signIn(ctx, client); err != nil {
+		return nil, nil, 0, err
+	}
+	if early := s.client.pending; early != nil {
+		s.client.inside.Unread(early)
+		s.client.pending = nil
+	}
+	s.watched = dialogue.New(s.Protocol, false)
+	s.watched.Gate(s.signedIn.maySend(ctx))
+	return s.watched.Client(s.client.inside), s.watched.Destination(s.upstream.conn), 0, nil
+}
+
+// signIn has the client sign in.
+func (s *Session) signIn(ctx context.Context, client net.Conn) error {
+	s.client.inside = s.Client
+	if s.client.phase != clientPlaintext {
+		s.client.inside = relay.NewConn(client)
+	}
+	near := s.client.insideSide()
+	near.timeout, near.deadline = commandTimeout, time.Now().Add(negotiationTimeout)
+	s.signedIn = &login{SignIn: *s.SignIn, client: &s.client, near: near, up: s.upstream.side()}
+	return s.signedIn.run(ctx)
 }
 
 // resume is what comes first inside the client's TLS: the greeting if the client
@@ -113,4 +144,10 @@ func (s *Session) sendPending() error {
 }
 
 // Finding says what became of the relayed session, which was idle at the end or not.
-func (s *Session) Finding(idle bool) dialogue.Finding { return s.watched.Finding(idle) }
+func (s *Session) Finding(idle bool) dialogue.Finding {
+	found := s.watched.Finding(idle)
+	if s.signedIn != nil && s.signedIn.failure != nil {
+		found.Failure = s.signedIn.failure
+	}
+	return found
+}

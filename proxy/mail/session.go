@@ -41,6 +41,8 @@ type Config struct {
 	Timeout time.Duration
 	// IdleTimeout bounds each command and each write inside the client's TLS.
 	IdleTimeout time.Duration
+	// SignIn signs in for the client; nil means that its own sign-in is relayed.
+	SignIn *SignIn
 }
 
 // A Session is one session of a mail protocol until its bytes are relayed. It is
@@ -51,6 +53,7 @@ type Session struct {
 	client   client
 	upstream upstream
 	watched  *dialogue.Session // what is said in the relay; nil before
+	signedIn *login            // how the client has signed in; nil unless SignIn does it
 }
 
 // New prepares a session; nothing is sent or read yet.
@@ -112,7 +115,7 @@ func (s *Session) Secure(ctx context.Context) error {
 		return err
 	}
 	s.upstream.replace(conn, upstreamSecured)
-	if s.UpstreamImplicitTLS && (s.Protocol == record.ProtocolSMTP || s.client.phase != clientImplicitTLS) {
+	if s.UpstreamImplicitTLS && (s.Protocol == record.ProtocolSMTP || s.client.phase != clientImplicitTLS || s.SignIn != nil) {
 		return s.upstream.readGreeting()
 	}
 	return nil
@@ -149,8 +152,20 @@ func (s *Session) Drop() {
 	s.upstream.conn, s.upstream.phase, s.upstream.ehlo = nil, upstreamNew, false
 }
 
+// Mailbox returns the mailbox that the session was signed in to, and the login that the
+// client has typed; both are empty if it was not, and the login if it needed none.
+func (s *Session) Mailbox() (mailbox, login string) {
+	if s.signedIn == nil || s.signedIn.mailbox == nil {
+		return "", ""
+	}
+	return s.signedIn.mailbox.Address, s.signedIn.mailbox.Login
+}
+
 // Close frees what the session holds. Its connections are their owner's to close.
 func (s *Session) Close() {
 	s.upstream.conn.Release()
 	s.client.inside.Release()
+	if s.signedIn != nil {
+		s.signedIn.leave()
+	}
 }

@@ -125,6 +125,10 @@ func (s *side) read(d dialect, cmd command) (reply, error) {
 		}
 		size += len(line)
 		r.lines = append(r.lines, bytes.Clone(line))
+		if cmd.kind == auth && isChallenge(line) {
+			r.goesOn = true
+			return r, nil
+		}
 		last, ok, err := d.done(cmd, line, len(r.lines))
 		switch {
 		case err != nil:
@@ -136,6 +140,12 @@ func (s *side) read(d dialect, cmd command) (reply, error) {
 			return r, s.malformedError(errors.New("a reply does not end"))
 		}
 	}
+}
+
+// isChallenge reports whether a line goes on with the dialogue of a sign-in (RFC 4954,
+// 9051 and 5034).
+func isChallenge(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("334")) || string(line) == "+" || bytes.HasPrefix(line, []byte("+ "))
 }
 
 // write sends whole lines.

@@ -113,12 +113,17 @@ func (smtp) adapt(cmd command, r reply, plaintext bool) reply {
 	if !startTLS {
 		lines = append(lines, []byte("250 STARTTLS"))
 	}
+	return reply{lines: marked(lines), ok: true}
+}
+
+// marked gives the lines of a reply to EHLO the marks of a multi-line reply.
+func marked(lines [][]byte) [][]byte {
 	last := len(lines) - 1
 	for i, line := range lines {
 		mark := map[bool]string{true: "250 ", false: "250-"}[i == last]
 		lines[i] = append([]byte(mark), line[min(4, len(line)):]...)
 	}
-	return reply{lines: lines, ok: true}
+	return lines
 }
 
 func (smtp) adaptGreeting(r reply, _ bool) reply { return r }

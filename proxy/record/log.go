@@ -24,6 +24,8 @@ const (
 	fieldClientTLS   = "client_tls"
 	fieldUpstreamTLS = "upstream_tls"
 	fieldSMTPReply   = "smtp_reply"
+	fieldMailbox     = "mailbox"
+	fieldLogin       = "login"
 	fieldFromClient  = "bytes_from_client"
 	fieldToClient    = "bytes_to_client"
 	fieldDuration    = "duration_seconds"
@@ -53,6 +55,8 @@ func LogFields() []LogField {
 		{fieldClientTLS, "version, cipher suite and whether the session was resumed, with the client"},
 		{fieldUpstreamTLS, "the same with the destination"},
 		{fieldSMTPReply, "the last negative SMTP reply of the destination in a lifted session, as in `550 5.7.60`"},
+		{fieldMailbox, "the mailbox that tlslift signed in to for the client"},
+		{fieldLogin, "the name by which the client signed in at tlslift"},
 		{fieldFromClient, "bytes relayed from the client"},
 		{fieldToClient, "bytes relayed to the client"},
 		{fieldDuration, "how long the connection lasted, in seconds"},
@@ -73,7 +77,7 @@ func (r *Record) Level() slog.Level {
 
 // Attrs returns the fields of the log line.
 func (r *Record) Attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 20)
+	a := make([]slog.Attr, 0, 22)
 	text := func(name, value string) {
 		if value != "" {
 			a = append(a, slog.String(name, value))
@@ -100,6 +104,8 @@ func (r *Record) Attrs() []slog.Attr {
 	text(fieldClientTLS, r.ClientTLS.String())
 	text(fieldUpstreamTLS, r.UpstreamTLS.String())
 	text(fieldSMTPReply, r.SMTPReply)
+	text(fieldMailbox, r.Mailbox)
+	text(fieldLogin, r.Login)
 	return append(a, slog.Int64(fieldFromClient, r.BytesFromClient), slog.Int64(fieldToClient, r.BytesToClient),
 		slog.Float64(fieldDuration, r.Duration.Seconds()))
 }

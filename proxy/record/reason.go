@@ -115,6 +115,7 @@ const (
 	ReasonSMTPTenantBlocked       Reason = "smtp_tenant_blocked"
 	ReasonSMTPThrottled           Reason = "smtp_throttled"
 	ReasonSMTPRejected            Reason = "smtp_rejected"
+	ReasonMailboxRefused          Reason = "mailbox_refused"
 	ReasonIMAPAuthFailed          Reason = "imap_auth_failed"
 	ReasonPOP3AuthFailed          Reason = "pop3_auth_failed"
 	ReasonUpstreamCutOff          Reason = "upstream_cut_off"

@@ -465,8 +465,8 @@ var reasons = []row{
 		reason: ReasonTenantUnknown, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
 		smtp:  "454 4.7.0",
 		cause: "Microsoft Entra does not know the tenant in the sign-in file.",
-		remedy: "Correct tenant in TLSLIFT_SIGNIN_FILE to the Tenant ID of the Entra portal's Overview page, and cloud if the " +
-			"tenant is in a national cloud.",
+		remedy: "Correct tenant in TLSLIFT_SIGNIN_FILE to the Tenant ID of the Entra portal's Overview page, and " +
+			"TLSLIFT_M365_INSTANCE if the tenant is in a national cloud.",
 	},
 	{
 		reason: ReasonAppSecretExpired, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
@@ -613,6 +613,14 @@ var reasons = []row{
 			"connection; other mails and other recipients may have got through.",
 		remedy: "Look up the destination's reply, which is in the detail of the log line; the client's own log may have its whole " +
 			"text.",
+	},
+	{
+		reason: ReasonMailboxRefused, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		smtp: "535 5.7.3", imap: "AUTHENTICATIONFAILED", pop3: "AUTH",
+		cause: "The destination refused to let tlslift sign in to the mailbox, though its token is good.",
+		remedy: "Run tlslift check mailbox ADDRESS; most often the application is not registered in Exchange Online with the" +
+			" object id of its enterprise application (New-ServicePrincipal), has no permission for the mailbox" +
+			" (Add-MailboxPermission), or SMTP AUTH is off for it (Set-CASMailbox -SmtpClientAuthenticationDisabled $false).",
 	},
 	{
 		reason: ReasonIMAPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,

@@ -59,6 +59,10 @@ type Record struct {
 	// lifted and completed.
 	UpstreamTLS *Handshake
 
+	// Mailbox is the mailbox that tlslift has signed in to for the client, and Login
+	// the name that the client has signed in here by; empty when there was none.
+	Mailbox, Login string
+
 	// SMTPReplies counts the destination's replies in a lifted SMTP session, by
 	// code; nil for others.
 	SMTPReplies []SMTPReply

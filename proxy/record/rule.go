@@ -14,6 +14,7 @@ const (
 	RuleGroups              Rule = "groups"
 	RuleDestinationRefused  Rule = "destination_refused"
 	RuleTLSModeMismatch     Rule = "tls_mode_mismatch"
+	RuleSignIn              Rule = "sign_in"
 	RulePlaintext           Rule = "plaintext"
 	RuleBypass              Rule = "bypass"
 )
@@ -37,6 +38,10 @@ var rules = []struct {
 	{
 		RuleTLSModeMismatch, "one side uses implicit TLS and the other STARTTLS (RFC 8314)",
 		"the TLS mode of the destination",
+	},
+	{
+		RuleSignIn, "tlslift signs in for it, because Microsoft 365 takes no password of it",
+		"OAuth 2.0 (XOAUTH2) of its own",
 	},
 	{RulePlaintext, "it uses no TLS and is allowed to", "TLS"},
 	{RuleBypass, "its destination is out of scope, and the listener says unmatched=bypass", ""},

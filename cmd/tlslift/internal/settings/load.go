@@ -68,8 +68,15 @@ func (c *Config) check() problems {
 	if err := admin.CheckWebConfig(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
-	_, mistakes, _ := c.clientTable() // what cannot be read is no wrong setting
-	return append(wrong, mistakes...)
+	clients, mistakes, err := c.clientTable()
+	wrong = append(wrong, mistakes...)
+	if err != nil || len(mistakes) > 0 { // what cannot be read is no wrong setting
+		return wrong
+	}
+	if _, err := c.SignIn(clients); err != nil {
+		wrong = append(wrong, problem{Prefix + "SIGNIN_FILE", err.Error()})
+	}
+	return wrong
 }
 
 // checkListeners finds listeners that lead to a destination that is not allowed. It needs

@@ -43,6 +43,7 @@ type Config struct {
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
 	DHBits           dhLength                                `env:"DH_BITS"`
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
+	SignInFile       string                                  `env:"SIGNIN_FILE"`  // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
@@ -172,6 +173,12 @@ var table = []setting{
 		name:    "CLIENTS_FILE",
 		meaning: "YAML file with options for single clients: name, plaintext, ciphers, leaf; SIGHUP reads it again",
 		remedy:  "the path of a readable YAML file",
+	},
+	{
+		name: "SIGNIN_FILE",
+		meaning: "YAML file with the mailboxes at which tlslift signs in with OAuth 2.0 for clients that know only a password, and who " +
+			"may use them; only its owner may read it; SIGHUP reads it again",
+		remedy: "the path of a readable YAML file of mode 0600",
 	},
 	{
 		name: "CA_CRITICAL_CONSTRAINTS", def: "false",

@@ -1,4 +1,6 @@
-package main
+// Package allowlist keeps what clients may reach: the list of Microsoft 365 endpoints that
+// is built in, and newer ones.
+package allowlist
 
 import (
 	"context"
@@ -9,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics"
@@ -23,9 +26,9 @@ import (
 // maxOmissionLines bounds the log lines about one list.
 const maxOmissionLines = 50
 
-// An allowlist is what clients may reach: the policy in force, and what keeps it
+// An Allowlist is what clients may reach: the policy in force, and what keeps it
 // up to date.
-type allowlist struct {
+type Allowlist struct {
 	cfg *settings.Config
 	log *slog.Logger
 	// policy is the one in force. Once the service runs, only refresher uses it.
@@ -39,31 +42,37 @@ type allowlist struct {
 	ca    *localca.CA
 }
 
-// newAllowlist returns the built-in list.
-func newAllowlist(cfg *settings.Config, log *slog.Logger) (*allowlist, error) {
+// New returns the built-in list.
+func New(cfg *settings.Config, log *slog.Logger) (*Allowlist, error) {
 	builtIn, err := m365.New(cfg.Instance, cfg.Destinations)
 	if err != nil {
 		return nil, fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
 	}
-	return &allowlist{cfg: cfg, log: log, policy: builtIn}, nil
+	return &Allowlist{cfg: cfg, log: log, policy: builtIn}, nil
 }
 
-// use puts the policy into force in the proxy, and all that come after it.
-func (a *allowlist) use(p *proxy.Server, ca *localca.CA) {
+// Use puts the policy into force in the proxy, and all that come after it.
+func (a *Allowlist) Use(p *proxy.Server, ca *localca.CA) {
 	a.proxy, a.ca = p, ca
 	p.SetPolicy(a.policy)
 }
 
-// refresh asks for newer lists until ctx is done, if M365_REFRESH is on.
-func (a *allowlist) refresh(ctx context.Context) {
+// Policy returns the policy in force. It is for before Refresh.
+func (a *Allowlist) Policy() *m365.Policy { return a.policy }
+
+// Shown returns the list in force for the status page.
+func (a *Allowlist) Shown() statuspage.Endpoints { return *a.shown.Load() }
+
+// Refresh asks for newer lists until ctx is done, if M365_REFRESH is on.
+func (a *Allowlist) Refresh(ctx context.Context) {
 	if a.refresher != nil {
 		a.refresher.Run(ctx)
 	}
 }
 
-// load puts the saved list into force and prepares to ask for newer ones, if
+// Load puts the saved list into force and prepares to ask for newer ones, if
 // M365_REFRESH is on. Before it, the policy is the built-in one.
-func (a *allowlist) load(out upstream.Config, m *metrics.Metrics) error {
+func (a *Allowlist) Load(out upstream.Config, m *metrics.Metrics) error {
 	published := a.policy.List().Published()
 	checked := func(at time.Time) {
 		m.SetEndpointsChecked(at)
@@ -73,7 +82,7 @@ func (a *allowlist) load(out upstream.Config, m *metrics.Metrics) error {
 	if !a.cfg.Refresh {
 		return nil
 	}
-	client, err := listClient(out)
+	client, err := egress.Client(out)
 	if err != nil {
 		return err
 	}
@@ -100,7 +109,7 @@ func (a *allowlist) load(out upstream.Config, m *metrics.Metrics) error {
 
 // take puts a list into force. It is called at the start, for a list that
 // was saved, and then by the one goroutine that asks for others.
-func (a *allowlist) take(version string, text []byte) error {
+func (a *Allowlist) take(version string, text []byte) error {
 	list, err := m365.ParseList(a.cfg.Instance, version, text)
 	if err != nil {
 		return err
@@ -126,7 +135,7 @@ func (a *allowlist) take(version string, text []byte) error {
 }
 
 // warnOmissions names the hosts that are new and not allowed.
-func (a *allowlist) warnOmissions(list m365.List) {
+func (a *Allowlist) warnOmissions(list m365.List) {
 	lines := 0
 	for _, omission := range list.Omissions() {
 		if omission.Known {
@@ -142,7 +151,10 @@ func (a *allowlist) warnOmissions(list m365.List) {
 	}
 }
 
-func (a *allowlist) warnUncovered(domains []string) {
+// WarnUncovered names the domains that the CA may not sign for.
+func (a *Allowlist) WarnUncovered() { a.warnUncovered(a.uncovered()) }
+
+func (a *Allowlist) warnUncovered(domains []string) {
 	if len(domains) == 0 {
 		return
 	}
@@ -153,13 +165,13 @@ func (a *allowlist) warnUncovered(domains []string) {
 
 // uncovered returns the domains of the policy that an older CA, made for other
 // destinations, may not sign for.
-func (a *allowlist) uncovered() []string {
+func (a *Allowlist) uncovered() []string {
 	return slices.DeleteFunc(a.policy.Domains(), a.ca.Covers)
 }
 
 // show shows the policy in use on the status page. It is called where the policy
 // may be read: at the start, and then by the refresh of the list.
-func (a *allowlist) show(checked time.Time) {
+func (a *Allowlist) show(checked time.Time) {
 	list := a.policy.List()
 	shown := &statuspage.Endpoints{
 		Instance:  list.Instance().String(),

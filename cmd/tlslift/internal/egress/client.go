@@ -1,4 +1,4 @@
-package main
+package egress
 
 import (
 	"context"
@@ -10,12 +10,12 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
-// maxAnswerHeader is far above what the web service sends.
+// maxAnswerHeader is far above what web services send.
 const maxAnswerHeader = 64 << 10
 
-// listClient reaches the web service as destinations are reached: verified,
-// and through the egress proxy if there is one.
-func listClient(out upstream.Config) (*http.Client, error) {
+// Client returns an HTTP client that reaches web services as destinations are reached:
+// verified, and through the egress proxy if there is one.
+func Client(out upstream.Config) (*http.Client, error) {
 	dialer, err := upstream.New(out)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func listClient(out upstream.Config) (*http.Client, error) {
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialTLS(ctx, dialer, network, address)
 		},
-		DisableKeepAlives:      true, // the next question is an hour away
+		DisableKeepAlives:      true, // the next question is far away
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}}, nil
 }

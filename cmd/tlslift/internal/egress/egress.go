@@ -1,9 +1,12 @@
-package main
+// Package egress says how connections leave this machine: to destinations, to the web
+// service of lists, and to Microsoft Entra.
+package egress
 
 import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"syscall"
@@ -14,13 +17,14 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
-// egress returns how connections leave this machine, with their firewall mark.
-func (s *service) egress() (upstream.Config, error) {
-	out, err := upstreamConfig(s.cfg)
+// Config returns what the settings say of it, with the firewall mark. It reads the files
+// that they name.
+func Config(c *settings.Config, log *slog.Logger) (upstream.Config, error) {
+	out, err := upstreamConfig(c)
 	if err != nil {
 		return upstream.Config{}, err
 	}
-	value, err := s.mark()
+	value, err := mark(c, log)
 	if err != nil || value == 0 {
 		return out, err
 	}
@@ -30,9 +34,9 @@ func (s *service) egress() (upstream.Config, error) {
 
 // mark returns the firewall mark of our own connections. Without the right to set
 // the automatic one, tlslift works, but a rule cannot exempt it.
-func (s *service) mark() (uint32, error) {
-	m := s.cfg.UpstreamMark
-	transparent := slices.ContainsFunc(s.cfg.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
+func mark(c *settings.Config, log *slog.Logger) (uint32, error) {
+	m := c.UpstreamMark
+	transparent := slices.ContainsFunc(c.Listen, func(l listener.URL) bool { return l.Scheme.Transparent() })
 	if m.Value == 0 || m.Auto && !transparent {
 		return 0, nil
 	}
@@ -41,7 +45,7 @@ func (s *service) mark() (uint32, error) {
 	case err == nil:
 		return m.Value, nil
 	case m.Auto:
-		s.log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it",
+		log.Warn("tlslift's own connections have no firewall mark, so redirecting rules cannot exempt them by it",
 			"error", settings.SystemError(err),
 			"remedy", "give tlslift CAP_NET_ADMIN, exempt it by its user in rules for the machine's own traffic, or set "+
 				settings.Prefix+"UPSTREAM_MARK=0")

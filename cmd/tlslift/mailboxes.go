@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
+	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/clientfile"
+)
+
+// openMailboxes prepares the sign-in for clients, if there is a sign-in file.
+func (s *service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) error {
+	file, err := s.cfg.SignIn(clients)
+	if file == nil || err != nil {
+		return err
+	}
+	client, err := egress.Client(s.upstream)
+	if err != nil {
+		return err
+	}
+	if s.mailboxes, err = mailboxes.New(s.cfg, file, client, mailboxes.Observer{Log: s.log}); err != nil {
+		return err
+	}
+	parts.SignIn, parts.Tokens = s.mailboxes.Keeper, s.mailboxes
+	return nil
+}
+
+// reloadMailboxes reads the sign-in file again. With an error, what was read before
+// stays in force.
+func (s *service) reloadMailboxes(clients *clientfile.Table) error {
+	if s.mailboxes == nil {
+		return nil
+	}
+	file, err := s.cfg.SignIn(clients)
+	if err != nil {
+		return err
+	}
+	return s.mailboxes.Replace(file)
+}
+
+// closeTime is how long a request for a token may take to end.
+const closeTime = 2 * time.Second
+
+func (s *service) closeMailboxes() {
+	if s.mailboxes == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	_ = s.mailboxes.Close(ctx) // the process ends with what still waits
+}

@@ -1,0 +1,81 @@
+package mail
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/sasl"
+)
+
+// maxChallenges is more than the one in which a server tells its error.
+const maxChallenges = 3
+
+// authenticate signs in at the destination with XOAUTH2. The error is a
+// *record.Failure: mailbox_refused, or what is known of the destination's words.
+func (u *upstream) authenticate(up *side, mailbox, token string) (reply, error) {
+	if err := u.introduce(up); err != nil {
+		return reply{}, err
+	}
+	cmd, lines := u.xoauth2(sasl.XOAUTH2(mailbox, token))
+	var told string
+	for range maxChallenges {
+		line := "" // its answer to a challenge that tells an error is its reply
+		if len(lines) > 0 {
+			line, lines = lines[0], lines[1:]
+		}
+		if err := up.write([]byte(line + "\r\n")); err != nil {
+			return reply{}, err
+		}
+		r, err := up.read(u.dialect, cmd)
+		switch {
+		case err != nil && len(r.lines) > 0 && isBye(u.cfg.Protocol, r.lines[len(r.lines)-1]):
+			return r, rejection(r.bytes())
+		case err != nil:
+			return r, err
+		case r.ok:
+			return r, nil
+		case !r.goesOn:
+			return r, u.refused(r, told)
+		case len(lines) == 0:
+			told = challengeText(r.lines[len(r.lines)-1])
+		}
+	}
+	return reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
+}
+
+// refused is the destination's refusal of a token.
+func (u *upstream) refused(r reply, told string) *record.Failure {
+	reason := record.ReasonMailboxRefused
+	if u.cfg.Protocol == record.ProtocolSMTP {
+		if isClosing(r) {
+			return rejection(r.bytes())
+		}
+		if known := dialogue.ReasonOf(r.bytes()); known != "" && known != record.ReasonSMTPAuthFailed {
+			reason = known
+		}
+	}
+	err := fmt.Errorf("the destination said %q", lastLine(r.bytes()))
+	if told != "" {
+		err = fmt.Errorf("%w and %q", err, told)
+	}
+	f := record.Fail(reason, err)
+	if u.cfg.Protocol == record.ProtocolSMTP {
+		f.Reply = r.bytes() // in the device's words
+	}
+	return f
+}
+
+// challengeText returns what a challenge tells, shortened for an error.
+func challengeText(line []byte) string {
+	_, encoded, _ := strings.Cut(string(line), " ")
+	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		text = []byte(encoded)
+	}
+	return netname.Cut(string(text), maxShown)
+}
