@@ -6,92 +6,115 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A kind says what a command of the client means before TLS.
-type kind uint8
+// A Kind says what a command of the client means before TLS.
+type Kind uint8
 
+// The kinds of commands.
 const (
-	other     kind = iota // everything that needs TLS
-	harmless              // forwarded as it is
-	hello                 // EHLO and HELO
-	startTLS              // STARTTLS, STLS
-	quit                  // QUIT, LOGOUT
-	badSyntax             // answered with the protocol's syntax error
-	auth                  // signs in at the destination
+	Other     Kind = iota // everything that needs TLS
+	Harmless              // forwarded as it is
+	Hello                 // EHLO and HELO
+	StartTLS              // STARTTLS, STLS
+	Quit                  // QUIT, LOGOUT
+	BadSyntax             // answered with the protocol's syntax error
+	Auth                  // signs in at the destination
 )
 
-// A command is one command, of the client or on its behalf.
-type command struct {
-	kind kind
-	verb string // in upper case
-	tag  string // IMAP only
-	// name is the client's name for itself, fit to be forwarded; hello only.
-	name string
-	// line is what is forwarded, without its end.
-	line string
-	// unsafe means that what follows may not be a command, as after an IMAP
+// A Command is one command, of the client or on its behalf.
+type Command struct {
+	Kind Kind
+	Verb string // in upper case
+	Tag  string // IMAP only
+	// Name is the client's name for itself, fit to be forwarded; Hello only.
+	Name string
+	// Line is what is forwarded, without its end.
+	Line string
+	// Unsafe means that what follows may not be a command, as after an IMAP
 	// literal that does not wait, and after DATA of a client that does not wait.
-	unsafe bool
+	Unsafe bool
 }
 
-// A reply is one whole reply of the destination, of as many lines as it has.
-type reply struct {
-	lines [][]byte // without their ends
-	ok    bool     // it is positive
-	// goesOn means that it asks for more, in the dialogue of a sign-in.
-	goesOn bool
+// A Reply is one whole reply of the destination, of as many lines as it has.
+type Reply struct {
+	Lines [][]byte // without their ends
+	OK    bool     // it is positive
+	// GoesOn means that it asks for more, in the dialogue of a sign-in.
+	GoesOn bool
 }
 
-// bytes returns the reply as it is sent, each line with CRLF.
-func (r reply) bytes() []byte {
-	return append(bytes.Join(r.lines, []byte("\r\n")), '\r', '\n')
+// Bytes returns the reply as it is sent, each line with CRLF.
+func (r Reply) Bytes() []byte {
+	return append(bytes.Join(r.Lines, []byte("\r\n")), '\r', '\n')
 }
 
-// A dialect is the wording of one protocol before TLS. It holds no state.
-type dialect interface {
-	// parse reads a line of the client.
-	parse(line []byte) command
-	// done reports whether line is the last one of the reply to a command, whose
+// last returns the last line; nil if there is none.
+func (r Reply) last() []byte {
+	if len(r.Lines) == 0 {
+		return nil
+	}
+	return r.Lines[len(r.Lines)-1]
+}
+
+// A Dialect is the wording of one protocol. It holds no state.
+type Dialect interface {
+	// Parse reads a line of the client.
+	Parse(line []byte) Command
+	// Done reports whether line is the last one of the reply to a command, whose
 	// zero value stands for the greeting, and whether the reply is positive. An
 	// error means that the line is not valid in the protocol.
-	done(cmd command, line []byte, n int) (last, ok bool, err error)
-	// offers reports whether a reply lists capabilities, and whether STARTTLS is
-	// among them.
-	offers(cmd command, r reply) (lists, startTLS bool)
-	// adapt changes a reply that lists capabilities to what the client has
-	// before its TLS: STARTTLS, and no sign-in unless it may do without TLS.
-	adapt(cmd command, r reply, plaintext bool) reply
-	// adaptGreeting changes a greeting to what the client has before its TLS;
-	// secured means that it was read inside the destination's TLS.
-	adaptGreeting(r reply, secured bool) reply
-	// startTLSCommand begins TLS on the client's behalf.
-	startTLSCommand() command
-	// goAhead answers the client's own STARTTLS.
-	goAhead(cmd command) string
-	// noPlaintext rejects a command that needs TLS.
-	noPlaintext(cmd command) string
-	// syntaxError answers what is no command.
-	syntaxError(cmd command) string
-
-	// offerLogins changes a reply that lists capabilities to how the client may
-	// sign in here; cram means CRAM-MD5, too.
-	offerLogins(cmd command, r reply, cram bool) reply
-	// xoauth2 is the command that signs in at the destination, and its lines: each
-	// of them but the first answers a challenge.
-	xoauth2(response string) (command, []string)
-	// signedIn answers a sign-in, from the destination's reply to ours.
-	signedIn(cmd command, r reply) []byte
-	// refuseLogin answers a sign-in that has failed.
-	refuseLogin(cmd command, f *record.Failure) []byte
-	// loginRequired rejects a command that needs a sign-in.
-	loginRequired(cmd command) string
-	// malformedLogin answers a sign-in that is not one of its mechanism, or that
-	// was cancelled.
-	malformedLogin(cmd command) string
-	// mechanismUnknown answers a sign-in by a mechanism that is not offered.
-	mechanismUnknown(cmd command, cram bool) string
+	Done(cmd Command, line []byte, n int) (last, ok bool, err error)
+	// Closes reports whether the destination closes the session with a reply, of which
+	// the end may be missing.
+	Closes(r Reply) bool
+	// SyntaxError answers what is no command.
+	SyntaxError(cmd Command) string
+	Negotiation
+	Login
 }
 
-func dialectOf(p record.Protocol) dialect {
+// A Negotiation is the wording of a protocol before TLS.
+type Negotiation interface {
+	// Offers reports whether a reply lists capabilities, and whether STARTTLS is
+	// among them.
+	Offers(cmd Command, r Reply) (lists, startTLS bool)
+	// Adapt changes a reply that lists capabilities to what the client has
+	// before its TLS: STARTTLS, and no sign-in unless it may do without TLS.
+	Adapt(cmd Command, r Reply, plaintext bool) Reply
+	// AdaptGreeting changes a greeting to what the client has before its TLS;
+	// secured means that it was read inside the destination's TLS.
+	AdaptGreeting(r Reply, secured bool) Reply
+	// StartTLSCommand begins TLS on the client's behalf.
+	StartTLSCommand() Command
+	// GoAhead answers the client's own STARTTLS.
+	GoAhead(cmd Command) string
+	// NoPlaintext rejects a command that needs TLS.
+	NoPlaintext(cmd Command) string
+}
+
+// A Login is the wording of a protocol where the client signs in here, and the session
+// signs in for it at the destination.
+type Login interface {
+	// OfferLogins changes a reply that lists capabilities to how the client may
+	// sign in here; cram means CRAM-MD5, too.
+	OfferLogins(cmd Command, r Reply, cram bool) Reply
+	// XOAUTH2 is the command that signs in at the destination, and its lines: each
+	// of them but the first answers a challenge.
+	XOAUTH2(response string) (Command, []string)
+	// SignedIn answers a sign-in, from the destination's reply to ours.
+	SignedIn(cmd Command, r Reply) []byte
+	// RefuseLogin answers a sign-in that has failed.
+	RefuseLogin(cmd Command, f *record.Failure) []byte
+	// LoginRequired rejects a command that needs a sign-in.
+	LoginRequired(cmd Command) string
+	// MalformedLogin answers a sign-in that is not one of its mechanism, or that
+	// was cancelled.
+	MalformedLogin(cmd Command) string
+	// MechanismUnknown answers a sign-in by a mechanism that is not offered.
+	MechanismUnknown(cmd Command, cram bool) string
+}
+
+// Of returns the dialect of SMTP, IMAP or POP3.
+func Of(p record.Protocol) Dialect {
 	switch p {
 	case record.ProtocolSMTP:
 		return smtp{}

@@ -13,33 +13,33 @@ type imap struct{}
 // maxTag bounds a tag; real ones have a few letters.
 const maxTag = 64
 
-func (imap) parse(line []byte) command {
+func (imap) Parse(line []byte) Command {
 	text := trim(string(line))
 	tag, rest, _ := strings.Cut(text, " ")
 	verb, args := cutWord(trim(rest))
-	c := command{tag: tag, verb: verb, line: tag + " " + verb, kind: other}
+	c := Command{Tag: tag, Verb: verb, Line: tag + " " + verb, Kind: Other}
 	if !isTag(tag) || verb == "" {
-		c.kind, c.tag = badSyntax, ""
+		c.Kind, c.Tag = BadSyntax, ""
 		return c
 	}
 	// A client that sends a literal without waiting for the continuation request (RFC 7888) has
 	// its argument in the place of the next command.
-	c.unsafe = strings.HasSuffix(args, "+}")
+	c.Unsafe = strings.HasSuffix(args, "+}")
 	switch verb {
 	case "CAPABILITY", "NOOP":
-		c.kind = harmless
+		c.Kind = Harmless
 	case "ID":
 		// RFC 2971: who the client is. With a literal it can wait for TLS.
 		if !strings.HasSuffix(args, "}") {
-			c.kind, c.line = harmless, trim(c.line+" "+args)
+			c.Kind, c.Line = Harmless, trim(c.Line+" "+args)
 		}
 	case "STARTTLS":
-		c.kind = startTLS
+		c.Kind = StartTLS
 		if args != "" {
-			c.kind = badSyntax
+			c.Kind = BadSyntax
 		}
 	case "LOGOUT":
-		c.kind = quit
+		c.Kind = Quit
 	}
 	return c
 }
@@ -51,22 +51,22 @@ func isTag(tag string) bool {
 	})
 }
 
-// done finds the last line by its tag; the greeting has only one.
-func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
+// Done finds the last line by its tag; the greeting has only one.
+func (imap) Done(cmd Command, line []byte, _ int) (last, ok bool, err error) {
 	word, rest, _ := bytes.Cut(line, []byte(" "))
 	status, _ := cutWord(string(rest))
 	switch {
 	case literal.Match(line):
 		return false, false, errors.New("a literal before TLS")
-	case cmd.tag == "" && string(word) == "*" && status == "PREAUTH":
+	case cmd.Tag == "" && string(word) == "*" && status == "PREAUTH":
 		// There is no STARTTLS after it (RFC 9051 section 7.1.4), so a client
 		// could be led around TLS with it.
 		return false, false, errors.New("the greeting is PREAUTH")
-	case cmd.tag == "" && string(word) == "*" && (status == "OK" || status == "BYE"):
+	case cmd.Tag == "" && string(word) == "*" && (status == "OK" || status == "BYE"):
 		return true, status == "OK", nil
-	case cmd.tag == "":
+	case cmd.Tag == "":
 		return false, false, errors.New("the greeting is not one of IMAP")
-	case string(word) == cmd.tag:
+	case string(word) == cmd.Tag:
 		return true, status == "OK", nil
 	case string(word) == "*":
 		return false, false, nil
@@ -74,13 +74,20 @@ func (imap) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
 	return false, false, errors.New("a line is no IMAP response")
 }
 
+// Closes finds the untagged BYE (RFC 9051 section 7.1.5).
+func (imap) Closes(r Reply) bool {
+	const bye = "* BYE"
+	line := r.last()
+	return len(line) >= len(bye) && bytes.EqualFold(line[:len(bye)], []byte(bye))
+}
+
 // literal ends a line whose string follows it (RFC 9051 section 4.3).
 var literal = regexp.MustCompile(`\{[0-9]+\+?\}$`)
 
 var untaggedCapability = []byte("* CAPABILITY ")
 
-func (imap) offers(_ command, r reply) (lists, startTLS bool) {
-	for _, line := range r.lines {
+func (imap) Offers(_ Command, r Reply) (lists, startTLS bool) {
+	for _, line := range r.Lines {
 		if list, is := capabilities(line); is {
 			lists = true
 			for _, word := range list {
@@ -99,14 +106,14 @@ func capabilities(line []byte) ([]string, bool) {
 	return strings.Fields(string(line[len(untaggedCapability):])), true
 }
 
-func (i imap) adapt(_ command, r reply, plaintext bool) reply {
-	for n, line := range r.lines {
+func (imap) Adapt(_ Command, r Reply, plaintext bool) Reply {
+	for n, line := range r.Lines {
 		list, is := capabilities(line)
 		if !is {
-			r.lines[n] = withoutCapabilityCode(line)
+			r.Lines[n] = withoutCapabilityCode(line)
 			continue
 		}
-		r.lines[n] = []byte("* CAPABILITY " + strings.Join(beforeTLS(list, plaintext), " "))
+		r.Lines[n] = []byte("* CAPABILITY " + strings.Join(beforeTLS(list, plaintext), " "))
 	}
 	return r
 }
@@ -145,35 +152,35 @@ func withoutCapabilityCode(line []byte) []byte {
 	return append(bytes.Clone(line[:at]), bytes.TrimLeft(line[end+1:], " ")...)
 }
 
-func (imap) adaptGreeting(r reply, secured bool) reply {
+func (imap) AdaptGreeting(r Reply, secured bool) Reply {
 	// One that shows how to sign in would have the password sent unprotected.
-	if !secured && !bytes.Contains(bytes.ToUpper(r.bytes()), []byte("AUTH=")) {
+	if !secured && !bytes.Contains(bytes.ToUpper(r.Bytes()), []byte("AUTH=")) {
 		return r
 	}
-	lines := make([][]byte, len(r.lines))
-	for n, line := range r.lines {
+	lines := make([][]byte, len(r.Lines))
+	for n, line := range r.Lines {
 		lines[n] = withoutCapabilityCode(line)
 	}
-	return reply{lines: lines, ok: r.ok}
+	return Reply{Lines: lines, OK: r.OK}
 }
 
 // behalf is the tag of commands on the client's behalf.
 const behalf = "tlslift0"
 
-func (imap) startTLSCommand() command {
-	return command{kind: startTLS, verb: "STARTTLS", tag: behalf, line: behalf + " STARTTLS"}
+func (imap) StartTLSCommand() Command {
+	return Command{Kind: StartTLS, Verb: "STARTTLS", Tag: behalf, Line: behalf + " STARTTLS"}
 }
 
-func (imap) goAhead(c command) string { return c.tag + " OK Begin TLS now\r\n" }
+func (imap) GoAhead(c Command) string { return c.Tag + " OK Begin TLS now\r\n" }
 
-// noPlaintext has the response code of RFC 5530 section 3.
-func (imap) noPlaintext(c command) string {
-	return c.tag + " NO [PRIVACYREQUIRED] Use STARTTLS first\r\n"
+// NoPlaintext has the response code of RFC 5530 section 3.
+func (imap) NoPlaintext(c Command) string {
+	return c.Tag + " NO [PRIVACYREQUIRED] Use STARTTLS first\r\n"
 }
 
-func (imap) syntaxError(c command) string {
-	if c.tag == "" {
+func (imap) SyntaxError(c Command) string {
+	if c.Tag == "" {
 		return "* BAD Not a command\r\n"
 	}
-	return c.tag + " BAD Wrong arguments\r\n"
+	return c.Tag + " BAD Wrong arguments\r\n"
 }

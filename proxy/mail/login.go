@@ -34,8 +34,6 @@ const (
 	// maxLogins is how often a client may fail in one session: a little more than a
 	// device tries by itself (RFC 4954 section 4).
 	maxLogins = 3
-	// maxLiteral bounds a login and a password in an IMAP literal.
-	maxLiteral = 1 << 10
 	// farewell is how long a client that is refused in the middle of a session may
 	// take to read why.
 	farewell = 2 * time.Second
@@ -68,7 +66,7 @@ func (l *login) run(ctx context.Context) error {
 	line := l.pending // of a client without TLS
 	l.pending = nil
 	for range maxCommands {
-		cmd := l.parse(trimEnd(line))
+		cmd := l.Parse(trimEnd(line))
 		if line == nil {
 			var err error
 			if cmd, line, err = l.next(l.near); err != nil {
@@ -87,27 +85,27 @@ func (l *login) run(ctx context.Context) error {
 func trimEnd(line []byte) []byte { return []byte(strings.TrimRight(string(line), "\r\n")) }
 
 // take answers one command. It reports whether the session is signed in.
-func (l *login) take(ctx context.Context, cmd command, line []byte) (done bool, err error) {
-	switch cmd.kind {
-	case hello:
+func (l *login) take(ctx context.Context, cmd Command, line []byte) (done bool, err error) {
+	switch cmd.Kind {
+	case Hello:
 		r, err := l.hello(l.up, cmd)
 		if err != nil {
 			return false, err
 		}
-		return false, l.near.write(l.offerLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).bytes())
-	case harmless:
+		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
+	case Harmless:
 		r, err := l.upstream.ask(l.up, cmd)
 		if err != nil {
 			return false, err
 		}
-		return false, l.near.write(l.offerLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).bytes())
-	case quit:
+		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
+	case Quit:
 		if r, err := l.upstream.ask(l.up, cmd); err == nil {
-			_ = l.near.write(r.bytes()) // a client in a hurry does not wait for it
+			_ = l.near.write(r.Bytes()) // a client in a hurry does not wait for it
 		}
 		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
-	case startTLS, badSyntax:
-		return false, l.near.write([]byte(l.syntaxError(cmd)))
+	case StartTLS, BadSyntax:
+		return false, l.near.write([]byte(l.SyntaxError(cmd)))
 	}
 	credential, is, err := l.credential(cmd, string(line))
 	switch {
@@ -123,13 +121,13 @@ func (l *login) take(ctx context.Context, cmd command, line []byte) (done bool, 
 
 // takeOther takes a command that needs a session that is signed in. A client that may
 // send without a login is signed in for now.
-func (l *login) takeOther(ctx context.Context, cmd command, line []byte) (done bool, err error) {
+func (l *login) takeOther(ctx context.Context, cmd Command, line []byte) (done bool, err error) {
 	mailbox := l.Keeper.Mapped(l.Client)
 	if l.cfg.Protocol != record.ProtocolSMTP || mailbox == nil {
 		if l.failure == nil && l.cfg.Protocol == record.ProtocolSMTP {
-			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.verb))
+			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.Verb))
 		}
-		if err := l.near.write([]byte(l.loginRequired(cmd))); err != nil || !cmd.unsafe {
+		if err := l.near.write([]byte(l.LoginRequired(cmd))); err != nil || !cmd.Unsafe {
 			return false, err
 		}
 		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
@@ -142,7 +140,7 @@ func (l *login) takeOther(ctx context.Context, cmd command, line []byte) (done b
 }
 
 // signIn checks what the client has typed and signs in for it.
-func (l *login) signIn(ctx context.Context, cmd command, typed sasl.Credential) (done bool, err error) {
+func (l *login) signIn(ctx context.Context, cmd Command, typed sasl.Credential) (done bool, err error) {
 	var mailbox *signin.Mailbox
 	if typed.Digest != "" {
 		mailbox, err = l.Keeper.VerifyCRAM(ctx, l.Client, typed.Login, typed.Challenge, typed.Digest)
@@ -156,14 +154,14 @@ func (l *login) signIn(ctx context.Context, cmd command, typed sasl.Credential) 
 	if err != nil {
 		return false, l.answer(cmd, err)
 	}
-	return true, l.near.write(l.signedIn(cmd, r))
+	return true, l.near.write(l.SignedIn(cmd, r))
 }
 
 // signInAs signs in at the destination. A token that it refuses is renewed once.
-func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (reply, error) {
+func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (Reply, error) {
 	seat, err := l.Keeper.Enter(ctx, m, l.Client)
 	if err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
 	r, err := l.xoauth2(ctx, m)
 	if err != nil {
@@ -174,11 +172,11 @@ func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (reply, error) 
 	return r, nil
 }
 
-func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (reply, error) {
+func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (Reply, error) {
 	id := entra.Identity{Mailbox: m.Address, User: m.User, Delegated: m.Delegated, HVE: m.HVE, Protocol: l.cfg.Protocol}
 	token, err := l.Tokens.Token(ctx, id)
 	if err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
 	r, err := l.upstream.authenticate(l.up, m.Address, token.Value)
 	if f := (*record.Failure)(nil); !errors.As(err, &f) || f.Reason != record.ReasonMailboxRefused {
@@ -187,7 +185,7 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (reply, error) {
 	another, renewErr := l.Tokens.Renew(ctx, id, token)
 	switch {
 	case renewErr != nil:
-		return reply{}, renewErr
+		return Reply{}, renewErr
 	case another.Value == token.Value: // it has been renewed a moment ago
 		return r, err
 	}
@@ -197,7 +195,7 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (reply, error) {
 
 // answer tells the client why it is not signed in. The session goes on, unless the
 // client has failed too often or the destination has gone.
-func (l *login) answer(cmd command, err error) error {
+func (l *login) answer(cmd Command, err error) error {
 	var f *record.Failure
 	if !errors.As(err, &f) {
 		f = record.Fail(record.ReasonInternal, err)
@@ -206,7 +204,7 @@ func (l *login) answer(cmd command, err error) error {
 		return f // the session ends with it
 	}
 	l.failure, l.failed = f, l.failed+1
-	if err := l.near.write(l.refuseLogin(cmd, f)); err != nil {
+	if err := l.near.write(l.RefuseLogin(cmd, f)); err != nil {
 		return l.ended(err)
 	}
 	if l.failed >= maxLogins {
@@ -235,107 +233,6 @@ func (l *login) ended(err error) error {
 	}
 	l.failure.Replied = true
 	return l.failure
-}
-
-// credential reads what the client signs in with, if the command is one that signs in.
-// It is nil when more is to come, or when the client has had an answer that it cannot be.
-// The error is a *record.Failure: the client has gone.
-func (l *login) credential(cmd command, line string) (typed *sasl.Credential, is bool, err error) {
-	switch cmd.verb {
-	case "AUTH", "AUTHENTICATE":
-		if (cmd.verb == "AUTHENTICATE") != (l.cfg.Protocol == record.ProtocolIMAP) {
-			return nil, false, nil
-		}
-		typed, err = l.exchange(cmd, line)
-		return typed, true, err
-	case "LOGIN":
-		if l.cfg.Protocol != record.ProtocolIMAP {
-			return nil, false, nil
-		}
-		typed, err = l.imapLogin(cmd, line)
-		return typed, true, err
-	case "USER", "PASS":
-		if l.cfg.Protocol != record.ProtocolPOP3 {
-			return nil, false, nil
-		}
-		typed, err = l.popLogin(cmd, line)
-		return typed, true, err
-	}
-	return nil, false, nil
-}
-
-// exchange has the dialogue of a SASL mechanism (RFC 4954, 9051, 5034). The credential
-// is nil if the client has cancelled it, or if it cannot be had.
-func (l *login) exchange(cmd command, line string) (*sasl.Credential, error) {
-	words := strings.Fields(strings.TrimPrefix(line, cmd.tag))
-	mechanism, initial := "", []byte(nil)
-	if len(words) > 1 {
-		mechanism = upper(words[1])
-	}
-	e := sasl.NewExchange(mechanism)
-	if e == nil || mechanism == sasl.CRAMMD5 && !l.Keeper.ServesCRAM(l.Client) {
-		return nil, l.near.write([]byte(l.mechanismUnknown(cmd, l.Keeper.ServesCRAM(l.Client))))
-	}
-	var err error
-	if len(words) > 2 {
-		if initial, err = sasl.Decode(words[2]); err != nil {
-			return nil, l.near.write([]byte(l.malformedLogin(cmd)))
-		}
-	}
-	for response := initial; ; {
-		challenge, done, err := e.Next(response)
-		switch {
-		case err != nil:
-			return nil, l.near.write([]byte(l.malformedLogin(cmd)))
-		case done:
-			return &e.Credential, nil
-		}
-		if response, err = l.challenge(challenge); err != nil || response == nil {
-			return nil, l.cancelled(cmd, err)
-		}
-	}
-}
-
-// errCancelled is a client's end of its own sign-in, and errEncoding one that is not
-// base64.
-var (
-	errCancelled = errors.New("cancelled")
-	errEncoding  = errors.New("not base64")
-)
-
-// challenge asks the client, and returns its response.
-func (l *login) challenge(p []byte) ([]byte, error) {
-	mark := "+ "
-	if l.cfg.Protocol == record.ProtocolSMTP {
-		mark = "334 "
-	}
-	if err := l.near.write([]byte(mark + sasl.Encode(p) + "\r\n")); err != nil {
-		return nil, err
-	}
-	if err := l.near.begin(); err != nil {
-		return nil, err
-	}
-	line, err := l.near.line()
-	switch {
-	case err != nil:
-		return nil, err
-	case string(line) == "*": // RFC 4954 section 4
-		return nil, errCancelled
-	}
-	response, err := sasl.Decode(trim(string(line)))
-	if err != nil {
-		return nil, errEncoding
-	}
-	return response, nil
-}
-
-// cancelled answers an exchange that the client has not brought to its end.
-func (l *login) cancelled(cmd command, err error) error {
-	switch {
-	case errors.Is(err, errCancelled), errors.Is(err, errEncoding):
-		return l.near.write([]byte(l.malformedLogin(cmd)))
-	}
-	return err
 }
 
 // maySend asks whether a mail may pass, and waits for its turn. If not, the client reads

@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -234,7 +235,7 @@ func TestIMAPSignIn(t *testing.T) {
 	}
 }
 
-func text(r record.Reason) string { return loginText(record.Fail(r, nil)) }
+func text(r record.Reason) string { return fmt.Sprintf("%s (tlslift: %s)", r.Cause(), r) }
 
 const popOpened = "S: +OK ready\nc: +OK ready\n"
 

@@ -2,72 +2,85 @@ package mail
 
 import (
 	"errors"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/tlslift/tlslift/proxy/sasl"
 )
 
-// popLogin takes USER and PASS. A password is the rest of its line, with its blanks
-// (RFC 1939 section 7).
-func (l *login) popLogin(cmd command, line string) (*sasl.Credential, error) {
-	arg := ""
-	if text := strings.TrimLeft(line, " \t"); len(text) > len(cmd.verb) {
-		arg = text[len(cmd.verb)+1:]
+// Mechanism returns the mechanism in the line of AUTH or AUTHENTICATE, in upper case,
+// and the initial response; each is empty if there is none.
+func Mechanism(cmd Command, line string) (name, initial string) {
+	words := strings.Fields(strings.TrimPrefix(line, cmd.Tag))
+	if len(words) > 1 {
+		name = upper(words[1])
 	}
-	switch {
-	case cmd.verb == "USER" && trim(arg) != "":
-		l.user = trim(arg)
-		return nil, l.near.write([]byte("+OK\r\n"))
-	case cmd.verb == "USER" || l.user == "":
-		return nil, l.near.write([]byte("-ERR USER NAME comes first\r\n"))
+	if len(words) > 2 {
+		initial = words[2]
 	}
-	typed := &sasl.Credential{Login: l.user, Password: arg}
-	l.user = ""
-	return typed, nil
+	return name, initial
 }
 
-// imapLogin takes the two arguments of LOGIN (RFC 9051 section 6.2.3).
-func (l *login) imapLogin(cmd command, line string) (*sasl.Credential, error) {
-	_, rest := cutWord(trim(strings.TrimPrefix(trim(line), cmd.tag)))
-	args, err := l.strings(rest)
-	switch {
-	case errors.Is(err, errArguments), err == nil && len(args) != 2:
-		return nil, l.near.write([]byte(l.syntaxError(cmd)))
-	case err != nil:
-		return nil, err
+// Argument returns what follows the verb in the line of POP3's USER or PASS. A password
+// is the rest of its line, with its blanks (RFC 1939 section 7).
+func Argument(cmd Command, line string) string {
+	if text := strings.TrimLeft(line, " \t"); len(text) > len(cmd.Verb) {
+		return text[len(cmd.Verb)+1:]
 	}
-	return &sasl.Credential{Login: args[0], Password: args[1]}, nil
+	return ""
 }
 
-var errArguments = errors.New("the arguments are not strings")
+// An Arguments reads the arguments of IMAP's LOGIN (RFC 9051 section 6.2.3): atoms,
+// quoted strings and literals. A literal is followed by the next line of the command.
+type Arguments struct {
+	Strings []string // that were read
+}
 
-// announced ends a line whose literal follows (RFC 9051 section 4.3, RFC 7888).
+// A Literal is announced at the end of a line, and follows it (RFC 9051 section 4.3, RFC
+// 7888).
+type Literal struct {
+	Size  int
+	Waits bool // the client waits for a continuation request
+}
+
+// ErrArguments is the error for arguments that are not strings.
+var ErrArguments = errors.New("the arguments are not strings")
+
+// Command takes in the first line of the command. It returns the literal that follows
+// the line; nil if the arguments end with it.
+func (a *Arguments) Command(cmd Command, line string) (*Literal, error) {
+	_, rest := cutWord(trim(strings.TrimPrefix(trim(line), cmd.Tag)))
+	return a.line(rest)
+}
+
+// Literal takes in a literal and the line that follows it. It returns what Command does.
+func (a *Arguments) Literal(value, line string) (*Literal, error) {
+	a.Strings = append(a.Strings, value)
+	return a.line(strings.TrimLeft(line, " "))
+}
+
+// announced ends a line whose literal follows.
 var announced = regexp.MustCompile(`^\{([0-9]{1,9})(\+?)\}$`)
 
-// strings reads the strings that are left of a command: atoms, quoted strings and
-// literals.
-func (l *login) strings(rest string) (args []string, err error) {
-	for rest = trim(rest); rest != ""; rest = strings.TrimLeft(rest, " ") {
+// line takes in what is left of a line.
+func (a *Arguments) line(rest string) (*Literal, error) {
+	for rest != "" {
+		if found := announced.FindStringSubmatch(rest); found != nil {
+			size, _ := strconv.Atoi(found[1]) // cannot fail
+			return &Literal{Size: size, Waits: found[2] == ""}, nil
+		}
 		var arg string
-		switch found := announced.FindStringSubmatch(rest); {
-		case found != nil:
-			if arg, rest, err = l.literal(found[1], found[2] == ""); err != nil {
-				return nil, err
-			}
-		case rest[0] == '"':
+		if rest[0] == '"' {
 			var ok bool
 			if arg, rest, ok = cutQuoted(rest[1:]); !ok {
-				return nil, errArguments
+				return nil, ErrArguments
 			}
-		default:
+		} else {
 			arg, rest, _ = strings.Cut(rest, " ")
 		}
-		args = append(args, arg)
+		a.Strings = append(a.Strings, arg)
+		rest = strings.TrimLeft(rest, " ")
 	}
-	return args, nil
+	return nil, nil
 }
 
 // cutQuoted splits off a quoted string whose first quote has been read.
@@ -85,30 +98,4 @@ func cutQuoted(text string) (value, rest string, ok bool) {
 		}
 	}
 	return "", "", false
-}
-
-// literal reads a literal and the rest of its line. One that is too long ends the
-// session: it may come without being asked for.
-func (l *login) literal(digits string, waits bool) (value, rest string, err error) {
-	size, err := strconv.Atoi(digits)
-	if err != nil || size > maxLiteral {
-		return "", "", l.near.malformedError(errors.New("a literal is too long"))
-	}
-	if waits {
-		if err := l.near.write([]byte("+ Ready\r\n")); err != nil {
-			return "", "", err
-		}
-	}
-	if err := l.near.begin(); err != nil {
-		return "", "", err
-	}
-	p := make([]byte, size)
-	if _, err := io.ReadFull(l.near.reader, p); err != nil {
-		return "", "", l.near.readError(err)
-	}
-	line, err := l.near.line()
-	if err != nil {
-		return "", "", err
-	}
-	return string(p), string(line), nil
 }

@@ -19,52 +19,58 @@ func mechanisms(cram bool) []string {
 	return offered
 }
 
+// IsChallenge reports whether a line goes on with the dialogue of a sign-in (RFC 4954,
+// 9051 and 5034).
+func IsChallenge(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("334")) || string(line) == "+" || bytes.HasPrefix(line, []byte("+ "))
+}
+
 func loginText(f *record.Failure) string {
 	return fmt.Sprintf("%s (tlslift: %s)", f.Reason.Cause(), f.Reason)
 }
 
-func (smtp) offerLogins(cmd command, r reply, cram bool) reply {
-	if cmd.verb != "EHLO" || !r.ok {
+func (smtp) OfferLogins(cmd Command, r Reply, cram bool) Reply {
+	if cmd.Verb != "EHLO" || !r.OK {
 		return r
 	}
 	offered := strings.Join(mechanisms(cram), " ")
-	lines := [][]byte{r.lines[0]}
-	for _, line := range r.lines[1:] {
+	lines := [][]byte{r.Lines[0]}
+	for _, line := range r.Lines[1:] {
 		if keyword(line) != "AUTH" {
 			lines = append(lines, line)
 		}
 	}
 	// Clients of before RFC 2554 look for the second form.
 	lines = append(lines, []byte("250-AUTH "+offered), []byte("250-AUTH="+offered))
-	return reply{lines: marked(lines), ok: true}
+	return Reply{Lines: marked(lines), OK: true}
 }
 
-func (smtp) xoauth2(response string) (command, []string) {
-	return command{kind: auth, verb: "AUTH"}, []string{"AUTH XOAUTH2 " + response}
+func (smtp) XOAUTH2(response string) (Command, []string) {
+	return Command{Kind: Auth, Verb: "AUTH"}, []string{"AUTH XOAUTH2 " + response}
 }
 
-func (smtp) signedIn(_ command, r reply) []byte { return r.bytes() }
+func (smtp) SignedIn(_ Command, r Reply) []byte { return r.Bytes() }
 
-func (smtp) refuseLogin(_ command, f *record.Failure) []byte {
+func (smtp) RefuseLogin(_ Command, f *record.Failure) []byte {
 	if f.Reply != nil {
 		return f.Reply
 	}
 	return fmt.Appendf(nil, "%s %s\r\n", f.Reason.SMTPStatus(), loginText(f))
 }
 
-func (smtp) loginRequired(command) string { return "530 5.7.0 Authentication required\r\n" }
+func (smtp) LoginRequired(Command) string { return "530 5.7.0 Authentication required\r\n" }
 
-func (smtp) malformedLogin(command) string {
+func (smtp) MalformedLogin(Command) string {
 	return "501 5.5.2 Authentication cancelled or malformed\r\n"
 }
 
-func (smtp) mechanismUnknown(_ command, cram bool) string {
+func (smtp) MechanismUnknown(_ Command, cram bool) string {
 	return "504 5.5.4 Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
 }
 
-func (imap) offerLogins(_ command, r reply, cram bool) reply {
-	lines := make([][]byte, len(r.lines))
-	for n, line := range r.lines {
+func (imap) OfferLogins(_ Command, r Reply, cram bool) Reply {
+	lines := make([][]byte, len(r.Lines))
+	for n, line := range r.Lines {
 		list, is := capabilities(line)
 		if !is {
 			lines[n] = withoutCapabilityCode(line)
@@ -83,67 +89,67 @@ func (imap) offerLogins(_ command, r reply, cram bool) reply {
 		}
 		lines[n] = []byte("* CAPABILITY " + strings.Join(append(kept, "SASL-IR"), " "))
 	}
-	return reply{lines: lines, ok: r.ok}
+	return Reply{Lines: lines, OK: r.OK}
 }
 
-func (imap) xoauth2(response string) (command, []string) {
-	return command{kind: auth, verb: "AUTHENTICATE", tag: behalf}, []string{behalf + " AUTHENTICATE XOAUTH2 " + response}
+func (imap) XOAUTH2(response string) (Command, []string) {
+	return Command{Kind: Auth, Verb: "AUTHENTICATE", Tag: behalf}, []string{behalf + " AUTHENTICATE XOAUTH2 " + response}
 }
 
-// signedIn gives the destination's reply the client's tag.
-func (imap) signedIn(c command, r reply) []byte {
-	lines := bytes.Clone(reply{lines: r.lines[:len(r.lines)-1]}.bytes())
-	if len(r.lines) == 1 {
+// SignedIn gives the destination's reply the client's tag.
+func (imap) SignedIn(c Command, r Reply) []byte {
+	lines := bytes.Clone(Reply{Lines: r.Lines[:len(r.Lines)-1]}.Bytes())
+	if len(r.Lines) == 1 {
 		lines = nil
 	}
-	_, rest, _ := bytes.Cut(r.lines[len(r.lines)-1], []byte(" "))
-	return fmt.Appendf(lines, "%s %s\r\n", c.tag, rest)
+	_, rest, _ := bytes.Cut(r.Lines[len(r.Lines)-1], []byte(" "))
+	return fmt.Appendf(lines, "%s %s\r\n", c.Tag, rest)
 }
 
-func (imap) refuseLogin(c command, f *record.Failure) []byte {
-	return fmt.Appendf(nil, "%s NO [%s] %s\r\n", c.tag, cmp.Or(f.Reason.IMAPCode(), "AUTHENTICATIONFAILED"), loginText(f))
+func (imap) RefuseLogin(c Command, f *record.Failure) []byte {
+	return fmt.Appendf(nil, "%s NO [%s] %s\r\n", c.Tag, cmp.Or(f.Reason.IMAPCode(), "AUTHENTICATIONFAILED"), loginText(f))
 }
 
-func (imap) loginRequired(c command) string { return c.tag + " BAD Sign in first\r\n" }
+func (imap) LoginRequired(c Command) string { return c.Tag + " BAD Sign in first\r\n" }
 
-func (imap) malformedLogin(c command) string {
-	return c.tag + " BAD Authentication cancelled or malformed\r\n"
+func (imap) MalformedLogin(c Command) string {
+	return c.Tag + " BAD Authentication cancelled or malformed\r\n"
 }
 
-func (imap) mechanismUnknown(c command, cram bool) string {
-	return c.tag + " NO Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
+func (imap) MechanismUnknown(c Command, cram bool) string {
+	return c.Tag + " NO Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
 }
 
-func (pop3) offerLogins(cmd command, r reply, cram bool) reply {
-	if cmd.verb != "CAPA" || !r.ok {
+func (pop3) OfferLogins(cmd Command, r Reply, cram bool) Reply {
+	if cmd.Verb != "CAPA" || !r.OK {
 		return r
 	}
-	lines := [][]byte{r.lines[0]}
-	for _, line := range r.lines[1 : len(r.lines)-1] {
+	lines := [][]byte{r.Lines[0]}
+	for _, line := range r.Lines[1 : len(r.Lines)-1] {
 		if word, _ := cutWord(string(line)); word != "USER" && word != "SASL" && word != "STLS" {
 			lines = append(lines, line)
 		}
 	}
 	lines = append(lines, []byte("USER"), []byte("SASL "+strings.Join(mechanisms(cram), " ")), []byte("."))
-	return reply{lines: lines, ok: true}
+	return Reply{Lines: lines, OK: true}
 }
 
-// xoauth2 takes the response on a line of its own: Microsoft 365 takes none with the
+// XOAUTH2 takes the response on a line of its own: Microsoft 365 takes none with the
 // command.
-func (pop3) xoauth2(response string) (command, []string) {
-	return command{kind: auth, verb: "AUTH"}, []string{"AUTH XOAUTH2", response}
+func (pop3) XOAUTH2(response string) (Command, []string) {
+	return Command{Kind: Auth, Verb: "AUTH"}, []string{"AUTH XOAUTH2", response}
 }
 
-func (pop3) signedIn(_ command, r reply) []byte { return r.bytes() }
+func (pop3) SignedIn(_ Command, r Reply) []byte { return r.Bytes() }
 
-func (pop3) refuseLogin(_ command, f *record.Failure) []byte {
+func (pop3) RefuseLogin(_ Command, f *record.Failure) []byte {
 	return fmt.Appendf(nil, "-ERR [%s] %s\r\n", f.Reason.POP3Code(), loginText(f))
 }
 
-func (pop3) loginRequired(command) string { return "-ERR Sign in first\r\n" }
+func (pop3) LoginRequired(Command) string { return "-ERR Sign in first\r\n" }
 
-func (pop3) malformedLogin(command) string { return "-ERR Authentication cancelled or malformed\r\n" }
+func (pop3) MalformedLogin(Command) string { return "-ERR Authentication cancelled or malformed\r\n" }
 
-func (pop3) mechanismUnknown(_ command, cram bool) string {
+func (pop3) MechanismUnknown(_ Command, cram bool) string {
 	return "-ERR Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
 }

@@ -26,7 +26,7 @@ const (
 // A client is the client's side of a session.
 type client struct {
 	cfg *Config
-	dialect
+	Dialect
 	upstream *upstream
 	phase    clientPhase
 	inside   *relay.Conn // what is inside its TLS; nil until it is read
@@ -65,16 +65,16 @@ func (c *client) negotiate() error {
 		if err != nil {
 			return c.closedAfter(n, err)
 		}
-		switch cmd.kind {
-		case startTLS:
+		switch cmd.Kind {
+		case StartTLS:
 			return c.startTLS(client, up, cmd)
-		case quit:
+		case Quit:
 			return c.quit(client, up, cmd)
-		case harmless, hello:
+		case Harmless, Hello:
 			err = c.forward(client, up, cmd)
-		case badSyntax:
-			err = client.write([]byte(c.syntaxError(cmd)))
-		case other:
+		case BadSyntax:
+			err = client.write([]byte(c.SyntaxError(cmd)))
+		case Other:
 			if c.cfg.Plaintext {
 				c.phase, c.pending = clientPlaintext, append(line, "\r\n"...)
 				return c.upstream.introduce(up)
@@ -97,35 +97,35 @@ func (c *client) greet(client *side) error {
 	if c.phase == clientNew {
 		c.phase = clientGreeted
 	}
-	return client.write(c.adaptGreeting(c.upstream.greeting, c.upstream.phase == upstreamSecured).bytes())
+	return client.write(c.AdaptGreeting(c.upstream.greeting, c.upstream.phase == upstreamSecured).Bytes())
 }
 
 // next reads the client's next command.
-func (c *client) next(client *side) (command, []byte, error) {
+func (c *client) next(client *side) (Command, []byte, error) {
 	if err := client.begin(); err != nil {
-		return command{}, nil, err
+		return Command{}, nil, err
 	}
 	if err := client.checkFirstByte(); err != nil {
-		return command{}, nil, err
+		return Command{}, nil, err
 	}
 	raw, err := client.line()
 	hasNUL := errors.Is(err, errNUL)
 	if err != nil && !hasNUL {
-		return command{}, nil, err
+		return Command{}, nil, err
 	}
 	line := append([]byte(nil), raw...)
 	switch text := string(line); {
 	case strings.HasPrefix(text, "PROXY "):
-		return command{}, nil, errProxyHeader()
+		return Command{}, nil, errProxyHeader()
 	case strings.Contains(text, " HTTP/"):
-		return command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
+		return Command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
 	}
-	cmd := c.parse(line)
+	cmd := c.Parse(line)
 	switch {
-	case hasNUL && cmd.unsafe:
-		return command{}, nil, err
+	case hasNUL && cmd.Unsafe:
+		return Command{}, nil, err
 	case hasNUL:
-		cmd.kind, cmd.verb = badSyntax, ""
+		cmd.Kind, cmd.Verb = BadSyntax, ""
 	}
 	return cmd, line, nil
 }
@@ -156,17 +156,17 @@ func (s *side) checkFirstByte() error {
 
 // startTLS answers STARTTLS. Whatever the client's side has sent after it
 // came too early, and who sent it is unknown.
-func (c *client) startTLS(client, up *side, cmd command) error {
+func (c *client) startTLS(client, up *side, cmd Command) error {
 	if !client.isDrained() {
-		return record.Fail(record.ReasonCommandAfterStartTLS, fmt.Errorf("%d bytes follow %s", client.reader.Buffered(), cmd.verb))
+		return record.Fail(record.ReasonCommandAfterStartTLS, fmt.Errorf("%d bytes follow %s", client.reader.Buffered(), cmd.Verb))
 	}
-	answer := []byte(c.goAhead(cmd))
+	answer := []byte(c.GoAhead(cmd))
 	if c.upstream.phase != upstreamSecured {
 		r, err := c.upstream.beginTLS(up, cmd)
 		if err != nil {
 			return err
 		}
-		answer = r.bytes()
+		answer = r.Bytes()
 	}
 	c.phase = clientSTARTTLS
 	return client.write(answer)
@@ -175,21 +175,21 @@ func (c *client) startTLS(client, up *side, cmd command) error {
 // forward carries a command that is harmless and its reply. A client that has
 // to use TLS is not shown how to sign in without it, whatever the destination
 // offers: it would send its password unprotected, only to be rejected.
-func (c *client) forward(client, up *side, cmd command) error {
+func (c *client) forward(client, up *side, cmd Command) error {
 	r, err := c.upstream.ask(up, cmd)
 	if err != nil {
 		return err
 	}
-	shown := c.adapt(cmd, r, c.cfg.Plaintext)
+	shown := c.Adapt(cmd, r, c.cfg.Plaintext)
 	if sign := c.cfg.SignIn; sign != nil && c.cfg.Plaintext {
-		shown = c.offerLogins(cmd, shown, sign.Keeper.ServesCRAM(sign.Client))
+		shown = c.OfferLogins(cmd, shown, sign.Keeper.ServesCRAM(sign.Client))
 	}
-	err = client.write(shown.bytes())
-	closes := c.cfg.Protocol == record.ProtocolSMTP && isClosing(r)
-	if cmd.kind == hello || closes {
+	err = client.write(shown.Bytes())
+	closes := c.Closes(r)
+	if cmd.Kind == Hello || closes {
 		c.refusal = nil
-		if !r.ok {
-			c.refusal = rejection(r.bytes())
+		if !r.OK {
+			c.refusal = rejection(r.Bytes())
 			c.refusal.Replied = true
 		}
 	}
@@ -201,13 +201,13 @@ func (c *client) forward(client, up *side, cmd command) error {
 
 // reject answers a command that needs TLS. Where the next line may not be
 // a command but the rest of this one, the session ends.
-func (c *client) reject(client *side, cmd command) error {
+func (c *client) reject(client *side, cmd Command) error {
 	c.rejected++
-	if err := client.write([]byte(c.noPlaintext(cmd))); err != nil {
+	if err := client.write([]byte(c.NoPlaintext(cmd))); err != nil {
 		return err
 	}
-	if cmd.unsafe {
-		f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.verb))
+	if cmd.Unsafe {
+		f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.Verb))
 		f.Replied = true
 		return c.closedAfter(c.rejected, f)
 	}
@@ -215,12 +215,12 @@ func (c *client) reject(client *side, cmd command) error {
 }
 
 // quit lets the destination answer QUIT or LOGOUT.
-func (c *client) quit(client, up *side, cmd command) error {
+func (c *client) quit(client, up *side, cmd Command) error {
 	if r, err := c.upstream.ask(up, cmd); err == nil {
 		// A client in a hurry does not wait for the answer.
-		_ = client.write(r.bytes())
+		_ = client.write(r.Bytes())
 	}
-	f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("the client said %s before TLS", cmd.verb))
+	f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("the client said %s before TLS", cmd.Verb))
 	f.Replied = true
 	return c.closedAfter(1, f)
 }

@@ -7,57 +7,60 @@ import (
 // pop3 is the dialect of RFC 1939 and RFC 2595.
 type pop3 struct{}
 
-func (pop3) parse(line []byte) command {
+func (pop3) Parse(line []byte) Command {
 	verb, rest := cutWord(trim(string(line)))
-	c := command{verb: verb, line: verb, kind: other}
+	c := Command{Verb: verb, Line: verb, Kind: Other}
 	switch verb {
 	case "CAPA", "NOOP":
-		c.kind = harmless
+		c.Kind = Harmless
 	case "STLS":
-		c.kind = startTLS
+		c.Kind = StartTLS
 		if rest != "" {
-			c.kind = badSyntax
+			c.Kind = BadSyntax
 		}
 	case "QUIT":
-		c.kind = quit
+		c.Kind = Quit
 	case "":
-		c.kind = badSyntax
+		c.Kind = BadSyntax
 	}
 	return c
 }
 
-// done relies on it that of the replies before TLS only CAPA's has several lines,
+// Done relies on it that of the replies before TLS only CAPA's has several lines,
 // ended by a dot (RFC 2449 section 5).
-func (pop3) done(cmd command, line []byte, n int) (last, ok bool, err error) {
+func (pop3) Done(cmd Command, line []byte, n int) (last, ok bool, err error) {
 	if n > 1 {
 		return string(line) == ".", true, nil
 	}
 	switch word, _ := cutWord(string(line)); word {
 	case "+OK":
-		return cmd.verb != "CAPA", true, nil
+		return cmd.Verb != "CAPA", true, nil
 	case "-ERR":
 		return true, false, nil
 	}
 	return false, false, errors.New("a line is no POP3 response")
 }
 
-func (pop3) offers(cmd command, r reply) (lists, startTLS bool) {
-	if cmd.verb != "CAPA" || !r.ok {
+// Closes knows no reply that says so.
+func (pop3) Closes(Reply) bool { return false }
+
+func (pop3) Offers(cmd Command, r Reply) (lists, startTLS bool) {
+	if cmd.Verb != "CAPA" || !r.OK {
 		return false, false
 	}
-	for _, line := range r.lines[1:] {
+	for _, line := range r.Lines[1:] {
 		word, _ := cutWord(string(line))
 		startTLS = startTLS || word == "STLS"
 	}
 	return true, startTLS
 }
 
-func (pop3) adapt(cmd command, r reply, plaintext bool) reply {
-	if cmd.verb != "CAPA" || !r.ok {
+func (pop3) Adapt(cmd Command, r Reply, plaintext bool) Reply {
+	if cmd.Verb != "CAPA" || !r.OK {
 		return r
 	}
-	lines, startTLS := [][]byte{r.lines[0]}, false
-	for _, line := range r.lines[1 : len(r.lines)-1] {
+	lines, startTLS := [][]byte{r.Lines[0]}, false
+	for _, line := range r.Lines[1 : len(r.Lines)-1] {
 		word, _ := cutWord(string(line))
 		startTLS = startTLS || word == "STLS"
 		if plaintext || word != "USER" && word != "SASL" {
@@ -67,15 +70,15 @@ func (pop3) adapt(cmd command, r reply, plaintext bool) reply {
 	if !startTLS {
 		lines = append(lines, []byte("STLS"))
 	}
-	return reply{lines: append(lines, []byte(".")), ok: true}
+	return Reply{Lines: append(lines, []byte(".")), OK: true}
 }
 
-func (pop3) adaptGreeting(r reply, _ bool) reply { return r }
+func (pop3) AdaptGreeting(r Reply, _ bool) Reply { return r }
 
-func (pop3) startTLSCommand() command { return command{kind: startTLS, verb: "STLS", line: "STLS"} }
+func (pop3) StartTLSCommand() Command { return Command{Kind: StartTLS, Verb: "STLS", Line: "STLS"} }
 
-func (pop3) goAhead(command) string { return "+OK Begin TLS now\r\n" }
+func (pop3) GoAhead(Command) string { return "+OK Begin TLS now\r\n" }
 
-func (pop3) noPlaintext(command) string { return "-ERR Use STLS first\r\n" }
+func (pop3) NoPlaintext(Command) string { return "-ERR Use STLS first\r\n" }
 
-func (pop3) syntaxError(command) string { return "-ERR Not a command\r\n" }
+func (pop3) SyntaxError(Command) string { return "-ERR Not a command\r\n" }

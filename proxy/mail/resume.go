@@ -73,7 +73,7 @@ func (s *Session) signIn(ctx context.Context, client net.Conn) error {
 // the first (RFC 3207 section 4.2); a name in it that servers reject is adapted.
 func (c *client) resume(client *side) error {
 	defer client.clear()
-	if c.upstream.greeting.lines != nil {
+	if c.upstream.greeting.Lines != nil {
 		if err := c.greet(client); err != nil {
 			return err
 		}
@@ -95,8 +95,8 @@ func (c *client) resume(client *side) error {
 		return err
 	}
 	c.pending = append(append(c.pending, line...), "\r\n"...)
-	cmd := c.parse(line)
-	if cmd.kind != hello {
+	cmd := c.Parse(line)
+	if cmd.Kind != Hello {
 		return c.upstream.introduce(up)
 	}
 	c.pending = nil
@@ -104,23 +104,23 @@ func (c *client) resume(client *side) error {
 	if err != nil {
 		return err
 	}
-	return client.write(r.bytes())
+	return client.write(r.Bytes())
 }
 
 // hello carries EHLO and HELO. After HELO the destination would have no
 // extensions, not even signing in, so it hears EHLO, and the client gets one line.
-func (c *client) hello(up *side, cmd command) (reply, error) {
-	if cmd.verb == "EHLO" {
+func (c *client) hello(up *side, cmd Command) (Reply, error) {
+	if cmd.Verb == "EHLO" {
 		return c.upstream.ask(up, cmd)
 	}
-	r, err := c.upstream.ask(up, smtp{}.parse([]byte("EHLO "+cmd.name)))
+	r, err := c.upstream.ask(up, c.Parse([]byte("EHLO "+cmd.Name)))
 	switch {
 	case err != nil:
 		return r, err
-	case r.ok:
-		first := r.lines[0]
-		return reply{lines: [][]byte{append([]byte("250 "), first[min(4, len(first)):]...)}, ok: true}, nil
-	case r.lines[0][0] == '5':
+	case r.OK:
+		first := r.Lines[0]
+		return Reply{Lines: [][]byte{append([]byte("250 "), first[min(4, len(first)):]...)}, OK: true}, nil
+	case r.Lines[0][0] == '5':
 		return c.upstream.ask(up, cmd) // it knows no EHLO
 	}
 	return r, nil

@@ -59,8 +59,8 @@ type Session struct {
 // New prepares a session; nothing is sent or read yet.
 func New(cfg Config) *Session {
 	s := &Session{Config: cfg}
-	s.upstream = upstream{cfg: &s.Config, dialect: dialectOf(cfg.Protocol)}
-	s.client = client{cfg: &s.Config, dialect: dialectOf(cfg.Protocol), upstream: &s.upstream}
+	s.upstream = upstream{cfg: &s.Config, Dialect: Of(cfg.Protocol)}
+	s.client = client{cfg: &s.Config, Dialect: Of(cfg.Protocol), upstream: &s.upstream}
 	return s
 }
 

@@ -113,8 +113,8 @@ func (s *side) line() ([]byte, error) {
 }
 
 // read reads the whole reply to a command.
-func (s *side) read(d dialect, cmd command) (reply, error) {
-	var r reply
+func (s *side) read(d Dialect, cmd Command) (Reply, error) {
+	var r Reply
 	if err := s.begin(); err != nil {
 		return r, err
 	}
@@ -124,28 +124,22 @@ func (s *side) read(d dialect, cmd command) (reply, error) {
 			return r, err
 		}
 		size += len(line)
-		r.lines = append(r.lines, bytes.Clone(line))
-		if cmd.kind == auth && isChallenge(line) {
-			r.goesOn = true
+		r.Lines = append(r.Lines, bytes.Clone(line))
+		if cmd.Kind == Auth && IsChallenge(line) {
+			r.GoesOn = true
 			return r, nil
 		}
-		last, ok, err := d.done(cmd, line, len(r.lines))
+		last, ok, err := d.Done(cmd, line, len(r.Lines))
 		switch {
 		case err != nil:
 			return r, s.malformedError(err)
 		case last:
-			r.ok = ok
+			r.OK = ok
 			return r, nil
-		case len(r.lines) >= maxReplyLines || size > maxReply:
+		case len(r.Lines) >= maxReplyLines || size > maxReply:
 			return r, s.malformedError(errors.New("a reply does not end"))
 		}
 	}
-}
-
-// isChallenge reports whether a line goes on with the dialogue of a sign-in (RFC 4954,
-// 9051 and 5034).
-func isChallenge(line []byte) bool {
-	return bytes.HasPrefix(line, []byte("334")) || string(line) == "+" || bytes.HasPrefix(line, []byte("+ "))
 }
 
 // write sends whole lines.

@@ -9,29 +9,29 @@ import (
 // smtp is the dialect of RFC 5321 and RFC 3207.
 type smtp struct{}
 
-func (smtp) parse(line []byte) command {
+func (smtp) Parse(line []byte) Command {
 	verb, rest := cutWord(trim(string(line)))
-	c := command{verb: verb, line: verb}
+	c := Command{Verb: verb, Line: verb}
 	switch verb {
 	case "EHLO", "HELO":
-		c.kind, c.name = hello, heloName(rest)
-		c.line = verb + " " + c.name
+		c.Kind, c.Name = Hello, heloName(rest)
+		c.Line = verb + " " + c.Name
 	case "STARTTLS":
-		c.kind = startTLS
+		c.Kind = StartTLS
 		if rest != "" { // RFC 3207 section 4: no parameters
-			c.kind = badSyntax
+			c.Kind = BadSyntax
 		}
 	case "NOOP", "RSET", "HELP":
-		c.kind = harmless
+		c.Kind = Harmless
 	case "QUIT":
-		c.kind = quit
+		c.Kind = Quit
 	case "":
-		c.kind = badSyntax
+		c.Kind = BadSyntax
 	case "BDAT", "DATA":
 		// The mail may follow whatever the answer is (RFC 3030, RFC 2920).
-		c.kind, c.unsafe = other, true
+		c.Kind, c.Unsafe = Other, true
 	default:
-		c.kind = other
+		c.Kind = Other
 	}
 	return c
 }
@@ -62,29 +62,35 @@ func notInDomain(r rune) bool {
 	return true
 }
 
-// done finds the last line of a multi-line reply by the hyphen after the code
+// Done finds the last line of a multi-line reply by the hyphen after the code
 // (RFC 5321 section 4.2.1).
-func (smtp) done(cmd command, line []byte, _ int) (last, ok bool, err error) {
+func (smtp) Done(cmd Command, line []byte, _ int) (last, ok bool, err error) {
 	if len(line) < 3 || !isDigits(line[:3]) || line[0] < '2' || line[0] > '5' {
 		return false, false, errors.New("a line is no SMTP reply")
 	}
 	last = len(line) == 3 || line[3] != '-'
 	ok = line[0] == '2'
-	if cmd.kind == startTLS { // nothing but 220 lets TLS begin (RFC 3207 section 4)
+	if cmd.Kind == StartTLS { // nothing but 220 lets TLS begin (RFC 3207 section 4)
 		ok = string(line[:3]) == "220"
 	}
 	return last, ok, nil
+}
+
+// Closes finds 421 (RFC 5321 section 3.8).
+func (smtp) Closes(r Reply) bool {
+	line := r.last()
+	return bytes.HasPrefix(line, []byte("421")) && (len(line) == 3 || line[3] != '-')
 }
 
 func isDigits(b []byte) bool {
 	return !bytes.ContainsFunc(b, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-func (smtp) offers(cmd command, r reply) (lists, startTLS bool) {
-	if cmd.verb != "EHLO" || !r.ok {
+func (smtp) Offers(cmd Command, r Reply) (lists, startTLS bool) {
+	if cmd.Verb != "EHLO" || !r.OK {
 		return false, false
 	}
-	for _, line := range r.lines[1:] {
+	for _, line := range r.Lines[1:] {
 		startTLS = startTLS || keyword(line) == "STARTTLS"
 	}
 	return true, startTLS
@@ -98,12 +104,12 @@ func keyword(line []byte) string {
 	return word
 }
 
-func (smtp) adapt(cmd command, r reply, plaintext bool) reply {
-	if cmd.verb != "EHLO" || !r.ok {
+func (smtp) Adapt(cmd Command, r Reply, plaintext bool) Reply {
+	if cmd.Verb != "EHLO" || !r.OK {
 		return r
 	}
-	lines, startTLS := [][]byte{r.lines[0]}, false
-	for _, line := range r.lines[1:] {
+	lines, startTLS := [][]byte{r.Lines[0]}, false
+	for _, line := range r.Lines[1:] {
 		word := keyword(line)
 		startTLS = startTLS || word == "STARTTLS"
 		if word != "AUTH" || plaintext {
@@ -113,7 +119,7 @@ func (smtp) adapt(cmd command, r reply, plaintext bool) reply {
 	if !startTLS {
 		lines = append(lines, []byte("250 STARTTLS"))
 	}
-	return reply{lines: marked(lines), ok: true}
+	return Reply{Lines: marked(lines), OK: true}
 }
 
 // marked gives the lines of a reply to EHLO the marks of a multi-line reply.
@@ -126,20 +132,20 @@ func marked(lines [][]byte) [][]byte {
 	return lines
 }
 
-func (smtp) adaptGreeting(r reply, _ bool) reply { return r }
+func (smtp) AdaptGreeting(r Reply, _ bool) Reply { return r }
 
-func (smtp) startTLSCommand() command {
-	return command{kind: startTLS, verb: "STARTTLS", line: "STARTTLS"}
+func (smtp) StartTLSCommand() Command {
+	return Command{Kind: StartTLS, Verb: "STARTTLS", Line: "STARTTLS"}
 }
 
-func (smtp) goAhead(command) string { return "220 2.0.0 Ready to start TLS\r\n" }
+func (smtp) GoAhead(Command) string { return "220 2.0.0 Ready to start TLS\r\n" }
 
-func (smtp) noPlaintext(command) string {
+func (smtp) NoPlaintext(Command) string {
 	return "530 5.7.0 Must issue a STARTTLS command first\r\n"
 }
 
-func (smtp) syntaxError(c command) string {
-	if c.verb == "STARTTLS" {
+func (smtp) SyntaxError(c Command) string {
+	if c.Verb == "STARTTLS" {
 		return "501 5.5.4 STARTTLS takes no parameters\r\n"
 	}
 	return "500 5.5.2 Not a command\r\n"

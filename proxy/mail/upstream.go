@@ -1,7 +1,6 @@
 package mail
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -23,10 +22,10 @@ const (
 // An upstream is the destination's side of a session.
 type upstream struct {
 	cfg *Config
-	dialect
+	Dialect
 	phase    upstreamPhase
 	conn     *relay.Conn // or what is inside its TLS; nil until it is read
-	greeting reply       // no lines until it has been read
+	greeting Reply       // no lines until it has been read
 	name     string      // the client's name towards an SMTP destination; empty until it has given one
 	ehlo     bool        // it has had its EHLO since conn was last replaced
 }
@@ -69,12 +68,12 @@ func (u *upstream) connect(ctx context.Context) error {
 func (u *upstream) readGreeting() error {
 	up := u.side()
 	defer up.clear()
-	r, err := up.read(u.dialect, command{})
+	r, err := up.read(u.Dialect, Command{})
 	if err != nil {
 		return err
 	}
-	if !r.ok {
-		return rejection(r.bytes())
+	if !r.OK {
+		return rejection(r.Bytes())
 	}
 	u.greeting = r
 	return nil
@@ -88,7 +87,7 @@ func (u *upstream) startTLS() error {
 	if u.name == "" {
 		u.name = addressLiteral(up.conn)
 	}
-	_, err := u.beginTLS(up, u.startTLSCommand())
+	_, err := u.beginTLS(up, u.StartTLSCommand())
 	if f := (*record.Failure)(nil); u.cfg.Protocol == record.ProtocolIMAP && errors.As(err, &f) {
 		f.Reply = nil // its tag is ours, and means nothing to the client
 	}
@@ -97,21 +96,21 @@ func (u *upstream) startTLS() error {
 
 // beginTLS sends STARTTLS and makes sure that nothing but its reply came back:
 // what a third party put after it must not pass for something said inside TLS.
-func (u *upstream) beginTLS(up *side, cmd command) (reply, error) {
+func (u *upstream) beginTLS(up *side, cmd Command) (Reply, error) {
 	if err := u.introduce(up); err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
 	r, err := u.ask(up, cmd)
 	switch {
 	case err != nil:
 		return r, err
-	case !r.ok:
-		f := rejection(r.bytes())
-		if u.cfg.Protocol == record.ProtocolSMTP && isClosing(r) {
+	case !r.OK:
+		f := rejection(r.Bytes())
+		if u.Closes(r) {
 			return r, f
 		}
 		f.Reason = record.ReasonUpstreamNoStartTLS
-		if u.cfg.Protocol == record.ProtocolSMTP && r.lines[len(r.lines)-1][0] == '2' {
+		if u.cfg.Protocol == record.ProtocolSMTP && r.Lines[len(r.Lines)-1][0] == '2' {
 			f.Reply = nil // positive, but not the 220 that lets TLS begin
 		}
 		return r, f
@@ -129,9 +128,9 @@ func (u *upstream) introduce(up *side) error {
 	if u.cfg.Protocol != record.ProtocolSMTP || u.ehlo {
 		return nil
 	}
-	r, err := u.ask(up, smtp{}.parse([]byte("EHLO "+u.name)))
-	if err == nil && !r.ok {
-		err = rejection(r.bytes())
+	r, err := u.ask(up, u.Parse([]byte("EHLO "+u.name)))
+	if err == nil && !r.OK {
+		err = rejection(r.Bytes())
 	}
 	return err
 }
@@ -151,42 +150,32 @@ func addressLiteral(conn net.Conn) string {
 }
 
 // ask sends a command and reads the reply to it.
-func (u *upstream) ask(up *side, cmd command) (reply, error) {
+func (u *upstream) ask(up *side, cmd Command) (Reply, error) {
 	// An IMAP server may send what it likes at any time (RFC 9051 section 7),
 	// but not where it could pass for the reply to STARTTLS.
-	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.kind == startTLS) {
+	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.Kind == StartTLS) {
 		if u.cfg.Protocol == record.ProtocolSMTP {
-			if r, err := up.read(u.dialect, cmd); err == nil && isClosing(r) {
-				return r, rejection(r.bytes())
+			if r, err := up.read(u.Dialect, cmd); err == nil && u.Closes(r) {
+				return r, rejection(r.Bytes())
 			}
 		}
-		return reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
+		return Reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
 	}
-	if err := up.write([]byte(cmd.line + "\r\n")); err != nil {
-		return reply{}, err
+	if err := up.write([]byte(cmd.Line + "\r\n")); err != nil {
+		return Reply{}, err
 	}
-	r, err := up.read(u.dialect, cmd)
-	if n := len(r.lines); err != nil && n > 0 && isBye(u.cfg.Protocol, r.lines[n-1]) {
-		return r, rejection(r.bytes())
+	r, err := up.read(u.Dialect, cmd)
+	if err != nil && u.Closes(r) {
+		return r, rejection(r.Bytes())
 	}
 	if err != nil {
 		return r, err
 	}
-	if cmd.kind == hello && r.ok {
-		u.name, u.ehlo = cmd.name, cmd.verb == "EHLO"
+	if cmd.Kind == Hello && r.OK {
+		u.name, u.ehlo = cmd.Name, cmd.Verb == "EHLO"
 	}
-	if lists, offered := u.offers(cmd, r); lists && !offered && u.phase != upstreamSecured {
+	if lists, offered := u.Offers(cmd, r); lists && !offered && u.phase != upstreamSecured {
 		return r, record.Fail(record.ReasonUpstreamNoStartTLS, errors.New("STARTTLS is not among what the destination offers"))
 	}
 	return r, nil
-}
-
-// isClosing reports whether an SMTP destination closes the session with its reply
-// (RFC 5321 section 3.8).
-func isClosing(r reply) bool { return bytes.HasPrefix(r.lines[len(r.lines)-1], []byte("421")) }
-
-// isBye reports whether an IMAP destination closes the session with a line.
-func isBye(p record.Protocol, line []byte) bool {
-	const bye = "* BYE"
-	return p == record.ProtocolIMAP && len(line) >= len(bye) && bytes.EqualFold(line[:len(bye)], []byte(bye))
 }

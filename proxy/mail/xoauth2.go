@@ -17,11 +17,11 @@ const maxChallenges = 3
 
 // authenticate signs in at the destination with XOAUTH2. The error is a
 // *record.Failure: mailbox_refused, or what is known of the destination's words.
-func (u *upstream) authenticate(up *side, mailbox, token string) (reply, error) {
+func (u *upstream) authenticate(up *side, mailbox, token string) (Reply, error) {
 	if err := u.introduce(up); err != nil {
-		return reply{}, err
+		return Reply{}, err
 	}
-	cmd, lines := u.xoauth2(sasl.XOAUTH2(mailbox, token))
+	cmd, lines := u.XOAUTH2(sasl.XOAUTH2(mailbox, token))
 	var told string
 	for range maxChallenges {
 		line := "" // its answer to a challenge that tells an error is its reply
@@ -29,43 +29,43 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (reply, error) 
 			line, lines = lines[0], lines[1:]
 		}
 		if err := up.write([]byte(line + "\r\n")); err != nil {
-			return reply{}, err
+			return Reply{}, err
 		}
-		r, err := up.read(u.dialect, cmd)
+		r, err := up.read(u.Dialect, cmd)
 		switch {
-		case err != nil && len(r.lines) > 0 && isBye(u.cfg.Protocol, r.lines[len(r.lines)-1]):
-			return r, rejection(r.bytes())
+		case err != nil && u.Closes(r):
+			return r, rejection(r.Bytes())
 		case err != nil:
 			return r, err
-		case r.ok:
+		case r.OK:
 			return r, nil
-		case !r.goesOn:
+		case !r.GoesOn:
 			return r, u.refused(r, told)
 		case len(lines) == 0:
-			told = challengeText(r.lines[len(r.lines)-1])
+			told = challengeText(r.Lines[len(r.Lines)-1])
 		}
 	}
-	return reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
+	return Reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
 }
 
 // refused is the destination's refusal of a token.
-func (u *upstream) refused(r reply, told string) *record.Failure {
+func (u *upstream) refused(r Reply, told string) *record.Failure {
 	reason := record.ReasonMailboxRefused
 	if u.cfg.Protocol == record.ProtocolSMTP {
-		if isClosing(r) {
-			return rejection(r.bytes())
+		if u.Closes(r) {
+			return rejection(r.Bytes())
 		}
-		if known := dialogue.ReasonOf(r.bytes()); known != "" && known != record.ReasonSMTPAuthFailed {
+		if known := dialogue.ReasonOf(r.Bytes()); known != "" && known != record.ReasonSMTPAuthFailed {
 			reason = known
 		}
 	}
-	err := fmt.Errorf("the destination said %q", lastLine(r.bytes()))
+	err := fmt.Errorf("the destination said %q", lastLine(r.Bytes()))
 	if told != "" {
 		err = fmt.Errorf("%w and %q", err, told)
 	}
 	f := record.Fail(reason, err)
 	if u.cfg.Protocol == record.ProtocolSMTP {
-		f.Reply = r.bytes() // in the device's words
+		f.Reply = r.Bytes() // in the device's words
 	}
 	return f
 }
