@@ -22,7 +22,7 @@ var layers = []struct {
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
 		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/legacytls", "proxy/listener", "proxy/localca",
-		"proxy/m365", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin", "proxy/upstream",
+		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},
@@ -41,6 +41,7 @@ var siblings = map[string][]string{
 	"proxy/clienttls":          {"proxy/decide", "proxy/relay"},
 	"proxy/httpproxy":          {"proxy/relay"},
 	"proxy/dialogue":           {"proxy/relay"},
+	"proxy/mail/dialect":       {"proxy/sasl"},
 	"proxy/mail":               {"proxy/dialogue", "proxy/relay"},
 	"metrics/statuspage":       {"metrics/inventory", "metrics/statuspage/pkcs7"},
 	"proxy/fakem365":           {"proxy/fakem365/legacyclient"},
@@ -70,7 +71,7 @@ var siblings = map[string][]string{
 var never = map[string][]string{
 	"metrics/...": {
 		"proxy", "proxy/clienttls", "proxy/decide", "proxy/dialogue",
-		"proxy/httpproxy", "proxy/mail", "proxy/relay", "proxy/upstream",
+		"proxy/httpproxy", "proxy/mail", "proxy/mail/dialect", "proxy/relay", "proxy/upstream",
 	},
 	"cmd/...": {"proxy/fakem365/mailbox", "proxy/testenv"},
 }

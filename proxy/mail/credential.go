@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/sasl"
 )
@@ -15,7 +16,7 @@ const maxLiteral = 1 << 10
 // credential reads what the client signs in with, if the command is one that signs in.
 // It is nil when more is to come, or when the client has had an answer that it cannot be.
 // The error is a *record.Failure: the client has gone.
-func (l *login) credential(cmd Command, line string) (typed *sasl.Credential, is bool, err error) {
+func (l *login) credential(cmd dialect.Command, line string) (typed *sasl.Credential, is bool, err error) {
 	switch cmd.Verb {
 	case "AUTH", "AUTHENTICATE":
 		if (cmd.Verb == "AUTHENTICATE") != (l.cfg.Protocol == record.ProtocolIMAP) {
@@ -41,8 +42,8 @@ func (l *login) credential(cmd Command, line string) (typed *sasl.Credential, is
 
 // exchange has the dialogue of a SASL mechanism (RFC 4954, 9051, 5034). The credential
 // is nil if the client has cancelled it, or if it cannot be had.
-func (l *login) exchange(cmd Command, line string) (*sasl.Credential, error) {
-	mechanism, encoded := Mechanism(cmd, line)
+func (l *login) exchange(cmd dialect.Command, line string) (*sasl.Credential, error) {
+	mechanism, encoded := dialect.Mechanism(cmd, line)
 	e := sasl.NewExchange(mechanism)
 	if e == nil || mechanism == sasl.CRAMMD5 && !l.Keeper.ServesCRAM(l.Client) {
 		return nil, l.near.write([]byte(l.MechanismUnknown(cmd, l.Keeper.ServesCRAM(l.Client))))
@@ -102,7 +103,7 @@ func (l *login) challenge(p []byte) ([]byte, error) {
 }
 
 // cancelled answers an exchange that the client has not brought to its end.
-func (l *login) cancelled(cmd Command, err error) error {
+func (l *login) cancelled(cmd dialect.Command, err error) error {
 	switch {
 	case errors.Is(err, errCancelled), errors.Is(err, errEncoding):
 		return l.near.write([]byte(l.MalformedLogin(cmd)))
@@ -111,8 +112,8 @@ func (l *login) cancelled(cmd Command, err error) error {
 }
 
 // popLogin takes USER and PASS.
-func (l *login) popLogin(cmd Command, line string) (*sasl.Credential, error) {
-	arg := Argument(cmd, line)
+func (l *login) popLogin(cmd dialect.Command, line string) (*sasl.Credential, error) {
+	arg := dialect.Argument(cmd, line)
 	name := strings.Trim(arg, " \t")
 	switch {
 	case cmd.Verb == "USER" && name != "":
@@ -127,8 +128,8 @@ func (l *login) popLogin(cmd Command, line string) (*sasl.Credential, error) {
 }
 
 // imapLogin takes the two arguments of LOGIN.
-func (l *login) imapLogin(cmd Command, line string) (*sasl.Credential, error) {
-	var args Arguments
+func (l *login) imapLogin(cmd dialect.Command, line string) (*sasl.Credential, error) {
+	var args dialect.Arguments
 	literal, err := args.Command(cmd, line)
 	for literal != nil {
 		value, rest, readErr := l.literal(*literal)
@@ -145,7 +146,7 @@ func (l *login) imapLogin(cmd Command, line string) (*sasl.Credential, error) {
 
 // literal reads a literal and the rest of its line. One that is too long ends the
 // session: it may come without being asked for.
-func (l *login) literal(announced Literal) (value, rest string, err error) {
+func (l *login) literal(announced dialect.Literal) (value, rest string, err error) {
 	if announced.Size > maxLiteral {
 		return "", "", l.near.malformedError(errors.New("a literal is too long"))
 	}

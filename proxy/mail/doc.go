@@ -12,5 +12,7 @@
 // A Session is one state machine with a phase for each side. session.go has the
 // phases and the steps between them, upstream.go the destination's side,
 // negotiate.go the client's side before its TLS and resume.go what comes first
-// inside it. smtp.go, imap.go and pop3.go have the wording of each protocol.
+// inside it. Where a client signs in here, login.go has that phase, credential.go what
+// the client types, and xoauth2.go the sign-in at the destination. The wording of each
+// protocol is in proxy/mail/dialect.
 package mail

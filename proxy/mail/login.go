@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/entra"
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/sasl"
@@ -85,26 +86,26 @@ func (l *login) run(ctx context.Context) error {
 func trimEnd(line []byte) []byte { return []byte(strings.TrimRight(string(line), "\r\n")) }
 
 // take answers one command. It reports whether the session is signed in.
-func (l *login) take(ctx context.Context, cmd Command, line []byte) (done bool, err error) {
+func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (done bool, err error) {
 	switch cmd.Kind {
-	case Hello:
+	case dialect.Hello:
 		r, err := l.hello(l.up, cmd)
 		if err != nil {
 			return false, err
 		}
 		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
-	case Harmless:
+	case dialect.Harmless:
 		r, err := l.upstream.ask(l.up, cmd)
 		if err != nil {
 			return false, err
 		}
 		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
-	case Quit:
+	case dialect.Quit:
 		if r, err := l.upstream.ask(l.up, cmd); err == nil {
 			_ = l.near.write(r.Bytes()) // a client in a hurry does not wait for it
 		}
 		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
-	case StartTLS, BadSyntax:
+	case dialect.StartTLS, dialect.BadSyntax:
 		return false, l.near.write([]byte(l.SyntaxError(cmd)))
 	}
 	credential, is, err := l.credential(cmd, string(line))
@@ -121,7 +122,7 @@ func (l *login) take(ctx context.Context, cmd Command, line []byte) (done bool, 
 
 // takeOther takes a command that needs a session that is signed in. A client that may
 // send without a login is signed in for now.
-func (l *login) takeOther(ctx context.Context, cmd Command, line []byte) (done bool, err error) {
+func (l *login) takeOther(ctx context.Context, cmd dialect.Command, line []byte) (done bool, err error) {
 	mailbox := l.Keeper.Mapped(l.Client)
 	if l.cfg.Protocol != record.ProtocolSMTP || mailbox == nil {
 		if l.failure == nil && l.cfg.Protocol == record.ProtocolSMTP {
@@ -140,7 +141,7 @@ func (l *login) takeOther(ctx context.Context, cmd Command, line []byte) (done b
 }
 
 // signIn checks what the client has typed and signs in for it.
-func (l *login) signIn(ctx context.Context, cmd Command, typed sasl.Credential) (done bool, err error) {
+func (l *login) signIn(ctx context.Context, cmd dialect.Command, typed sasl.Credential) (done bool, err error) {
 	var mailbox *signin.Mailbox
 	if typed.Digest != "" {
 		mailbox, err = l.Keeper.VerifyCRAM(ctx, l.Client, typed.Login, typed.Challenge, typed.Digest)
@@ -158,10 +159,10 @@ func (l *login) signIn(ctx context.Context, cmd Command, typed sasl.Credential) 
 }
 
 // signInAs signs in at the destination. A token that it refuses is renewed once.
-func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (Reply, error) {
+func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (dialect.Reply, error) {
 	seat, err := l.Keeper.Enter(ctx, m, l.Client)
 	if err != nil {
-		return Reply{}, err
+		return dialect.Reply{}, err
 	}
 	r, err := l.xoauth2(ctx, m)
 	if err != nil {
@@ -172,11 +173,11 @@ func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (Reply, error) 
 	return r, nil
 }
 
-func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (Reply, error) {
+func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (dialect.Reply, error) {
 	id := entra.Identity{Mailbox: m.Address, User: m.User, Delegated: m.Delegated, HVE: m.HVE, Protocol: l.cfg.Protocol}
 	token, err := l.Tokens.Token(ctx, id)
 	if err != nil {
-		return Reply{}, err
+		return dialect.Reply{}, err
 	}
 	r, err := l.upstream.authenticate(l.up, m.Address, token.Value)
 	if f := (*record.Failure)(nil); !errors.As(err, &f) || f.Reason != record.ReasonMailboxRefused {
@@ -185,7 +186,7 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (Reply, error) {
 	another, renewErr := l.Tokens.Renew(ctx, id, token)
 	switch {
 	case renewErr != nil:
-		return Reply{}, renewErr
+		return dialect.Reply{}, renewErr
 	case another.Value == token.Value: // it has been renewed a moment ago
 		return r, err
 	}
@@ -195,7 +196,7 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (Reply, error) {
 
 // answer tells the client why it is not signed in. The session goes on, unless the
 // client has failed too often or the destination has gone.
-func (l *login) answer(cmd Command, err error) error {
+func (l *login) answer(cmd dialect.Command, err error) error {
 	var f *record.Failure
 	if !errors.As(err, &f) {
 		f = record.Fail(record.ReasonInternal, err)

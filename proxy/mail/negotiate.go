@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -26,7 +27,7 @@ const (
 // A client is the client's side of a session.
 type client struct {
 	cfg *Config
-	Dialect
+	dialect.Dialect
 	upstream *upstream
 	phase    clientPhase
 	inside   *relay.Conn // what is inside its TLS; nil until it is read
@@ -66,15 +67,15 @@ func (c *client) negotiate() error {
 			return c.closedAfter(n, err)
 		}
 		switch cmd.Kind {
-		case StartTLS:
+		case dialect.StartTLS:
 			return c.startTLS(client, up, cmd)
-		case Quit:
+		case dialect.Quit:
 			return c.quit(client, up, cmd)
-		case Harmless, Hello:
+		case dialect.Harmless, dialect.Hello:
 			err = c.forward(client, up, cmd)
-		case BadSyntax:
+		case dialect.BadSyntax:
 			err = client.write([]byte(c.SyntaxError(cmd)))
-		case Other:
+		case dialect.Other:
 			if c.cfg.Plaintext {
 				c.phase, c.pending = clientPlaintext, append(line, "\r\n"...)
 				return c.upstream.introduce(up)
@@ -101,31 +102,31 @@ func (c *client) greet(client *side) error {
 }
 
 // next reads the client's next command.
-func (c *client) next(client *side) (Command, []byte, error) {
+func (c *client) next(client *side) (dialect.Command, []byte, error) {
 	if err := client.begin(); err != nil {
-		return Command{}, nil, err
+		return dialect.Command{}, nil, err
 	}
 	if err := client.checkFirstByte(); err != nil {
-		return Command{}, nil, err
+		return dialect.Command{}, nil, err
 	}
 	raw, err := client.line()
 	hasNUL := errors.Is(err, errNUL)
 	if err != nil && !hasNUL {
-		return Command{}, nil, err
+		return dialect.Command{}, nil, err
 	}
 	line := append([]byte(nil), raw...)
 	switch text := string(line); {
 	case strings.HasPrefix(text, "PROXY "):
-		return Command{}, nil, errProxyHeader()
+		return dialect.Command{}, nil, errProxyHeader()
 	case strings.Contains(text, " HTTP/"):
-		return Command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
+		return dialect.Command{}, nil, record.Fail(record.ReasonMalformedBeforeTLS, errors.New("an HTTP request in the place of a command"))
 	}
 	cmd := c.Parse(line)
 	switch {
 	case hasNUL && cmd.Unsafe:
-		return Command{}, nil, err
+		return dialect.Command{}, nil, err
 	case hasNUL:
-		cmd.Kind, cmd.Verb = BadSyntax, ""
+		cmd.Kind, cmd.Verb = dialect.BadSyntax, ""
 	}
 	return cmd, line, nil
 }
@@ -156,7 +157,7 @@ func (s *side) checkFirstByte() error {
 
 // startTLS answers STARTTLS. Whatever the client's side has sent after it
 // came too early, and who sent it is unknown.
-func (c *client) startTLS(client, up *side, cmd Command) error {
+func (c *client) startTLS(client, up *side, cmd dialect.Command) error {
 	if !client.isDrained() {
 		return record.Fail(record.ReasonCommandAfterStartTLS, fmt.Errorf("%d bytes follow %s", client.reader.Buffered(), cmd.Verb))
 	}
@@ -175,7 +176,7 @@ func (c *client) startTLS(client, up *side, cmd Command) error {
 // forward carries a command that is harmless and its reply. A client that has
 // to use TLS is not shown how to sign in without it, whatever the destination
 // offers: it would send its password unprotected, only to be rejected.
-func (c *client) forward(client, up *side, cmd Command) error {
+func (c *client) forward(client, up *side, cmd dialect.Command) error {
 	r, err := c.upstream.ask(up, cmd)
 	if err != nil {
 		return err
@@ -186,7 +187,7 @@ func (c *client) forward(client, up *side, cmd Command) error {
 	}
 	err = client.write(shown.Bytes())
 	closes := c.Closes(r)
-	if cmd.Kind == Hello || closes {
+	if cmd.Kind == dialect.Hello || closes {
 		c.refusal = nil
 		if !r.OK {
 			c.refusal = rejection(r.Bytes())
@@ -201,7 +202,7 @@ func (c *client) forward(client, up *side, cmd Command) error {
 
 // reject answers a command that needs TLS. Where the next line may not be
 // a command but the rest of this one, the session ends.
-func (c *client) reject(client *side, cmd Command) error {
+func (c *client) reject(client *side, cmd dialect.Command) error {
 	c.rejected++
 	if err := client.write([]byte(c.NoPlaintext(cmd))); err != nil {
 		return err
@@ -215,7 +216,7 @@ func (c *client) reject(client *side, cmd Command) error {
 }
 
 // quit lets the destination answer QUIT or LOGOUT.
-func (c *client) quit(client, up *side, cmd Command) error {
+func (c *client) quit(client, up *side, cmd dialect.Command) error {
 	if r, err := c.upstream.ask(up, cmd); err == nil {
 		// A client in a hurry does not wait for the answer.
 		_ = client.write(r.Bytes())

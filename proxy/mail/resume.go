@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -96,7 +97,7 @@ func (c *client) resume(client *side) error {
 	}
 	c.pending = append(append(c.pending, line...), "\r\n"...)
 	cmd := c.Parse(line)
-	if cmd.Kind != Hello {
+	if cmd.Kind != dialect.Hello {
 		return c.upstream.introduce(up)
 	}
 	c.pending = nil
@@ -109,7 +110,7 @@ func (c *client) resume(client *side) error {
 
 // hello carries EHLO and HELO. After HELO the destination would have no
 // extensions, not even signing in, so it hears EHLO, and the client gets one line.
-func (c *client) hello(up *side, cmd Command) (Reply, error) {
+func (c *client) hello(up *side, cmd dialect.Command) (dialect.Reply, error) {
 	if cmd.Verb == "EHLO" {
 		return c.upstream.ask(up, cmd)
 	}
@@ -119,7 +120,7 @@ func (c *client) hello(up *side, cmd Command) (Reply, error) {
 		return r, err
 	case r.OK:
 		first := r.Lines[0]
-		return Reply{Lines: [][]byte{append([]byte("250 "), first[min(4, len(first)):]...)}, OK: true}, nil
+		return dialect.Reply{Lines: [][]byte{append([]byte("250 "), first[min(4, len(first)):]...)}, OK: true}, nil
 	case r.Lines[0][0] == '5':
 		return c.upstream.ask(up, cmd) // it knows no EHLO
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -59,8 +60,8 @@ type Session struct {
 // New prepares a session; nothing is sent or read yet.
 func New(cfg Config) *Session {
 	s := &Session{Config: cfg}
-	s.upstream = upstream{cfg: &s.Config, Dialect: Of(cfg.Protocol)}
-	s.client = client{cfg: &s.Config, Dialect: Of(cfg.Protocol), upstream: &s.upstream}
+	s.upstream = upstream{cfg: &s.Config, Dialect: dialect.Of(cfg.Protocol)}
+	s.client = client{cfg: &s.Config, Dialect: dialect.Of(cfg.Protocol), upstream: &s.upstream}
 	return s
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -113,8 +114,8 @@ func (s *side) line() ([]byte, error) {
 }
 
 // read reads the whole reply to a command.
-func (s *side) read(d Dialect, cmd Command) (Reply, error) {
-	var r Reply
+func (s *side) read(d dialect.Dialect, cmd dialect.Command) (dialect.Reply, error) {
+	var r dialect.Reply
 	if err := s.begin(); err != nil {
 		return r, err
 	}
@@ -125,7 +126,7 @@ func (s *side) read(d Dialect, cmd Command) (Reply, error) {
 		}
 		size += len(line)
 		r.Lines = append(r.Lines, bytes.Clone(line))
-		if cmd.Kind == Auth && IsChallenge(line) {
+		if cmd.Kind == dialect.Auth && dialect.IsChallenge(line) {
 			r.GoesOn = true
 			return r, nil
 		}

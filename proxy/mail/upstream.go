@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -22,12 +23,12 @@ const (
 // An upstream is the destination's side of a session.
 type upstream struct {
 	cfg *Config
-	Dialect
+	dialect.Dialect
 	phase    upstreamPhase
-	conn     *relay.Conn // or what is inside its TLS; nil until it is read
-	greeting Reply       // no lines until it has been read
-	name     string      // the client's name towards an SMTP destination; empty until it has given one
-	ehlo     bool        // it has had its EHLO since conn was last replaced
+	conn     *relay.Conn   // or what is inside its TLS; nil until it is read
+	greeting dialect.Reply // no lines until it has been read
+	name     string        // the client's name towards an SMTP destination; empty until it has given one
+	ehlo     bool          // it has had its EHLO since conn was last replaced
 }
 
 // reach makes the destination ready for TLS to begin: it dials, and negotiates
@@ -68,7 +69,7 @@ func (u *upstream) connect(ctx context.Context) error {
 func (u *upstream) readGreeting() error {
 	up := u.side()
 	defer up.clear()
-	r, err := up.read(u.Dialect, Command{})
+	r, err := up.read(u.Dialect, dialect.Command{})
 	if err != nil {
 		return err
 	}
@@ -96,9 +97,9 @@ func (u *upstream) startTLS() error {
 
 // beginTLS sends STARTTLS and makes sure that nothing but its reply came back:
 // what a third party put after it must not pass for something said inside TLS.
-func (u *upstream) beginTLS(up *side, cmd Command) (Reply, error) {
+func (u *upstream) beginTLS(up *side, cmd dialect.Command) (dialect.Reply, error) {
 	if err := u.introduce(up); err != nil {
-		return Reply{}, err
+		return dialect.Reply{}, err
 	}
 	r, err := u.ask(up, cmd)
 	switch {
@@ -150,19 +151,19 @@ func addressLiteral(conn net.Conn) string {
 }
 
 // ask sends a command and reads the reply to it.
-func (u *upstream) ask(up *side, cmd Command) (Reply, error) {
+func (u *upstream) ask(up *side, cmd dialect.Command) (dialect.Reply, error) {
 	// An IMAP server may send what it likes at any time (RFC 9051 section 7),
 	// but not where it could pass for the reply to STARTTLS.
-	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.Kind == StartTLS) {
+	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.Kind == dialect.StartTLS) {
 		if u.cfg.Protocol == record.ProtocolSMTP {
 			if r, err := up.read(u.Dialect, cmd); err == nil && u.Closes(r) {
 				return r, rejection(r.Bytes())
 			}
 		}
-		return Reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
+		return dialect.Reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
 	}
 	if err := up.write([]byte(cmd.Line + "\r\n")); err != nil {
-		return Reply{}, err
+		return dialect.Reply{}, err
 	}
 	r, err := up.read(u.Dialect, cmd)
 	if err != nil && u.Closes(r) {
@@ -171,7 +172,7 @@ func (u *upstream) ask(up *side, cmd Command) (Reply, error) {
 	if err != nil {
 		return r, err
 	}
-	if cmd.Kind == Hello && r.OK {
+	if cmd.Kind == dialect.Hello && r.OK {
 		u.name, u.ehlo = cmd.Name, cmd.Verb == "EHLO"
 	}
 	if lists, offered := u.Offers(cmd, r); lists && !offered && u.phase != upstreamSecured {

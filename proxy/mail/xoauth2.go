@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/sasl"
@@ -17,9 +18,9 @@ const maxChallenges = 3
 
 // authenticate signs in at the destination with XOAUTH2. The error is a
 // *record.Failure: mailbox_refused, or what is known of the destination's words.
-func (u *upstream) authenticate(up *side, mailbox, token string) (Reply, error) {
+func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply, error) {
 	if err := u.introduce(up); err != nil {
-		return Reply{}, err
+		return dialect.Reply{}, err
 	}
 	cmd, lines := u.XOAUTH2(sasl.XOAUTH2(mailbox, token))
 	var told string
@@ -29,7 +30,7 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (Reply, error) 
 			line, lines = lines[0], lines[1:]
 		}
 		if err := up.write([]byte(line + "\r\n")); err != nil {
-			return Reply{}, err
+			return dialect.Reply{}, err
 		}
 		r, err := up.read(u.Dialect, cmd)
 		switch {
@@ -45,11 +46,11 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (Reply, error) 
 			told = challengeText(r.Lines[len(r.Lines)-1])
 		}
 	}
-	return Reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
+	return dialect.Reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
 }
 
 // refused is the destination's refusal of a token.
-func (u *upstream) refused(r Reply, told string) *record.Failure {
+func (u *upstream) refused(r dialect.Reply, told string) *record.Failure {
 	reason := record.ReasonMailboxRefused
 	if u.cfg.Protocol == record.ProtocolSMTP {
 		if u.Closes(r) {
