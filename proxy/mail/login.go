@@ -121,12 +121,13 @@ func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (don
 }
 
 // takeOther takes a command that needs a session that is signed in. A client that may
-// send without a login is signed in for now.
+// send without a login is signed in for when it begins a mail, and for nothing else: any
+// other line may be what is left of its own sign-in.
 func (l *login) takeOther(ctx context.Context, cmd dialect.Command, line []byte) (done bool, err error) {
 	mailbox := l.Keeper.Mapped(l.Client)
-	if l.cfg.Protocol != record.ProtocolSMTP || mailbox == nil {
+	if cmd.Verb != "MAIL" || l.cfg.Protocol != record.ProtocolSMTP || mailbox == nil {
 		if l.failure == nil && l.cfg.Protocol == record.ProtocolSMTP {
-			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.Verb))
+			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.Shown()))
 		}
 		if err := l.near.write([]byte(l.LoginRequired(cmd))); err != nil || !cmd.Unsafe {
 			return false, err

@@ -305,6 +305,38 @@ func TestSignInFails(t *testing.T) {
 	}
 }
 
+// What is left of a sign-in that was rejected is no command, and may be the password. It
+// goes nowhere: not into an error, and not to the destination of a client that may send
+// without a login.
+func TestSMTPRestOfSignIn(t *testing.T) {
+	t.Parallel()
+	secret := sasl.Encode([]byte("\x00copier1\x00" + password))
+	const needsLogin = "c: 530 5.7.0 Authentication required\n"
+	const mechanism = "c: 504 5.5.4 Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\n"
+	const malformed = "c: 501 5.5.2 Authentication cancelled or malformed\n"
+	for name, script := range map[string]string{
+		"of an unknown mechanism":   "C: AUTH NTLM|PLAIN64\n" + mechanism + needsLogin + "C!\n",
+		"of a malformed response":   "C: AUTH LOGIN !|PASS64\n" + malformed + needsLogin + "C!\n",
+		"of a sign-in in plaintext": "C: AUTH LOGIN\nc: 334 NAME?64\nC: copier-1|" + password + "\n" + malformed + needsLogin + "C!\n",
+		"the password alone":        "C: PLAIN64\n" + needsLogin + "C!\n",
+	} {
+		for _, client := range []string{device, mapped} {
+			t.Run(name+" from "+client, func(t *testing.T) {
+				t.Parallel()
+				got := signInOf(t, record.ProtocolSMTP, client, &tokenSource{}).signIn(opened + script)
+				if reason := reasonOf(t, got.err); reason != record.ReasonSMTPNotAuthenticated || got.pending != "" {
+					t.Errorf("got %v, pending %q", got.err, got.pending)
+				}
+				for _, word := range append(strings.Fields(password), secret, sasl.Encode([]byte(password))) {
+					if strings.Contains(strings.ToUpper(got.err.Error()), strings.ToUpper(word)) {
+						t.Errorf("%q has a secret", got.err)
+					}
+				}
+			})
+		}
+	}
+}
+
 // After a few wrong passwords the session ends.
 func TestSignInFailsTooOften(t *testing.T) {
 	t.Parallel()

@@ -208,7 +208,7 @@ func (c *client) reject(client *side, cmd dialect.Command) error {
 		return err
 	}
 	if cmd.Unsafe {
-		f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.Verb))
+		f := record.Fail(record.ReasonClosedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.Shown()))
 		f.Replied = true
 		return c.closedAfter(c.rejected, f)
 	}

@@ -34,6 +34,16 @@ type Command struct {
 	Unsafe bool
 }
 
+// Shown returns the verb for an error, if it is one that a client is expected to send
+// before it is signed in. Any other word may be a part of a password.
+func (c Command) Shown() string {
+	switch c.Verb {
+	case "MAIL", "RCPT", "DATA", "BDAT", "LOGIN", "AUTHENTICATE", "APPEND", "ID":
+		return c.Verb
+	}
+	return "a command"
+}
+
 // A Reply is one whole reply of the destination, of as many lines as it has.
 type Reply struct {
 	Lines [][]byte // without their ends
