@@ -46,20 +46,20 @@ func (l *login) exchange(cmd dialect.Command, line string) (*sasl.Credential, er
 	mechanism, encoded := dialect.Mechanism(cmd, line)
 	e := sasl.NewExchange(mechanism)
 	if e == nil || mechanism == sasl.CRAMMD5 && !l.Keeper.ServesCRAM(l.Client) {
-		return nil, l.near.write([]byte(l.MechanismUnknown(cmd, l.Keeper.ServesCRAM(l.Client))))
+		return nil, l.reject(cmd, l.MechanismUnknown(cmd, l.Keeper.ServesCRAM(l.Client)))
 	}
 	var initial []byte
 	var err error
 	if encoded != "" {
 		if initial, err = sasl.Decode(encoded); err != nil {
-			return nil, l.near.write([]byte(l.MalformedLogin(cmd)))
+			return nil, l.reject(cmd, l.MalformedLogin(cmd))
 		}
 	}
 	for response := initial; ; {
 		challenge, done, err := e.Next(response)
 		switch {
 		case err != nil:
-			return nil, l.near.write([]byte(l.MalformedLogin(cmd)))
+			return nil, l.reject(cmd, l.MalformedLogin(cmd))
 		case done:
 			return &e.Credential, nil
 		}
@@ -106,7 +106,7 @@ func (l *login) challenge(p []byte) ([]byte, error) {
 func (l *login) cancelled(cmd dialect.Command, err error) error {
 	switch {
 	case errors.Is(err, errCancelled), errors.Is(err, errEncoding):
-		return l.near.write([]byte(l.MalformedLogin(cmd)))
+		return l.reject(cmd, l.MalformedLogin(cmd))
 	}
 	return err
 }
@@ -132,14 +132,15 @@ func (l *login) imapLogin(cmd dialect.Command, line string) (*sasl.Credential, e
 	var args dialect.Arguments
 	literal, err := args.Command(cmd, line)
 	for literal != nil {
-		value, rest, readErr := l.literal(*literal)
-		if readErr != nil {
-			return nil, readErr
+		var value string
+		if value, line, err = l.literal(*literal); err != nil {
+			return nil, err
 		}
-		literal, err = args.Literal(value, rest)
+		literal, err = args.Literal(value, line)
 	}
-	if err != nil || len(args.Strings) != 2 {
-		return nil, l.near.write([]byte(l.SyntaxError(cmd)))
+	if err != nil {
+		cmd.Unsafe = dialect.AnnouncesLiteral(line)
+		return nil, l.reject(cmd, l.SyntaxError(cmd))
 	}
 	return &sasl.Credential{Login: args.Strings[0], Password: args.Strings[1]}, nil
 }

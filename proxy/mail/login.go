@@ -106,7 +106,7 @@ func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (don
 		}
 		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
 	case dialect.StartTLS, dialect.BadSyntax:
-		return false, l.near.write([]byte(l.SyntaxError(cmd)))
+		return false, l.reject(cmd, l.SyntaxError(cmd))
 	}
 	credential, is, err := l.credential(cmd, string(line))
 	switch {
@@ -129,10 +129,7 @@ func (l *login) takeOther(ctx context.Context, cmd dialect.Command, line []byte)
 		if l.failure == nil && l.cfg.Protocol == record.ProtocolSMTP {
 			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.Shown()))
 		}
-		if err := l.near.write([]byte(l.LoginRequired(cmd))); err != nil || !cmd.Unsafe {
-			return false, err
-		}
-		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
+		return false, l.reject(cmd, l.LoginRequired(cmd))
 	}
 	if _, err := l.signInAs(ctx, mailbox); err != nil {
 		return false, l.answer(cmd, err)
@@ -214,6 +211,20 @@ func (l *login) answer(cmd dialect.Command, err error) error {
 		return f
 	}
 	return nil
+}
+
+// reject answers a command that is not taken. Where the next line may not be a command
+// but the rest of this one, the session ends.
+func (l *login) reject(cmd dialect.Command, text string) error {
+	if err := l.near.write([]byte(text)); err != nil {
+		return l.ended(err)
+	}
+	if !cmd.Unsafe {
+		return nil
+	}
+	f := record.Fail(record.ReasonMalformedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.Shown()))
+	f.Replied = true
+	return l.ended(f)
 }
 
 // hasGone reports whether a reason means that the destination's connection is of no use

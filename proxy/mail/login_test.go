@@ -218,6 +218,7 @@ func TestIMAPSignIn(t *testing.T) {
 		"AUTHENTICATE PLAIN, SASL-IR":   imapOpened + "C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"AUTHENTICATE LOGIN":            imapOpened + "C: a1 AUTHENTICATE LOGIN\nc: + NAME?64\nC: USER64\nc: + WORD?64\nC: PASS64\n" + imapDone,
 		"LOGIN with too few arguments":  imapOpened + "C: a0 LOGIN copier1\nc: a0 BAD Wrong arguments\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"LOGIN with a third literal":    imapOpened + "C: a0 LOGIN {1}\nc: + Ready\nC: x y {3}\nc: a0 BAD Wrong arguments\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"SELECT first":                  imapOpened + "C: a0 SELECT INBOX\nc: a0 BAD Sign in first\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"a wrong password, then a good": imapOpened + "C: a0 LOGIN copier1 wrong\nc: a0 NO [AUTHENTICATIONFAILED] REFUSED\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"CAPABILITY": imapOpened + "C: a0 CAPABILITY\ns: a0 CAPABILITY\n" +
@@ -236,6 +237,29 @@ func TestIMAPSignIn(t *testing.T) {
 }
 
 func text(r record.Reason) string { return fmt.Sprintf("%s (tlslift: %s)", r.Cause(), r) }
+
+// What follows a command of IMAP that was rejected may be its literal. It is not read as
+// a command, and the arguments of LOGIN have an end.
+func TestIMAPRejectedLiteral(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"a quote without its end":        "C: a0 LOGIN \"copier1 {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"such a quote after a literal":   "C: a0 LOGIN {7+}|copier1 \" {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"a third literal":                "C: a0 LOGIN {1+}|x {1+}|y {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"an unknown mechanism":           "C: a0 AUTHENTICATE NTLM {8+}|b NOOP a\nc: a0 NO Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\n",
+		"an initial response in no form": "C: a0 AUTHENTICATE PLAIN {8+}|b NOOP a\nc: a0 BAD Authentication cancelled or malformed\n",
+		"a command without arguments":    "C: a0 NOOP {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"a command for later":            "C: a0 APPEND INBOX {8+}|b NOOP a\nc: a0 BAD Sign in first\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := signInOf(t, record.ProtocolIMAP, device, &tokenSource{}).signIn(imapOpened + script)
+			if reason := reasonOf(t, got.err); reason != record.ReasonMalformedBeforeTLS {
+				t.Errorf("got %v", got.err)
+			}
+		})
+	}
+}
 
 const popOpened = "S: +OK ready\nc: +OK ready\n"
 

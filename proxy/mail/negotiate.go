@@ -74,7 +74,7 @@ func (c *client) negotiate() error {
 		case dialect.Harmless, dialect.Hello:
 			err = c.forward(client, up, cmd)
 		case dialect.BadSyntax:
-			err = client.write([]byte(c.SyntaxError(cmd)))
+			err = c.rejectSyntax(client, cmd)
 		case dialect.Other:
 			if c.cfg.Plaintext {
 				c.phase, c.pending = clientPlaintext, append(line, "\r\n"...)
@@ -213,6 +213,17 @@ func (c *client) reject(client *side, cmd dialect.Command) error {
 		return c.closedAfter(c.rejected, f)
 	}
 	return nil
+}
+
+// rejectSyntax answers a command that is not valid. Like reject it ends the session where
+// the next line may not be a command.
+func (c *client) rejectSyntax(client *side, cmd dialect.Command) error {
+	if err := client.write([]byte(c.SyntaxError(cmd))); err != nil || !cmd.Unsafe {
+		return err
+	}
+	f := record.Fail(record.ReasonMalformedBeforeTLS, fmt.Errorf("what follows %s may be no command", cmd.Shown()))
+	f.Replied = true
+	return c.closedAfter(c.rejected, f)
 }
 
 // quit lets the destination answer QUIT or LOGOUT.

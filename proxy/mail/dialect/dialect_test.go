@@ -28,6 +28,7 @@ func TestParse(t *testing.T) {
 		{record.ProtocolSMTP, "AUTH PLAIN AGEAYg==", Other, "AUTH", false},
 		{record.ProtocolSMTP, "bdat 5 LAST", Other, "BDAT", true},
 		{record.ProtocolIMAP, "a1 capability", Harmless, "a1 CAPABILITY", false},
+		{record.ProtocolIMAP, "a1 NOOP {3+}", BadSyntax, "a1 NOOP", true},
 		{record.ProtocolIMAP, "a1 ID {3+}", Other, "a1 ID", true},
 		{record.ProtocolIMAP, "a1 LOGIN {3}", Other, "a1 LOGIN", false},
 		{record.ProtocolIMAP, "* OK", BadSyntax, "* OK", false},
@@ -143,15 +144,17 @@ func TestArguments(t *testing.T) {
 		{"a LOGIN me {3}", []string{"{2}"}, []string{"me", "{2}"}},
 		{`a LOGIN "" {0}`, []string{""}, []string{"", ""}},
 		{"a LOGIN me pass{2}", nil, []string{"me", "pass{2}"}},
-		{"a LOGIN me", nil, []string{"me"}},
-		{"a LOGIN", nil, nil},
 	} {
 		if got, err := read(tt.line, tt.literals...); err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%q: %q, %v", tt.line, got, err)
 		}
 	}
-	if _, err := read(`a LOGIN me "secret`); !errors.Is(err, ErrArguments) {
-		t.Errorf("a quote without its end: %v", err)
+	for _, line := range []string{
+		"a LOGIN", "a LOGIN me", `a LOGIN me "secret`, "a LOGIN me secret more", "a LOGIN me secret {5+}", "a LOGIN {2} ",
+	} {
+		if _, err := read(line, "me {2}", "ab {2}", "cd"); !errors.Is(err, ErrArguments) {
+			t.Errorf("%q: %v", line, err)
+		}
 	}
 }
 

@@ -17,17 +17,19 @@ func (imap) Parse(line []byte) Command {
 	text := trim(string(line))
 	tag, rest, _ := strings.Cut(text, " ")
 	verb, args := cutWord(trim(rest))
-	c := Command{Tag: tag, Verb: verb, Line: tag + " " + verb, Kind: Other}
+	// A client that sends a literal without waiting for the continuation request (RFC 7888) has
+	// its argument in the place of the next command.
+	c := Command{Tag: tag, Verb: verb, Line: tag + " " + verb, Kind: Other, Unsafe: AnnouncesLiteral(text)}
 	if !isTag(tag) || verb == "" {
 		c.Kind, c.Tag = BadSyntax, ""
 		return c
 	}
-	// A client that sends a literal without waiting for the continuation request (RFC 7888) has
-	// its argument in the place of the next command.
-	c.Unsafe = strings.HasSuffix(args, "+}")
 	switch verb {
 	case "CAPABILITY", "NOOP":
 		c.Kind = Harmless
+		if c.Unsafe {
+			c.Kind = BadSyntax
+		}
 	case "ID":
 		// RFC 2971: who the client is. With a literal it can wait for TLS.
 		if !strings.HasSuffix(args, "}") {
@@ -43,6 +45,9 @@ func (imap) Parse(line []byte) Command {
 	}
 	return c
 }
+
+// AnnouncesLiteral reports whether a line is followed by a literal that does not wait.
+func AnnouncesLiteral(line string) bool { return strings.HasSuffix(line, "+}") }
 
 // isTag is the tag of RFC 9051 section 9.
 func isTag(tag string) bool {

@@ -42,8 +42,11 @@ type Literal struct {
 	Waits bool // the client waits for a continuation request
 }
 
-// ErrArguments is the error for arguments that are not strings.
-var ErrArguments = errors.New("the arguments are not strings")
+// ErrArguments is the error for arguments that are not two strings.
+var ErrArguments = errors.New("the arguments are not two strings")
+
+// maxArguments is how many there are: more would make a command without an end.
+const maxArguments = 2
 
 // Command takes in the first line of the command. It returns the literal that follows
 // the line; nil if the arguments end with it.
@@ -53,6 +56,7 @@ func (a *Arguments) Command(cmd Command, line string) (*Literal, error) {
 }
 
 // Literal takes in a literal and the line that follows it. It returns what Command does.
+// After an error the line may have announced a literal, too.
 func (a *Arguments) Literal(value, line string) (*Literal, error) {
 	a.Strings = append(a.Strings, value)
 	return a.line(strings.TrimLeft(line, " "))
@@ -64,6 +68,9 @@ var announced = regexp.MustCompile(`^\{([0-9]{1,9})(\+?)\}$`)
 // line takes in what is left of a line.
 func (a *Arguments) line(rest string) (*Literal, error) {
 	for rest != "" {
+		if len(a.Strings) == maxArguments {
+			return nil, ErrArguments
+		}
 		if found := announced.FindStringSubmatch(rest); found != nil {
 			size, _ := strconv.Atoi(found[1]) // cannot fail
 			return &Literal{Size: size, Waits: found[2] == ""}, nil
@@ -79,6 +86,9 @@ func (a *Arguments) line(rest string) (*Literal, error) {
 		}
 		a.Strings = append(a.Strings, arg)
 		rest = strings.TrimLeft(rest, " ")
+	}
+	if len(a.Strings) < maxArguments {
+		return nil, ErrArguments
 	}
 	return nil, nil
 }
