@@ -88,18 +88,8 @@ func trimEnd(line []byte) []byte { return []byte(strings.TrimRight(string(line),
 // take answers one command. It reports whether the session is signed in.
 func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (done bool, err error) {
 	switch cmd.Kind {
-	case dialect.Hello:
-		r, err := l.hello(l.up, cmd)
-		if err != nil {
-			return false, err
-		}
-		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
-	case dialect.Harmless:
-		r, err := l.upstream.ask(l.up, cmd)
-		if err != nil {
-			return false, err
-		}
-		return false, l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes())
+	case dialect.Hello, dialect.Harmless:
+		return false, l.forward(cmd)
 	case dialect.Quit:
 		if r, err := l.upstream.ask(l.up, cmd); err == nil {
 			_ = l.near.write(r.Bytes()) // a client in a hurry does not wait for it
@@ -118,6 +108,23 @@ func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (don
 		return l.signIn(ctx, cmd, *credential)
 	}
 	return l.takeOther(ctx, cmd, line)
+}
+
+// forward carries a command that is harmless and its reply.
+func (l *login) forward(cmd dialect.Command) error {
+	ask := l.upstream.ask
+	if cmd.Kind == dialect.Hello {
+		ask = l.hello
+	}
+	r, err := ask(l.up, cmd)
+	if err != nil {
+		return err
+	}
+	closes := l.noteRefusal(cmd, r)
+	if err := l.near.write(l.OfferLogins(cmd, r, l.Keeper.ServesCRAM(l.Client)).Bytes()); err != nil || closes {
+		return l.ended(err)
+	}
+	return nil
 }
 
 // takeOther takes a command that needs a session that is signed in. A client that may
@@ -238,14 +245,17 @@ func (u *upstream) hasGone(r record.Reason) bool {
 	return false
 }
 
-// ended is the end of a session by its client. Why it could not sign in is the reason,
-// if it could not.
+// ended is the end of a session before the client has signed in. Why it could not, or that
+// the destination has rejected its EHLO, is the reason; if there is none of them, err is.
 func (l *login) ended(err error) error {
-	if l.failure == nil {
-		return err
+	switch {
+	case l.refusal != nil:
+		return l.refusal
+	case l.failure != nil:
+		l.failure.Replied = true
+		return l.failure
 	}
-	l.failure.Replied = true
-	return l.failure
+	return err
 }
 
 // maySend asks whether a mail may pass, and waits for its turn. If not, the client reads

@@ -317,6 +317,20 @@ func TestSignInFails(t *testing.T) {
 		},
 		"the destination closes": {plain + "s: AUTH XOAUTH2 TOKEN1\nS!\n", nil, record.ReasonUpstreamClosed},
 		"leaves before":          {opened + "C!\n", nil, record.ReasonClosedBeforeTLS},
+		"wrong password, leaves in EHLO": {
+			opened + "C: AUTH PLAIN WRONG64\nc: 535 5.7.8 REASON\nC: EHLO printer\ns: EHLO printer\nC!\nS: 250 mx\n", nil,
+			record.ReasonSigninPasswordWrong,
+		},
+		"wrong password, leaves in NOOP": {
+			opened + "C: AUTH PLAIN WRONG64\nc: 535 5.7.8 REASON\nC: NOOP\ns: NOOP\nC!\nS: 250 ok\n", nil, record.ReasonSigninPasswordWrong,
+		},
+		"421 to EHLO":         {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 421 4.3.2 later\nc: 421 4.3.2 later\n", nil, record.ReasonUpstreamRefusedSession},
+		"421 to NOOP":         {opened + "C: NOOP\ns: NOOP\nS: 421 4.4.2 timeout\nc: 421 4.4.2 timeout\n", nil, record.ReasonUpstreamRefusedSession},
+		"550 to EHLO, closes": {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 550 no\nc: 550 no\nC!\n", nil, record.ReasonUpstreamRefusedSession},
+		"550 to HELO, QUIT": {
+			hello0 + "C: HELO p\ns: EHLO p\nS: 550 no\ns: HELO p\nS: 550 no\nc: 550 no\nC: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", nil,
+			record.ReasonUpstreamRefusedSession,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

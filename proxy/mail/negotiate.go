@@ -186,7 +186,16 @@ func (c *client) forward(client, up *side, cmd dialect.Command) error {
 		shown = c.OfferLogins(cmd, shown, sign.Keeper.ServesCRAM(sign.Client))
 	}
 	err = client.write(shown.Bytes())
-	closes := c.Closes(r)
+	if closes := c.noteRefusal(cmd, r); closes {
+		return c.refusal // whatever the client does next
+	}
+	return err
+}
+
+// noteRefusal notes whether the destination has rejected the client's EHLO, and reports
+// whether it closes the session with its reply; the refusal is then set.
+func (c *client) noteRefusal(cmd dialect.Command, r dialect.Reply) (closes bool) {
+	closes = c.Closes(r)
 	if cmd.Kind == dialect.Hello || closes {
 		c.refusal = nil
 		if !r.OK {
@@ -194,10 +203,7 @@ func (c *client) forward(client, up *side, cmd dialect.Command) error {
 			c.refusal.Replied = true
 		}
 	}
-	if closes {
-		return c.refusal // whatever the client does next
-	}
-	return err
+	return closes
 }
 
 // reject answers a command that needs TLS. Where the next line may not be
