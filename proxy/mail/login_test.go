@@ -375,6 +375,33 @@ func TestSMTPRestOfSignIn(t *testing.T) {
 	}
 }
 
+// A reply that the destination has sent too early does not pass for its answer to the
+// token.
+func TestSignInReplyTooEarly(t *testing.T) {
+	t.Parallel()
+	const early = hello0 + "C: EHLO p\ns: EHLO p\nS: 250-mx|250 AUTH XOAUTH2|"
+	const offers = "c: 250-mx\n" + offered + "C: AUTH PLAIN PLAIN64\n"
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+		reason   record.Reason
+	}{
+		"235": {record.ProtocolSMTP, early + "235 ok\n" + offers, record.ReasonUpstreamReplyInjected},
+		"421": {record.ProtocolSMTP, early + "421 4.4.2 timeout\n" + offers, record.ReasonUpstreamRefusedSession},
+		"+OK": {record.ProtocolPOP3, "S: +OK ready|+OK\nc: +OK ready\nC: AUTH PLAIN PLAIN64\n", record.ReasonUpstreamReplyInjected},
+		"untagged OK": {record.ProtocolIMAP, "S: * OK ready|* OK wait\nc: * OK ready\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" +
+			"s: tlslift0 AUTHENTICATE XOAUTH2 TOKEN1\nS: tlslift0 OK done\nc: * OK wait\nc: a1 OK done\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := signInOf(t, tt.protocol, device, &tokenSource{}).signIn(tt.script)
+			if reason := reasonOf(t, got.err); reason != tt.reason {
+				t.Errorf("got %v, want %q", got.err, tt.reason)
+			}
+		})
+	}
+}
+
 // After a few wrong passwords the session ends.
 func TestSignInFailsTooOften(t *testing.T) {
 	t.Parallel()

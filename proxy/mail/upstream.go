@@ -150,17 +150,25 @@ func addressLiteral(conn net.Conn) string {
 	return "[" + addr.String() + "]"
 }
 
-// ask sends a command and reads the reply to it.
-func (u *upstream) ask(up *side, cmd dialect.Command) (dialect.Reply, error) {
+// checkDrained makes sure that what the destination sends next is its reply to a command.
+func (u *upstream) checkDrained(up *side, cmd dialect.Command) (dialect.Reply, error) {
 	// An IMAP server may send what it likes at any time (RFC 9051 section 7),
 	// but not where it could pass for the reply to STARTTLS.
-	if !up.isDrained() && (u.cfg.Protocol != record.ProtocolIMAP || cmd.Kind == dialect.StartTLS) {
-		if u.cfg.Protocol == record.ProtocolSMTP {
-			if r, err := up.read(u.Dialect, cmd); err == nil && u.Closes(r) {
-				return r, rejection(r.Bytes())
-			}
+	if up.isDrained() || u.cfg.Protocol == record.ProtocolIMAP && cmd.Kind != dialect.StartTLS {
+		return dialect.Reply{}, nil
+	}
+	if u.cfg.Protocol == record.ProtocolSMTP {
+		if r, err := up.read(u.Dialect, cmd); err == nil && u.Closes(r) {
+			return r, rejection(r.Bytes())
 		}
-		return dialect.Reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
+	}
+	return dialect.Reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
+}
+
+// ask sends a command and reads the reply to it.
+func (u *upstream) ask(up *side, cmd dialect.Command) (dialect.Reply, error) {
+	if r, err := u.checkDrained(up, cmd); err != nil {
+		return r, err
 	}
 	if err := up.write([]byte(cmd.Line + "\r\n")); err != nil {
 		return dialect.Reply{}, err

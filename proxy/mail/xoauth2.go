@@ -23,6 +23,9 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply,
 		return dialect.Reply{}, err
 	}
 	cmd, lines := u.XOAUTH2(sasl.XOAUTH2(mailbox, token))
+	if r, err := u.checkDrained(up, cmd); err != nil {
+		return r, err
+	}
 	var told string
 	for range maxChallenges {
 		line := "" // its answer to a challenge that tells an error is its reply
