@@ -375,6 +375,56 @@ func TestSMTPRestOfSignIn(t *testing.T) {
 	}
 }
 
+// A destination that repeats what it was sent does not bring the token into an error, or
+// to the client.
+func TestRepeatedToken(t *testing.T) {
+	t.Parallel()
+	long := "eyJ0eXAiOiJKV1QiLCJub25jZSI6" + strings.Repeat("c2VjcmV0", 100)
+	response := sasl.XOAUTH2(mailbox, long)
+	const smtp = opened + "C: AUTH PLAIN PLAIN64\ns: AUTH XOAUTH2 LONG64\n"
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+	}{
+		"the response": {record.ProtocolSMTP, smtp + "S: 500 Unknown: 'AUTH XOAUTH2 LONG64'\nc: 500 Unknown: 'AUTH XOAUTH2 [token]\nC!\n"},
+		"in upper case, and its beginning": {
+			record.ProtocolSMTP, smtp + "S: 501-What is UPPER64|501 PART64?\nc: 501-What is [token]\nc: 501 [token]\nC!\n",
+		},
+		"the token in a challenge": {
+			record.ProtocolSMTP, smtp + "S: 334 CHALLENGE64\ns: \nS: 535 5.7.3 no\nc: 535 5.7.3 no\nC!\n",
+		},
+		"to a tag": {record.ProtocolIMAP, imapOpened + "C: a1 AUTHENTICATE PLAIN PLAIN64\ns: tlslift0 AUTHENTICATE XOAUTH2 LONG64\n" +
+			"S: tlslift0 BAD LONG64 is no command\nc: a1 NO [AUTHENTICATIONFAILED] REFUSED\nC!\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := strings.NewReplacer("LONG64", response, "UPPER64", strings.ToUpper(response), "PART64", response[:100],
+				"CHALLENGE64", sasl.Encode([]byte("invalid: "+long)), "REFUSED", text(record.ReasonMailboxRefused)).Replace(tt.script)
+			got := signInOf(t, tt.protocol, device, sameToken(long)).signIn(script)
+			var f *record.Failure
+			if !errors.As(got.err, &f) || f.Reason != record.ReasonMailboxRefused {
+				t.Fatalf("got %v", got.err)
+			}
+			for _, said := range []string{f.Error(), string(f.Reply)} {
+				if strings.Contains(strings.ToLower(said), strings.ToLower(response[:20])) || strings.Contains(said, long[:20]) {
+					t.Errorf("a token is in %q", said)
+				}
+			}
+		})
+	}
+}
+
+// A sameToken gives one token, whether or not it was refused.
+type sameToken string
+
+func (s sameToken) Token(context.Context, entra.Identity) (entra.Token, error) {
+	return entra.Token{Value: string(s)}, nil
+}
+
+func (s sameToken) Renew(context.Context, entra.Identity, entra.Token) (entra.Token, error) {
+	return entra.Token{Value: string(s)}, nil
+}
+
 // A reply that the destination has sent too early does not pass for its answer to the
 // token.
 func TestSignInReplyTooEarly(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/dialogue"
@@ -22,7 +23,9 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply,
 	if err := u.introduce(up); err != nil {
 		return dialect.Reply{}, err
 	}
-	cmd, lines := u.XOAUTH2(sasl.XOAUTH2(mailbox, token))
+	response := sasl.XOAUTH2(mailbox, token)
+	secret := repeated(response, token)
+	cmd, lines := u.XOAUTH2(response)
 	if r, err := u.checkDrained(up, cmd); err != nil {
 		return r, err
 	}
@@ -36,6 +39,9 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply,
 			return dialect.Reply{}, err
 		}
 		r, err := up.read(u.Dialect, cmd)
+		for n, line := range r.Lines {
+			r.Lines[n] = secret.ReplaceAll(line, []byte(instead))
+		}
 		switch {
 		case err != nil && u.Closes(r):
 			return r, rejection(r.Bytes())
@@ -46,7 +52,7 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply,
 		case !r.GoesOn:
 			return r, u.refused(r, told)
 		case len(lines) == 0:
-			told = challengeText(r.Lines[len(r.Lines)-1])
+			told = netname.Cut(secret.ReplaceAllString(challengeText(r.Lines[len(r.Lines)-1]), instead), maxShown)
 		}
 	}
 	return dialect.Reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
@@ -74,12 +80,31 @@ func (u *upstream) refused(r dialect.Reply, told string) *record.Failure {
 	return f
 }
 
-// challengeText returns what a challenge tells, shortened for an error.
+// recognized is how much of a secret is enough to know it in a reply, which may have only
+// its beginning.
+const recognized = 12
+
+// repeated finds secrets in a reply: a server may answer with the command that it did not
+// understand, and what it says gets into errors and to the client.
+func repeated(secrets ...string) *regexp.Regexp {
+	var beginnings []string
+	for _, secret := range secrets {
+		if secret != "" {
+			beginnings = append(beginnings, regexp.QuoteMeta(secret[:min(len(secret), recognized)]))
+		}
+	}
+	return regexp.MustCompile(`(?i)(?:` + strings.Join(beginnings, "|") + `)\S*`)
+}
+
+// instead stands in the place of a secret that was found.
+const instead = "[token]"
+
+// challengeText returns what a challenge tells.
 func challengeText(line []byte) string {
 	_, encoded, _ := strings.Cut(string(line), " ")
 	text, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
 	if err != nil {
 		text = []byte(encoded)
 	}
-	return netname.Cut(string(text), maxShown)
+	return string(text)
 }
