@@ -148,7 +148,7 @@ func (l *login) takeOther(ctx context.Context, cmd dialect.Command, line []byte)
 // signIn checks what the client has typed and signs in for it.
 func (l *login) signIn(ctx context.Context, cmd dialect.Command, typed sasl.Credential) (done bool, err error) {
 	var mailbox *signin.Mailbox
-	if typed.Digest != "" {
+	if typed.Challenge != "" { // its digest may be missing
 		mailbox, err = l.Keeper.VerifyCRAM(ctx, l.Client, typed.Login, typed.Challenge, typed.Digest)
 	} else {
 		mailbox, err = l.Keeper.Verify(ctx, l.Client, typed.Login, typed.Password)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,12 +51,16 @@ func (s *tokenSource) Renew(_ context.Context, _ entra.Identity, refused entra.T
 	return entra.Token{Value: "token2"}, s.err
 }
 
-// signInConfig has one mailbox with the login copier1, whose password is known by its hash,
-// and cram, whose password is known. The client mapped needs none.
+// signInConfig has one mailbox with the logins copier1 and empty, whose passwords are known
+// by their hashes, and cram, whose password is known. The client mapped needs none.
 func signInConfig(t testing.TB) *signin.Config {
 	t.Helper()
 	dir := t.TempDir()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty, err := bcrypt.GenerateFromPassword(nil, bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +76,8 @@ mailboxes:
     logins:
       - name: copier1
         password: ` + string(hash) + `
+      - name: empty
+        password: ` + string(empty) + `
       - name: cram
         secret_file: ` + dir + `/cram
     clients: [` + mapped + `]
@@ -171,33 +178,95 @@ func TestSMTPWithoutLogin(t *testing.T) {
 	}
 }
 
-// CRAM-MD5 is for logins whose password is known.
+// A client that sends its mail together with AUTH, or without any, has the mail relayed in
+// order, once the destination has taken the token. If it has not, no part of the mail is
+// taken for a command.
+func TestSMTPPipelining(t *testing.T) {
+	t.Parallel()
+	const mail = "MAIL FROM:<scan@contoso.com>|RCPT TO:<a@b.example>|DATA"
+	const relayed = "s: MAIL FROM:<scan@contoso.com>\ns: RCPT TO:<a@b.example>\ns: DATA\n"
+	const needsLogin = "c: 530 5.7.0 Authentication required\n"
+	for name, tt := range map[string]struct {
+		client, script string
+		tokens         error
+		reason         record.Reason
+	}{
+		"after PLAIN":      {device, "C: AUTH PLAIN PLAIN64|" + mail + "\n" + done + relayed, nil, ""},
+		"after LOGIN":      {device, "C: AUTH LOGIN|USER64|PASS64|" + mail + "\nc: 334 NAME?64\nc: 334 WORD?64\n" + done + relayed, nil, ""},
+		"without a login":  {mapped, "C: " + mail + "\ns: AUTH XOAUTH2 TOKEN1\nS: 235 ok\n" + relayed, nil, ""},
+		"a wrong password": {device, "C: AUTH PLAIN WRONG64|" + mail + "|QUIT\n" + wrong + "REFUSED\n" + needsLogin + needsLogin + needsLogin, nil, record.ReasonSigninPasswordWrong},
+		"no token": {
+			mapped, "C: " + mail + "|MAIL FROM:<b@contoso.com>\nc: 454 4.7.0 REFUSED\n" + needsLogin + needsLogin,
+			record.Fail(record.ReasonEntraUnreachable, nil), record.ReasonEntraUnreachable,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := signInOf(t, record.ProtocolSMTP, tt.client, &tokenSource{err: tt.tokens})
+			got := s.during(encoded(opened+strings.ReplaceAll(tt.script, "REFUSED", text(tt.reason))), func() error {
+				if err := s.session.upstream.readGreeting(); err != nil {
+					return err
+				}
+				down, up, sent, err := s.session.Resume(t.Context(), s.session.Client.Conn)
+				if err != nil {
+					return err
+				}
+				p := make([]byte, len(mail)+len("\r\n\r\n\r\n")-len("||"))
+				if _, err := io.ReadFull(down, p); err != nil || sent != 0 {
+					return fmt.Errorf("reading %q, %d bytes sent before: %w", p, sent, err)
+				}
+				_, err = up.Write(p)
+				return err
+			})
+			if reason := reasonOf(t, got.err); reason != tt.reason {
+				t.Errorf("got %v, want %q", got.err, tt.reason)
+			}
+			s.session.Close()
+		})
+	}
+}
+
+// CRAM-MD5 is for logins whose password is known. A response without its digest is not
+// taken for one with an empty password.
 func TestCRAMMD5(t *testing.T) {
 	t.Parallel()
-	s := signInOf(t, record.ProtocolSMTP, device, &tokenSource{})
-	ended := make(chan error, 1)
-	go func() {
-		if err := s.session.upstream.readGreeting(); err != nil {
-			ended <- err
-			return
-		}
-		ended <- s.session.signIn(t.Context(), s.session.Client.Conn)
-	}()
-	s.play("S: 220 mx\nc: 220 mx\nC: AUTH CRAM-MD5\n")
-	line, err := s.client.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	challenge, err := sasl.Decode(strings.TrimPrefix(strings.TrimSpace(line), "334 "))
-	if err != nil {
-		t.Fatalf("reading %q: %v", line, err)
-	}
-	mac := hmac.New(md5.New, []byte(password))
-	mac.Write(challenge)
-	s.say(s.client, sasl.Encode([]byte("cram "+hex.EncodeToString(mac.Sum(nil)))))
-	s.play(encoded("s: EHLO localhost\nS: 250 mx\n" + done))
-	if err := <-ended; err != nil {
-		t.Error(err)
+	for login, reason := range map[string]record.Reason{"cram": "", "copier1": record.ReasonSigninPasswordWrong, "empty": record.ReasonSigninPasswordWrong} {
+		t.Run(login, func(t *testing.T) {
+			t.Parallel()
+			s := signInOf(t, record.ProtocolSMTP, device, &tokenSource{})
+			ended := make(chan error, 1)
+			go func() {
+				if err := s.session.upstream.readGreeting(); err != nil {
+					ended <- err
+					return
+				}
+				ended <- s.session.signIn(t.Context(), s.session.Client.Conn)
+			}()
+			s.play("S: 220 mx\nc: 220 mx\nC: AUTH CRAM-MD5\n")
+			line, err := s.client.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			challenge, err := sasl.Decode(strings.TrimPrefix(strings.TrimSpace(line), "334 "))
+			if err != nil {
+				t.Fatalf("reading %q: %v", line, err)
+			}
+			mac := hmac.New(md5.New, []byte(password))
+			mac.Write(challenge)
+			digest := hex.EncodeToString(mac.Sum(nil))
+			if login == "empty" {
+				digest = ""
+			}
+			s.say(s.client, sasl.Encode([]byte(login+" "+digest)))
+			if reason == "" {
+				s.play(encoded("s: EHLO localhost\nS: 250 mx\n" + done))
+			} else {
+				s.play(wrong + text(reason) + "\nC!\n")
+			}
+			if got := reasonOf(t, <-ended); got != reason {
+				t.Errorf("got %q, want %q", got, reason)
+			}
+		})
 	}
 }
 
