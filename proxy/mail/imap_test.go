@@ -36,9 +36,12 @@ func TestIMAPLockstep(t *testing.T) {
 		"LOGIN with literals": {imapGreet + "C: a LOGIN {4}\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\n" + tlsUp, ""},
 		"LOGIN with eager literals": {imapGreet + "C: a LOGIN {20+}|b STARTTLS|ccccccccc {6+}|secret\nc: a NO " +
 			"[PRIVACYREQUIRED] Use STARTTLS first\n", record.ReasonPlaintextNotAllowed},
-		"NOOP with an eager literal":       {imapGreet + "C: a NOOP {8+}|b NOOP a\nc: a BAD Wrong arguments\n", record.ReasonMalformedBeforeTLS},
-		"no command, and an eager literal": {imapGreet + "C: a {8+}|b NOOP a\nc: a NO [PRIVACYREQUIRED] Use STARTTLS first\n", record.ReasonPlaintextNotAllowed},
-		"STARTTLS with an eager literal":   {imapGreet + "C: a STARTTLS {8+}|b NOOP a\nc: a BAD Wrong arguments\n", record.ReasonMalformedBeforeTLS},
+		"NOOP with an eager literal": {imapGreet + "C: a NOOP {8+}|b NOOP a\n" +
+			"c: a BAD Wrong arguments\n", record.ReasonMalformedBeforeTLS},
+		"no command, and an eager literal": {imapGreet + "C: a {8+}|b NOOP a\n" +
+			"c: a NO [PRIVACYREQUIRED] Use STARTTLS first\n", record.ReasonPlaintextNotAllowed},
+		"STARTTLS with an eager literal": {imapGreet + "C: a STARTTLS {8+}|b NOOP a\n" +
+			"c: a BAD Wrong arguments\n", record.ReasonMalformedBeforeTLS},
 		"AUTHENTICATE without TLS": {imapGreet + "C: a AUTHENTICATE PLAIN c2VjcmV0\nc: a NO [PRIVACYREQUIRED] Use " +
 			"STARTTLS first\nC!\n", record.ReasonPlaintextNotAllowed},
 		"no command": {imapGreet + "C: hello\nc: * BAD Not a command\nC: *\\ x\nc: * BAD Not a command\n" + tlsUp, ""},

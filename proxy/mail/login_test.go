@@ -143,16 +143,20 @@ const (
 func TestSMTPSignIn(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"PLAIN with an initial response":  opened + "C: AUTH PLAIN PLAIN64\n" + done,
-		"PLAIN":                           opened + "C: AUTH PLAIN\nc: 334 \nC: PLAIN64\n" + done,
-		"LOGIN":                           opened + "C: auth login\nc: 334 NAME?64\nC: USER64\nc: 334 WORD?64\nC: PASS64\n" + done,
-		"LOGIN with an initial response":  opened + "C: AUTH LOGIN USER64\nc: 334 WORD?64\nC: PASS64\n" + done,
-		"AUTH without EHLO":               hello0 + "C: AUTH PLAIN PLAIN64\ns: EHLO localhost\nS: 250-mx|250 AUTH XOAUTH2\n" + done,
-		"AUTH after HELO":                 hello0 + "C: HELO printer\ns: EHLO printer\nS: 250-mx|250 AUTH XOAUTH2\nc: 250 mx\nC: AUTH PLAIN PLAIN64\n" + done,
-		"an exchange that is cancelled":   opened + "C: AUTH LOGIN\nc: 334 NAME?64\nC: *\nc: 501 5.5.2 Authentication cancelled or malformed\nC: AUTH PLAIN PLAIN64\n" + done,
-		"a mechanism that is not offered": opened + "C: AUTH DIGEST-MD5\nc: 504 5.5.4 Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\nC: AUTH PLAIN PLAIN64\n" + done,
-		"a response that is not base64":   opened + "C: AUTH PLAIN !\nc: 501 5.5.2 Authentication cancelled or malformed\nC: AUTH PLAIN PLAIN64\n" + done,
-		"NOOP first":                      opened + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: AUTH PLAIN PLAIN64\n" + done,
+		"PLAIN with an initial response": opened + "C: AUTH PLAIN PLAIN64\n" + done,
+		"PLAIN":                          opened + "C: AUTH PLAIN\nc: 334 \nC: PLAIN64\n" + done,
+		"LOGIN":                          opened + "C: auth login\nc: 334 NAME?64\nC: USER64\nc: 334 WORD?64\nC: PASS64\n" + done,
+		"LOGIN with an initial response": opened + "C: AUTH LOGIN USER64\nc: 334 WORD?64\nC: PASS64\n" + done,
+		"AUTH without EHLO":              hello0 + "C: AUTH PLAIN PLAIN64\ns: EHLO localhost\nS: 250-mx|250 AUTH XOAUTH2\n" + done,
+		"AUTH after HELO": hello0 + "C: HELO printer\ns: EHLO printer\nS: 250-mx|250 AUTH XOAUTH2\nc: 250 mx\n" +
+			"C: AUTH PLAIN PLAIN64\n" + done,
+		"an exchange that is cancelled": opened + "C: AUTH LOGIN\nc: 334 NAME?64\nC: *\n" +
+			"c: 501 5.5.2 Authentication cancelled or malformed\nC: AUTH PLAIN PLAIN64\n" + done,
+		"a mechanism that is not offered": opened + "C: AUTH DIGEST-MD5\n" +
+			"c: 504 5.5.4 Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\nC: AUTH PLAIN PLAIN64\n" + done,
+		"a response that is not base64": opened + "C: AUTH PLAIN !\nc: 501 5.5.2 Authentication cancelled or malformed\n" +
+			"C: AUTH PLAIN PLAIN64\n" + done,
+		"NOOP first": opened + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: AUTH PLAIN PLAIN64\n" + done,
 		"a refusal told by a challenge, and a new token": opened + "C: AUTH PLAIN PLAIN64\ns: AUTH XOAUTH2 TOKEN1\n" +
 			"S: 334 eyJzdGF0dXMiOiI0MDEifQ==\ns: \nS: 535 5.7.3 no\ns: AUTH XOAUTH2 TOKEN2\nS: 235 ok\nc: 235 ok\n",
 	} {
@@ -191,10 +195,13 @@ func TestSMTPPipelining(t *testing.T) {
 		tokens         error
 		reason         record.Reason
 	}{
-		"after PLAIN":      {device, "C: AUTH PLAIN PLAIN64|" + mail + "\n" + done + relayed, nil, ""},
-		"after LOGIN":      {device, "C: AUTH LOGIN|USER64|PASS64|" + mail + "\nc: 334 NAME?64\nc: 334 WORD?64\n" + done + relayed, nil, ""},
-		"without a login":  {mapped, "C: " + mail + "\ns: AUTH XOAUTH2 TOKEN1\nS: 235 ok\n" + relayed, nil, ""},
-		"a wrong password": {device, "C: AUTH PLAIN WRONG64|" + mail + "|QUIT\n" + wrong + "REFUSED\n" + needsLogin + needsLogin + needsLogin, nil, record.ReasonSigninPasswordWrong},
+		"after PLAIN":     {device, "C: AUTH PLAIN PLAIN64|" + mail + "\n" + done + relayed, nil, ""},
+		"after LOGIN":     {device, "C: AUTH LOGIN|USER64|PASS64|" + mail + "\nc: 334 NAME?64\nc: 334 WORD?64\n" + done + relayed, nil, ""},
+		"without a login": {mapped, "C: " + mail + "\ns: AUTH XOAUTH2 TOKEN1\nS: 235 ok\n" + relayed, nil, ""},
+		"a wrong password": {
+			device, "C: AUTH PLAIN WRONG64|" + mail + "|QUIT\n" + wrong + "REFUSED\n" + needsLogin + needsLogin + needsLogin,
+			nil, record.ReasonSigninPasswordWrong,
+		},
 		"no token": {
 			mapped, "C: " + mail + "|MAIL FROM:<b@contoso.com>\nc: 454 4.7.0 REFUSED\n" + needsLogin + needsLogin,
 			record.Fail(record.ReasonEntraUnreachable, nil), record.ReasonEntraUnreachable,
@@ -230,7 +237,9 @@ func TestSMTPPipelining(t *testing.T) {
 // taken for one with an empty password.
 func TestCRAMMD5(t *testing.T) {
 	t.Parallel()
-	for login, reason := range map[string]record.Reason{"cram": "", "copier1": record.ReasonSigninPasswordWrong, "empty": record.ReasonSigninPasswordWrong} {
+	for login, reason := range map[string]record.Reason{
+		"cram": "", "copier1": record.ReasonSigninPasswordWrong, "empty": record.ReasonSigninPasswordWrong,
+	} {
 		t.Run(login, func(t *testing.T) {
 			t.Parallel()
 			s := signInOf(t, record.ProtocolSMTP, device, &tokenSource{})
@@ -279,17 +288,22 @@ const imapDone = "s: tlslift0 AUTHENTICATE XOAUTH2 TOKEN1\nS: * CAPABILITY IMAP4
 func TestIMAPSignIn(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"LOGIN":                         imapOpened + "C: a1 LOGIN copier1 \"" + password + "\"\n" + imapDone,
-		"LOGIN with escapes":            imapOpened + "C: a1 login \"copier\\1\" \"" + password + "\"\n" + imapDone,
-		"LOGIN with literals":           imapOpened + "C: a1 LOGIN {7}\nc: + Ready\nC: copier1 {12}\nc: + Ready\nC: " + password + "\n" + imapDone,
-		"LOGIN with literals at once":   imapOpened + "C: a1 LOGIN {7+}|copier1 {12+}|" + password + "\n" + imapDone,
-		"AUTHENTICATE PLAIN":            imapOpened + "C: a1 AUTHENTICATE PLAIN\nc: + \nC: PLAIN64\n" + imapDone,
-		"AUTHENTICATE PLAIN, SASL-IR":   imapOpened + "C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
-		"AUTHENTICATE LOGIN":            imapOpened + "C: a1 AUTHENTICATE LOGIN\nc: + NAME?64\nC: USER64\nc: + WORD?64\nC: PASS64\n" + imapDone,
-		"LOGIN with too few arguments":  imapOpened + "C: a0 LOGIN copier1\nc: a0 BAD Wrong arguments\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
-		"LOGIN with a third literal":    imapOpened + "C: a0 LOGIN {1}\nc: + Ready\nC: x y {3}\nc: a0 BAD Wrong arguments\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
-		"SELECT first":                  imapOpened + "C: a0 SELECT INBOX\nc: a0 BAD Sign in first\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
-		"a wrong password, then a good": imapOpened + "C: a0 LOGIN copier1 wrong\nc: a0 NO [AUTHENTICATIONFAILED] REFUSED\nC: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"LOGIN":              imapOpened + "C: a1 LOGIN copier1 \"" + password + "\"\n" + imapDone,
+		"LOGIN with escapes": imapOpened + "C: a1 login \"copier\\1\" \"" + password + "\"\n" + imapDone,
+		"LOGIN with literals": imapOpened + "C: a1 LOGIN {7}\nc: + Ready\nC: copier1 {12}\nc: + Ready\n" +
+			"C: " + password + "\n" + imapDone,
+		"LOGIN with literals at once": imapOpened + "C: a1 LOGIN {7+}|copier1 {12+}|" + password + "\n" + imapDone,
+		"AUTHENTICATE PLAIN":          imapOpened + "C: a1 AUTHENTICATE PLAIN\nc: + \nC: PLAIN64\n" + imapDone,
+		"AUTHENTICATE PLAIN, SASL-IR": imapOpened + "C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"AUTHENTICATE LOGIN":          imapOpened + "C: a1 AUTHENTICATE LOGIN\nc: + NAME?64\nC: USER64\nc: + WORD?64\nC: PASS64\n" + imapDone,
+		"LOGIN with too few arguments": imapOpened + "C: a0 LOGIN copier1\nc: a0 BAD Wrong arguments\n" +
+			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"LOGIN with a third literal": imapOpened + "C: a0 LOGIN {1}\nc: + Ready\nC: x y {3}\nc: a0 BAD Wrong arguments\n" +
+			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"SELECT first": imapOpened + "C: a0 SELECT INBOX\nc: a0 BAD Sign in first\n" +
+			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"a wrong password, then a good": imapOpened + "C: a0 LOGIN copier1 wrong\nc: a0 NO [AUTHENTICATIONFAILED] REFUSED\n" +
+			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"CAPABILITY": imapOpened + "C: a0 CAPABILITY\ns: a0 CAPABILITY\n" +
 			"S: * CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=XOAUTH2 SASL-IR IDLE|a0 OK done\n" +
 			"c: * CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 SASL-IR\nc: a0 OK done\n" +
@@ -315,12 +329,13 @@ const popDone = "s: AUTH XOAUTH2\nS: +\ns: TOKEN1\nS: +OK User successfully auth
 func TestPOP3SignIn(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"USER and PASS":                 popOpened + "C: USER copier1\nc: +OK\nC: PASS " + password + "\n" + popDone,
-		"AUTH PLAIN":                    popOpened + "C: AUTH PLAIN\nc: + \nC: PLAIN64\n" + popDone,
-		"AUTH PLAIN, initial response":  popOpened + "C: AUTH PLAIN PLAIN64\n" + popDone,
-		"PASS first":                    popOpened + "C: PASS x\nc: -ERR USER NAME comes first\nC: AUTH PLAIN PLAIN64\n" + popDone,
-		"STAT first":                    popOpened + "C: STAT\nc: -ERR Sign in first\nC: AUTH PLAIN PLAIN64\n" + popDone,
-		"a wrong password, then a good": popOpened + "C: USER copier1\nc: +OK\nC: PASS no\nc: -ERR [AUTH] REFUSED\nC: AUTH PLAIN PLAIN64\n" + popDone,
+		"USER and PASS":                popOpened + "C: USER copier1\nc: +OK\nC: PASS " + password + "\n" + popDone,
+		"AUTH PLAIN":                   popOpened + "C: AUTH PLAIN\nc: + \nC: PLAIN64\n" + popDone,
+		"AUTH PLAIN, initial response": popOpened + "C: AUTH PLAIN PLAIN64\n" + popDone,
+		"PASS first":                   popOpened + "C: PASS x\nc: -ERR USER NAME comes first\nC: AUTH PLAIN PLAIN64\n" + popDone,
+		"STAT first":                   popOpened + "C: STAT\nc: -ERR Sign in first\nC: AUTH PLAIN PLAIN64\n" + popDone,
+		"a wrong password, then a good": popOpened + "C: USER copier1\nc: +OK\nC: PASS no\nc: -ERR [AUTH] REFUSED\n" +
+			"C: AUTH PLAIN PLAIN64\n" + popDone,
 		"CAPA": popOpened + "C: CAPA\ns: CAPA\nS: +OK|TOP|SASL PLAIN XOAUTH2|USER|UIDL|.\n" +
 			"c: +OK\nc: TOP\nc: UIDL\nc: USER\nc: SASL PLAIN LOGIN CRAM-MD5\nc: .\nC: AUTH PLAIN PLAIN64\n" + popDone,
 	} {

@@ -48,10 +48,11 @@ func TestSMTPRestOfSignIn(t *testing.T) {
 func TestIMAPRejectedLiteral(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"a quote without its end":        "C: a0 LOGIN \"copier1 {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
-		"such a quote after a literal":   "C: a0 LOGIN {7+}|copier1 \" {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
-		"a third literal":                "C: a0 LOGIN {1+}|x {1+}|y {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
-		"an unknown mechanism":           "C: a0 AUTHENTICATE NTLM {8+}|b NOOP a\nc: a0 NO Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\n",
+		"a quote without its end":      "C: a0 LOGIN \"copier1 {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"such a quote after a literal": "C: a0 LOGIN {7+}|copier1 \" {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"a third literal":              "C: a0 LOGIN {1+}|x {1+}|y {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
+		"an unknown mechanism": "C: a0 AUTHENTICATE NTLM {8+}|b NOOP a\n" +
+			"c: a0 NO Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\n",
 		"an initial response in no form": "C: a0 AUTHENTICATE PLAIN {8+}|b NOOP a\nc: a0 BAD Authentication cancelled or malformed\n",
 		"a command without arguments":    "C: a0 NOOP {8+}|b NOOP a\nc: a0 BAD Wrong arguments\n",
 		"a command for later":            "C: a0 APPEND INBOX {8+}|b NOOP a\nc: a0 BAD Sign in first\n",
@@ -91,7 +92,8 @@ func TestSignInFails(t *testing.T) {
 		},
 		"SMTP AUTH is off": {
 			plain + "s: AUTH XOAUTH2 TOKEN1\nS: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\n" +
-				"c: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\nC!\n", nil, record.ReasonSMTPAuthDisabled,
+				"c: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\n" +
+				"C!\n", nil, record.ReasonSMTPAuthDisabled,
 		},
 		"the destination closes": {plain + "s: AUTH XOAUTH2 TOKEN1\nS!\n", nil, record.ReasonUpstreamClosed},
 		"leaves before":          {opened + "C!\n", nil, record.ReasonClosedBeforeTLS},
@@ -102,9 +104,12 @@ func TestSignInFails(t *testing.T) {
 		"wrong password, leaves in NOOP": {
 			opened + "C: AUTH PLAIN WRONG64\nc: 535 5.7.8 REASON\nC: NOOP\ns: NOOP\nC!\nS: 250 ok\n", nil, record.ReasonSigninPasswordWrong,
 		},
-		"421 to EHLO":         {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 421 4.3.2 later\nc: 421 4.3.2 later\n", nil, record.ReasonUpstreamRefusedSession},
-		"421 to NOOP":         {opened + "C: NOOP\ns: NOOP\nS: 421 4.4.2 timeout\nc: 421 4.4.2 timeout\n", nil, record.ReasonUpstreamRefusedSession},
-		"550 to EHLO, closes": {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 550 no\nc: 550 no\nC!\n", nil, record.ReasonUpstreamRefusedSession},
+		"421 to EHLO": {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 421 4.3.2 later\n" +
+			"c: 421 4.3.2 later\n", nil, record.ReasonUpstreamRefusedSession},
+		"421 to NOOP": {opened + "C: NOOP\ns: NOOP\nS: 421 4.4.2 timeout\n" +
+			"c: 421 4.4.2 timeout\n", nil, record.ReasonUpstreamRefusedSession},
+		"550 to EHLO, closes": {hello0 + "C: EHLO printer\ns: EHLO printer\nS: 550 no\nc: 550 no\n" +
+			"C!\n", nil, record.ReasonUpstreamRefusedSession},
 		"550 to HELO, QUIT": {
 			hello0 + "C: HELO p\ns: EHLO p\nS: 550 no\ns: HELO p\nS: 550 no\nc: 550 no\nC: QUIT\ns: QUIT\nS: 221 bye\nc: 221 bye\n", nil,
 			record.ReasonUpstreamRefusedSession,
@@ -125,7 +130,8 @@ func TestSignInFails(t *testing.T) {
 func TestSignInFailsTooOften(t *testing.T) {
 	t.Parallel()
 	script := opened + strings.Repeat("C: AUTH PLAIN WRONG64\nc: 535 5.7.8 REASON\n", maxLogins)
-	got := signInOf(t, record.ProtocolSMTP, device, &tokenSource{}).signIn(strings.ReplaceAll(script, "REASON", text(record.ReasonSigninPasswordWrong)))
+	script = strings.ReplaceAll(script, "REASON", text(record.ReasonSigninPasswordWrong))
+	got := signInOf(t, record.ProtocolSMTP, device, &tokenSource{}).signIn(script)
 	var f *record.Failure
 	if !errors.As(got.err, &f) || f.Reason != record.ReasonSigninPasswordWrong || !f.Replied {
 		t.Errorf("got %v", got.err)
