@@ -144,7 +144,16 @@ func cutWord(line string) (word, rest string) {
 	return upper(line), ""
 }
 
-// upper is ASCII only: the commands of all three protocols are.
-func upper(s string) string { return string(bytes.ToUpper([]byte(s))) }
+// upper is ASCII only: the commands of all three protocols are. In Unicode other letters
+// have the upper case of an S or an I, too.
+func upper(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if 'a' <= c && c <= 'z' {
+			b[i] = c - 'a' + 'A'
+		}
+	}
+	return string(b)
+}
 
 func trim(s string) string { return string(bytes.Trim([]byte(s), " \t")) }
