@@ -233,6 +233,32 @@ func TestSMTPPipelining(t *testing.T) {
 	}
 }
 
+// A client that may sign in here without TLS is offered TLS all the same.
+func TestSignInOffersTLS(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+		pending  string
+	}{
+		"SMTP": {record.ProtocolSMTP, hello0 + "C: EHLO p\ns: EHLO p\nS: 250-mx|250 AUTH XOAUTH2\n" +
+			"c: 250-mx\nc: 250-AUTH PLAIN LOGIN CRAM-MD5\nc: 250-AUTH=PLAIN LOGIN CRAM-MD5\nc: 250 STARTTLS\nC: AUTH LOGIN\n", "AUTH LOGIN\r\n"},
+		"IMAP": {record.ProtocolIMAP, imapOpened + "C: a CAPABILITY\ns: a CAPABILITY\nS: * CAPABILITY IMAP4rev1 AUTH=XOAUTH2|a OK done\n" +
+			"c: * CAPABILITY IMAP4rev1 AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5 SASL-IR STARTTLS\nc: a OK done\nC: b LOGIN x y\n", "b LOGIN x y\r\n"},
+		"POP3": {record.ProtocolPOP3, popOpened + "C: CAPA\ns: CAPA\nS: +OK|TOP|SASL XOAUTH2|.\n" +
+			"c: +OK\nc: TOP\nc: USER\nc: SASL PLAIN LOGIN CRAM-MD5\nc: STLS\nc: .\nC: USER x\n", "USER x\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := signInOf(t, tt.protocol, device, &tokenSource{})
+			s.session.client.phase, s.session.Plaintext = clientNew, true
+			if got := s.negotiate(tt.script); got.err != nil || got.pending != tt.pending {
+				t.Errorf("got %v, pending %q", got.err, got.pending)
+			}
+		})
+	}
+}
+
 // CRAM-MD5 is for logins whose password is known. A response without its digest is not
 // taken for one with an empty password.
 func TestCRAMMD5(t *testing.T) {

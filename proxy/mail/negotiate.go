@@ -181,11 +181,11 @@ func (c *client) forward(client, up *side, cmd dialect.Command) error {
 	if err != nil {
 		return err
 	}
-	shown := c.Adapt(cmd, r, c.cfg.Plaintext)
+	shown := r
 	if sign := c.cfg.SignIn; sign != nil && c.cfg.Plaintext {
-		shown = c.OfferLogins(cmd, shown, sign.Keeper.ServesCRAM(sign.Client))
+		shown = c.OfferLogins(cmd, r, sign.Keeper.ServesCRAM(sign.Client))
 	}
-	err = client.write(shown.Bytes())
+	err = client.write(c.Adapt(cmd, shown, c.cfg.Plaintext).Bytes())
 	if closes := c.noteRefusal(cmd, r); closes {
 		return c.refusal // whatever the client does next
 	}
