@@ -95,7 +95,9 @@ func (l *login) take(ctx context.Context, cmd dialect.Command, line []byte) (don
 			_ = l.near.write(r.Bytes()) // a client in a hurry does not wait for it
 		}
 		return false, l.ended(record.Fail(record.ReasonClosedBeforeTLS, io.EOF))
-	case dialect.StartTLS, dialect.BadSyntax:
+	case dialect.StartTLS:
+		return false, l.reject(cmd, l.StartTLSTooLate(cmd))
+	case dialect.BadSyntax:
 		return false, l.reject(cmd, l.SyntaxError(cmd))
 	}
 	credential, is, err := l.credential(cmd, string(line))

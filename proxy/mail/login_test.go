@@ -156,7 +156,8 @@ func TestSMTPSignIn(t *testing.T) {
 			"c: 504 5.5.4 Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5\nC: AUTH PLAIN PLAIN64\n" + done,
 		"a response that is not base64": opened + "C: AUTH PLAIN !\nc: 501 5.5.2 Authentication cancelled or malformed\n" +
 			"C: AUTH PLAIN PLAIN64\n" + done,
-		"NOOP first": opened + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: AUTH PLAIN PLAIN64\n" + done,
+		"STARTTLS first": opened + "C: STARTTLS\nc: 503 5.5.1 STARTTLS is not available now\n" + "C: AUTH PLAIN PLAIN64\n" + done,
+		"NOOP first":     opened + "C: NOOP\ns: NOOP\nS: 250 ok\nc: 250 ok\nC: AUTH PLAIN PLAIN64\n" + done,
 		"a refusal told by a challenge, and a new token": opened + "C: AUTH PLAIN PLAIN64\ns: AUTH XOAUTH2 TOKEN1\n" +
 			"S: 334 eyJzdGF0dXMiOiI0MDEifQ==\ns: \nS: 535 5.7.3 no\ns: AUTH XOAUTH2 TOKEN2\nS: 235 ok\nc: 235 ok\n",
 	} {
@@ -326,6 +327,8 @@ func TestIMAPSignIn(t *testing.T) {
 			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"LOGIN with a third literal": imapOpened + "C: a0 LOGIN {1}\nc: + Ready\nC: x y {3}\nc: a0 BAD Wrong arguments\n" +
 			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
+		"STARTTLS first": imapOpened + "C: a0 STARTTLS\nc: a0 BAD STARTTLS is not available now\n" +
+			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"SELECT first": imapOpened + "C: a0 SELECT INBOX\nc: a0 BAD Sign in first\n" +
 			"C: a1 AUTHENTICATE PLAIN PLAIN64\n" + imapDone,
 		"a wrong password, then a good": imapOpened + "C: a0 LOGIN copier1 wrong\nc: a0 NO [AUTHENTICATIONFAILED] REFUSED\n" +
@@ -359,6 +362,7 @@ func TestPOP3SignIn(t *testing.T) {
 		"AUTH PLAIN":                   popOpened + "C: AUTH PLAIN\nc: + \nC: PLAIN64\n" + popDone,
 		"AUTH PLAIN, initial response": popOpened + "C: AUTH PLAIN PLAIN64\n" + popDone,
 		"PASS first":                   popOpened + "C: PASS x\nc: -ERR USER NAME comes first\nC: AUTH PLAIN PLAIN64\n" + popDone,
+		"STLS first":                   popOpened + "C: STLS\nc: -ERR STLS is not available now\nC: AUTH PLAIN PLAIN64\n" + popDone,
 		"STAT first":                   popOpened + "C: STAT\nc: -ERR Sign in first\nC: AUTH PLAIN PLAIN64\n" + popDone,
 		"a wrong password, then a good": popOpened + "C: USER copier1\nc: +OK\nC: PASS no\nc: -ERR [AUTH] REFUSED\n" +
 			"C: AUTH PLAIN PLAIN64\n" + popDone,

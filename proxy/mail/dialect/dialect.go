@@ -114,6 +114,8 @@ type Login interface {
 	SignedIn(cmd Command, r Reply) []byte
 	// RefuseLogin answers a sign-in that has failed.
 	RefuseLogin(cmd Command, f *record.Failure) []byte
+	// StartTLSTooLate rejects STARTTLS inside TLS, and of a client that signs in without.
+	StartTLSTooLate(cmd Command) string
 	// LoginRequired rejects a command that needs a sign-in.
 	LoginRequired(cmd Command) string
 	// MalformedLogin answers a sign-in that is not one of its mechanism, or that

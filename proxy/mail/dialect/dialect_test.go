@@ -90,7 +90,9 @@ func FuzzDialect(f *testing.F) {
 		if strings.ContainsAny(cmd.Line, "\r\n") || cmd.Kind == Harmless && cmd.Verb == "AUTH" {
 			t.Errorf("%q is forwarded as %q", said, cmd.Line)
 		}
-		for _, answer := range []string{d.GoAhead(cmd), d.NoPlaintext(cmd), d.SyntaxError(cmd), d.LoginRequired(cmd), d.MalformedLogin(cmd)} {
+		for _, answer := range []string{
+			d.GoAhead(cmd), d.NoPlaintext(cmd), d.SyntaxError(cmd), d.LoginRequired(cmd), d.MalformedLogin(cmd), d.StartTLSTooLate(cmd),
+		} {
 			if strings.Count(answer, "\n") != 1 || !strings.HasSuffix(answer, "\r\n") {
 				t.Errorf("%q is answered %q", said, answer)
 			}

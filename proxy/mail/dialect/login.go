@@ -58,6 +58,8 @@ func (smtp) RefuseLogin(_ Command, f *record.Failure) []byte {
 	return fmt.Appendf(nil, "%s %s\r\n", f.Reason.SMTPStatus(), loginText(f))
 }
 
+func (smtp) StartTLSTooLate(Command) string { return "503 5.5.1 STARTTLS is not available now\r\n" }
+
 func (smtp) LoginRequired(Command) string { return "530 5.7.0 Authentication required\r\n" }
 
 func (smtp) MalformedLogin(Command) string {
@@ -110,6 +112,10 @@ func (imap) RefuseLogin(c Command, f *record.Failure) []byte {
 	return fmt.Appendf(nil, "%s NO [%s] %s\r\n", c.Tag, cmp.Or(f.Reason.IMAPCode(), "AUTHENTICATIONFAILED"), loginText(f))
 }
 
+func (imap) StartTLSTooLate(c Command) string {
+	return c.Tag + " BAD STARTTLS is not available now\r\n"
+}
+
 func (imap) LoginRequired(c Command) string { return c.Tag + " BAD Sign in first\r\n" }
 
 func (imap) MalformedLogin(c Command) string {
@@ -145,6 +151,8 @@ func (pop3) SignedIn(_ Command, r Reply) []byte { return r.Bytes() }
 func (pop3) RefuseLogin(_ Command, f *record.Failure) []byte {
 	return fmt.Appendf(nil, "-ERR [%s] %s\r\n", f.Reason.POP3Code(), loginText(f))
 }
+
+func (pop3) StartTLSTooLate(Command) string { return "-ERR STLS is not available now\r\n" }
 
 func (pop3) LoginRequired(Command) string { return "-ERR Sign in first\r\n" }
 
