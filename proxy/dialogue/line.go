@@ -43,8 +43,9 @@ func (l *line) end() string {
 
 // cutVerb splits a command into its first word, in upper case, and the rest.
 func cutVerb(text string) (verb, rest string) {
-	verb, rest, _ = strings.Cut(strings.TrimLeft(text, " \t"), " ")
-	return strings.ToUpper(verb), strings.Trim(rest, " \t")
+	text = strings.TrimLeft(text, " \t")
+	end := strings.IndexAny(text+" ", " \t")
+	return strings.ToUpper(text[:end]), strings.Trim(text[end:], " \t")
 }
 
 // maxPending bounds the commands of a client that have no reply yet; nobody sends so

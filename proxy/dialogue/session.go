@@ -16,10 +16,13 @@ import (
 // destination has it, and what the destination sends before the client has it: a
 // reply is always seen after its command.
 type Session struct {
-	mu      sync.Mutex
-	watcher watcher
-	end     end
-	gate    func(sender string) error // nil if every mail may pass
+	gate  *Gate         // nil if every mail may pass
+	moved chan struct{} // has an entry when the client has got something, or a side has ended
+
+	mu        sync.Mutex
+	watcher   watcher
+	end       end
+	isWriting bool // to the client
 }
 
 // A watcher is what one protocol needs.
@@ -91,7 +94,7 @@ func newWatcher(p record.Protocol, greets bool) watcher {
 }
 
 // Client returns the client's connection, watched.
-func (s *Session) Client(conn net.Conn) net.Conn { return &clientConn{conn, s} }
+func (s *Session) Client(conn net.Conn) net.Conn { return &clientConn{Conn: conn, session: s} }
 
 // Destination returns the destination's connection, whose end is watched.
 func (s *Session) Destination(conn net.Conn) net.Conn { return &destinationConn{conn, s} }
@@ -116,38 +119,20 @@ func (s *Session) Finding(idle bool) Finding {
 	return s.watcher.finding(s.end)
 }
 
-// Gate sets what is asked before each MAIL of an SMTP client reaches the destination,
-// with its sender, which is SenderUnknown for all that cannot be told. An error ends the
-// client's side.
-func (s *Session) Gate(pass func(sender string) error) {
-	if w, is := s.watcher.(*smtp); is {
-		s.gate, w.keepsSenders = pass, true
-	}
-}
-
-// pass asks for the mails that the client has begun since it was last asked.
-func (s *Session) pass() error {
-	if s.gate == nil {
-		return nil
-	}
-	s.mu.Lock()
-	w := s.watcher.(*smtp)
-	senders := w.senders
-	w.senders = nil
-	s.mu.Unlock()
-	for _, sender := range senders {
-		if err := s.gate(sender); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // received takes in what the destination has sent.
 func (s *Session) received(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.isWriting = true
 	s.watcher.fromDestination(p)
+}
+
+// passedOn notes that the client has what was received.
+func (s *Session) passedOn() {
+	s.mu.Lock()
+	s.isWriting = false
+	s.mu.Unlock()
+	s.move()
 }
 
 // ended notes how the first of the two sides has ended; err is from using its
@@ -157,6 +142,7 @@ func (s *Session) ended(by side, err error) {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
 		return
 	}
+	defer s.move()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end.first == 0 {
@@ -169,14 +155,15 @@ func (s *Session) ended(by side, err error) {
 type clientConn struct {
 	net.Conn
 	session *Session
+	held    heldBack // used by the goroutine that reads
 }
 
 func (c *clientConn) Read(p []byte) (int, error) {
+	if c.session.gate != nil {
+		return c.gated(p)
+	}
 	n, err := c.Conn.Read(p)
 	c.session.Sent(p[:n])
-	if err := c.session.pass(); err != nil {
-		return 0, err
-	}
 	c.session.ended(client, err)
 	return n, err
 }
@@ -184,6 +171,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 func (c *clientConn) Write(p []byte) (int, error) {
 	c.session.received(p)
 	n, err := c.Conn.Write(p)
+	c.session.passedOn()
 	c.session.ended(client, err)
 	return n, err
 }

@@ -50,8 +50,11 @@ type smtp struct {
 	refusals refusals
 	accepted int
 
-	keepsSenders bool     // of mails
-	senders      []string // of those that nobody has asked for yet
+	// What is needed for a Gate.
+	keepsSenders bool   // of mails
+	mails        []mail // those that nobody has asked for yet
+	began        int    // where the line, or the content, begins in what the client has just sent
+	said         uint64 // commands
 
 	// The client's side.
 	command   line
@@ -88,12 +91,16 @@ func newSMTP(greets bool) *smtp {
 // enough to tell a * from the rest, and no more.
 func (s *smtp) keep(head []byte) bool {
 	const verb, star = len("BDAT "), len("*\r\n") // MAIL has as many letters
+	size := len(head)
+	if s.keepsSenders { // some servers do not mind blanks
+		head = bytes.TrimLeft(head, " \t")
+	}
 	switch {
 	case s.signsIn():
 		return len(head) < star-1
 	case len(head) < verb:
-		return true
-	case s.keepsSenders && bytes.EqualFold(head[:verb], []byte("MAIL ")):
+		return size < maxMail
+	case s.keepsSenders && bytes.EqualFold(head[:verb-1], []byte("MAIL")):
 		return len(head) < maxMail
 	}
 	return len(head) < maxCommand && bytes.EqualFold(head[:verb], []byte("BDAT "))
@@ -107,16 +114,19 @@ func (s *smtp) signsIn() bool {
 }
 
 func (s *smtp) fromClient(p []byte) {
-	for len(p) > 0 && !s.lost {
+	size := len(p)
+	for s.began = 0; len(p) > 0 && !s.lost; {
 		switch {
 		case s.chunk > 0:
 			n := min(int64(len(p)), s.chunk)
 			s.chunk -= n
 			p = p[n:]
+			s.began = size - len(p)
 		case s.inBody:
 			s.bodySeen = true
 			n, ended := s.body.find(p)
 			p = p[n:]
+			s.began = size - len(p)
 			if ended {
 				s.endBody()
 			}
@@ -126,10 +136,14 @@ func (s *smtp) fromClient(p []byte) {
 			p = rest
 			if whole {
 				s.takeCommand(s.command.end())
+				if !s.lost {
+					s.began = size - len(p)
+				}
 			}
 		}
 	}
 	s.forget()
+	s.began = 0
 }
 
 // forget drops what is held of the client's line once nobody looks at it any more. Who
@@ -140,7 +154,7 @@ func (s *smtp) forget() {
 	}
 	s.command.end()
 	if s.keepsSenders {
-		s.keepsSenders, s.senders = false, append(s.senders, SenderUnknown)
+		s.keepsSenders, s.mails = false, append(s.mails, mail{SenderUnknown, s.began, s.said})
 	}
 }
 
@@ -166,7 +180,9 @@ func (s *smtp) takeCommand(text string) {
 		return
 	}
 	kind, known := smtpVerbs[verb]
-	if !known {
+	// A client for which we have signed in has no dialogue with AUTH any more (RFC 4954
+	// section 4): the lines after it are commands.
+	if !known || kind == auth && s.keepsSenders {
 		kind = noMail
 	}
 	switch {
@@ -179,7 +195,7 @@ func (s *smtp) takeCommand(text string) {
 		whose = 0
 	}
 	if kind == from && s.keepsSenders {
-		s.senders = append(s.senders, reversePath(rest))
+		s.mails = append(s.mails, mail{reversePath(rest), s.began, s.said})
 	}
 	s.push(smtpCommand{kind, whose})
 }
@@ -219,7 +235,10 @@ func (s *smtp) takeBDAT(args string) {
 // expect notes a command without an address.
 func (s *smtp) expect(kind stage) { s.push(smtpCommand{at: kind}) }
 
-func (s *smtp) push(c smtpCommand) { s.lost = !s.pending.push(c) || s.lost }
+func (s *smtp) push(c smtpCommand) {
+	s.said++
+	s.lost = !s.pending.push(c) || s.lost
+}
 
 func (s *smtp) fromDestination(p []byte) {
 	s.replies.read(p, s.takeReply)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -260,23 +261,24 @@ func (l *login) ended(err error) error {
 	return err
 }
 
-// maySend asks whether a mail may pass, and waits for its turn. If not, the client reads
+// gate asks whether a mail may pass, and waits for its turn. If not, the client reads
 // why, and the session ends.
-func (l *login) maySend(ctx context.Context) func(sender string) error {
-	return func(sender string) error {
-		err := l.seat.Mail(ctx, sender)
-		var f *record.Failure
-		if !errors.As(err, &f) {
-			return err
-		}
-		f.Replied, l.failure = true, f
-		if l.near.write(Refusal(l.cfg.Protocol, f)) == nil {
-			_ = relay.CloseWrite(l.near.conn)
-			if l.near.conn.SetReadDeadline(time.Now().Add(farewell)) == nil {
-				_, _ = io.CopyN(io.Discard, l.near.conn, maxReply)
+func (l *login) gate(ctx context.Context) dialogue.Gate {
+	return dialogue.Gate{
+		Ask: func(sender string) error { return l.seat.Mail(ctx, sender) },
+		Refuse: func(err error) {
+			var f *record.Failure
+			if !errors.As(err, &f) {
+				return
 			}
-		}
-		return f
+			f.Replied, l.failure = true, f
+			if l.near.write(Refusal(l.cfg.Protocol, f)) == nil {
+				_ = relay.CloseWrite(l.near.conn)
+				if l.near.conn.SetReadDeadline(time.Now().Add(farewell)) == nil {
+					_, _ = io.CopyN(io.Discard, l.near.conn, maxReply)
+				}
+			}
+		},
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Session) resumeSignedIn(ctx context.Context, client net.Conn) (down, up
 		s.client.pending = nil
 	}
 	s.watched = dialogue.New(s.Protocol, false)
-	s.watched.Gate(s.signedIn.maySend(ctx))
+	s.watched.Gate(s.signedIn.gate(ctx))
 	return s.watched.Client(s.client.inside), s.watched.Destination(s.upstream.conn), 0, nil
 }
 
