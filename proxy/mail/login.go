@@ -48,8 +48,8 @@ type login struct {
 	*client
 	near, up *side
 
-	user    string // of POP3 USER
-	mailbox *signin.Mailbox
+	user    string          // of POP3 USER
+	mailbox *signin.Mailbox // that it may use; nil before
 	seat    *signin.Session
 	failed  int
 	failure *record.Failure // the last one; nil if there is none
@@ -168,6 +168,7 @@ func (l *login) signIn(ctx context.Context, cmd dialect.Command, typed sasl.Cred
 
 // signInAs signs in at the destination. A token that it refuses is renewed once.
 func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (dialect.Reply, error) {
+	l.mailbox = m // also of a failure one wants to know whose it is
 	seat, err := l.Keeper.Enter(ctx, m, l.Client)
 	if err != nil {
 		return dialect.Reply{}, err
@@ -177,7 +178,7 @@ func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (dialect.Reply,
 		seat.Leave()
 		return r, err
 	}
-	l.mailbox, l.seat, l.failure = m, seat, nil
+	l.seat, l.failure = seat, nil
 	return r, nil
 }
 
@@ -203,7 +204,7 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (dialect.Reply, 
 }
 
 // answer tells the client why it is not signed in. The session goes on, unless the
-// client has failed too often or the destination has gone.
+// client has failed too often, or the answer closes it, or the destination has gone.
 func (l *login) answer(cmd dialect.Command, err error) error {
 	var f *record.Failure
 	if !errors.As(err, &f) {
@@ -216,7 +217,7 @@ func (l *login) answer(cmd dialect.Command, err error) error {
 	if err := l.near.write(l.RefuseLogin(cmd, f)); err != nil {
 		return l.ended(err)
 	}
-	if l.failed >= maxLogins {
+	if l.failed >= maxLogins || l.cfg.Protocol == record.ProtocolSMTP && strings.HasPrefix(f.Reason.SMTPStatus(), "421") {
 		f.Replied = true
 		return f
 	}

@@ -214,3 +214,49 @@ func TestSignInReplyTooEarly(t *testing.T) {
 		})
 	}
 }
+
+// A failure names the mailbox that it is about, and the login.
+func TestSignInFailureNamesTheMailbox(t *testing.T) {
+	t.Parallel()
+	unreachable := &tokenSource{err: record.Fail(record.ReasonEntraUnreachable, errors.New("connection refused"))}
+	for name, tt := range map[string]struct{ client, script, mailbox, login string }{
+		"with a login":   {device, opened + "C: AUTH PLAIN PLAIN64\nc: 454 4.7.0 REASON\nC!\n", mailbox, "copier1"},
+		"without one":    {mapped, opened + "C: MAIL FROM:<a@b>\nc: 454 4.7.0 REASON\nC!\n", mailbox, ""},
+		"wrong password": {device, opened + "C: AUTH PLAIN WRONG64\nc: 535 5.7.8 " + text(record.ReasonSigninPasswordWrong) + "\nC!\n", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := signInOf(t, record.ProtocolSMTP, tt.client, unreachable)
+			if got := s.signIn(strings.ReplaceAll(tt.script, "REASON", text(record.ReasonEntraUnreachable))); got.err == nil {
+				t.Error("it is signed in")
+			}
+			if gotMailbox, gotLogin := s.session.Mailbox(); gotMailbox != tt.mailbox || gotLogin != tt.login {
+				t.Errorf("mailbox %q, login %q", gotMailbox, gotLogin)
+			}
+		})
+	}
+}
+
+// After 421 the session is closed (RFC 5321 section 3.8); IMAP and POP3 have no such reply.
+func TestSignInBusyEndsSMTP(t *testing.T) {
+	t.Parallel()
+	busy := record.Fail(record.ReasonMailboxBusy, nil)
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+	}{
+		"SMTP": {record.ProtocolSMTP, opened + "C: AUTH PLAIN PLAIN64\nc: 421 4.4.5 REASON\n"},
+		"IMAP": {record.ProtocolIMAP, imapOpened + "C: a1 LOGIN copier1 \"" + password + "\"\nc: a1 NO [UNAVAILABLE] REASON\n" +
+			"C: a2 NOOP\ns: a2 NOOP\nS: a2 OK\nc: a2 OK\nC!\n"},
+		"POP3": {record.ProtocolPOP3, popOpened + "C: USER copier1\nc: +OK\nC: PASS " + password + "\nc: -ERR [IN-USE] REASON\nC!\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := signInOf(t, tt.protocol, device, &tokenSource{err: busy}).signIn(strings.ReplaceAll(tt.script, "REASON", text(record.ReasonMailboxBusy)))
+			var f *record.Failure
+			if !errors.As(got.err, &f) || f.Reason != record.ReasonMailboxBusy || !f.Replied {
+				t.Errorf("got %v", got.err)
+			}
+		})
+	}
+}

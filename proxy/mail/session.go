@@ -153,8 +153,9 @@ func (s *Session) Drop() {
 	s.upstream.conn, s.upstream.phase, s.upstream.ehlo = nil, upstreamNew, false
 }
 
-// Mailbox returns the mailbox that the session was signed in to, and the login that the
-// client has typed; both are empty if it was not, and the login if it needed none.
+// Mailbox returns the mailbox that the client may use, whether or not the sign-in to it
+// succeeded, and the login that the client has typed; both are empty before that is known,
+// and the login if it needs none.
 func (s *Session) Mailbox() (mailbox, login string) {
 	if s.signedIn == nil || s.signedIn.mailbox == nil {
 		return "", ""

@@ -59,8 +59,9 @@ type Record struct {
 	// lifted and completed.
 	UpstreamTLS *Handshake
 
-	// Mailbox is the mailbox that tlslift has signed in to for the client, and Login
-	// the name that the client has signed in here by; empty when there was none.
+	// Mailbox is the mailbox that tlslift signs in to for the client, and Login the
+	// name that the client has signed in here by; empty when there was none. The
+	// destination may have refused the sign-in: then there is a Reason.
 	Mailbox, Login string
 
 	// SMTPReplies counts the destination's replies in a lifted SMTP session, by
