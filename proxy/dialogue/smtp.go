@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/smtptext"
 )
 
 // A stage is how far a command brings a mail. A later stage that succeeds shows that
@@ -58,17 +59,17 @@ type smtp struct {
 
 	// The client's side.
 	command   line
-	address   address // in it
-	cancelled bool    // by the client itself: its AUTH
-	inBody    bool    // the content that follows DATA
-	body      bodyEnd // where it ends
-	bodySeen  bool    // some of it has been seen
-	chunk     int64   // what is left of a BDAT's chunk
-	chunked   bool    // a BDAT has been seen, and not yet the last one
-	agreed    bool    // 354 has come: the content is the destination's
-	answered  bool    // the final reply came before the end of the content
-	begun     bool    // MAIL was accepted, and the mail is neither given up nor answered
-	closing   bool    // the destination has said that it closes the session
+	address   smtptext.Address // in it
+	cancelled bool             // by the client itself: its AUTH
+	inBody    bool             // the content that follows DATA
+	body      smtptext.Content // where it ends
+	bodySeen  bool             // some of it has been seen
+	chunk     int64            // what is left of a BDAT's chunk
+	chunked   bool             // a BDAT has been seen, and not yet the last one
+	agreed    bool             // 354 has come: the content is the destination's
+	answered  bool             // the final reply came before the end of the content
+	begun     bool             // MAIL was accepted, and the mail is neither given up nor answered
+	closing   bool             // the destination has said that it closes the session
 }
 
 // An smtpCommand is a command without a reply.
@@ -124,7 +125,7 @@ func (s *smtp) fromClient(p []byte) {
 			s.began = size - len(p)
 		case s.inBody:
 			s.bodySeen = true
-			n, ended := s.body.find(p)
+			n, ended := s.body.Find(p)
 			p = p[n:]
 			s.began = size - len(p)
 			if ended {
@@ -132,7 +133,7 @@ func (s *smtp) fromClient(p []byte) {
 			}
 		default:
 			rest, whole := s.command.take(p)
-			s.address.note(p[:len(p)-len(rest)])
+			s.address.Note(p[:len(p)-len(rest)])
 			p = rest
 			if whole {
 				s.takeCommand(s.command.end())
@@ -168,7 +169,7 @@ func (s *smtp) endBody() {
 
 // takeCommand takes in a command, or a line that belongs to AUTH.
 func (s *smtp) takeCommand(text string) {
-	whose := s.address.end()
+	whose := s.address.End()
 	if s.signsIn() {
 		s.cancelled = text == "*" // RFC 4954 section 4
 		return
@@ -187,7 +188,7 @@ func (s *smtp) takeCommand(text string) {
 	}
 	switch {
 	case kind == data:
-		s.inBody, s.body, s.bodySeen, s.agreed, s.answered = true, newBodyEnd(), false, false, false
+		s.inBody, s.body, s.bodySeen, s.agreed, s.answered = true, smtptext.NewContent(), false, false, false
 	case kind == hello, kind == from, kind == quit, kind == rset:
 		s.chunked, s.begun = false, false // the mail before is given up
 	}
@@ -292,7 +293,7 @@ func (s *smtp) takeUnasked(code string, known record.Reason) {
 	case s.inBody && !s.answered && code[0] != '3':
 		s.answered = true
 		// It may have found the end at line ends that are not CRLF.
-		if code[0] == '2' || s.body.isLoose() {
+		if code[0] == '2' || s.body.IsLoose() {
 			s.inBody = false
 		}
 		s.takeFinal(smtpCommand{at: content}, code, known)

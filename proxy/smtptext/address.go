@@ -1,10 +1,10 @@
-package dialogue
+package smtptext
 
 import "hash/maphash"
 
-// An address hashes the address in MAIL or RCPT as it comes by. It holds none of it, and
+// An Address hashes the address in MAIL or RCPT as it comes by. It holds none of it, and
 // the hashes of one session mean nothing in another.
-type address struct {
+type Address struct {
 	hash maphash.Hash
 	at   addressPart
 }
@@ -19,8 +19,8 @@ const (
 	afterAddress // parameters (RFC 5321 section 4.1.2), which may differ in the next try
 )
 
-// note takes in some bytes of a line.
-func (a *address) note(piece []byte) {
+// Note takes in some bytes of a line.
+func (a *Address) Note(piece []byte) {
 	for _, b := range piece {
 		switch {
 		case a.at == beforeAddress && b == ':':
@@ -41,8 +41,8 @@ func (a *address) note(piece []byte) {
 	}
 }
 
-// end returns the hash of the line's address, and begins the next line.
-func (a *address) end() uint64 {
+// End returns the hash of the line's address, and begins the next line.
+func (a *Address) End() uint64 {
 	sum := a.hash.Sum64()
 	a.hash.Reset()
 	a.at = beforeAddress
