@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"bufio"
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,10 +37,6 @@ func (w *world) redirectedTo(original string) *net.TCPConn {
 	return conn
 }
 
-const legacyHost = "smtp-legacy.office365.com"
-
-const operatorHost = "mail.office.com" // which the CA may sign for
-
 // newRedirectWorld has clients behind a balancer. Every destination leads to
 // the echoing server; the operator's name is at 203.0.113.7.
 func newRedirectWorld(t *testing.T, l listener.URL, server *fakem365.Server, fake *fakem365.Service, mail ...*fakem365.MailServer) *world {
@@ -67,10 +62,6 @@ func newRedirectWorld(t *testing.T, l listener.URL, server *fakem365.Server, fak
 		// Of the names that are looked up, only the mapped one is known.
 		c.Upstream.Resolver = &net.Resolver{PreferGo: true, Dial: noNameServer}
 	})
-}
-
-func noNameServer(context.Context, string, string) (net.Conn, error) {
-	return nil, errors.New("there is no name server")
 }
 
 func TestRedirectedDestination(t *testing.T) {

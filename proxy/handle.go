@@ -138,7 +138,10 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 // negotiateMail carries SMTP, IMAP and POP3 until the client is about to begin
 // TLS, or goes on without.
 func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
-	protocol := c.mailProtocol()
+	protocol, implicitTLS := c.mailProtocol(), c.scheme().ImplicitTLS()
+	if protocol == "" && s.signInFor(c) != nil { // behind CONNECT or a listener for any protocol
+		protocol, implicitTLS = listener.MailPort(c.out.destination.Port).Mail(), true
+	}
 	if protocol == "" {
 		return nil
 	}
@@ -149,7 +152,7 @@ func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 	}
 	c.mail = mail.New(mail.Config{
 		Protocol: protocol, Client: c.Conn, Destination: c.out,
-		ImplicitTLS: c.scheme().ImplicitTLS(), UpstreamImplicitTLS: upstreamImplicitTLS,
+		ImplicitTLS: implicitTLS, UpstreamImplicitTLS: upstreamImplicitTLS,
 		Plaintext: c.mayBePlaintext(), GreetingWait: c.socket.url.GreetingWait(),
 		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: c.idleTimeout(),
 	})
@@ -170,17 +173,24 @@ func refusedKey(c *conn) refusedhello.Key {
 	return refusedhello.Key{Client: c.rec.Client, Destination: c.out.destination, Hello: c.hello.FingerprintKey()}
 }
 
-// findSignIn finds whether tlslift signs in for the client at the destination, as far as
-// that is known by now.
-func (s *Server) findSignIn(c *conn) {
-	if c.mail == nil || s.cfg.SignIn == nil {
-		return
+// signInFor returns how tlslift signs in for the client at the destination, as far as
+// that is known by now; nil if it does not.
+func (s *Server) signInFor(c *conn) *mail.SignIn {
+	if s.cfg.SignIn == nil || !s.finder.policy.Load().TakesTokens(c.out.destination.Host) {
+		return nil
 	}
-	c.mail.SignIn = nil
 	who := signin.Client{Addr: c.rec.Client, Name: c.options.Name}
-	isPointed := c.tunnel == nil && !c.original.IsValid()
-	if s.finder.policy.Load().TakesTokens(c.out.destination.Host) && s.cfg.SignIn.Covers(who, isPointed) {
-		c.mail.SignIn = &mail.SignIn{Keeper: s.cfg.SignIn, Tokens: s.cfg.Tokens, Client: who}
+	isPointed := c.tunnel == nil && !c.original.IsValid() && c.scheme().Mail() != ""
+	if !s.cfg.SignIn.Covers(who, isPointed) {
+		return nil
+	}
+	return &mail.SignIn{Keeper: s.cfg.SignIn, Tokens: s.cfg.Tokens, Client: who}
+}
+
+// findSignIn finds it for a mail session.
+func (s *Server) findSignIn(c *conn) {
+	if c.mail != nil {
+		c.mail.SignIn = s.signInFor(c)
 	}
 }
 

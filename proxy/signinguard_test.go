@@ -1,0 +1,169 @@
+package proxy_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// Whatever is wrong with a login, a client hears the same, and nothing is asked of Entra
+// or of the destination.
+func TestSignInRefusesLogins(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	const want = "535 5.7.8 "
+	said := map[string]bool{}
+	for name, tt := range map[string]struct{ from, login, password string }{
+		"wrong password":                      {copier, "copier1", "Wr0ng!"},
+		"unknown login":                       {copier, "nobody", devicePassword},
+		"login of another device":             {copier, "printer2", devicePassword},
+		"wrong password where none is needed": {mappedC, "copier1", "Wr0ng!"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := w.device(tt.from, viaSMTP)
+			said[d.want(plain(tt.login, tt.password), want)] = true
+			d.quit()
+			rec := w.expect(record.OutcomeRefused, record.ReasonSigninPasswordWrong)
+			if line := fmt.Sprint(rec.Attrs()); strings.Contains(line, tt.password) || rec.Mailbox != "" || rec.Login != "" {
+				t.Errorf("recorded as %s", line)
+			}
+		})
+	}
+	if len(said) != 1 {
+		t.Errorf("clients hear different words: %v", said)
+	}
+	if n := w.entra.Counts().Token; n != 0 || len(w.mail.Messages()) != 0 {
+		t.Errorf("%d token requests", n)
+	}
+}
+
+// A client that is wrong three times has to connect again.
+func TestSignInEndsASession(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	d := w.device(copier, viaSMTP)
+	for range 3 {
+		d.want(plain("copier1", "Wr0ng!"), "535 5.7.8 ")
+	}
+	d.wantEnd()
+	w.expect(record.OutcomeRefused, record.ReasonSigninPasswordWrong)
+	d = w.device(copier, viaSMTP)
+	d.want(plain("copier1", "Wr0ng!"), "535 5.7.8 ")
+	d.want(plain("copier1", devicePassword), "235 ")
+	d.wantSent(scanner)
+	d.quit()
+	w.wantSignedIn("copier1", 1)
+}
+
+// While others guess its password, from one address and from many, the device itself gets
+// in.
+func TestSignInUnderAttack(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	d := w.device(copier, viaSMTP)
+	d.want(plain("copier1", devicePassword), "235 ")
+	d.quit()
+	w.wantSignedIn("copier1", 0)
+
+	const attackers = 12
+	var guessing sync.WaitGroup
+	first := make(chan string, attackers)
+	for i := range attackers {
+		from := "10.0.5.5"
+		if i%2 == 1 {
+			from = fmt.Sprintf("10.0.6.%d", i)
+		}
+		a := w.device(from, viaSMTP)
+		guessing.Go(func() {
+			got, err := a.ask(plain("copier1", fmt.Sprintf("guess %d", i)))
+			first <- fmt.Sprint(got, err)
+			_ = a.conn.Close()
+		})
+	}
+	for range 3 { // the others are slowed down
+		if got := <-first; !strings.HasPrefix(got, "535 5.7.8 ") {
+			t.Errorf("an attacker hears %q", got)
+		}
+	}
+	d = w.device(copier, viaSMTP)
+	d.want(plain("copier1", devicePassword), "235 ")
+	d.wantSent(scanner)
+	d.quit()
+	guessing.Wait()
+	good := 0
+	for range attackers + 1 {
+		if rec := w.record(); rec.Reason == "" && rec.Accepted == 1 {
+			good++
+		} else if rec.Reason != record.ReasonSigninPasswordWrong {
+			t.Errorf("recorded as %s (%v)", rec.Reason, rec.Err)
+		}
+	}
+	if good != 1 {
+		t.Errorf("%d mails arrived", good)
+	}
+}
+
+// A mail whose sender the mailbox may not have is refused here, be it the first or a
+// later one.
+func TestSignInSenders(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	for _, from := range []string{copier, mappedC} {
+		for good := range 3 {
+			before := len(w.mail.Messages())
+			d := w.device(from, viaSMTP)
+			login := ""
+			if from == copier {
+				login = "copier1"
+				d.want(plain(login, devicePassword), "235 ")
+			}
+			for i := range good {
+				d.wantSent([]string{scanner, "a@scan.contoso.com"}[i%2])
+			}
+			d.want("MAIL FROM:<boss@contoso.com>", "550 5.7.60 ")
+			d.wantEnd()
+			rec := w.expect(record.OutcomeLifted, record.ReasonSenderNotAllowed)
+			if rec.Accepted != good || len(w.mail.Messages()) != before+good || rec.Mailbox != scanner || rec.Login != login {
+				t.Errorf("after %d good mails: record %+v", good, rec)
+			}
+		}
+	}
+}
+
+// A client that does not wait for answers is served all the same, and refused without
+// any of its mail having passed.
+func TestSignInPipelined(t *testing.T) {
+	t.Parallel()
+	const mail = "\r\nMAIL FROM:<scan@contoso.com>\r\nRCPT TO:<archive@contoso.com>\r\nDATA"
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	d := w.device(copier, viaSMTP)
+	d.want(plain("copier1", devicePassword)+mail, "235 ")
+	d.want("", "250 ")
+	d.want("", "250 ")
+	d.want("", "354 ")
+	d.want("Subject: scan\r\n\r\nHere.\r\n.", "250 ")
+	d.quit()
+	w.wantSignedIn("copier1", 1)
+
+	d = w.device(copier, viaSMTP)
+	d.want(plain("copier1", "Wr0ng!")+mail, "535 5.7.8 ")
+	d.want("", "530 5.7.0 ")
+	_ = d.conn.Close()
+	w.expect(record.OutcomeRefused, record.ReasonSigninPasswordWrong)
+
+	// The content of one mail and the next MAIL may come together (RFC 2920 section 3.1).
+	d = w.device(mappedC, viaSMTP)
+	d.want(strings.TrimPrefix(mail, "\r\n"), "250 ")
+	d.want("", "250 ")
+	d.want("", "354 ")
+	d.want("Subject: scan\r\n\r\nHere.\r\n.\r\nMAIL FROM:<boss@contoso.com>\r\nRCPT TO:<archive@contoso.com>", "250 ")
+	d.want("", "550 5.7.60 ")
+	d.wantEnd()
+	rec := w.expect(record.OutcomeLifted, record.ReasonSenderNotAllowed)
+	if n := len(w.mail.Messages()); rec.Accepted != 1 || n != 2 {
+		t.Errorf("%d mails, record %+v", n, rec)
+	}
+}
