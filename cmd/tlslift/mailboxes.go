@@ -37,7 +37,11 @@ func (s *service) reloadMailboxes(clients *clientfile.Table) error {
 	if err != nil {
 		return err
 	}
-	return s.mailboxes.Replace(file)
+	if err := s.mailboxes.Replace(file); err != nil {
+		return err
+	}
+	s.log.Info("read the sign-in file again", "mailboxes", len(file.Mailboxes()))
+	return nil
 }
 
 // closeTime is how long a request for a token may take to end.
