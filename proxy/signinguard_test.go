@@ -126,7 +126,7 @@ func TestSignInSenders(t *testing.T) {
 			d.want("MAIL FROM:<boss@contoso.com>", "550 5.7.60 ")
 			d.wantEnd()
 			rec := w.expect(record.OutcomeLifted, record.ReasonSenderNotAllowed)
-			if rec.Accepted != good || len(w.mail.Messages()) != before+good || rec.Mailbox != scanner || rec.Login != login {
+			if rec.Accepted != good || len(w.mail.Messages()) != before+good || rec.Mailbox != scanner || rec.Login != login || !rec.SignedIn() {
 				t.Errorf("after %d good mails: record %+v", good, rec)
 			}
 		}

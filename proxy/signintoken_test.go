@@ -63,7 +63,7 @@ func TestSignInMailboxRefused(t *testing.T) {
 		d.want(plain("copier1", devicePassword), "535 5.7.3 Authentication unsuccessful")
 		d.quit()
 		rec := w.expect(record.OutcomeFailed, record.ReasonMailboxRefused)
-		if rec.Mailbox != "foreign@contoso.com" || rec.Login != "copier1" {
+		if rec.Mailbox != "foreign@contoso.com" || rec.Login != "copier1" || rec.SignedIn() {
 			t.Errorf("the record does not name who cannot sign in: %+v", rec)
 		}
 	}

@@ -354,7 +354,7 @@ func (d *device) wantEnd() {
 func (w *signInWorld) wantSignedIn(login string, mails int) record.Record {
 	w.t.Helper()
 	rec := w.expect(record.OutcomeLifted, "")
-	if rec.Mailbox != scanner || rec.Login != login || rec.Accepted != mails {
+	if rec.Mailbox != scanner || rec.Login != login || rec.Accepted != mails || !rec.SignedIn() {
 		w.t.Errorf("mailbox %q, login %q, %d mails; want %q, %q, %d", rec.Mailbox, rec.Login, rec.Accepted, scanner, login, mails)
 	}
 	return rec

@@ -61,7 +61,7 @@ type Record struct {
 
 	// Mailbox is the mailbox that tlslift signs in to for the client, and Login the
 	// name that the client has signed in here by; empty when there was none. The
-	// destination may have refused the sign-in: then there is a Reason.
+	// destination may have refused the sign-in: see SignedIn.
 	Mailbox, Login string
 
 	// SMTPReplies counts the destination's replies in a lifted SMTP session, by
@@ -92,6 +92,10 @@ func (r *Record) Fail(f *Failure) {
 // Failing reports whether somebody should look at the connection: the client or
 // its mail did not get through.
 func (r *Record) Failing() bool { return r.Reason.Failing() }
+
+// SignedIn reports whether tlslift has signed in for the client. It may have failed
+// after that.
+func (r *Record) SignedIn() bool { return r.Mailbox != "" && r.Outcome == OutcomeLifted }
 
 // IsHealthCheck reports whether the connection is no event: a trusted balancer looked
 // whether the port is open, and no more.
