@@ -42,6 +42,9 @@ type Account struct {
 	// SMTPDisabled refuses it at SMTP as Microsoft does where SmtpClientAuthentication
 	// is off; false means that it may send.
 	SMTPDisabled bool
+	// TakesPassword makes it take its password at SMTP although the server has Tokens, as
+	// an authentication policy of its own does; false means that Tokens decides.
+	TakesPassword bool
 	// Delegates may open it with a token: ids of applications that are registered in
 	// Exchange and have the permission, and names of users. None means that only
 	// its own user may.

@@ -71,7 +71,7 @@ func (s *smtpSession) open(address, password string) error {
 	if account == nil {
 		return s.unsuccessful()
 	}
-	if s.server.options.Tokens != nil && !s.server.options.HVE {
+	if s.server.options.Tokens != nil && !s.server.options.HVE && !account.TakesPassword {
 		return reply(535, smtp.EnhancedCode{5, 7, 139}, "Authentication unsuccessful, basic authentication is disabled. ["+s.server.host()+"]")
 	}
 	return s.enter(account)

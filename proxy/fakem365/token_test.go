@@ -149,6 +149,22 @@ func TestBasicAuthenticationIsDisabled(t *testing.T) {
 	}
 }
 
+// A mailbox may have a policy of its own.
+func TestMailboxThatTakesItsPassword(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	all := oauthAccounts()
+	for i := range all {
+		all[i].TakesPassword = true
+	}
+	server := serveSMTP(t, fake, fakem365.MailOptions{Accounts: all, Tokens: issued})
+	mail := scan()
+	mail.Password = "Pa55word"
+	if _, err := testenv.Direct(fake, server.Server).SendMail(t.Context(), mail); err != nil {
+		t.Error(err)
+	}
+}
+
 // As Google has it, a refusal has two steps.
 func TestTokenChallenge(t *testing.T) {
 	t.Parallel()
