@@ -21,12 +21,15 @@ import (
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/fakem365/fakeentra"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/signin"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -54,6 +57,7 @@ func Run(ctx context.Context, out io.Writer, keep bool) error {
 		return err
 	}
 	defer d.fake.Close()
+	defer d.closeTokens()
 	ctx, stop := context.WithCancel(ctx)
 	ended, err := d.start(ctx)
 	if err != nil {
@@ -75,6 +79,11 @@ type demo struct {
 	fake    *fakem365.Service
 	web     *fakem365.Server
 	mail    *fakem365.MailServer
+	entra   *fakeentra.Server
+	login   *fakem365.Server // of entra
+	keeper  *signin.Keeper
+	tokens  *entra.Source
+	file    *signin.Config // which the keeper gets in the course of the story
 	ca      *localca.CA
 	metrics *metrics.Metrics
 	server  *proxy.Server
@@ -109,8 +118,10 @@ func (d *demo) stage(allowed *m365.Policy) (err error) {
 	if d.web, err = d.fake.ServeHTTPS(fakem365.TLSOptions{}); err != nil {
 		return err
 	}
-	account := fakem365.Account{Address: demoMailbox, Password: demoPassword}
-	if d.mail, err = d.fake.ServeSMTP(fakem365.MailOptions{Accounts: fakem365.Accounts{account}}); err != nil {
+	if err = d.stageEntra(); err != nil {
+		return err
+	}
+	if d.mail, err = d.fake.ServeSMTP(fakem365.MailOptions{Accounts: accounts(), Tokens: d.entra}); err != nil {
 		return err
 	}
 	d.server, err = proxy.New(d.config(allowed))
@@ -134,6 +145,7 @@ func (d *demo) config(allowed *m365.Policy) proxy.Config {
 		CA:             d.ca,
 		MaxConnections: 100, MaxConnectionsPerClient: 100,
 		HandshakeTimeout: 5 * time.Second, IdleTimeout: time.Minute, DrainTimeout: time.Second,
+		SignIn: d.keeper, Tokens: d.tokens,
 		Observer: d,
 	}
 }
@@ -217,7 +229,7 @@ func (d *demo) keep(ctx context.Context) error {
 		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
 		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
-			"--auth-user %[3]s --auth-password '%[4]s'", d.smtp, rootFile, demoMailbox, demoPassword),
+			"--auth-user %s --auth-password '%s'", d.smtp, rootFile, demoOAuthMailbox, demoLogin, demoLoginPassword),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0",
 			rootFile, d.smtp, demoMailHost),
 		fmt.Sprintf("curl -s http://%s/metrics | grep ^tlslift_client", d.admin),

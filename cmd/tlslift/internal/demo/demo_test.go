@@ -21,6 +21,8 @@ func TestDemo(t *testing.T) {
 		"tlslift speaks that format itself",
 		"Refused: 421 4.7.66 ",
 		"The printer spoke TLS 1.0 to tlslift, and the mail arrived over TLS 1.3.",
+		"Refused: 535 5.7.139 ",
+		"knows a login and a password of 12 characters",
 		"The client spoke TLS 1.0",
 		"The client spoke TLS 1.2, TLS_RSA_WITH_AES_128_CBC_SHA",
 		"tlslift decrypted nothing",

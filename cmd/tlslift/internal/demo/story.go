@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/fakem365/fakeentra"
 )
 
 // A story is what the clients of a demo do.
@@ -22,6 +23,7 @@ func (s story) play(ctx context.Context) error {
 	s.say("Nothing leaves this machine: all addresses are loopback ones.\n")
 	s.say("  %-22s a fake Microsoft 365: TLS 1.2 or newer, ECDHE only", s.web.Addr())
 	s.say("  %-22s the same for mail: %s", s.mail.Addr(), demoMailHost)
+	s.say("  %-22s a fake Microsoft Entra: %s", s.login.Addr(), fakeentra.Host)
 	s.say("  %-22s tlslift as an HTTP proxy", s.proxy)
 	s.say("  %-22s tlslift for %s alone", s.fixed, demoHost)
 	s.say("  %-22s tlslift as the mail server of devices\n", s.smtp)
@@ -57,6 +59,8 @@ func (s story) steps() []step {
 		{"The same device asks through tlslift.", s.sslv2Lifted},
 		{"A printer that speaks TLS 1.0 sends a scan to Microsoft 365 directly.", s.scanDirect},
 		{"The same printer sends it to tlslift.", s.scanLifted},
+		{"A printer with TLS 1.2 sends its password directly, to a mailbox that takes OAuth only, as most will in 2027.", s.passwordDirect},
+		{"A printer that speaks TLS 1.0 sends its password to tlslift, which signs in for it.", s.passwordLifted},
 		{"The TLS 1.0 client asks tlslift for a host that is not Microsoft 365's.", s.notAllowed},
 	}
 }
