@@ -32,6 +32,9 @@ type Application struct {
 	ID string
 	// SecretFile has its client secret; empty means none.
 	SecretFile string
+	// Expires is the day on which the secret expires, at its first moment in UTC; zero
+	// if the file does not say it.
+	Expires time.Time
 	// CertificateFile has its certificate and the key, in PEM; empty means none.
 	CertificateFile string
 	// FederatedTokenFile has a token of another issuer, which is replaced from time to
@@ -46,7 +49,11 @@ type Application struct {
 func (a Application) credential() string {
 	switch {
 	case a.SecretFile != "":
-		return "the secret in " + a.SecretFile
+		text := "the secret in " + a.SecretFile
+		if !a.Expires.IsZero() {
+			text += ", which expires on " + a.Expires.Format(time.DateOnly)
+		}
+		return text
 	case a.CertificateFile != "":
 		return "the certificate in " + a.CertificateFile
 	case a.FederatedTokenFile != "":

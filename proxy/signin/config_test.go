@@ -138,6 +138,10 @@ func TestCredentials(t *testing.T) {
 		"tenant: " + id + "\napplication: {id: " + id + "}\n" + delegated:        "application " + id + " with no credential",
 		"tenant: a.example\napplication: {managed_identity: system}\n" + own:     "application with the managed identity system",
 		"tenant: a.example\napplication: {managed_identity: " + id + "}\n" + own: "application with the managed identity " + id,
+		"tenant: a.example\napplication: {id: " + id + ", secret_file: app-secret, expires: 2027-11-01}\n" + own: "application " + id +
+			" with the secret in app-secret, which expires on 2027-11-01",
+		"tenant: a.example\napplication: {id: " + id + ", expires: '2028-02-29', secret_file: app-secret}\n" + own: "application " + id +
+			" with the secret in app-secret, which expires on 2028-02-29",
 		federated + own: "application " + id + " with the federated token in t",
 	} {
 		if cfg := mustParse(t, text); cfg.Summary()[1] != want {
@@ -178,6 +182,14 @@ func TestProblems(t *testing.T) {
 				"delegated; add secret_file, certificate_file, federated_token_file or managed_identity, or write delegated: true for each mailbox"},
 		{strings.Replace(box, "mailboxes:", "  federated_token_file: t\nmailboxes:", 1), "line 3, column 3: the application has more than one " +
 			"credential; leave one of secret_file, certificate_file, federated_token_file and managed_identity"},
+		{strings.Replace(box, "mailboxes:", "  expires: 1.11.2027\nmailboxes:", 1), `line 5, column 12: expires is "1.11.2027"; ` + aDay},
+		{strings.Replace(box, "mailboxes:", "  expires: 2027-02-29\nmailboxes:", 1), `line 5, column 12: expires is "2027-02-29"; ` + aDay},
+		{strings.Replace(box, "mailboxes:", "  expires: 2207-11-01\nmailboxes:", 1), `line 5, column 12: expires is "2207-11-01"; ` + aDay},
+		{strings.Replace(box, "mailboxes:", "  expires: 2027-11-01T10:00:00Z\nmailboxes:", 1),
+			`line 5, column 12: expires is "2027-11-01T10:00:00Z"; ` + aDay},
+		{strings.Replace(box, "mailboxes:", "  expires:\nmailboxes:", 1), "line 5, column 11: expires has no value; write one or remove it"},
+		{strings.Replace(box, "secret_file: app-secret", "managed_identity: system\n  expires: 2027-11-01", 1), "line 3, column 3: the " +
+			"application has expires, which belongs to secret_file; remove it, since a certificate says itself when it expires"},
 		{strings.Replace(box, "app-secret", "two", 1),
 			"line 4, column 16: the file that secret_file names has more than one line, or characters that are no text"},
 		{strings.Replace(box, "app-secret", "none", 1), "line 4, column 16: the file that secret_file names is empty"},
@@ -235,6 +247,7 @@ func TestProblems(t *testing.T) {
 
 const (
 	loginKeys = "known keys are name, password, secret_file and clients"
+	aDay      = "write a day from 2020 to 2099, as in 2027-11-01"
 	aSender   = "write an address, or *@ and a domain in quotes, as in \"*@contoso.com\""
 	aClient   = "is not a client; write an address, a network as in 192.168.30.0/24, or a name of the clients file"
 )

@@ -126,6 +126,7 @@ func (r *reader) application(n *node) {
 			a.SecretFile = v.Value
 			_ = r.secretFile(v, maxAppSecret) // it is read again for each token
 		}),
+		yamlfile.Key("expires", func(v *node) { a.Expires = r.day(v, "expires") }),
 		yamlfile.Key("certificate_file", func(v *node) {
 			a.CertificateFile = v.Value
 			text, ok := r.named(v, "certificate_file")
@@ -150,6 +151,9 @@ func (r *reader) application(n *node) {
 		}
 	}
 	r.hasCredential = credentials > 0
+	if given["expires"] && !given[secretFileKey] {
+		r.Wrong(n, "the application has expires, which belongs to secret_file; remove it, since a certificate says itself when it expires")
+	}
 	if credentials > 1 {
 		r.Wrong(n, "the application has more than one credential; leave one of secret_file, certificate_file, "+
 			"federated_token_file and managed_identity")
@@ -190,6 +194,16 @@ func (r *reader) duration(n *node, what string) time.Duration {
 	d, err := time.ParseDuration(text)
 	if ok && (err != nil || d < time.Second || d > maxWait) {
 		r.Wrong(n, "%s is %q; write a time from 1s to %s, as in 45s", what, yamlfile.Shown(text), maxWait)
+	}
+	return d
+}
+
+// day reads a date. A year that is mistyped would keep the alert silent for ever.
+func (r *reader) day(n *node, what string) time.Time {
+	text, ok := r.Text(n, what)
+	d, err := time.Parse(time.DateOnly, text)
+	if ok && (err != nil || d.Year() < 2020 || d.Year() > 2099) {
+		r.Wrong(n, "%s is %q; write a day from 2020 to 2099, as in 2027-11-01", what, yamlfile.Shown(text))
 	}
 	return d
 }

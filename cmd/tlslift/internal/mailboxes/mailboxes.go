@@ -65,7 +65,9 @@ func (s *Service) newSource(file *signin.Config) (*entra.Source, error) {
 func (s *Service) Replace(file *signin.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if file.Tenant != s.file.Tenant || file.Application != s.file.Application {
+	application := file.Application
+	application.Expires = s.file.Application.Expires // which no token depends on
+	if file.Tenant != s.file.Tenant || application != s.file.Application {
 		source, err := s.newSource(file)
 		if err != nil {
 			return err
