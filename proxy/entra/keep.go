@@ -53,6 +53,7 @@ type entry struct {
 	renewed  time.Time // when a refused token was last replaced
 	flight   *flight   // nil unless a request is under way
 	failure  *record.Failure
+	failed   time.Time // when failure came
 	until    time.Time // failure holds until then
 	pause    time.Duration
 }
@@ -269,7 +270,7 @@ func (s *Source) settle(e *entry, f *flight, wait time.Duration) {
 		return
 	}
 	e.pause = min(max(firstPause, 2*e.pause), maxPause)
-	e.failure, e.until = f.failure, now.Add(max(e.pause, wait))
+	e.failure, e.failed, e.until = f.failure, now, now.Add(max(e.pause, wait))
 	if f.failure.Reason == record.ReasonEntraThrottled && now.Add(wait).After(s.throttled) {
 		s.throttled = now.Add(wait)
 	}
@@ -282,6 +283,8 @@ type State struct {
 	HVE      bool
 	Expires  time.Time     // zero when there is none
 	Reason   record.Reason // of the last request; empty when it gave a token
+	Detail   string        // of Reason
+	Failed   time.Time     // when the last request ended, if it has a Reason
 }
 
 // States returns what is known of all tokens, in no order.
@@ -292,7 +295,10 @@ func (s *Source) States() []State {
 	for k, e := range s.entries {
 		one := State{Account: k.account, Protocol: k.protocol, HVE: k.hve, Expires: e.token.Expires}
 		if e.failure != nil {
-			one.Reason = e.failure.Reason
+			one.Reason, one.Failed = e.failure.Reason, e.failed
+			if e.failure.Err != nil {
+				one.Detail = e.failure.Err.Error()
+			}
 		}
 		all = append(all, one)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -284,6 +285,9 @@ func TestRenewFails(t *testing.T) {
 		_, err := s.Renew(t.Context(), smtp, first)
 		wantReason(t, err, record.ReasonAppSecretExpired)
 		for _, kept := range s.States() {
+			if !strings.HasPrefix(kept.Detail, "AADSTS7000222 (invalid_client)") || !kept.Failed.Equal(time.Now()) {
+				t.Errorf("kept is %q of %s", kept.Detail, kept.Failed)
+			}
 			if kept.Reason != record.ReasonAppSecretExpired || !kept.Expires.Equal(first.Expires) || kept.Account != "" {
 				t.Errorf("kept is %+v", kept)
 			}
