@@ -20,6 +20,7 @@ const (
 	clientFailuresTotal
 	clientBytesTotal
 	clientSMTPReplies
+	clientLogins
 	clientAcceptedTotal
 	clientLastAccepted
 	clientLastSeen
@@ -33,6 +34,15 @@ const (
 	clientsOverflowed
 	upstreamHandshakesTotal
 	upstreamFailuresTotal
+	tokenRequests
+	tokenRequestDuration
+	tokenExpiry
+	tokensFailing
+	credentialExpiry
+	mailboxSessions
+	mailboxSessionsLimit
+	mailboxWaiting
+	mailboxOldestWait
 	certificatesIssued
 	caNotAfter
 	endpointsChecked
@@ -86,6 +96,9 @@ var definitions = [...]definition{
 	clientSMTPReplies: {"client_smtp_replies_total", counter, []string{"client", "code", "enhanced_code"},
 		"Replies of the destination in lifted SMTP sessions of a client; enhanced_code is none where there was none, and all replies after " +
 			"the first " + strconv.Itoa(maxReplyCodes) + " different ones share other."},
+	clientLogins: {"client_logins_total", counter, []string{"client", "result"},
+		"Sessions in which a client signed in at tlslift or could not, by result: ok, or the reason why the session ended without " +
+			"a sign-in."},
 	clientAcceptedTotal: {"client_accepted_messages_total", counter, []string{"client"},
 		"Mails of the client that the destination has accepted in lifted SMTP sessions; 0 for a client that connected and sent nothing."},
 	clientLastAccepted: {"client_last_accepted_timestamp_seconds", gauge, []string{"client"},
@@ -119,6 +132,28 @@ var definitions = [...]definition{
 			strconv.Itoa(maxDestinations) + " share other."},
 	upstreamFailuresTotal: {"upstream_failures_total", counter, []string{"destination", "reason"},
 		"Connections that failed because of their destination or the network between it and tlslift, by reason."},
+
+	tokenRequests: {"signin_token_requests_total", counter, []string{"result"},
+		"Requests for a token for the sign-in, by result: ok, or the reason why there was none; absent without TLSLIFT_SIGNIN_FILE."},
+	tokenRequestDuration: {"signin_token_request_duration_seconds", histogram, nil,
+		"How long requests for a token took, with or without success."},
+	tokenExpiry: {"signin_token_not_after_timestamp_seconds", gauge, []string{"kind"},
+		"When the first of the kept tokens expires that have not yet, as a Unix time; kind is application or delegated, with _hve " +
+			"for High Volume Email. Tokens are renewed before that while they are used; absent if there is none."},
+	tokensFailing: {"signin_tokens_failing", gauge, []string{"kind", "reason"},
+		"Tokens for which the last request failed, by reason; absent if there is none. A kept token may still serve."},
+	credentialExpiry: {"signin_credential_not_after_timestamp_seconds", gauge, []string{"credential"},
+		"When the certificate or the secret of the application expires, as a Unix time; that of a secret is expires of the sign-in " +
+			"file, and absent without it."},
+	mailboxSessions: {"signin_sessions", gauge, []string{"mailbox"},
+		"Sessions that are signed in to a mailbox now; all mailboxes after the first " + strconv.Itoa(maxMailboxes) +
+			" of the sign-in file share other."},
+	mailboxSessionsLimit: {"signin_sessions_limit", gauge, []string{"mailbox"},
+		"How many sessions of a mailbox may be open at once, from the sign-in file."},
+	mailboxWaiting: {"signin_waiting", gauge, []string{"mailbox", "for"},
+		"How many wait for their turn at a mailbox now; for is session or mail."},
+	mailboxOldestWait: {"signin_oldest_wait_seconds", gauge, []string{"mailbox"},
+		"How long the first of those has waited; 0 if nobody waits."},
 
 	certificatesIssued: {"certificates_issued_total", counter, nil,
 		"Certificates that the local certificate authority issued since the start."},

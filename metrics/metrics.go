@@ -53,6 +53,9 @@ type Options struct {
 // Metrics counts connections. It implements proxy.Observer; all its methods
 // may be called from many goroutines at once.
 type Metrics struct {
+	// SignIn counts what happens at the sign-in.
+	SignIn SignIn
+
 	registry registry
 	expiry   time.Duration
 	// expiring is held for reading while the series of a client are in use.
@@ -91,6 +94,7 @@ func New(o Options) *Metrics {
 	m.limitLabels(cmp.Or(o.MaxClients, defaultMaxClients))
 	m.registerConnections()
 	m.registerClients()
+	registerSignIn(m)
 	registerEndpoints(m)
 	registerConfiguration(m, o.ConnectionsLimit)
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
@@ -186,6 +190,7 @@ func (m *Metrics) countClient(r *record.Record) {
 	if r.Reason != "" {
 		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())).Inc()
 	}
+	m.SignIn.countLogin(c, r)
 	m.countReplies(c, r.SMTPReplies)
 	if r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP {
 		m.clientAccepted.WithLabelValues(c.label).Add(float64(max(0, r.Accepted))) // zero shows as well

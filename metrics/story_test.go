@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -51,6 +52,7 @@ func story() []*record.Record {
 		}, {
 			Listener: "smtp://127.0.0.1:2587", Client: netip.MustParseAddr("10.0.0.9"), Start: start, Duration: time.Second,
 			Protocol: "smtp", Destination: "smtp.office365.com:587", OfferedVersion: "none", Outcome: record.OutcomeLifted,
+			Mailbox: "scan@contoso.com", Login: "copier1",
 			Reason: record.ReasonSMTPSendAsDenied, SMTPReply: "550 5.7.60", UpstreamTLS: microsoft, Accepted: 2,
 			SMTPReplies: []record.SMTPReply{
 				{Code: "250", Enhanced: "2.1.0", Count: 2}, {Code: "354", Count: 1}, {Code: "550", Enhanced: "5.7.60", Count: 1},
@@ -75,6 +77,9 @@ func withStory() *Metrics {
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
 	m.SetEndpointsChecked(start)
 	m.CountRefresh("updated")
+	m.SignIn.Show(func() tenant.State { return aTenant(start.AddDate(100, 0, 0)) })
+	m.SignIn.TokenRequested("", 300*time.Millisecond)
+	m.SignIn.TokenRequested(record.ReasonEntraUnreachable, 30*time.Second)
 	observe(m, story()...)
 	m.Opened(proxyListener)
 	return m

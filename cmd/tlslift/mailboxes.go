@@ -20,9 +20,11 @@ func (s *service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) 
 	if err != nil {
 		return err
 	}
-	if s.mailboxes, err = mailboxes.New(s.cfg, file, client, mailboxes.Observer{Log: s.log}); err != nil {
+	observer := mailboxes.Observer{Log: s.log, Count: s.metrics.SignIn.TokenRequested}
+	if s.mailboxes, err = mailboxes.New(s.cfg, file, client, observer); err != nil {
 		return err
 	}
+	s.metrics.SignIn.Show(s.mailboxes.State)
 	parts.SignIn, parts.Tokens = s.mailboxes.Keeper, s.mailboxes
 	return nil
 }

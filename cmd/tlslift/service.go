@@ -89,12 +89,13 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
+	s.metrics = m
 	parts, err := s.proxyConfig()
 	if err != nil {
 		return nil, err
 	}
 	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
-	s.inventory, s.metrics = newInventory(s), m
+	s.inventory = newInventory(s)
 	parts.Clients = s.useClients(parts.Clients)
 	s.rename(parts.Clients)
 	m.Restore(factsOf(s.inventory.Snapshot()))

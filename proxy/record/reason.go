@@ -160,9 +160,11 @@ type row struct {
 	// unmatched means that the connection is out of tlslift's scope. A
 	// redirected one may then be bypassed.
 	unmatched bool
-	alert     uint8  // description of the TLS alert; zero means internal_error
-	http      int    // status of the HTTP answer; zero means 502
-	smtp      string // reply code (RFC 5321) and enhanced one (RFC 3463); empty means 421 4.4.1
+	// signIn means that the client could not sign in at tlslift, or tlslift not for it.
+	signIn bool
+	alert  uint8  // description of the TLS alert; zero means internal_error
+	http   int    // status of the HTTP answer; zero means 502
+	smtp   string // reply code (RFC 5321) and enhanced one (RFC 3463); empty means 421 4.4.1
 	// imap and pop3 are response codes (RFC 5530, RFC 3206); empty means what
 	// IMAPCode and POP3Code say.
 	imap, pop3 string
@@ -226,6 +228,10 @@ func (r Reason) Silent() bool { return r.row().silent }
 // Unmatched reports whether the connection is out of tlslift's scope, so that a
 // redirected one may be bypassed.
 func (r Reason) Unmatched() bool { return r.row().unmatched }
+
+// SignInFailed reports whether the client could not sign in at tlslift, or tlslift not
+// at the destination for it.
+func (r Reason) SignInFailed() bool { return r.row().signIn }
 
 // Alert returns the description of the TLS alert that the client gets (RFC 8446
 // section 6).

@@ -413,21 +413,21 @@ var reasons = []row{
 		remedy: "Look at the detail in the log line; updating the client's firmware may help.",
 	},
 	{
-		reason: ReasonSigninPasswordWrong, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonSigninPasswordWrong, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, signIn: true,
 		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "535 5.7.8", imap: "AUTHENTICATIONFAILED", pop3: "AUTH",
 		cause: "The login or the password that the client sent is not one of the sign-in file, or this client may not use it.",
 		remedy: "Enter the login and its password again on the client, compare with the clients that the login names in" +
 			" TLSLIFT_SIGNIN_FILE, or make a new hash with tlslift password.",
 	},
 	{
-		reason: ReasonSigninTriesLimited, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonSigninTriesLimited, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, signIn: true,
 		alert: alertAccessDenied, http: http.StatusTooManyRequests, smtp: "454 4.7.0", imap: "UNAVAILABLE", pop3: "SYS/TEMP",
 		cause: "There were too many wrong passwords from this client or for this login, so that none is checked for a moment.",
 		remedy: "Find the client that sends the wrong password and correct it there; then wait a minute, and sign-in works again" +
 			" by itself.",
 	},
 	{
-		reason: ReasonMailboxBusy, outcome: OutcomeRefused, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonMailboxBusy, outcome: OutcomeRefused, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		alert: alertAccessDenied, http: http.StatusServiceUnavailable, smtp: "421 4.4.5", imap: "UNAVAILABLE", pop3: "IN-USE",
 		cause: "Other clients used all sessions of the mailbox, or all of its messages of a minute, for as long as this one could wait.",
 		remedy: "Give the clients that send most a mailbox of their own, or raise wait for the mailbox in TLSLIFT_SIGNIN_FILE if the" +
@@ -441,69 +441,69 @@ var reasons = []row{
 			" TLSLIFT_SIGNIN_FILE.",
 	},
 	{
-		reason: ReasonEntraUnreachable, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		reason: ReasonEntraUnreachable, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn, signIn: true,
 		http: http.StatusServiceUnavailable, smtp: "454 4.7.0",
 		cause: "Microsoft Entra, which issues the tokens for the sign-in, cannot be reached or does not work.",
 		remedy: "Let tlslift reach login.microsoftonline.com:443 (login.microsoftonline.us or login.partner.microsoftonline.cn in " +
 			"the national clouds) through the firewall and TLSLIFT_UPSTREAM_PROXY, and look at the service health of Entra ID.",
 	},
 	{
-		reason: ReasonEntraThrottled, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
+		reason: ReasonEntraThrottled, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn, signIn: true,
 		http: http.StatusServiceUnavailable, smtp: "454 4.7.0",
 		cause: "Microsoft Entra gives no token for now, because it was asked too often (429).",
 		remedy: "Wait, since tlslift asks again when Entra allows it; if it persists, find what else requests tokens for this " +
 			"application in the sign-in logs of the Entra portal.",
 	},
 	{
-		reason: ReasonEntraFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonEntraFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "Microsoft Entra refused a token, or gave an answer that tlslift cannot read.",
 		remedy: "Look up the AADSTS code in the detail of the log line at login.microsoftonline.com/error; without a code, check " +
 			"what answers between tlslift and Entra, such as a filter or the login page of a network.",
 	},
 	{
-		reason: ReasonTenantUnknown, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		reason: ReasonTenantUnknown, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "Microsoft Entra does not know the tenant in the sign-in file.",
 		remedy: "Correct tenant in TLSLIFT_SIGNIN_FILE to the Tenant ID of the Entra portal's Overview page, and " +
 			"TLSLIFT_M365_INSTANCE if the tenant is in a national cloud.",
 	},
 	{
-		reason: ReasonAppSecretExpired, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonAppSecretExpired, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "The secret of the application has expired.",
 		remedy: "Make a new one in the Entra portal under App registrations, Certificates & secrets, and write its Value to the " +
 			"secret_file of TLSLIFT_SIGNIN_FILE; a restart is not needed.",
 	},
 	{
-		reason: ReasonAppCredentialRefused, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonAppCredentialRefused, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "Microsoft Entra does not accept the application's id, secret, certificate, federated token or managed identity.",
 		remedy: "Compare application in TLSLIFT_SIGNIN_FILE with the Entra portal under App registrations: the Application (client) " +
 			"ID on Overview, and the Value (not the Secret ID) or the certificate's thumbprint under Certificates & secrets.",
 	},
 	{
-		reason: ReasonConsentMissing, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonConsentMissing, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "The application has no consent for the permission that this protocol needs.",
 		remedy: "Add SMTP.SendAsApp, IMAP.AccessAsApp or POP.AccessAsApp of Office 365 Exchange Online in the Entra portal under App " +
 			"registrations, API permissions, and press Grant admin consent; tlslift signin setup lists the steps.",
 	},
 	{
-		reason: ReasonConditionalAccess, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonConditionalAccess, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:  "454 4.7.0",
 		cause: "A Conditional Access policy, security defaults or multifactor authentication keeps the sign-in from getting a token.",
 		remedy: "Find the policy in the Entra portal under Sign-in logs, Conditional Access, and exclude the application or the " +
 			"account from it; for a mailbox with delegated: true run tlslift login again.",
 	},
 	{
-		reason: ReasonDelegatedLoginMissing, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonDelegatedLoginMissing, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp:   "454 4.7.0",
 		cause:  "Nobody has signed in for the mailbox with tlslift login, or that sign-in has expired or was revoked.",
 		remedy: "Run tlslift login with the mailbox's address, and sign in as the account in TLSLIFT_SIGNIN_FILE.",
 	},
 	{
-		reason: ReasonClockSkew, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		reason: ReasonClockSkew, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn, signIn: true,
 		smtp:   "454 4.7.0",
 		cause:  "The clock of this machine differs from that of Microsoft Entra by more than five minutes.",
 		remedy: "Set the clock of the machine that tlslift runs on, and let NTP keep it.",
@@ -615,7 +615,7 @@ var reasons = []row{
 			"text.",
 	},
 	{
-		reason: ReasonMailboxRefused, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
+		reason: ReasonMailboxRefused, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		smtp: "535 5.7.3", imap: "AUTHENTICATIONFAILED", pop3: "AUTH",
 		cause: "The destination refused to let tlslift sign in to the mailbox, though its token is good.",
 		remedy: "Run tlslift check mailbox ADDRESS; most often the application is not registered in Exchange Online with the" +

@@ -2,13 +2,20 @@ package mailboxes
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics/tenant"
+	"github.com/tlslift/tlslift/proxy/entra"
+	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
 
@@ -32,9 +39,16 @@ func load(t *testing.T, application, mailboxes string) *signin.Config {
 	return file
 }
 
+// unreachable reaches no server.
+type unreachable struct{}
+
+func (unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED }
+
 func newService(t *testing.T, file *signin.Config) *Service {
 	t.Helper()
-	s, err := New(&settings.Config{StateDir: t.TempDir()}, file, http.DefaultClient, Observer{Log: slog.New(slog.DiscardHandler)})
+	nobody := &http.Client{Transport: unreachable{}}
+	observer := Observer{Log: slog.New(slog.DiscardHandler), Count: func(record.Reason, time.Duration) {}}
+	s, err := New(&settings.Config{StateDir: t.TempDir()}, file, nobody, observer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +75,71 @@ func TestReplaceKeepsTheTokens(t *testing.T) {
 	}
 	if s.Keeper.Mapped(signin.Client{Addr: netip.MustParseAddr("10.0.0.1")}) == nil {
 		t.Error("the client has no mailbox")
+	}
+}
+
+// What is shown is what the file in force has: a mailbox that is gone takes the failure
+// of its token with it, and one that stays does not.
+func TestState(t *testing.T) {
+	t.Parallel()
+	const application, person = "{address: scan@contoso.com, sessions: 2, clients: [10.0.0.1]}",
+		"{address: fax@contoso.com, delegated: true, user: Jane@contoso.com, clients: [10.0.0.2]}"
+	file := load(t, ", expires: 2027-11-01", application+", "+person)
+	s := newService(t, file)
+	for _, m := range file.Mailboxes() {
+		id := entra.Identity{Mailbox: m.Address, User: m.User, Delegated: m.Delegated, Protocol: record.ProtocolSMTP}
+		if _, err := s.Token(t.Context(), id); err == nil {
+			t.Fatalf("%s: a token of nobody", m.Address)
+		}
+	}
+	mapped := s.Keeper.Mapped(signin.Client{Addr: netip.MustParseAddr("10.0.0.1")})
+	if _, err := s.Keeper.Enter(t.Context(), mapped, signin.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	state := s.State()
+	want := tenant.State{
+		Tenant:     "contoso.onmicrosoft.com",
+		Credential: tenant.Credential{Kind: "secret", Expires: time.Date(2027, 11, 1, 0, 0, 0, 0, time.UTC)},
+		Mailboxes: []tenant.Mailbox{
+			{Address: "scan@contoso.com", Sessions: 1, MaxSessions: 2}, {Address: "fax@contoso.com", MaxSessions: 3},
+		},
+	}
+	if state.Tenant != want.Tenant || state.Credential != want.Credential || !slices.Equal(state.Mailboxes, want.Mailboxes) {
+		t.Errorf("got %+v, want %+v", state, want)
+	}
+	wantReasons(t, state, map[string]record.Reason{
+		"application": record.ReasonEntraUnreachable, "delegated": record.ReasonDelegatedLoginMissing,
+	})
+	less := load(t, "", application)
+	less.Application.SecretFile = file.Application.SecretFile
+	if err := s.Replace(less); err != nil {
+		t.Fatal(err)
+	}
+	wantReasons(t, s.State(), map[string]record.Reason{"application": record.ReasonEntraUnreachable})
+	if got := s.State().Credential; !got.Expires.IsZero() {
+		t.Errorf("the credential is %+v", got)
+	}
+}
+
+func wantReasons(t *testing.T, state tenant.State, want map[string]record.Reason) {
+	t.Helper()
+	got := map[string]record.Reason{}
+	for _, token := range state.Tokens {
+		got[token.Kind()] = token.Reason
+		if token.Detail == "" || token.Failed.IsZero() || !token.Expires.IsZero() {
+			t.Errorf("the token is %+v", token)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("tokens fail with %v, want %v", got, want)
+	}
+}
+
+// Without a sign-in there is nothing to show.
+func TestNoState(t *testing.T) {
+	t.Parallel()
+	var none *Service
+	if state := none.State(); state.Tenant != "" || state.Mailboxes != nil || state.Tokens != nil {
+		t.Errorf("got %+v", state)
 	}
 }
