@@ -52,6 +52,13 @@ type Client struct {
 	KeyExchange string `json:"key_exchange,omitempty"` // RSA, DHE or ECDHE
 	Resumed     bool   `json:"resumed"`
 
+	// Mailbox is the one that tlslift last signed in to for it, and Login the name by which
+	// it signed in here; Login is empty if it needs none. LastSignIn is the end of that
+	// session.
+	Mailbox    string    `json:"mailbox,omitempty"`
+	Login      string    `json:"login,omitempty"`
+	LastSignIn time.Time `json:"last_sign_in,omitzero"`
+
 	Protocols    []string `json:"protocols,omitempty"`    // sorted; bounded
 	Destinations []string `json:"destinations,omitempty"` // latest first; bounded
 	Listeners    []string `json:"listeners,omitempty"`    // latest first; bounded
@@ -102,11 +109,19 @@ func (c *Client) Failing(now time.Time) bool {
 // however long ago.
 func (c *Client) Unsolved() bool { return c.Failure != nil && c.Failure.At.After(c.LastGood) }
 
+// signInFor is how long a client that was signed in counts as one that needs that, whatever
+// else it does.
+const signInFor = 30 * 24 * time.Hour
+
 // Legacy reports whether the client needs to be lifted, whether or not it ever was:
-// its ClientHello or its dialogue could not have reached Microsoft 365. A client that
-// later does so by itself is legacy for one more day, since several devices may share
-// a name.
+// its ClientHello or its dialogue could not have reached Microsoft 365, or it has no
+// other sign-in than that of tlslift. A client that later gets there by itself is legacy
+// for one more day, since several devices may share a name. One that was signed in is for
+// 30 days: what it does elsewhere says nothing of its mail.
 func (c *Client) Legacy() bool {
+	if !c.LastSignIn.IsZero() && c.LastSeen.Sub(c.LastSignIn) < signInFor {
+		return true
+	}
 	return !c.LastLegacy.IsZero() && !c.LastCapable.After(c.LastLegacy.Add(24*time.Hour))
 }
 
@@ -139,6 +154,9 @@ func (c *Client) add(r *record.Record, conn *Connection) {
 	if h := r.ClientTLS; h != nil {
 		c.Version, c.CipherSuite = h.Version, h.CipherSuite
 		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
+	}
+	if conn.Mailbox != "" && !end.Before(c.LastSignIn) {
+		c.Mailbox, c.Login, c.LastSignIn = conn.Mailbox, conn.Login, end
 	}
 	c.addOutcome(conn, end)
 	c.addMail(r, end)

@@ -34,6 +34,8 @@ type Connection struct {
 	Detail      string         `json:"detail,omitempty"`
 	ClientTLS   string         `json:"client_tls,omitempty"`
 	UpstreamTLS string         `json:"upstream_tls,omitempty"`
+	Mailbox     string         `json:"mailbox,omitempty"` // that tlslift signed in to
+	Login       string         `json:"login,omitempty"`   // by which the client signed in here
 	SMTPReply   string         `json:"smtp_reply,omitempty"`
 	Accepted    int            `json:"accepted,omitempty"` // mails
 	FromClient  int64          `json:"bytes_from_client"`
@@ -58,6 +60,7 @@ func connectionOf(r *record.Record) *Connection {
 		Offered: r.OfferedVersion, Rule: r.Rule, Outcome: r.Outcome,
 		Reason: r.Reason, Fault: r.Reason.Fault(), Cause: r.Reason.Cause(), Remedy: r.Reason.Remedy(),
 		ClientTLS: r.ClientTLS.String(), UpstreamTLS: r.UpstreamTLS.String(),
+		Mailbox: clean(r.Mailbox), Login: clean(r.Login),
 		SMTPReply:  clean(r.SMTPReply),
 		Accepted:   max(0, r.Accepted),
 		FromClient: r.BytesFromClient, ToClient: r.BytesToClient,

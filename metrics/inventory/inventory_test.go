@@ -210,14 +210,15 @@ func TestHostileTexts(t *testing.T) {
 		r := refusedBy(record.ReasonDestinationNotAllowed, numbered(i), noon)
 		r.ServerName, r.Destination, r.Protocol, r.SMTPReply, r.JA4 = s, s, record.Protocol(s), s, s
 		r.ClientName, r.OfferedVersion, r.Err = fmt.Sprint(i, s), "TLS 1.0", errors.New(s)
+		r.Mailbox, r.Login = s, s
 		v.Closed(r)
 	}
 	for _, c := range v.Snapshot() {
-		checkTexts(t, maxText, c.Client, c.Name, c.SMTPReply, c.JA4, c.Destinations[0], c.Protocols[0])
+		checkTexts(t, maxText, c.Client, c.Name, c.SMTPReply, c.JA4, c.Destinations[0], c.Protocols[0], c.Mailbox, c.Login)
 		checkTexts(t, maxDetail, c.Failure.Detail)
 	}
 	for _, c := range v.Recent("", 0, 0) {
-		checkTexts(t, maxText, c.Client, c.ServerName, c.Destination, c.Protocol, c.SMTPReply)
+		checkTexts(t, maxText, c.Client, c.ServerName, c.Destination, c.Protocol, c.SMTPReply, c.Mailbox, c.Login)
 		checkTexts(t, maxDetail, c.Detail)
 	}
 	if len(v.Snapshot()) != len(hostile) {

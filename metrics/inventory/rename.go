@@ -109,6 +109,9 @@ func (c *Client) merge(other *Client) {
 	}
 	c.LastLifted, c.LastGood = later(c.LastLifted, older.LastLifted), later(c.LastGood, older.LastGood)
 	c.LastLegacy, c.LastCapable = later(c.LastLegacy, older.LastLegacy), later(c.LastCapable, older.LastCapable)
+	if older.LastSignIn.After(c.LastSignIn) {
+		c.Mailbox, c.Login, c.LastSignIn = older.Mailbox, older.Login, older.LastSignIn
+	}
 	if older.Failure != nil && (c.Failure == nil || older.Failure.At.After(c.Failure.At)) {
 		c.Failure = older.Failure
 	}

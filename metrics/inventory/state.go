@@ -213,7 +213,7 @@ func decode(text []byte, max int) ([]Client, error) {
 // bound limits the fields of a client as add does.
 func (c *Client) bound() {
 	for _, s := range []*string{&c.Client, &c.Name, &c.Host, &c.Offered, &c.JA3, &c.JA4,
-		&c.Version, &c.CipherSuite, &c.KeyExchange, &c.SMTPReply} {
+		&c.Version, &c.CipherSuite, &c.KeyExchange, &c.Mailbox, &c.Login, &c.SMTPReply} {
 		*s = clean(*s)
 	}
 	if c.Rule.Meaning() == "" {

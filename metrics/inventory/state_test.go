@@ -76,7 +76,9 @@ func TestClientsOutliveARun(t *testing.T) {
 		store := &memory{}
 		v := New(Options{Store: store})
 		stop := running(v)
-		v.Closed(lifted("192.0.2.7", time.Now()))
+		printer := lifted("192.0.2.7", time.Now())
+		printer.Mailbox, printer.Login = "scan@contoso.com", "copier1"
+		v.Closed(printer)
 		v.Closed(refusedBy(record.ReasonSSL3Only, "192.0.2.7", time.Now().Add(time.Hour)))
 		v.Closed(refusedBy(record.ReasonClientNotAllowed, "2001:db8::1", time.Now()))
 		stop()
@@ -98,7 +100,8 @@ func TestClientsOutliveARun(t *testing.T) {
 func inUTC(all []Client) []Client {
 	for i := range all {
 		c := &all[i]
-		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted, &c.LastLegacy, &c.LastCapable, &c.LastAccepted} {
+		for _, at := range []*time.Time{&c.FirstSeen, &c.LastSeen, &c.LastGood, &c.LastLifted, &c.LastLegacy, &c.LastCapable, &c.LastAccepted,
+			&c.LastSignIn} {
 			*at = at.UTC()
 		}
 		if c.Failure != nil {

@@ -44,6 +44,7 @@ type connectionRow struct {
 	Outcome, Destination, Offered     string
 	ClientTLS, ClientSuite, SMTPReply string
 	UpstreamTLS, UpstreamSuite        string
+	Mailbox, Login                    string
 	Reason, Detail                    string
 	Duration, Bytes                   string
 }
@@ -89,6 +90,9 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
 		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},
 		{Name: "Mail", Text: mailText(c)},
+		{Name: "Mailbox", Text: shown(c.Mailbox)},
+		{Name: "Login", Text: shown(c.Login)},
+		{Name: "Last session that was signed in", At: momentOf(c.LastSignIn, now)},
 		{Name: "Last mail accepted", At: momentOf(c.LastAccepted, now)},
 		{Name: "Last connection that needed lifting", At: momentOf(c.LastLegacy, now)},
 		{Name: "Last connection without a problem", At: momentOf(c.LastGood, now)},
@@ -150,6 +154,8 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 		Destination: shown(cmp.Or(c.Destination, c.ServerName, c.Original)),
 		Offered:     shown(c.Offered),
 		SMTPReply:   shown(c.SMTPReply),
+		Mailbox:     shown(c.Mailbox),
+		Login:       shown(c.Login),
 		Reason:      shown(string(c.Reason)),
 		Detail:      shown(c.Detail),
 		Duration:    durationText(c.Duration()),

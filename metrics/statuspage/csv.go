@@ -62,6 +62,9 @@ func csvColumns(now time.Time) []column {
 		{"last_accepted", func(c inventory.Client) string { return timeCell(c.LastAccepted) }},
 		{"sessions_without_mail", func(c inventory.Client) string { return strconv.FormatUint(c.SessionsWithoutMail, 10) }},
 		{"failed_in_session", func(c inventory.Client) string { return strconv.FormatUint(c.FailedInSession, 10) }},
+		{"mailbox", func(c inventory.Client) string { return c.Mailbox }},
+		{"login", func(c inventory.Client) string { return c.Login }},
+		{"last_sign_in", func(c inventory.Client) string { return timeCell(c.LastSignIn) }},
 	}
 }
 

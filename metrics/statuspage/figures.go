@@ -71,22 +71,22 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// TryingText says how many clients get nowhere that are old, or may be.
+// TryingText says how many clients get nowhere that need tlslift, or may need it.
 func (f figures) TryingText() string {
-	old, unclear := "1 old client tries and fails", "1 client that may be old tries and fails"
+	needing, unclear := "1 client that needs it tries and fails", "1 client that may need it tries and fails"
 	if f.Trying != 1 {
-		old = plural(f.Trying, "old client") + " try and fail"
+		needing = plural(f.Trying, "client") + " that need it try and fail"
 	}
 	if f.Unclear != 1 {
-		unclear = plural(f.Unclear, "client") + " that may be old try and fail"
+		unclear = plural(f.Unclear, "client") + " that may need it try and fail"
 	}
 	switch {
 	case f.Unclear == 0:
-		return old
+		return needing
 	case f.Trying == 0:
 		return unclear
 	}
-	return old + ", " + unclear
+	return needing + ", " + unclear
 }
 
 // Fruitless reports whether there are such clients.

@@ -63,14 +63,14 @@ func TestOldClientsThatFailAreNeeded(t *testing.T) {
 	printer := failed(1, "printer", time.Hour)
 	printer.LastLifted = time.Time{}
 	body := page(t, newSite(t, options(t, testenv.NewInventory(printer))), "/")
-	wantInOrder(t, body, "Still need lifting", "<strong>1</strong>", "No: 1 old client tries and fails", "No connection was lifted yet.")
+	wantInOrder(t, body, "Still need lifting", "<strong>1</strong>", "No: 1 client that needs it tries and fails", "No connection was lifted yet.")
 	another := failed(2, "another", time.Hour)
 	another.LastLifted = time.Now().Add(-31 * day)
 	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, another))), "/")
-	wantInOrder(t, body, "No: 2 old clients try and fail")
+	wantInOrder(t, body, "No: 2 clients that need it try and fail")
 	works := lifted(3, "works", "TLS 1.0", "tls_version", time.Minute)
 	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, works))), "/")
-	wantInOrder(t, body, "Not now", "1 in 7 days, 1 in 30 days. 1 old client tries and fails.")
+	wantInOrder(t, body, "Not now", "1 in 7 days, 1 in 30 days. 1 client that needs it tries and fails.")
 }
 
 // What was accepted shows, and a client that connects and sends nothing does too.
@@ -111,13 +111,13 @@ func TestClientsThatMayBeOldAreNeeded(t *testing.T) {
 		clients []inventory.Client
 		want    []string
 	}{
-		"timeout": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day)}, []string{"No: 1 client that may be old tries and fails"}},
+		"timeout": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day)}, []string{"No: 1 client that may need it tries and fails"}},
 		"half a hello": {[]inventory.Client{fails(1, record.ReasonHelloTruncated, 29*day)},
-			[]string{"No: 1 client that may be old tries and fails"}},
+			[]string{"No: 1 client that may need it tries and fails"}},
 		"two": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day), before},
-			[]string{"No: 2 clients that may be old try and fail"}},
+			[]string{"No: 2 clients that may need it try and fail"}},
 		"and an old one": {[]inventory.Client{fails(1, record.ReasonNotTLS, day), both},
-			[]string{"No: 1 old client tries and fails, 1 client that may be old tries and fails"}},
+			[]string{"No: 1 client that needs it tries and fails, 1 client that may need it tries and fails"}},
 		"long ago":     {[]inventory.Client{fails(1, record.ReasonHelloTimeout, 31*day)}, []string{"No client has needed it so far"}},
 		"a modern one": {[]inventory.Client{capable}, []string{"No client has needed it so far"}},
 		"solved":       {[]inventory.Client{solved}, []string{"No client has needed it so far"}},
@@ -125,7 +125,7 @@ func TestClientsThatMayBeOldAreNeeded(t *testing.T) {
 		"says nothing": {[]inventory.Client{fails(1, "", day)}, []string{
 			"No client has needed it so far", "1 client connects and never begins TLS: find out whether it is a monitor."}},
 		"one works": {[]inventory.Client{fails(1, record.ReasonHelloTimeout, day), lifted(2, "works", "TLS 1.0", "tls_version", day)},
-			[]string{"Not now", "1 in 30 days. 1 client that may be old tries and fails."}},
+			[]string{"Not now", "1 in 30 days. 1 client that may need it tries and fails."}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

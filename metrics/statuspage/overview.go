@@ -57,6 +57,7 @@ type row struct {
 	Protocols                      []string
 	Destination                    string
 	More                           int // further destinations
+	Mailbox, Login                 string
 	Seen                           moment
 	Passed, Lifted, Refused, Broke uint64
 	Mail                           string // what was sent
@@ -169,6 +170,7 @@ func rowOf(c *inventory.Client, now time.Time) row {
 		Passed:    c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
 		Refused: c.Outcomes[record.OutcomeRefused], Broke: c.Outcomes[record.OutcomeFailed],
 		InSession: c.FailedInSession, Mail: mailText(c),
+		Mailbox: shown(c.Mailbox), Login: shown(c.Login),
 	}
 	if address := addressText(c.Address); address != c.Client {
 		r.Address = address

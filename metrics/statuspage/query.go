@@ -110,7 +110,7 @@ func (q query) matches(c *inventory.Client) bool {
 	case q.search == "":
 		return true
 	}
-	texts := []string{c.Client, c.Name, addressText(c.Address), c.Host, c.Offered}
+	texts := []string{c.Client, c.Name, addressText(c.Address), c.Host, c.Offered, c.Mailbox, c.Login}
 	texts = append(append(texts, c.Destinations...), c.Protocols...)
 	if c.Failure != nil {
 		texts = append(texts, string(c.Failure.Reason))

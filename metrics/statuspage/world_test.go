@@ -70,14 +70,17 @@ func office() *testenv.Inventory {
 	camera.LastLifted, camera.LastGood, camera.Rule, camera.Version, camera.CipherSuite = time.Time{}, time.Time{}, "", "", ""
 	camera.Outcomes = map[record.Outcome]uint64{record.OutcomeRefused: 18}
 	camera.Failure = failure(record.ReasonPlaintextNotAllowed, now.Add(-6*time.Hour), "")
+	warehouse := lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute)
+	warehouse.Mailbox, warehouse.Login, warehouse.LastSignIn = "scan@contoso.com", "warehouse", warehouse.LastSeen
 	k := testenv.NewInventory(
 		scanner, copier, fax, erp, xp, desk, camera,
-		lifted(35, "scanner-warehouse", "TLS 1.0", "tls_version", 19*time.Minute),
+		warehouse,
 		lifted(36, "plotter", "TLS 1.1", "tls_version", 2*day),
 	)
 	k.Connect(inventory.Connection{Start: now.Add(-30 * time.Minute), Seconds: 2, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeLifted,
-		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112})
+		ClientTLS: "TLS 1.0 TLS_RSA_WITH_AES_128_CBC_SHA", UpstreamTLS: "TLS 1.3 TLS_AES_256_GCM_SHA384", FromClient: 812_412, ToClient: 2_112,
+		Mailbox: "scan@contoso.com", Login: "copier1"})
 	k.Connect(inventory.Connection{Start: now.Add(-11 * time.Minute), Seconds: 0.14, Client: "copier-accounting", Address: copier.Address,
 		Protocol: "smtp", Destination: "smtp.office365.com:587", Offered: "TLS 1.0", Rule: "tls_version", Outcome: record.OutcomeFailed,
 		Reason: record.ReasonClientUnknownCA, Cause: record.ReasonClientUnknownCA.Cause(), Remedy: record.ReasonClientUnknownCA.Remedy(),
@@ -106,11 +109,13 @@ func hostile() *testenv.Inventory {
 			Offered: s, JA3: s, JA4: s, Rule: record.Rule(s), Version: s, CipherSuite: s, KeyExchange: s,
 			Protocols: []string{s}, Destinations: []string{s}, Listeners: []string{s},
 			LastLifted: now, Outcomes: map[record.Outcome]uint64{record.OutcomeFailed: 1}, SMTPReply: s,
+			Mailbox: s, Login: s, LastSignIn: now,
 			Failure: &inventory.Failure{At: now, Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s},
 		})
 		k.Connect(inventory.Connection{
 			Start: now, Client: s, Listener: s, Protocol: s, Destination: s, Original: s, ServerName: s, Offered: s, Rule: record.Rule(s),
 			Outcome: record.Outcome(s), Reason: record.Reason(s), Cause: s, Remedy: s, Detail: s, ClientTLS: s, UpstreamTLS: s, SMTPReply: s,
+			Mailbox: s, Login: s,
 		})
 	}
 	return k

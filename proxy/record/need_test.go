@@ -19,6 +19,8 @@ func TestNeed(t *testing.T) {
 		{RuleTLSVersion, ReasonInappropriateFallback, NeedLifting}, // offers no more
 		{RuleDestinationRefused, "", NeedLifting},                  // its hello did not do
 		{RuleTLSModeMismatch, "", NeedLifting},                     // its dialogue did not do
+		{RuleSignIn, "", NeedLifting},                              // its TLS would do, its password does not
+		{RuleSignIn, ReasonSigninPasswordWrong, NeedLifting},       // nor now
 		{RulePlaintext, "", NeedLifting},                           // no TLS at all
 		{"", ReasonSSL2Only, NeedLifting},
 		{"", ReasonPlaintextNotAllowed, NeedLifting},

@@ -116,7 +116,7 @@ const (
 	NeedUnknown Need = iota
 	// NeedNone: the client could reach Microsoft 365 by itself.
 	NeedNone
-	// NeedLifting: its ClientHello or its dialogue could not.
+	// NeedLifting: its ClientHello, its dialogue or its sign-in could not.
 	NeedLifting
 )
 
