@@ -45,7 +45,7 @@ var siblings = map[string][]string{
 	"proxy/mail/dialect":       {"proxy/sasl"},
 	"proxy/mail":               {"proxy/dialogue", "proxy/relay"},
 	"metrics":                  {"metrics/tenant"},
-	"metrics/statuspage":       {"metrics/inventory", "metrics/statuspage/pkcs7", "metrics/tenant"},
+	"metrics/statuspage":       {"metrics/inventory", "metrics/statuspage/pac", "metrics/statuspage/pkcs7", "metrics/tenant"},
 	"proxy/fakem365":           {"proxy/fakem365/legacyclient"},
 	"proxy/fakem365/fakeentra": {"proxy/fakem365"},
 	"proxy/fakem365/mailbox":   {"proxy/fakem365"},
