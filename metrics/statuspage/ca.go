@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/statuspage/guides"
 	"github.com/tlslift/tlslift/metrics/statuspage/pkcs7"
 )
 
@@ -60,8 +61,8 @@ func fingerprint(c *x509.Certificate) string {
 type caPage struct {
 	head
 	Authority authorityView
-	Devices   []guide
-	Systems   []guide
+	Devices   []guides.Guide
+	Systems   []guides.Guide
 }
 
 func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +79,7 @@ func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
 	}
 	s.render(w, http.StatusOK, "ca.html", caPage{
 		head: s.head("CA certificate", "/ca"), Authority: s.Authority.view(time.Now()),
-		Devices: deviceGuides(), Systems: systemGuides(scheme + "://" + address + "/ca.pem"),
+		Devices: guides.Devices(), Systems: guides.Systems(scheme + "://" + address + "/ca.pem"),
 	})
 }
 

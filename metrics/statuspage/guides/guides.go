@@ -1,17 +1,19 @@
-package statuspage
+// Package guides says how to import the CA certificate into devices and systems. What is
+// different from model to model is left to their manuals.
+package guides
 
-// A guide describes how to import the CA certificate into one kind of client.
-type guide struct {
+// A Guide describes how to import the CA certificate into one kind of client.
+type Guide struct {
 	Name string
 	Text []string
 	// Commands are typed as they are shown.
 	Commands []string
 }
 
-// deviceGuides has what is true of all models of a family; the menus differ from
+// Devices returns what is true of all models of a family; the menus differ from
 // model to model.
-func deviceGuides() []guide {
-	return []guide{
+func Devices() []Guide {
+	return []Guide{
 		{Name: "HP", Text: []string{"LaserJet Enterprise devices come without any CA certificate: import this one (PEM or .cer). " +
 			"Each mail server entry has an option for the check of the server's certificate."}},
 		{Name: "Ricoh", Text: []string{"With SMTPS, register the certificate first, or sending fails. “Site Certificate Check” can be on " +
@@ -41,10 +43,10 @@ func deviceGuides() []guide {
 	}
 }
 
-// systemGuides has commands that can be copied. pem is the file's URL on this
+// Systems returns commands that can be copied. pem is the file's URL on this
 // server.
-func systemGuides(pem string) []guide {
-	return []guide{
+func Systems(pem string) []Guide {
+	return []Guide{
 		{Name: "Windows (as administrator)", Text: []string{"For the whole machine. In a domain, use a group policy: Computer " +
 			"Configuration, Policies, Windows Settings, Security Settings, Public Key Policies, Trusted Root Certification Authorities."},
 			Commands: []string{"certutil -addstore -f Root tlslift-ca.cer"}},
