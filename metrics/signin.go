@@ -116,25 +116,19 @@ func (c *tenantCollector) Collect(ch chan<- prometheus.Metric) {
 		show(mailboxWaiting, float64(m.WaitingMails), address, "mail")
 		show(mailboxOldestWait, m.Oldest.Seconds(), address)
 	}
-	showTokens(state.Tokens, time.Now(), show)
+	showTokens(state, show)
 }
 
 // showTokens shows the tokens by their kinds, whoever they belong to.
-func showTokens(tokens []tenant.Token, now time.Time, show func(id metric, value float64, labels ...string)) {
-	first := map[string]time.Time{}
-	failing := map[[2]string]int{}
-	for _, t := range tokens {
-		kind := t.Kind()
-		// One that has expired is one that nobody uses: others are renewed.
-		if before, ok := first[kind]; t.Expires.After(now) && (!ok || t.Expires.Before(before)) {
-			first[kind] = t.Expires
-		}
-		if t.Reason != "" {
-			failing[[2]string{kind, reasonLabel(t.Reason)}]++
-		}
-	}
-	for kind, expires := range first {
+func showTokens(state tenant.State, show func(id metric, value float64, labels ...string)) {
+	for kind, expires := range state.NextExpiry(time.Now()) {
 		show(tokenExpiry, seconds(expires), kind)
+	}
+	failing := map[[2]string]int{}
+	for _, t := range state.Tokens {
+		if t.Reason != "" {
+			failing[[2]string{t.Kind(), reasonLabel(t.Reason)}]++
+		}
 	}
 	for of, n := range failing {
 		show(tokensFailing, float64(n), of[0], of[1])

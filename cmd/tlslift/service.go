@@ -174,6 +174,7 @@ func (s *service) pageOptions(version string) (statuspage.Options, error) {
 			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated,
 		},
 		Endpoints: s.allowed.Shown,
+		SignIn:    s.mailboxes.State,
 		Version:   version,
 	}, nil
 }

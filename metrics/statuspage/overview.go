@@ -29,6 +29,7 @@ type overview struct {
 	Next         string // empty on the last one
 	Destinations []destinationRow
 	Reasons      []reasonRow
+	SignIn       signInView
 	Listeners    []string
 	Authority    authorityView
 	Endpoints    endpointsView
@@ -88,6 +89,7 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 		Matching:     matchingText(len(found), len(all), len(page)),
 		Destinations: destinationRows(all, now),
 		Reasons:      reasonRows(all, now),
+		SignIn:       signInViewOf(s.SignIn(), now),
 		Authority:    s.Authority.view(now),
 		Endpoints:    s.Endpoints().view(now),
 	}

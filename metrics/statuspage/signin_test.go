@@ -2,12 +2,14 @@ package statuspage
 
 import (
 	"encoding/csv"
+	"html"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
@@ -57,4 +59,62 @@ func TestSignInIsNeeded(t *testing.T) {
 		time.Now().Add(-40*day), time.Now().Add(-40*day)
 	wantInOrder(t, page(t, newSite(t, options(t, testenv.NewInventory(gone, inventory.Client{Client: "a", LastSeen: time.Now()}))), "/"),
 		"<strong>0</strong>", "No client has needed it since ")
+}
+
+// The section says what is wrong with the sign-in and what to do, who waits, and what
+// expires.
+func TestSignInSection(t *testing.T) {
+	t.Parallel()
+	reason := record.ReasonDelegatedLoginMissing
+	body := page(t, newSite(t, options(t, office())), "/")
+	wantInOrder(t, body, `id="signin-title">Sign-in`,
+		"No token for jane@contoso.com", `href="/reasons#delegated_login_missing"`, "3 minutes ago",
+		html.EscapeString(reason.Cause()), html.EscapeString(reason.Remedy()), "AADSTS50173",
+		"Tenant", "contoso.onmicrosoft.com", "secret", `class="warn">expires on`, "in 20 days", "replace it in Entra and in its file",
+		"application: expires", "in 50 minutes",
+		"scan@contoso.com", "3 of 3", "1 session, 2 mails", "12s", "fax@contoso.com", "0 of 3", "nobody")
+	for _, form := range []string{"/api/v1/clients", "/api/v1/clients.csv"} {
+		if strings.Contains(page(t, newSite(t, options(t, office())), form), "AADSTS") {
+			t.Errorf("%s has what belongs to the tenant", form)
+		}
+	}
+}
+
+func TestSignInSectionInOtherCases(t *testing.T) {
+	t.Parallel()
+	section := func(state tenant.State) string {
+		o := options(t, office())
+		o.SignIn = func() tenant.State { return state }
+		body := page(t, newSite(t, o), "/")
+		_, rest, _ := strings.Cut(body, `id="signin-title"`)
+		text, _, _ := strings.Cut(rest, "</section>")
+		return text
+	}
+	if got := section(tenant.State{}); got != "" {
+		t.Errorf("without a sign-in there is %s", got)
+	}
+	secret := tenant.State{Tenant: "contoso.com", Credential: tenant.Credential{Kind: "secret"}}
+	wantInOrder(t, section(secret), "secret", "is not known: write the day into the sign-in file", "none in use")
+	far := tenant.State{Tenant: "contoso.com", Credential: tenant.Credential{Kind: "certificate", Expires: time.Now().Add(31 * day)}}
+	if got := section(far); strings.Contains(got, "warn") || !strings.Contains(got, "in 30 days") {
+		t.Errorf("a certificate that serves on is %s", got)
+	}
+	past := tenant.State{Tenant: "contoso.com", Credential: tenant.Credential{Kind: "certificate", Expires: time.Now().Add(-day)}}
+	wantInOrder(t, section(past), "warn", "24 hours ago", "replace it in Entra")
+	wantInOrder(t, section(tenant.State{Tenant: "contoso.com", Credential: tenant.Credential{Kind: "managed_identity"}}),
+		"managed identity", "renewed outside of tlslift")
+	if got := section(tenant.State{Tenant: "contoso.com"}); strings.Contains(got, "Application's") {
+		t.Errorf("an application without a credential has %s", got)
+	}
+	many := tenant.State{Tenant: "contoso.com", Mailboxes: make([]tenant.Mailbox, 25)}
+	many.Mailboxes[24] = tenant.Mailbox{Address: "busy@contoso.com", Waiting: 1}
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		many.Tokens = append(many.Tokens, tenant.Token{Account: name, Reason: record.ReasonEntraFailed, Detail: "<b>\x1b[31m"})
+	}
+	many.Tokens = append(many.Tokens, tenant.Token{HVE: true, Reason: record.ReasonClockSkew})
+	got := section(many)
+	wantInOrder(t, got, "application for High Volume Email", "a, b, c and 2 more", "&lt;b&gt;", "busy@contoso.com", "and 5 more, less busy")
+	if strings.Contains(got, "\x1b") || strings.Count(got, "<tr>") != 1+maxMailboxes {
+		t.Errorf("got %s", got)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	Authority Authority
 	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
+	// SignIn returns how the sign-in is; nil shows none.
+	SignIn func() tenant.State
 	// Version is tlslift's; empty means "unknown".
 	Version string
 }
@@ -70,6 +73,9 @@ func New(o Options) (http.Handler, error) {
 	}
 	if o.Endpoints == nil {
 		o.Endpoints = func() Endpoints { return Endpoints{} }
+	}
+	if o.SignIn == nil {
+		o.SignIn = func() tenant.State { return tenant.State{} }
 	}
 	templates, err := parseTemplates()
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -146,12 +147,32 @@ func listeners(t testing.TB, all ...string) func() []listener.URL {
 	return func() []listener.URL { return urls }
 }
 
+// aTenant is a tenant with a busy mailbox, and one whose person has to sign in again.
+func aTenant() tenant.State {
+	now := time.Now()
+	return tenant.State{
+		Tenant: "contoso.onmicrosoft.com", Credential: tenant.Credential{Kind: "secret", Expires: now.Add(20*day + time.Minute)},
+		Mailboxes: []tenant.Mailbox{
+			{Address: "fax@contoso.com", MaxSessions: 3},
+			{Address: "scan@contoso.com", Sessions: 3, MaxSessions: 3, Waiting: 1, WaitingMails: 2, Oldest: 12 * time.Second},
+		},
+		Tokens: []tenant.Token{
+			{Expires: now.Add(50*time.Minute + time.Second)},
+			{
+				Account: "jane@contoso.com", Protocol: record.ProtocolIMAP, Reason: record.ReasonDelegatedLoginMissing,
+				Detail: "AADSTS50173 (invalid_grant)", Failed: now.Add(-3*time.Minute - time.Second),
+			},
+		},
+	}
+}
+
 // options are those of a small company's tlslift.
 func options(t testing.TB, k Inventory) Options {
 	t.Helper()
 	return Options{
 		Inventory: k, Authority: testCA(t), Version: "1.0.0",
 		Listeners: listeners(t, "proxy://:3128", "smtp://:587", "smtps://:465"),
+		SignIn:    aTenant,
 		Endpoints: func() Endpoints {
 			return Endpoints{
 				Instance: "worldwide", List: "version 2026112400",

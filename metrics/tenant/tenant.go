@@ -3,6 +3,8 @@
 package tenant
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -61,4 +63,65 @@ func (t Token) Kind() string {
 		kind += "_hve"
 	}
 	return kind
+}
+
+// NextExpiry returns when the first token of each kind expires. One that has expired is one
+// that nobody uses, since others are renewed: it does not count.
+func (s State) NextExpiry(now time.Time) map[string]time.Time {
+	first := map[string]time.Time{}
+	for _, t := range s.Tokens {
+		kind := t.Kind()
+		if before, ok := first[kind]; t.Expires.After(now) && (!ok || t.Expires.Before(before)) {
+			first[kind] = t.Expires
+		}
+	}
+	return first
+}
+
+// A Problem is a reason why tokens fail.
+type Problem struct {
+	Reason record.Reason
+	Detail string    // at the last failure
+	Failed time.Time // when that was
+	Whose  []string  // the accounts, or the kind of the application's token; sorted
+}
+
+// Problems returns why tokens fail now, the last failure first.
+func (s State) Problems() []Problem {
+	byReason := map[record.Reason]*Problem{}
+	for _, t := range s.Tokens {
+		if t.Reason == "" {
+			continue
+		}
+		p := byReason[t.Reason]
+		if p == nil {
+			p = &Problem{Reason: t.Reason}
+			byReason[t.Reason] = p
+		}
+		if !t.Failed.Before(p.Failed) {
+			p.Detail, p.Failed = t.Detail, t.Failed
+		}
+		whose := cmp.Or(t.Account, t.Kind())
+		if at, found := slices.BinarySearch(p.Whose, whose); !found {
+			p.Whose = slices.Insert(p.Whose, at, whose)
+		}
+	}
+	all := make([]Problem, 0, len(byReason))
+	for _, p := range byReason {
+		all = append(all, *p)
+	}
+	slices.SortFunc(all, func(a, b Problem) int {
+		return cmp.Or(b.Failed.Compare(a.Failed), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all
+}
+
+// Busiest returns at most max mailboxes, those at which somebody waits first.
+func (s State) Busiest(max int) []Mailbox {
+	all := slices.Clone(s.Mailboxes)
+	slices.SortStableFunc(all, func(a, b Mailbox) int {
+		return cmp.Or(cmp.Compare(b.Oldest, a.Oldest), cmp.Compare(b.Waiting+b.WaitingMails, a.Waiting+a.WaitingMails),
+			cmp.Compare(b.Sessions, a.Sessions))
+	})
+	return all[:min(max, len(all))]
 }
