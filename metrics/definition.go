@@ -165,9 +165,9 @@ var definitions = [...]definition{
 	endpointsRefreshes: {"endpoints_refreshes_total", counter, []string{"result"},
 		"Requests to Microsoft's endpoints web service, by result: unchanged, updated, rejected, failed or throttled."},
 	reloadSuccessful: {"config_last_reload_successful", gauge, nil,
-		"Whether the last attempt to read the clients file was successful, at the start or after SIGHUP: 1 or 0."},
+		"Whether the last attempt to read the clients file and the sign-in file was successful, at the start or after SIGHUP: 1 or 0."},
 	reloadSuccessTime: {"config_last_reload_success_timestamp_seconds", gauge, nil,
-		"When the clients file was last read with success, as a Unix time; without such a file, when tlslift started."},
+		"When the clients file and the sign-in file were last read with success, as a Unix time; without such files, when tlslift started."},
 	buildInfo: {"build_info", gauge, []string{"version", "revision", "goversion"},
 		"Always 1; the labels are the version that is running."},
 }
