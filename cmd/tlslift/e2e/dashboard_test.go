@@ -105,18 +105,24 @@ func TestDashboardIsWhole(t *testing.T) {
 
 // quiet are the alerts that nothing in the office below gives rise to.
 var quiet = map[string]string{
-	"TLSLiftDown":                 "tlslift runs",
-	"TLSLiftAbsent":               "Prometheus has it as a target",
-	"TLSLiftReloadFailed":         "nothing is reloaded",
-	"TLSLiftManyClientsFailing":   "few clients fail",
-	"TLSLiftClientFailingDaily":   "who fails, fails often",
-	"TLSLiftClientStoppedSending": "nobody has been silent for a day",
-	"TLSLiftNewLegacyClient":      "on the first day all clients are new",
-	"TLSLiftNobodyLifted":         "clients are lifted",
-	"TLSLiftClientsOverflowing":   "there are few clients",
-	"TLSLiftCAExpiresSoon":        "the CA was made now",
-	"TLSLiftCAExpiresVerySoon":    "the CA was made now",
-	"TLSLiftEndpointsStale":       "nobody asks for a newer list",
+	"TLSLiftDown":                   "tlslift runs",
+	"TLSLiftAbsent":                 "Prometheus has it as a target",
+	"TLSLiftReloadFailed":           "nothing is reloaded",
+	"TLSLiftManyClientsFailing":     "few clients fail",
+	"TLSLiftClientFailingDaily":     "who fails, fails often",
+	"TLSLiftClientStoppedSending":   "nobody has been silent for a day",
+	"TLSLiftNewLegacyClient":        "on the first day all clients are new",
+	"TLSLiftNobodyLifted":           "clients are lifted",
+	"TLSLiftClientsOverflowing":     "there are few clients",
+	"TLSLiftTokensFailing":          "nobody needs a token",
+	"TLSLiftCredentialExpiresSoon":  "the secret serves for years",
+	"TLSLiftMailboxQueue":           "nobody waits for the mailbox",
+	"TLSLiftMailboxThrottled":       "nobody has waited",
+	"TLSLiftManyWrongPasswords":     "one device has tried once",
+	"TLSLiftWrongPasswordsFromMany": "one device has tried once",
+	"TLSLiftCAExpiresSoon":          "the CA was made now",
+	"TLSLiftCAExpiresVerySoon":      "the CA was made now",
+	"TLSLiftEndpointsStale":         "nobody asks for a newer list",
 }
 
 // ofAge are the alerts that depend on the day on which the test runs.
@@ -141,8 +147,39 @@ func startOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
+		"TLSLIFT_SIGNIN_FILE="+signInFile(t),
 		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.FreeAddress(t))
 	return o
+}
+
+// signInFile writes a file by which 127.0.0.7 alone signs in.
+func signInFile(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"app-secret": "the secret of the application", "copier": "the password of the copier",
+		"signin.yaml": `tenant: contoso.onmicrosoft.com
+application: {id: 11111111-2222-3333-4444-555555555555, secret_file: app-secret, expires: 2099-12-31}
+mailboxes: [{address: scan@contoso.com, logins: [{name: copier1, secret_file: copier, clients: [127.0.0.7]}]}]
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "signin.yaml")
+}
+
+// mistype lets a device sign in with a wrong password, once.
+func (o *office) mistype(t *testing.T) {
+	t.Helper()
+	out, err := curlMail(t, mailCall{
+		level: atTLS10, protocol: "smtp", tlsMode: startTLS, address: o.smtp, caFile: o.caFile,
+		to: "office@example.com", more: []string{"--interface", "127.0.0.7", "-u", "copier1:an old password"},
+	})
+	if err == nil {
+		t.Fatalf("a wrong password is taken:\n%s", out)
+	}
 }
 
 // day lets each client connect once.
@@ -180,6 +217,7 @@ func TestPrometheusWatchesAnOffice(t *testing.T) {
 	onlyLinux(t) // which has the whole of 127.0.0.0/8
 	testenv.Need(t, "prometheus", "curl")
 	o := startOffice(t)
+	o.mistype(t)
 	p := startPrometheus(t, o.admin)
 	open := readDashboard(t).questions()
 	for q := range p.questions() {
