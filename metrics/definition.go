@@ -141,7 +141,8 @@ var definitions = [...]definition{
 		"When the first of the kept tokens expires that have not yet, as a Unix time; kind is application or delegated, with _hve " +
 			"for High Volume Email. Tokens are renewed before that while they are used; absent if there is none."},
 	tokensFailing: {"signin_tokens_failing", gauge, []string{"kind", "reason"},
-		"Tokens for which the last request failed, by reason; absent if there is none. A kept token may still serve."},
+		"Tokens for which the last request failed, or that lack the permission of a protocol, by reason; absent if there is none. " +
+			"A kept token may still serve."},
 	credentialExpiry: {"signin_credential_not_after_timestamp_seconds", gauge, []string{"credential"},
 		"When the certificate or the secret of the application expires, as a Unix time; that of a secret is expires of the sign-in " +
 			"file, and absent without it."},

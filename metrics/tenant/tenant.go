@@ -43,7 +43,7 @@ type Mailbox struct {
 type Token struct {
 	// Account is who has signed in for a delegated mailbox; empty for the application.
 	Account  string
-	Protocol record.Protocol // of a delegated one
+	Protocol record.Protocol // of a delegated one, or of one that has no permission for it
 	HVE      bool            // for High Volume Email
 	Expires  time.Time       // zero when there is none
 	// Reason is why the last request gave none; empty when it did.

@@ -56,6 +56,7 @@ type entry struct {
 	failed   time.Time // when failure came
 	until    time.Time // failure holds until then
 	pause    time.Duration
+	lacks    map[record.Protocol]State // those that the token has no permission for
 }
 
 // A flight is one request for a token, for all who wait for it.
@@ -69,11 +70,14 @@ type flight struct {
 // *record.Failure, or ctx.Err() when ctx was cancelled.
 func (s *Source) Token(ctx context.Context, id Identity) (Token, error) {
 	t, err := s.token(ctx, keyOf(id))
-	if err != nil || !t.lacks(id.permission()) {
+	switch {
+	case err != nil:
 		return t, err
-	}
-	if s.isYoung(keyOf(id)) {
-		return permitted(t, id)
+	case !t.lacks(id.permission()):
+		s.noteLack(id, nil)
+		return t, nil
+	case s.isYoung(keyOf(id)):
+		return s.permitted(t, id)
 	}
 	return s.Renew(ctx, id, t) // the consent may be newer than the token
 }
@@ -86,7 +90,7 @@ func (s *Source) Renew(ctx context.Context, id Identity, refused Token) (Token, 
 	if err != nil {
 		return Token{}, err
 	}
-	return permitted(t, id)
+	return s.permitted(t, id)
 }
 
 // isYoung reports whether the kept token is so new that another one would be the same.
@@ -98,11 +102,33 @@ func (s *Source) isYoung(k key) bool {
 
 // permitted refuses a token that cannot serve an identity, or that a destination has
 // refused and that does not name the permission.
-func permitted(t Token, id Identity) (Token, error) {
-	if !t.names(id.permission()) {
-		return Token{}, record.Fail(record.ReasonConsentMissing, fmt.Errorf("the token does not have %s", id.permission()))
+func (s *Source) permitted(t Token, id Identity) (Token, error) {
+	if t.names(id.permission()) {
+		s.noteLack(id, nil)
+		return t, nil
 	}
-	return t, nil
+	f := record.Fail(record.ReasonConsentMissing, fmt.Errorf("the token does not have %s", id.permission()))
+	s.noteLack(id, f)
+	return Token{}, f
+}
+
+// noteLack keeps for States that a token that came lacks the permission of a protocol, or
+// that it does not any more.
+func (s *Source) noteLack(id Identity, f *record.Failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entry(keyOf(id))
+	if f == nil {
+		delete(e.lacks, id.Protocol)
+		return
+	}
+	if e.lacks == nil {
+		e.lacks = map[record.Protocol]State{}
+	}
+	e.lacks[id.Protocol] = State{
+		Account: keyOf(id).account, Protocol: id.Protocol, HVE: id.HVE,
+		Reason: f.Reason, Detail: f.Err.Error(), Failed: s.config.Now(),
+	}
 }
 
 func (s *Source) token(ctx context.Context, k key) (Token, error) {
@@ -287,7 +313,8 @@ type State struct {
 	Failed   time.Time     // when the last request ended, if it has a Reason
 }
 
-// States returns what is known of all tokens, in no order.
+// States returns what is known of all tokens, in no order. One that lacks the permission
+// of a protocol has a second State, with that protocol.
 func (s *Source) States() []State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -301,6 +328,9 @@ func (s *Source) States() []State {
 			}
 		}
 		all = append(all, one)
+		for _, lack := range e.lacks {
+			all = append(all, lack)
+		}
 	}
 	return all
 }

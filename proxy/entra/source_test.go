@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -307,6 +308,7 @@ func TestConsentMissing(t *testing.T) {
 			_, err := s.Token(t.Context(), pop)
 			wantReason(t, err, record.ReasonConsentMissing)
 			token(t, s, smtp)
+			wantLacks(t, s, "pop3")
 			time.Sleep(time.Second)
 		}
 		wantRequests(t, w, 1)
@@ -314,6 +316,7 @@ func TestConsentMissing(t *testing.T) {
 		time.Sleep(time.Minute)
 		token(t, s, pop)
 		wantRequests(t, w, 2)
+		wantLacks(t, s)
 
 		w.Change(application, func(a *fakeentra.Application) { a.Roles = nil })
 		// Without any role, roles of Exchange may count: the destination is asked first.
@@ -321,8 +324,29 @@ func TestConsentMissing(t *testing.T) {
 		for _, id := range []entra.Identity{smtp, {HVE: true}} {
 			_, err := s.Renew(t.Context(), id, token(t, s, id))
 			wantReason(t, err, record.ReasonConsentMissing)
+			wantLacks(t, s, id.Protocol)
+			token(t, s, id) // the destination may take it now
+			wantLacks(t, s)
 		}
 	})
+}
+
+// wantLacks checks for which protocols the tokens have no permission.
+func wantLacks(t *testing.T, s *entra.Source, want ...record.Protocol) {
+	t.Helper()
+	var got []record.Protocol
+	for _, state := range s.States() {
+		if state.Reason != record.ReasonConsentMissing {
+			continue
+		}
+		got = append(got, state.Protocol)
+		if !strings.HasPrefix(state.Detail, "the token does not have ") || state.Failed.IsZero() || !state.Expires.IsZero() {
+			t.Errorf("it is %+v", state)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the token lacks the permission of %q, want %q", got, want)
+	}
 }
 
 // Close does not wait for an answer that does not come.
