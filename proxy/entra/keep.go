@@ -239,7 +239,7 @@ func (s *Source) request(k key, f *flight) {
 	took := s.config.Now().Sub(began)
 	var wait time.Duration
 	if err != nil {
-		f.failure, wait = s.kind(k.account != "", s.config.ManagedIdentity != "").failure(err)
+		f.failure, wait = kindOf(s, k.account != "", s.config.ManagedIdentity != "").failure(err)
 	} else {
 		f.token = Token{Value: got.token, Expires: s.config.Now().Add(time.Until(got.expires)), Roles: rolesOf(got.token)}
 	}
@@ -256,8 +256,8 @@ func (s *Source) request(k key, f *flight) {
 	close(f.done)
 }
 
-// kind describes a request for the classification of its error.
-func (s *Source) kind(delegated, managed bool) requestKind {
+// kindOf describes a request for the classification of its error.
+func kindOf(s *Source, delegated, managed bool) requestKind {
 	a := requestKind{of: Authority(s.config.Cloud), delegated: delegated, skew: s.Skew()}
 	switch {
 	case delegated:

@@ -236,7 +236,7 @@ func (s *Source) Login(ctx context.Context, id Identity, show func(DeviceCode)) 
 		return who, ctx.Err()
 	}
 	if err != nil {
-		f, _ := s.kind(true, false).failure(err)
+		f, _ := kindOf(s, true, false).failure(err)
 		return who, f
 	}
 	s.forget(id.account())
