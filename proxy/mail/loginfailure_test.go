@@ -252,7 +252,8 @@ func TestSignInBusyEndsSMTP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := signInOf(t, tt.protocol, device, &tokenSource{err: busy}).signIn(strings.ReplaceAll(tt.script, "REASON", text(record.ReasonMailboxBusy)))
+			script := strings.ReplaceAll(tt.script, "REASON", text(record.ReasonMailboxBusy))
+			got := signInOf(t, tt.protocol, device, &tokenSource{err: busy}).signIn(script)
 			var f *record.Failure
 			if !errors.As(got.err, &f) || f.Reason != record.ReasonMailboxBusy || !f.Replied {
 				t.Errorf("got %v", got.err)
