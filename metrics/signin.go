@@ -65,7 +65,7 @@ func reasonLabel(r record.Reason) string {
 // typed is in no label.
 func (s *SignIn) countLogin(c *client, r *record.Record) {
 	switch {
-	case r.Mailbox != "":
+	case r.SignedIn():
 		s.logins.WithLabelValues(c.label, resultOK).Inc()
 	case r.Reason.SignInFailed():
 		s.logins.WithLabelValues(c.label, string(r.Reason)).Inc()

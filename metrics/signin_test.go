@@ -24,13 +24,15 @@ func aSession(client int, mailbox string, reason record.Reason) *record.Record {
 func TestLogins(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
-	observe(m, aSession(1, "scan@contoso.com", ""), aSession(1, "scan@contoso.com", record.ReasonSMTPSendAsDenied),
+	refused := aSession(2, "scan@contoso.com", record.ReasonEntraUnreachable) // the record names whose mailbox it is
+	refused.Outcome = record.OutcomeFailed
+	observe(m, refused, aSession(1, "scan@contoso.com", ""), aSession(1, "scan@contoso.com", record.ReasonSMTPSendAsDenied),
 		aSession(1, "scan@contoso.com", record.ReasonMailboxBusy), // for its mail
 		aSession(1, "", record.ReasonMailboxBusy), aSession(1, "", record.ReasonSigninPasswordWrong),
 		aSession(2, "", record.ReasonEntraUnreachable), aSession(2, "", record.ReasonClosedBeforeTLS),
 		aSession(3, "", record.ReasonUpstreamTimeout), aSession(3, "", ""))
 	want := map[string]string{
-		"10.0.0.1 ok": "3", "10.0.0.1 mailbox_busy": "1", "10.0.0.1 signin_password_wrong": "1", "10.0.0.2 entra_unreachable": "1",
+		"10.0.0.1 ok": "3", "10.0.0.1 mailbox_busy": "1", "10.0.0.1 signin_password_wrong": "1", "10.0.0.2 entra_unreachable": "2",
 	}
 	for of, n := range want {
 		var client, result string
@@ -206,7 +208,9 @@ func TestMailboxThatIsNoUTF8(t *testing.T) {
 func TestLoginsOfAClientThatIsForgotten(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
-	observe(m, aSession(1, "scan@contoso.com", ""), aSession(2, "scan@contoso.com", ""))
+	refused := aSession(2, "scan@contoso.com", record.ReasonEntraUnreachable) // the record names whose mailbox it is
+	refused.Outcome = record.OutcomeFailed
+	observe(m, refused, aSession(1, "scan@contoso.com", ""), aSession(2, "scan@contoso.com", ""))
 	m.Forget("10.0.0.1")
 	m.Rename([]Renaming{{From: "10.0.0.2", Now: Facts{Address: netip.MustParseAddr("10.0.0.2"), Name: "copier-2", LastSeen: start}}})
 	for client, want := range map[string]string{"10.0.0.1": "absent", "10.0.0.2": "absent", "copier-2": "1"} {

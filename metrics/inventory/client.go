@@ -155,7 +155,7 @@ func (c *Client) add(r *record.Record, conn *Connection) {
 		c.Version, c.CipherSuite = h.Version, h.CipherSuite
 		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
 	}
-	if conn.Mailbox != "" && !end.Before(c.LastSignIn) {
+	if r.SignedIn() && !end.Before(c.LastSignIn) {
 		c.Mailbox, c.Login, c.LastSignIn = conn.Mailbox, conn.Login, end
 	}
 	c.addOutcome(conn, end)

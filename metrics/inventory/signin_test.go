@@ -30,6 +30,8 @@ func TestMailboxOfAClient(t *testing.T) {
 	const printer = "192.0.2.7"
 	wrong := signedIn(printer, "", "", noon.Add(3*time.Hour))
 	wrong.Reason, wrong.Outcome = record.ReasonSigninPasswordWrong, record.OutcomeRefused
+	failed := signedIn(printer, "other@contoso.com", "copier9", noon.Add(3*time.Hour)) // its mailbox is known
+	failed.Reason, failed.Outcome = record.ReasonMailboxRefused, record.OutcomeFailed
 	for _, step := range []struct {
 		record         *record.Record
 		mailbox, login string
@@ -39,6 +41,7 @@ func TestMailboxOfAClient(t *testing.T) {
 		{signedIn(printer, "fax@contoso.com", "", noon.Add(2*time.Hour)), "fax@contoso.com", ""}, // mapped by its address
 		{signedIn(printer, "scan@contoso.com", "copier1", noon), "fax@contoso.com", ""},          // it ended long ago
 		{wrong, "fax@contoso.com", ""},
+		{failed, "fax@contoso.com", ""},
 		{passed(printer, noon.Add(4*time.Hour)), "fax@contoso.com", ""},
 	} {
 		v.Closed(step.record)
