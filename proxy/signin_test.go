@@ -33,7 +33,8 @@ func TestSignInSends(t *testing.T) {
 			d.quit()
 			rec := w.wantSignedIn(tt.login, 1)
 			wantPrivate(t, w, rec)
-			if rec.Rule != record.RuleTLSVersion || rec.ClientTLS.Version != "TLS 1.0" || rec.ClientName != tt.client || rec.Destination != submission {
+			if rec.Rule != record.RuleTLSVersion || rec.ClientTLS.Version != "TLS 1.0" || rec.ClientName != tt.client ||
+				rec.Destination != submission {
 				t.Errorf("record %+v", rec)
 			}
 			mails := w.mail.Messages()

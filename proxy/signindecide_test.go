@@ -163,8 +163,10 @@ func TestSignInConnectImplicitTLS(t *testing.T) {
 		version  uint16
 		rule     record.Rule
 	}{
-		{993, "* OK ", [][2]string{{"b LOGIN printer2 \"" + devicePassword + "\"", "b OK "}, {"e LOGOUT", "e OK "}}, tls.VersionTLS10, record.RuleTLSVersion},
-		{995, "+OK ", [][2]string{{"USER printer2", "+OK"}, {"PASS " + devicePassword, "+OK "}, {"QUIT", "+OK "}}, tls.VersionTLS13, record.RuleSignIn},
+		{993, "* OK ", [][2]string{{"b LOGIN printer2 \"" + devicePassword + "\"", "b OK "}, {"e LOGOUT", "e OK "}},
+			tls.VersionTLS10, record.RuleTLSVersion},
+		{995, "+OK ", [][2]string{{"USER printer2", "+OK"}, {"PASS " + devicePassword, "+OK "}, {"QUIT", "+OK "}},
+			tls.VersionTLS13, record.RuleSignIn},
 	} {
 		t.Run(fmt.Sprint(tt.port), func(t *testing.T) {
 			d := &device{t: t, conn: w.reach(printer, viaConnect)}

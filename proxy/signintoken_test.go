@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -165,7 +164,12 @@ func TestSignInEntraDownWithoutLogin(t *testing.T) {
 func TestSignInDelegated(t *testing.T) {
 	t.Parallel()
 	c, state := newCloud(t), t.TempDir()
-	mailboxes := fmt.Sprintf("\n  - address: %s\n    delegated: true\n    user: %s\n    logins: [{name: copier1, password: HASH}]\n", sharedMailbox, person)
+	const mailboxes = `
+  - address: ` + sharedMailbox + `
+    delegated: true
+    user: ` + person + `
+    logins: [{name: copier1, password: HASH}]
+`
 	w := newSignInWorld(t, c, mailboxes, state)
 	d := w.device(copier, viaSMTP)
 	d.want(plain("copier1", devicePassword), "454 4.7.0 ")

@@ -140,7 +140,8 @@ func newCloud(t *testing.T) *cloud {
 	pop3, err := fakemailbox.ServePOP3(c.Service, o)
 	must(err)
 	c.at = map[string]string{
-		submission: c.mail.Addr(), operatorHost + ":587": c.mail.Addr(), legacyHost + ":587": c.mail.Addr(), directSend + ":25": c.mx.Addr(), host + ":993": imap.Addr(), host + ":995": pop3.Addr(),
+		submission: c.mail.Addr(), operatorHost + ":587": c.mail.Addr(), legacyHost + ":587": c.mail.Addr(),
+		directSend + ":25": c.mx.Addr(), host + ":993": imap.Addr(), host + ":995": pop3.Addr(),
 	}
 	return c
 }
