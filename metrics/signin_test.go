@@ -170,7 +170,8 @@ func TestManyMailboxes(t *testing.T) {
 		var state tenant.State
 		for i := range n {
 			state.Mailboxes = append(state.Mailboxes, tenant.Mailbox{
-				Address: fmt.Sprintf("box-%d@contoso.com", i), Sessions: 1, MaxSessions: 2, Waiting: 3, WaitingMails: 4, Oldest: time.Duration(i) * time.Second,
+				Address: fmt.Sprintf("box-%d@contoso.com", i), Sessions: 1, MaxSessions: 2, Waiting: 3, WaitingMails: 4,
+				Oldest: time.Duration(i) * time.Second,
 			})
 		}
 		m := New(Options{})

@@ -63,7 +63,8 @@ func TestOldClientsThatFailAreNeeded(t *testing.T) {
 	printer := failed(1, "printer", time.Hour)
 	printer.LastLifted = time.Time{}
 	body := page(t, newSite(t, options(t, testenv.NewInventory(printer))), "/")
-	wantInOrder(t, body, "Still need lifting", "<strong>1</strong>", "No: 1 client that needs it tries and fails", "No connection was lifted yet.")
+	wantInOrder(t, body, "Still need lifting", "<strong>1</strong>", "No: 1 client that needs it tries and fails",
+		"No connection was lifted yet.")
 	another := failed(2, "another", time.Hour)
 	another.LastLifted = time.Now().Add(-31 * day)
 	body = page(t, newSite(t, options(t, testenv.NewInventory(printer, another))), "/")

@@ -38,13 +38,8 @@ func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 			http.StatusNotFound)
 		return
 	}
-	text, err := pac.File(s.Endpoints().Patterns, address)
-	if err != nil {
-		http.Error(w, "the file cannot be written", http.StatusInternalServerError)
-		return
-	}
 	w.Header().Set("Content-Type", "application/x-ns-proxy-autoconfig")
-	_, _ = w.Write([]byte(text)) // an error means that the peer has closed the connection
+	_ = pac.Write(w, s.Endpoints().Patterns, address) // an error means that the peer has closed the connection
 }
 
 // proxyAddress returns host:port of the first listener that a client can connect to

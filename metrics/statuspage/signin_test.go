@@ -19,7 +19,8 @@ import (
 func TestMailboxOfAClient(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
-	wantInOrder(t, page(t, h, "/?sort=name"), "scanner-warehouse", "smtp.office365.com:587", "<bdi>scan@contoso.com</bdi>, login <bdi>warehouse</bdi>")
+	wantInOrder(t, page(t, h, "/?sort=name"), "scanner-warehouse", "smtp.office365.com:587",
+		"<bdi>scan@contoso.com</bdi>, login <bdi>warehouse</bdi>")
 	wantInOrder(t, page(t, h, "/clients/scanner-warehouse"), "Mailbox", "<bdi>scan@contoso.com</bdi>", "Login", "<bdi>warehouse</bdi>",
 		"Last session that was signed in", "19 minutes ago")
 	wantInOrder(t, page(t, h, "/clients/copier-accounting"), "Last connections", "scan@contoso.com", "copier1")
@@ -46,7 +47,8 @@ func TestSignInIsNeeded(t *testing.T) {
 	wantInOrder(t, page(t, h, "/"), "Still need lifting", "<strong>1</strong>", "switch tlslift off", "Not now", "Needs lifting")
 	wantInOrder(t, page(t, h, "/clients/device"), "needs tlslift to reach Microsoft 365", "sign_in", "Microsoft 365 takes no password of it")
 	locked := device
-	locked.Client, locked.Name, locked.LastLifted, locked.LastSignIn, locked.LastCapable = "locked", "locked", time.Time{}, time.Time{}, time.Time{}
+	locked.Client, locked.Name = "locked", "locked"
+	locked.LastLifted, locked.LastSignIn, locked.LastCapable = time.Time{}, time.Time{}, time.Time{}
 	locked.Failure, locked.LastGood = failure(record.ReasonSigninPasswordWrong, locked.LastSeen, ""), time.Time{}
 	locked.Outcomes = map[record.Outcome]uint64{record.OutcomeRefused: 1}
 	body := page(t, newSite(t, options(t, testenv.NewInventory(locked))), "/")

@@ -5,13 +5,14 @@ package pac
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 )
 
-// File returns a file by which requests for hosts that match a pattern use the proxy at an
+// Write writes a file by which requests for hosts that match a pattern use the proxy at an
 // address, host:port. It is JavaScript of 1999, for the oldest clients, and uses only the
 // functions that every client has.
-func File(patterns []string, address string) (string, error) {
+func Write(w io.Writer, patterns []string, address string) error {
 	var exact, below, shaped []string
 	for _, p := range patterns {
 		switch {
@@ -27,14 +28,15 @@ func File(patterns []string, address string) (string, error) {
 	for _, v := range []any{"PROXY " + address, exact, below, shaped} {
 		text, err := json.MarshalIndent(v, "  ", "  ")
 		if err != nil {
-			return "", err
+			return err
 		}
 		if string(text) == "null" {
 			text = []byte("[]")
 		}
 		values = append(values, string(text))
 	}
-	return fmt.Sprintf(form, values...), nil
+	_, err := fmt.Fprintf(w, form, values...)
+	return err
 }
 
 // A * matches several labels in shExpMatch, but only one in our patterns: then host
