@@ -80,6 +80,7 @@ mailboxes:
         password: ` + string(empty) + `
       - name: cram
         secret_file: ` + dir + `/cram
+        clients: [192.0.2.0/24]
     clients: [` + mapped + `]
     senders: [` + mailbox + `]
 `,

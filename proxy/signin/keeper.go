@@ -117,9 +117,15 @@ func (k *Keeper) Covers(c Client, pointed bool) bool {
 	})
 }
 
-// ServesCRAM reports whether a client may use a login whose password is not hashed.
+// ServesCRAM reports whether CRAM-MD5 is of use to a client: the passwords of all logins
+// that name it are not hashed, or of all logins for everybody if none names it. Many
+// clients try CRAM-MD5 first where they see it, and some nothing else after it, so that
+// a login with a hash would not work for them.
 func (k *Keeper) ServesCRAM(c Client) bool {
-	return k.now.Load().someLogin(func(l *login) bool { return !l.secret.IsZero() && l.isFor(c) })
+	f := k.now.Load()
+	isNamed := f.someLogin(func(l *login) bool { return l.clients.match(c) > notNamed })
+	isMeant := func(l *login) bool { return l.isFor(c) && l.clients.isEmpty() != isNamed }
+	return f.someLogin(isMeant) && !f.someLogin(func(l *login) bool { return isMeant(l) && l.secret.IsZero() })
 }
 
 func (f *inForce) someLogin(is func(*login) bool) bool {

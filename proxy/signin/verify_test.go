@@ -100,6 +100,39 @@ func TestCovers(t *testing.T) {
 	}
 }
 
+// CRAM-MD5 is offered where no login that a client is meant to use has a hash: a client
+// that likes it best would fail with that one.
+func TestServesCRAM(t *testing.T) {
+	t.Parallel()
+	hashed, known := "- {name: a, password: "+hashOf(t, copierWords)+"CLIENTS}\n", "- {name: b, secret_file: oldCLIENTS}\n"
+	named := func(login, clients string) string {
+		return strings.Replace(login, "CLIENTS", ", clients: ["+clients+"]", 1)
+	}
+	forAll := func(login string) string { return strings.Replace(login, "CLIENTS", "", 1) }
+	for name, test := range map[string]struct {
+		logins string
+		want   bool
+	}{
+		"known for all":                           {forAll(known), true},
+		"hashed for all":                          {forAll(hashed), false},
+		"both for all":                            {forAll(hashed) + forAll(known), false},
+		"known for it":                            {named(known, "192.0.2.1"), true},
+		"known for it, hashed for all":            {forAll(hashed) + named(known, "192.0.2.0/24"), true},
+		"hashed for it, known for all":            {named(hashed, "192.0.2.1") + forAll(known), false},
+		"both for it":                             {named(hashed, "192.0.2.1") + named(known, "192.0.2.0/24"), false},
+		"known for others":                        {named(known, "192.0.2.2"), false},
+		"hashed for all, known for others":        {forAll(hashed) + named(known, "192.0.2.2"), false},
+		"known for all, hashed for others":        {forAll(known) + named(hashed, "192.0.2.2"), true},
+		"known for it by its name, others hashed": {forAll(hashed) + named(known, "copier-3"), true},
+	} {
+		logins := strings.ReplaceAll("\n"+strings.TrimSpace(test.logins), "\n", "\n  ")
+		k := New(mustParse(t, head+"- address: scan@contoso.com\n  logins:"+logins+"\n"))
+		if got := k.ServesCRAM(Client{netip.MustParseAddr("192.0.2.1"), "copier-3"}); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestNoConfig(t *testing.T) {
 	t.Parallel()
 	k := New(nil)
