@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net"
@@ -88,6 +89,14 @@ type mailCall struct {
 	oneEHLO  bool      // openssl says no EHLO after STARTTLS
 	more     []string  // words for the client's command line
 	in       namespace // where the client runs; empty for this machine's own network
+	user     string    // who signs in; mailUser when empty
+	password string    // mailPassword when empty
+	said     string    // what openssl says; empty for what signs in and sends or reads a mail
+}
+
+// login is what the client signs in with.
+func (c mailCall) login() (user, password string) {
+	return cmp.Or(c.user, mailUser), cmp.Or(c.password, mailPassword)
 }
 
 // run runs the client's program.
@@ -106,12 +115,7 @@ func (c mailCall) host() string {
 	return host
 }
 
-func (c mailCall) sent() string {
-	if c.mail == "" {
-		return sentMail
-	}
-	return c.mail
-}
+func (c mailCall) sent() string { return cmp.Or(c.mail, sentMail) }
 
 const (
 	sentMail = "From: " + mailUser + "\r\nSubject: scan\r\n\r\nfrom the scanner\r\n"
@@ -139,7 +143,8 @@ func curlMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
 	scheme := map[string]string{implicitTLS: c.protocol + "s", startTLS: c.protocol, never: c.protocol}[c.tlsMode]
 	url := scheme + "://" + c.host() + ":" + c.viaHTTP
-	args := []string{"-sS", "--cacert", c.caFile, "-u", mailUser + ":" + mailPassword}
+	user, password := c.login()
+	args := []string{"-sS", "--cacert", c.caFile, "-u", user + ":" + password}
 	if c.viaHTTP == "" {
 		args = append(args, "--connect-to", "::"+c.address)
 	} else {
@@ -174,14 +179,15 @@ func opensslMail(t *testing.T, c mailCall) (string, error) {
 	if c.tlsMode == startTLS {
 		args = append(args, "-starttls", c.protocol, "-name", "scanner.example.com")
 	}
-	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + mailUser + "\x00" + mailPassword))
+	user, password := c.login()
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password))
 	said := map[string]string{
 		"smtp": "EHLO scanner.example.com\nAUTH PLAIN " + plain + "\nMAIL FROM:<" + mailUser + ">\nRCPT TO:<" + c.to +
 			">\nDATA\n" + strings.ReplaceAll(c.sent(), "\r", "") + ".\nQUIT\n",
-		"imap": "a LOGIN " + mailUser + " " + mailPassword + "\nb SELECT INBOX\nc FETCH 1 BODY.PEEK[]\nd LOGOUT\n",
-		"pop3": "USER " + mailUser + "\nPASS " + mailPassword + "\nRETR 1\nQUIT\n",
+		"imap": "a LOGIN " + user + " " + password + "\nb SELECT INBOX\nc FETCH 1 BODY.PEEK[]\nd LOGOUT\n",
+		"pop3": "USER " + user + "\nPASS " + password + "\nRETR 1\nQUIT\n",
 	}
-	text := said[c.protocol]
+	text := cmp.Or(c.said, said[c.protocol])
 	if c.oneEHLO {
 		_, text, _ = strings.Cut(text, "\n")
 	}
@@ -190,16 +196,20 @@ func opensslMail(t *testing.T, c mailCall) (string, error) {
 
 func pythonMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
-	return c.run(t, c.sent(), "/usr/bin/python3", filepath.Join("testdata", "mail.py"), c.protocol, c.tlsMode, c.host(), c.address, c.viaHTTP,
-		c.level.python[0], c.level.python[1], c.caFile, mailUser, mailPassword, c.to)
+	user, password := c.login()
+	return c.run(t, c.sent(), "/usr/bin/python3", append([]string{
+		filepath.Join("testdata", "mail.py"), c.protocol, c.tlsMode, c.host(), c.address, c.viaHTTP,
+		c.level.python[0], c.level.python[1], c.caFile, mailUser, user, password, c.to,
+	}, c.more...)...)
 }
 
 func swaksMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
 	ip, port, _ := net.SplitHostPort(c.address)
+	user, password := c.login()
 	args := []string{
 		"--server", ip, "--port", port, "--timeout", "60", "--ehlo", "scanner.example.com",
-		"--from", mailUser, "--to", c.to, "--auth", "LOGIN", "--auth-user", mailUser, "--auth-password", mailPassword,
+		"--from", mailUser, "--to", c.to, "--auth", "LOGIN", "--auth-user", user, "--auth-password", password,
 	}
 	if strings.Contains(ip, ":") {
 		args = append(args, "-6")
@@ -217,9 +227,10 @@ func swaksMail(t *testing.T, c mailCall) (string, error) {
 func msmtpMail(t *testing.T, c mailCall) (string, error) {
 	t.Helper()
 	ip, port, _ := net.SplitHostPort(c.address)
+	user, password := c.login()
 	starttls := map[string]string{implicitTLS: "off", startTLS: "on"}[c.tlsMode]
 	conf := filepath.Join(t.TempDir(), "msmtprc")
-	text := "account default\nauth login\nuser " + mailUser + "\npassword " + mailPassword + "\nfrom " + mailUser +
+	text := "account default\nauth login\nuser " + user + "\npassword " + password + "\nfrom " + mailUser +
 		"\nhost " + ip + "\nport " + port + "\ntimeout 60\ndomain scanner.example.com" +
 		"\ntls on\ntls_starttls " + starttls + "\ntls_trust_file " + c.caFile +
 		"\ntls_host_override " + c.host() + "\ntls_priorities " + c.level.gnutls + "\n"
@@ -240,9 +251,10 @@ func javaMail(t *testing.T, calls []mailCall) []string {
 	var lines, names strings.Builder
 	for _, c := range calls {
 		ip, port, _ := net.SplitHostPort(c.address)
+		user, password := c.login()
 		fmt.Fprintln(&names, ip, c.host())
 		fmt.Fprintln(&lines, strings.Join([]string{
-			c.protocol, c.tlsMode, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, mailUser, mailPassword, c.to, c.viaHTTP,
+			c.protocol, c.tlsMode, c.host(), port, c.level.java[0], c.level.java[1], c.caFile, user, password, c.to, c.viaHTTP, mailUser,
 		}, ","))
 	}
 	dir := t.TempDir()

@@ -20,6 +20,9 @@ const (
 	mailUser = "scanner@example.com"
 	// mailPassword opens every mailbox.
 	mailPassword = "Secret-of-the-scanner"
+	// passwordUser has the only mailbox that takes a password where the others take
+	// tokens.
+	passwordUser = "old-plan@example.com"
 )
 
 // mailPorts are the ports on which Microsoft 365 takes mail (25 without a
@@ -50,6 +53,9 @@ type mailOptions struct {
 	WithoutTLS bool
 	// OnlyX25519 agrees on keys in no other group.
 	OnlyX25519 bool
+	// Introspection is the URL that says whether a token is good. With it, only
+	// the mailbox passwordUser takes a password, and the others take XOAUTH2.
+	Introspection string
 	// Change alters the certificate; nil leaves it good.
 	Change func(*x509.Certificate)
 }
@@ -93,6 +99,12 @@ func (o mailOptions) values() map[string]string {
 	v := map[string]string{
 		"ssl": "required", "starttls": "may", "submission": "encrypt", "tls_before_password": "yes",
 		"dovecot_groups": "", "postfix_groups": "X25519 prime256v1",
+		"mechanisms": "plain login", "oauth2": "", "takes_passwords": "*",
+	}
+	if o.Introspection != "" {
+		v["mechanisms"], v["takes_passwords"] = "plain login xoauth2", passwordUser
+		v["oauth2"] = "passdb {\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {dir}/dovecot-oauth2.conf\n}"
+		v["introspection"] = o.Introspection
 	}
 	switch {
 	case o.WithoutTLS:
@@ -202,6 +214,10 @@ func (s *mailServer) configure(name string, values map[string]string) {
 func (s *mailServer) startDovecot(values map[string]string) {
 	s.t.Helper()
 	s.folder("mail", s.uid, s.gid)
+	if values["introspection"] != "" {
+		values["oauth2"] = strings.ReplaceAll(values["oauth2"], "{dir}", s.dir)
+		s.configure("dovecot-oauth2.conf", values)
+	}
 	s.configure("dovecot.conf", values)
 	testenv.Program{Address: s.at[143]}.Run(s.t, dovecotProgram, "-F", "-c", filepath.Join(s.dir, "dovecot.conf"))
 }

@@ -114,6 +114,15 @@ var (
 	plainToPort25 = mailWay{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":25", protocol: "smtp", tlsMode: never, upstream: 25}
 )
 
+// connectTo is the setting that leads to the servers.
+func (s *mailServer) connectTo() string {
+	var connect []string
+	for port, name := range mailPorts {
+		connect = append(connect, fmt.Sprintf("%s:%d=%s", name, port, s.at[port]))
+	}
+	return strings.Join(connect, ",")
+}
+
 // startMail runs tlslift with the listeners of all ways.
 func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	t.Helper()
@@ -128,13 +137,9 @@ func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	for _, w := range slices.Concat(mailWays, plainWays, []mailWay{toPort25, plainToPort25}) {
 		add(w.listener)
 	}
-	var connect []string
-	for port, name := range mailPorts {
-		connect = append(connect, fmt.Sprintf("%s:%d=%s", name, port, s.at[port]))
-	}
 	l.tlslift = start(t, "", s.pki.pem, append([]string{
 		"TLSLIFT_LISTEN=" + strings.Join(listen, ","),
-		"TLSLIFT_CONNECT_TO=" + strings.Join(connect, ","),
+		"TLSLIFT_CONNECT_TO=" + s.connectTo(),
 		// Microsoft 365 does not have these.
 		"TLSLIFT_DESTINATIONS=" + smtpHost + ":465," + host + ":110",
 	}, settings...)...)

@@ -14,7 +14,7 @@ public class Mail {
     for (String line; (line = lines.readLine()) != null; ) {
       String[] a = line.split(",", -1);
       try {
-        System.out.println("done " + once(a[0], a[1], a[2], Integer.parseInt(a[3]), a[4], a[5], a[6], a[7], a[8], a[9], a[10]));
+        System.out.println("done " + once(a[0], a[1], a[2], Integer.parseInt(a[3]), a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]));
       } catch (Exception e) {
         StringBuilder why = new StringBuilder("broken");
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
@@ -26,7 +26,7 @@ public class Mail {
   }
 
   static String once(String protocol, String tlsMode, String host, int port, String versions, String suites,
-      String caFile, String user, String password, String to, String viaHTTP) throws Exception {
+      String caFile, String user, String password, String to, String viaHTTP, String from) throws Exception {
     String p = "mail." + protocol + ".";
     Properties set = new Properties();
     set.put(p + "auth", "true");
@@ -49,7 +49,7 @@ public class Mail {
     }
     Session session = Session.getInstance(set);
     if (protocol.equals("smtp")) {
-      return send(session, host, port, user, password, to);
+      return send(session, host, port, user, password, from, to);
     }
     try (Store store = session.getStore(protocol)) {
       store.connect(host, port, user, password);
@@ -59,9 +59,10 @@ public class Mail {
     }
   }
 
-  static String send(Session session, String host, int port, String user, String password, String to) throws Exception {
+  static String send(Session session, String host, int port, String user, String password, String from, String to)
+      throws Exception {
     MimeMessage message = new MimeMessage(session);
-    message.setFrom(user);
+    message.setFrom(from);
     message.setRecipients(Message.RecipientType.TO, to);
     message.setSubject("scan");
     message.setText("from Java");

@@ -1,4 +1,8 @@
-"""Sends or reads one mail with Python's own mail modules."""
+"""Sends or reads one mail with Python's own mail modules.
+
+After the others come a mechanism, with a "-" behind it for one without an initial
+response, and the address to come from.
+"""
 import imaplib
 import poplib
 import smtplib
@@ -6,9 +10,10 @@ import socket
 import ssl
 import sys
 
-protocol, tls_mode, host, address, tunnel_to, version, ciphers, ca_file, user, password, to = sys.argv[1:]
+protocol, tls_mode, host, address, tunnel_to, version, ciphers, ca_file, sender, user, password, to, *more = sys.argv[1:]
 ip, port = address.rsplit(":", 1)
 ip, port = ip.strip("[]"), int(port)
+mechanism, source = (more + ["", ""])[:2]
 
 
 def connect(*_args, **_kwargs):
@@ -18,6 +23,8 @@ def connect(*_args, **_kwargs):
     """
     sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET)
     sock.settimeout(60)
+    if source:
+        sock.bind((source, 0))
     sock.connect((ip, port))
     if tunnel_to:
         sock.sendall(f"CONNECT {host}:{tunnel_to} HTTP/1.0\r\n\r\n".encode())
@@ -48,9 +55,14 @@ if protocol == "smtp":
         if tls_mode == "STARTTLS":
             client.starttls(context=context)
     client.ehlo_or_helo_if_needed()
-    if client.has_extn("auth"):
+    if mechanism:
+        name = mechanism.rstrip("-")
+        client.user, client.password = user, password
+        method = getattr(client, "auth_" + name.lower().replace("-", "_"))
+        client.auth(name, method, initial_response_ok=name == mechanism)
+    elif client.has_extn("auth"):
         client.login(user, password)
-    client.sendmail(user, [to], sys.stdin.read())
+    client.sendmail(sender, [to], sys.stdin.read())
     client.quit()
 elif protocol == "imap":
     if tls_mode == "implicit TLS":
@@ -59,7 +71,12 @@ elif protocol == "imap":
         client = imaplib.IMAP4(host, port)
         if tls_mode == "STARTTLS":
             client.starttls(context)
-    client.login(user, password)
+    if mechanism == "CRAM-MD5":
+        client.login_cram_md5(user, password)
+    elif mechanism == "PLAIN":
+        client.authenticate(mechanism, lambda _: f"\0{user}\0{password}".encode())
+    else:
+        client.login(user, password)
     client.select()
     print(client.fetch("1", "(BODY.PEEK[])")[1][0][1].decode())
     client.logout()
