@@ -147,8 +147,8 @@ func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	return l
 }
 
-// recordOf waits for the record of a client that went a way, and checks it.
-func (l *mailLift) recordOf(t *testing.T, w mailWay, level mailLevel) {
+// recordOf waits for the record of a client that went a way, checks it and returns it.
+func (l *mailLift) recordOf(t *testing.T, w mailWay, level mailLevel) map[string]any {
 	t.Helper()
 	outcome, why := w.expect(level)
 	rec := l.record(t, map[string]string{
@@ -167,6 +167,7 @@ func (l *mailLift) recordOf(t *testing.T, w mailWay, level mailLevel) {
 		!strings.HasPrefix(upstreamTLS, "TLS 1.3"):
 		t.Errorf("lifted from %q to %q", clientTLS, upstreamTLS)
 	}
+	return rec
 }
 
 // goes carries out a call that must succeed.

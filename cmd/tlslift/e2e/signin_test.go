@@ -213,8 +213,14 @@ func writeSignInFile(t *testing.T, text string) string {
 	return filepath.Join(dir, "signin.yaml")
 }
 
-// startSignIn runs the servers, Entra and tlslift.
-func startSignIn(t *testing.T, file string, settings ...string) *signInLift {
+// signInServers are servers that take only tokens, and the Entra that gives them.
+type signInServers struct {
+	*mailServer
+	tenant *tenant
+	entra  string // its address
+}
+
+func startSignInServers(t *testing.T) *signInServers {
 	t.Helper()
 	needMailServer(t)
 	f := newTenant(t)
@@ -222,10 +228,22 @@ func startSignIn(t *testing.T, file string, settings ...string) *signInLift {
 	for _, mailbox := range []string{mailUser, passwordUser, tillMailbox} {
 		s.put(mailbox, storedMail)
 	}
-	return &signInLift{tenant: f, mailLift: startMail(t, s, append([]string{
+	return &signInServers{s, f, f.serve(t, s.pki)}
+}
+
+// lift runs tlslift with a sign-in file.
+func (s *signInServers) lift(t *testing.T, file string, settings ...string) *signInLift {
+	t.Helper()
+	return &signInLift{tenant: s.tenant, mailLift: startMail(t, s.mailServer, append([]string{
 		"TLSLIFT_SIGNIN_FILE=" + writeSignInFile(t, file),
-		"TLSLIFT_CONNECT_TO=" + s.connectTo() + "," + fakeentra.Host + ":443=" + f.serve(t, s.pki),
+		"TLSLIFT_CONNECT_TO=" + s.connectTo() + "," + fakeentra.Host + ":443=" + s.entra,
 	}, settings...)...)}
+}
+
+// startSignIn runs the servers, Entra and tlslift.
+func startSignIn(t *testing.T, file string, settings ...string) *signInLift {
+	t.Helper()
+	return startSignInServers(t).lift(t, file, settings...)
 }
 
 // as changes a call to one by an account.
