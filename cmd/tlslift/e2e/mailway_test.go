@@ -126,6 +126,12 @@ func (s *mailServer) connectTo() string {
 // startMail runs tlslift with the listeners of all ways.
 func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	t.Helper()
+	return startMailAs(t, nil, s, settings...)
+}
+
+// startMailAs runs it under another program.
+func startMailAs(t *testing.T, wrapper []string, s *mailServer, settings ...string) *mailLift {
+	t.Helper()
 	l := &mailLift{servers: s, at: map[string]string{}}
 	listen := []string{"proxy://{proxy}"}
 	add := func(listener string) {
@@ -137,7 +143,7 @@ func startMail(t *testing.T, s *mailServer, settings ...string) *mailLift {
 	for _, w := range slices.Concat(mailWays, plainWays, []mailWay{toPort25, plainToPort25}) {
 		add(w.listener)
 	}
-	l.tlslift = start(t, "", s.pki.pem, append([]string{
+	l.tlslift = startAs(t, wrapper, "", s.pki.pem, append([]string{
 		"TLSLIFT_LISTEN=" + strings.Join(listen, ","),
 		"TLSLIFT_CONNECT_TO=" + s.connectTo(),
 		// Microsoft 365 does not have these.

@@ -5,11 +5,17 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/entra"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // wrongPassword is one that a device sends, and that is another one's in real life.
@@ -19,7 +25,20 @@ const wrongPassword = "Wro-8080-typed"
 // something.
 func (l *signInLift) keepsSecrets(t *testing.T) {
 	t.Helper()
-	places, secrets := l.places(t), l.secrets(t)
+	places := l.places(t)
+	if len(places) < 10 {
+		t.Errorf("looked into %d places only", len(places))
+	}
+	l.searches(t, places)
+}
+
+// searches looks for every secret of the run in places, which have names.
+func (l *signInLift) searches(t *testing.T, places map[string]string) {
+	t.Helper()
+	secrets := l.secrets(t)
+	if len(secrets) < 14 {
+		t.Errorf("looked for %d secrets only", len(secrets))
+	}
 	for what, secret := range secrets {
 		for _, form := range forms(secret) {
 			for place, text := range places {
@@ -28,9 +47,6 @@ func (l *signInLift) keepsSecrets(t *testing.T) {
 				}
 			}
 		}
-	}
-	if len(places) < 10 || len(secrets) < 14 {
-		t.Errorf("looked for %d secrets in %d places only", len(secrets), len(places))
 	}
 }
 
@@ -87,8 +103,7 @@ func (l *signInLift) places(t *testing.T) map[string]string {
 	for _, command := range []string{"clients", "config"} {
 		all["tlslift "+command] = l.ask(t, command)
 	}
-	state := filepath.Dir(filepath.Dir(l.caFile))
-	for name, text := range files(t, state) {
+	for name, text := range files(t, l.stateDir()) {
 		all["the state file "+name] = text
 	}
 	for _, name := range []string{"environ", "cmdline"} {
@@ -100,6 +115,8 @@ func (l *signInLift) places(t *testing.T) map[string]string {
 	}
 	return all
 }
+
+func (l *tlslift) stateDir() string { return filepath.Dir(filepath.Dir(l.caFile)) }
 
 // files are all files below a folder.
 func files(t *testing.T, dir string) map[string]string {
@@ -117,4 +134,88 @@ func files(t *testing.T, dir string) map[string]string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// inProcess is an HTTP transport to a handler.
+type inProcess struct{ http.Handler }
+
+// RoundTrip implements http.RoundTripper.
+func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// signsIn has a person sign in for a mailbox with a device code, as tlslift login does.
+func (l *signInLift) signsIn(t *testing.T, mailbox string) {
+	t.Helper()
+	source, err := entra.New(entra.Config{
+		Tenant: "contoso.onmicrosoft.com", ApplicationID: applicationID, StateDir: filepath.Join(l.stateDir(), "signin"),
+		HTTP: &http.Client{Transport: inProcess{l.tenant.watched()}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	who, err := source.Login(t.Context(), entra.Identity{Mailbox: mailbox, Delegated: true}, func(code entra.DeviceCode) {
+		if err := l.tenant.Approve(code.UserCode, mailbox); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil || !strings.EqualFold(who, mailbox) {
+		t.Errorf("signing in as %s: %q, %v", mailbox, who, err)
+	}
+	if err := source.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nothing that opens a mailbox gets out of tlslift: not in the log at its finest level,
+// not in files, and not in a core dump, which is not made.
+func TestSignInSecrets(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "prlimit")
+	s, dir := startSignInServers(t), t.TempDir()
+	l := s.liftAs(t, []string{"env", "--chdir=" + dir, "prlimit", "--core=unlimited:unlimited"}, signInFile, "GOTRACEBACK=crash")
+	l.signsIn(t, tillMailbox)
+	l.goes(t, "swaks", l.call(t, smtpStartTLS, atTLS10, copierAccount), smtpStartTLS, atTLS10)
+	for _, w := range []mailWay{signInWays[3], signInWays[5]} {
+		c := l.call(t, w, atTLS10, tillAccount)
+		if out, err := curlMail(t, c); err != nil || !strings.Contains(out, "hello from Dovecot") {
+			t.Errorf("%v\n%s\n%s", err, end(out), end(l.log()))
+		}
+		l.record(t, map[string]string{"outcome": "lifted", "mailbox": tillMailbox, "login": tillAccount.login})
+	}
+	for _, a := range []account{{tillAccount.login, wrongPassword}, {wrongPassword, tillAccount.password}, strangerAccount} {
+		if out, err := swaksMail(t, l.call(t, smtpStartTLS, atTLS10, a)); err == nil {
+			t.Errorf("signed in as %s:\n%s", a.login, out)
+		}
+	}
+	if n := len(s.tenant.tokens()); n < 4 {
+		t.Errorf("saw %d tokens only", n)
+	}
+	l.keepsSecrets(t)
+	if status := l.crash(t); status.CoreDump() {
+		t.Error("wrote a core dump")
+	}
+	after := files(t, dir)
+	after["the log"] = l.log()
+	l.searches(t, after)
+}
+
+// crash ends tlslift as a bug would.
+func (l *signInLift) crash(t *testing.T) syscall.WaitStatus {
+	t.Helper()
+	var status syscall.WaitStatus
+	l.stopOnce.Do(func() {
+		if err := l.cmd.Process.Signal(syscall.SIGABRT); err != nil {
+			t.Error(err)
+		}
+		<-l.readToEnd
+		_ = l.cmd.Wait() // it is an error
+		status, _ = l.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	})
+	if !status.Signaled() || status.Signal() != syscall.SIGABRT || !strings.Contains(l.log(), "goroutine ") {
+		t.Errorf("ended with %v:\n%s", status, end(l.log()))
+	}
+	return status
 }

@@ -108,12 +108,7 @@ func (f *tenant) serve(t *testing.T, authority *pki) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := f.Handler()
-	server := &http.Server{ReadHeaderTimeout: testenv.Patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen := &witness{ResponseWriter: w}
-		handler.ServeHTTP(seen, r)
-		f.keep(seen.copied.Bytes())
-	})}
+	server := &http.Server{ReadHeaderTimeout: testenv.Patience, Handler: f.watched()}
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -125,6 +120,16 @@ func (f *tenant) serve(t *testing.T, authority *pki) string {
 		ended.Wait()
 	})
 	return listener.Addr().String()
+}
+
+// watched is what answers requests, and remembers every token that it gives.
+func (f *tenant) watched() http.Handler {
+	handler := f.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &witness{ResponseWriter: w}
+		handler.ServeHTTP(seen, r)
+		f.keep(seen.copied.Bytes())
+	})
 }
 
 // keep remembers the tokens in an answer.
@@ -234,7 +239,13 @@ func startSignInServers(t *testing.T) *signInServers {
 // lift runs tlslift with a sign-in file.
 func (s *signInServers) lift(t *testing.T, file string, settings ...string) *signInLift {
 	t.Helper()
-	return &signInLift{tenant: s.tenant, mailLift: startMail(t, s.mailServer, append([]string{
+	return s.liftAs(t, nil, file, settings...)
+}
+
+// liftAs runs it under another program.
+func (s *signInServers) liftAs(t *testing.T, wrapper []string, file string, settings ...string) *signInLift {
+	t.Helper()
+	return &signInLift{tenant: s.tenant, mailLift: startMailAs(t, wrapper, s.mailServer, append([]string{
 		"TLSLIFT_SIGNIN_FILE=" + writeSignInFile(t, file),
 		"TLSLIFT_CONNECT_TO=" + s.connectTo() + "," + fakeentra.Host + ":443=" + s.entra,
 	}, settings...)...)}
