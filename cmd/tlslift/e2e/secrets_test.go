@@ -40,13 +40,41 @@ func (l *signInLift) searches(t *testing.T, places map[string]string) {
 		t.Errorf("looked for %d secrets only", len(secrets))
 	}
 	for what, secret := range secrets {
-		for _, form := range forms(secret) {
-			for place, text := range places {
-				if strings.Contains(text, form) {
-					t.Errorf("%s is in %s, as %.12q…", what, place, form)
-				}
+		for place, text := range places {
+			if form := found(text, secret); form != "" {
+				t.Errorf("%s is in %s, as %.12q…", what, place, form)
 			}
 		}
+	}
+}
+
+// found returns the form in which a text has a secret; empty if it has not.
+func found(text, secret string) string {
+	for _, form := range forms(secret) {
+		if strings.Contains(text, form) {
+			return form
+		}
+	}
+	return ""
+}
+
+// A secret is found in whatever form it is written.
+func TestSecretsAreFound(t *testing.T) {
+	t.Parallel()
+	const secret = "Kyo-7261 copier~/+"
+	for name, text := range map[string]string{
+		"as it is": secret, "in a URL": url.QueryEscape(secret), "in hex": hex.EncodeToString([]byte(secret)),
+		"in base64, first":  base64.StdEncoding.EncodeToString([]byte(secret)),
+		"in base64, second": base64.StdEncoding.EncodeToString([]byte("a" + secret)),
+		"in base64, third":  base64.RawURLEncoding.EncodeToString([]byte("ab" + secret + "c")),
+		"in AUTH PLAIN":     base64.StdEncoding.EncodeToString([]byte("\x00copier1\x00" + secret)),
+	} {
+		if found("x"+text+"y", secret) == "" {
+			t.Errorf("not found %s: %s", name, text)
+		}
+	}
+	if form := found("Kyo-7261 copier~/ "+base64.StdEncoding.EncodeToString([]byte("Kyo-7261 copier~")), secret); form != "" {
+		t.Errorf("found %q", form)
 	}
 }
 
