@@ -147,13 +147,13 @@ func startOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
-		"TLSLIFT_SIGNIN_FILE="+signInFile(t),
+		"TLSLIFT_SIGNIN_FILE="+fileOfOneClient(t),
 		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.FreeAddress(t))
 	return o
 }
 
-// signInFile writes a file by which 127.0.0.7 alone signs in.
-func signInFile(t *testing.T) string {
+// fileOfOneClient writes a file by which 127.0.0.7 alone signs in.
+func fileOfOneClient(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
