@@ -11,17 +11,21 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
+// startTime is how long a real client may take: Java compiles its program first.
+const startTime = 3 * time.Minute
+
 // run runs a real client with that input, and returns all that it says.
 func run(t *testing.T, stdin string, name string, args ...string) string {
 	t.Helper()
 	testenv.Need(t, name)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), startTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
