@@ -153,19 +153,21 @@ func (s *service) keepInventory(ctx context.Context) (stop func()) {
 // them, or when the first is empty as after a full disk, both stay in force as they were
 // read before.
 func (s *service) reload() {
-	const stays = "; what was read before stays in force"
-	table, err := s.cfg.ClientTable()
-	what := "reading the clients file again" + stays
-	if err == nil && table.Len() == 0 && s.clients.Load().Len() > 0 {
-		err = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
+	table, unread := s.cfg.ClientTable()
+	if unread == nil && table.Len() == 0 && s.clients.Load().Len() > 0 {
+		unread = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
 	}
+	err := unread
 	if err == nil {
-		what = "reading the sign-in file again" + stays
 		err = s.reloadMailboxes(table)
 	}
 	s.metrics.SetReloaded(err == nil, time.Now())
-	if err != nil {
-		s.log.Error(what, "error", err.Error())
+	switch {
+	case unread != nil:
+		s.log.Error("reading the clients file again; what was read before stays in force", "error", unread.Error())
+		return
+	case err != nil:
+		s.log.Error("reading the sign-in file again; what was read before stays in force", "error", err.Error())
 		return
 	}
 	table = s.useClients(table)

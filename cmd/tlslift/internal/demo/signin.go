@@ -21,9 +21,9 @@ const (
 	demoOAuthMailbox = "printer@contoso.com"
 	demoLogin        = "copier1"
 	// demoLoginPassword is as long as some printers can store.
-	demoLoginPassword = "scan2fax-42!"
+	demoLoginPassword = "scan2fax-42!" //nolint:gosec // G101: of the fake servers
 	demoApplication   = "11111111-2222-3333-4444-555555555555"
-	demoAppSecret     = "of the fake application"
+	demoAppSecret     = "of the fake application" //nolint:gosec // G101: likewise
 )
 
 // demoFile is the sign-in file of the demo. Its %s is the hash of demoLoginPassword.
