@@ -151,29 +151,34 @@ func TestSignInTokenStaysAtHome(t *testing.T) {
 	}
 }
 
-// A client that uses tlslift as its HTTP proxy and is named is signed in for at ports of
-// implicit TLS too.
-func TestSignInConnectImplicitTLS(t *testing.T) {
+// A client that is named is signed in for at ports of implicit TLS too, behind CONNECT and
+// behind a listener that knows no mail.
+func TestSignInOtherListeners(t *testing.T) {
 	t.Parallel()
 	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
 	for _, tt := range []struct {
+		via      string
 		port     int
 		greeting string
 		script   [][2]string
 		version  uint16
 		rule     record.Rule
 	}{
-		{993, "* OK ", [][2]string{{"b LOGIN printer2 \"" + devicePassword + "\"", "b OK "}, {"e LOGOUT", "e OK "}},
+		{viaConnect, 993, "* OK ", [][2]string{{"b LOGIN printer2 \"" + devicePassword + "\"", "b OK "}, {"e LOGOUT", "e OK "}},
 			tls.VersionTLS10, record.RuleTLSVersion},
-		{995, "+OK ", [][2]string{{"USER printer2", "+OK"}, {"PASS " + devicePassword, "+OK "}, {"QUIT", "+OK "}},
+		{viaTLS, 993, "* OK ", [][2]string{{"b LOGIN printer2 \"" + devicePassword + "\"", "b OK "}, {"e LOGOUT", "e OK "}},
+			tls.VersionTLS13, record.RuleSignIn},
+		{viaConnect, 995, "+OK ", [][2]string{{"USER printer2", "+OK"}, {"PASS " + devicePassword, "+OK "}, {"QUIT", "+OK "}},
 			tls.VersionTLS13, record.RuleSignIn},
 	} {
-		t.Run(fmt.Sprint(tt.port), func(t *testing.T) {
-			d := &device{t: t, conn: w.reach(printer, viaConnect)}
+		t.Run(fmt.Sprint(tt.via, tt.port), func(t *testing.T) {
+			d := &device{t: t, conn: w.reach(printer, tt.via)}
 			d.r = bufio.NewReader(d.conn)
-			say(t, d.conn, fmt.Sprintf("CONNECT %s:%d HTTP/1.1\r\nHost: %s:%[2]d\r\n", host, tt.port, host))
-			for line := "HTTP/1.1 200"; strings.TrimSpace(line) != ""; {
-				line = hear(t, d.r, "")
+			if tt.via == viaConnect {
+				say(t, d.conn, fmt.Sprintf("CONNECT %s:%d HTTP/1.1\r\nHost: %s:%[2]d\r\n", host, tt.port, host))
+				for line := "HTTP/1.1 200"; strings.TrimSpace(line) != ""; {
+					line = hear(t, d.r, "")
+				}
 			}
 			d.secure(w, host, tt.version)
 			hear(t, d.r, tt.greeting)

@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"crypto/tls"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -87,6 +89,36 @@ func TestSignInSessionsWait(t *testing.T) {
 	}
 	if n := len(w.mail.Messages()); n != 8 || w.queue().Sessions != 0 {
 		t.Errorf("%d mails arrived; the queue is %+v", n, w.queue())
+	}
+}
+
+// A device that does not wait for its turn takes it from nobody.
+func TestSignInLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), strings.Replace(mailboxesOfAll, "    senders", "    sessions: 1\n    senders", 1), "")
+	first := w.device(copier, viaSMTP)
+	first.want(plain("copier1", devicePassword), "235 ")
+	for n := range 3 { // they end in different ways
+		d := w.device(copier, viaSMTP)
+		say(t, d.conn, plain("copier1", devicePassword)+[]string{"", "\r\nQUIT", ""}[n])
+		w.until(func() bool { return w.queue().Waiting == n+1 })
+		if raw := d.conn.(*tls.Conn).NetConn().(*net.TCPConn); n == 2 {
+			_ = raw.SetLinger(0)
+			_ = raw.Close()
+		}
+		_ = d.conn.Close()
+	}
+	last := w.device(mappedC, viaSMTP)
+	say(t, last.conn, "MAIL FROM:<"+scanner+">")
+	w.until(func() bool { return w.queue().Waiting == 4 })
+	first.quit()
+	last.want("", "250 ")
+	last.quit()
+	w.until(func() bool { q := w.queue(); return q.Sessions == 0 && q.Waiting == 0 })
+	for range 5 {
+		if rec := w.record(); rec.Mailbox != scanner || rec.Reason == record.ReasonInternal {
+			t.Errorf("recorded as %s (%v)", rec.Reason, rec.Err)
+		}
 	}
 }
 

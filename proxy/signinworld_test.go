@@ -182,6 +182,7 @@ const (
 	viaPOP3       = "pop3"
 	viaDirectSend = "direct send"
 	viaOther      = "a destination that is not Microsoft's"
+	viaTLS        = "tls to a port for IMAP"
 	viaRedirect   = "redirected"
 )
 
@@ -199,7 +200,7 @@ func newSignInWorld(t *testing.T, c *cloud, mailboxes, stateDir string) *signInW
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.tokens.source.Close(context.Background()) })
-	names := []string{viaSMTP, viaSMTPS, viaIMAP, viaPOP3, viaDirectSend, viaOther, viaConnect, viaRedirect}
+	names := []string{viaSMTP, viaSMTPS, viaIMAP, viaPOP3, viaDirectSend, viaOther, viaTLS, viaConnect, viaRedirect}
 	w.world = newWorld(t, c.Service, c.mail.Addr(), func(cfg *proxy.Config) {
 		const any, soon = "127.0.0.1:0", time.Millisecond
 		cfg.Listeners = []listener.URL{
@@ -209,6 +210,7 @@ func newSignInWorld(t *testing.T, c *cloud, mailboxes, stateDir string) *signInW
 			{Scheme: listener.SchemePOP3, Address: any, Wait: soon},
 			{Scheme: listener.SchemeSMTP, Address: any, Wait: soon, To: policy.Destination{Host: directSend, Port: 25}},
 			{Scheme: listener.SchemeSMTP, Address: any, Wait: soon, To: policy.Destination{Host: operatorHost, Port: 587}},
+			{Scheme: listener.SchemeTLS, Address: any, To: policy.Destination{Host: host, Port: 993}},
 			{Scheme: listener.SchemeProxy, Address: any},
 		}
 		if runtime.GOOS == "linux" {
