@@ -67,6 +67,46 @@ func wantPrivate(t *testing.T, w *signInWorld, rec record.Record) {
 	}
 }
 
+// A device without TLS is served where that is allowed, also one that says HELO only.
+func TestSignInWithoutTLS(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	for _, tt := range []struct{ from, hello, login string }{
+		{"10.0.8.8", "EHLO", "copier1"}, {"10.0.8.8", "HELO", "copier1"}, {"10.0.8.9", "EHLO", ""}, {"10.0.8.9", "HELO", ""},
+	} {
+		t.Run(tt.hello+" "+tt.login, func(t *testing.T) {
+			d := &device{t: t, conn: w.reach(tt.from, viaSMTP)}
+			d.r = bufio.NewReader(d.conn)
+			d.want("", "220 ")
+			if said := d.want(tt.hello+" device", "250 "); tt.hello == "EHLO" &&
+				(!strings.Contains(said, "AUTH PLAIN LOGIN\r\n") || strings.Contains(said, "XOAUTH2")) {
+				t.Errorf("the device is offered %q", said)
+			}
+			if tt.login != "" {
+				d.want(plain(tt.login, devicePassword), "235 ")
+			}
+			d.wantSent(scanner)
+			d.quit()
+			rec := w.wantSignedIn(tt.login, 1)
+			wantPrivate(t, w, rec)
+			if rec.Rule != record.RulePlaintext || rec.ClientTLS != nil || rec.UpstreamTLS == nil {
+				t.Errorf("record %+v", rec)
+			}
+		})
+	}
+	d := &device{t: t, conn: w.reach(copier, viaSMTP)} // it has to use TLS
+	d.r = bufio.NewReader(d.conn)
+	d.want("", "220 ")
+	if said := d.want("EHLO device", "250 "); strings.Contains(said, "AUTH") {
+		t.Errorf("the device is offered %q", said)
+	}
+	d.want(plain("copier1", devicePassword), "530 5.7.0 ")
+	d.quit()
+	if rec := w.expect(record.OutcomeRefused, record.ReasonPlaintextNotAllowed); rec.Login != "" {
+		t.Errorf("record %+v", rec)
+	}
+}
+
 // The same for reading mail.
 func TestSignInReads(t *testing.T) {
 	t.Parallel()

@@ -61,7 +61,7 @@ const mailboxesOfAll = `
     logins:
       - {name: copier1, password: HASH}
       - {name: printer2, password: HASH, clients: [10.0.0.2]}
-    clients: [10.0.0.9, named device]
+    clients: [10.0.0.9, 10.0.8.9, named device]
     senders: [scan@contoso.com, "*@scan.contoso.com"]
     messages_per_minute: 6000
 `
@@ -225,7 +225,8 @@ func newSignInWorld(t *testing.T, c *cloud, mailboxes, stateDir string) *signInW
 		if cfg.Policy, err = m365.New(m365.Worldwide, testenv.Endpoints(t, operatorHost+":587")); err != nil {
 			t.Fatal(err)
 		}
-		if cfg.Clients, err = clientfile.Parse([]byte("clients:\n- {name: named device, address: 10.0.7.7}\n")); err != nil {
+		if cfg.Clients, err = clientfile.Parse([]byte("clients:\n- {name: named device, address: 10.0.7.7}\n" +
+			"- {name: without TLS, network: 10.0.8.0/24, plaintext: allow}\n")); err != nil {
 			t.Fatal(err)
 		}
 	})
