@@ -41,7 +41,7 @@ const (
 	demoMailbox  = "scanner@contoso.com"
 	demoPassword = "for the fake server only"
 	// demoTimeout is above all that the story can take.
-	demoTimeout = 9 * time.Second
+	demoTimeout = 20 * time.Second
 )
 
 // Run starts the servers, plays the story, and takes all down again. With keep it
