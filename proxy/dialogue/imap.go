@@ -221,7 +221,7 @@ func (i *imap) takeTagged(tag imapTag, status, words, text string) {
 	case verb != imapLogin && verb != imapAuthenticate:
 	case status == "OK":
 		i.signedIn, i.failure = true, nil
-	case isTemporary(words):
+	case IsTemporary(words):
 		i.failure = refusedSession(text)
 	default:
 		i.failure = record.Fail(record.ReasonIMAPAuthFailed, nil)

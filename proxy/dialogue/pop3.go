@@ -129,16 +129,17 @@ func (p *pop3) takeReply(to popCommand, ok bool, text, words string) {
 		if signsIn {
 			p.failure = nil
 		}
-	case to == popGreeting, (signsIn || to == popUser) && isTemporary(words):
+	case to == popGreeting, (signsIn || to == popUser) && IsTemporary(words):
 		p.failure = refusedSession(text)
 	case signsIn, to == popUser:
 		p.failure = record.Fail(record.ReasonPOP3AuthFailed, nil)
 	}
 }
 
-// isTemporary reports whether the response code of a refused sign-in says that it is
-// not for the name and password (RFC 2449, 3206, 5530).
-func isTemporary(words string) bool {
+// IsTemporary reports whether the response code of a sign-in that IMAP or POP3 refused
+// says that it is not for the name and password (RFC 2449, 3206, 5530). The words are
+// those after the status.
+func IsTemporary(words string) bool {
 	code, _, _ := strings.Cut(strings.ToUpper(words), "]")
 	switch code {
 	case "[IN-USE", "[LOGIN-DELAY", "[SYS/TEMP", "[SYS/PERM", "[UNAVAILABLE", "[INUSE", "[LIMIT", "[SERVERBUG":

@@ -58,13 +58,13 @@ func (u *upstream) authenticate(up *side, mailbox, token string) (dialect.Reply,
 	return dialect.Reply{}, up.malformedError(errors.New("the dialogue of AUTH XOAUTH2 does not end"))
 }
 
-// refused is the destination's refusal of a token.
+// refused is the destination's refusal of a token, or of any for now.
 func (u *upstream) refused(r dialect.Reply, told string) *record.Failure {
-	reason := record.ReasonMailboxRefused
+	if u.Closes(r) {
+		return rejection(r.Bytes())
+	}
+	reason := u.refusalReason(string(r.Lines[len(r.Lines)-1]))
 	if u.cfg.Protocol == record.ProtocolSMTP {
-		if u.Closes(r) {
-			return rejection(r.Bytes())
-		}
 		if known := dialogue.ReasonOf(r.Bytes()); known != "" && known != record.ReasonSMTPAuthFailed {
 			reason = known
 		}
@@ -78,6 +78,20 @@ func (u *upstream) refused(r dialect.Reply, told string) *record.Failure {
 		f.Reply = r.Bytes() // in the device's words
 	}
 	return f
+}
+
+// refusalReason returns the reason of a refusal that is not known by its text: one that
+// is not for the token says nothing of the mailbox, and another token does not help.
+func (u *upstream) refusalReason(line string) record.Reason {
+	words := strings.Fields(line)
+	switch p := u.cfg.Protocol; {
+	case p == record.ProtocolSMTP && strings.HasPrefix(line, "4"):
+		return record.ReasonSMTPRejected
+	case p == record.ProtocolIMAP && len(words) > 2 && dialogue.IsTemporary(words[2]),
+		p == record.ProtocolPOP3 && len(words) > 1 && dialogue.IsTemporary(words[1]):
+		return record.ReasonUpstreamRefusedSession
+	}
+	return record.ReasonMailboxRefused
 }
 
 // recognized is how much of a secret is enough to know it in a reply, which may have only
