@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365/fakeentra"
@@ -47,7 +48,8 @@ const (
 type tenant struct {
 	*fakeentra.Server
 
-	introspection string // its URL
+	introspection string      // its URL
+	isSilent      atomic.Bool // introspection fails
 
 	mu     sync.Mutex
 	issued []string // every token
@@ -76,6 +78,10 @@ func newTenant(t *testing.T) *tenant {
 // introspect says whose mailbox a token opens (RFC 7662). The application may use
 // mailUser's only.
 func (f *tenant) introspect(w http.ResponseWriter, r *http.Request) {
+	if f.isSilent.Load() {
+		http.Error(w, "later", http.StatusServiceUnavailable)
+		return
+	}
 	claims, err := f.Verify(r.PostFormValue("token"))
 	answer := map[string]any{"active": err == nil}
 	if err == nil {

@@ -58,6 +58,15 @@ func TestSignInRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name+"/"+tt.client+"/"+tt.way.String(), func(t *testing.T) { l.refuses(t, tt) })
 	}
+	// What Dovecot cannot check says nothing of the mailbox. Postfix does not tell the
+	// difference.
+	l.tenant.isSilent.Store(true)
+	for _, r := range []refusedCall{
+		{"no answer about the token", "curl", imap, copierAccount, verbose, "* BYE [UNAVAILABLE]", "upstream_refused_session", ""},
+		{"no answer about the token", "curl", pop, copierAccount, verbose, "-ERR [SYS/TEMP]", "upstream_refused_session", ""},
+	} {
+		t.Run(r.name+"/"+r.client+"/"+r.way.String(), func(t *testing.T) { l.refuses(t, r) })
+	}
 	l.keepsSecrets(t)
 }
 
