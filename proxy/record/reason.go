@@ -116,6 +116,7 @@ const (
 	ReasonSMTPThrottled           Reason = "smtp_throttled"
 	ReasonSMTPRejected            Reason = "smtp_rejected"
 	ReasonMailboxRefused          Reason = "mailbox_refused"
+	ReasonUpstreamNoXOAUTH2       Reason = "upstream_no_xoauth2"
 	ReasonIMAPAuthFailed          Reason = "imap_auth_failed"
 	ReasonPOP3AuthFailed          Reason = "pop3_auth_failed"
 	ReasonUpstreamCutOff          Reason = "upstream_cut_off"

@@ -623,6 +623,13 @@ var reasons = []row{
 			" (Add-MailboxPermission), or SMTP AUTH is off for it (Set-CASMailbox -SmtpClientAuthenticationDisabled $false).",
 	},
 	{
+		reason: ReasonUpstreamNoXOAUTH2, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		smtp:  "454 4.7.0",
+		cause: "The destination does not offer the sign-in with OAuth (XOAUTH2).",
+		remedy: "Correct to of the listener: sign-in works at the mail servers of Microsoft 365, such as smtp.office365.com:587, and" +
+			" not at port 25; then check that TLSLIFT_CONNECT_TO and DNS give the real destination's address.",
+	},
+	{
 		reason: ReasonIMAPAuthFailed, outcome: OutcomeFailed, fault: FaultMailbox, level: slog.LevelWarn,
 		cause: "The destination refused the sign-in with IMAP (LOGIN or AUTHENTICATE).",
 		remedy: "Microsoft 365 takes no passwords for IMAP any more since 2023: let the client sign in with OAuth 2.0 (XOAUTH2), " +
