@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"regexp"
 	"strings"
 )
 
@@ -129,6 +130,22 @@ func Decode(text string) ([]byte, error) {
 
 // Encode encodes a challenge or a response for a line.
 func Encode(p []byte) string { return base64.StdEncoding.EncodeToString(p) }
+
+// encodedWord is what a token, or a response with one, can be a part of.
+var encodedWord = regexp.MustCompile(`[A-Za-z0-9+/=_.-]{12,}`)
+
+// HideXOAUTH2 returns a text of a server, as it may be shown: some repeat what was sent,
+// in whole or in part.
+func HideXOAUTH2(text, mailbox, token string) string {
+	response := XOAUTH2(mailbox, token)
+	return encodedWord.ReplaceAllStringFunc(text, func(word string) string {
+		part := strings.Trim(word, ".=")
+		if part != "" && (strings.Contains(response, part) || strings.Contains(token, part)) {
+			return "[token]"
+		}
+		return word
+	})
+}
 
 // XOAUTH2 returns the response of the mechanism XOAUTH2 for a mailbox, encoded for a
 // line. It is a secret.

@@ -138,3 +138,22 @@ func FuzzExchange(f *testing.F) {
 		t.Errorf("%s goes on after three responses", e.mechanism)
 	})
 }
+
+// No part of a token is shown of what a server repeats.
+func TestHideXOAUTH2(t *testing.T) {
+	t.Parallel()
+	const mailbox, token = "scan@contoso.com", "eyJhbGciOiJSUzI1NiJ9.eyJhdWQiOiJodHRwcyJ9.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+	response := XOAUTH2(mailbox, token)
+	for said, want := range map[string]string{
+		"500 unknown command AUTH XOAUTH2 " + response:              "500 unknown command AUTH XOAUTH2 [token]",
+		`535 5.7.3 "` + response[:60] + `..." is bad`:               `535 5.7.3 "[token]" is bad`,
+		"535 5.7.3 " + token + " has expired":                       "535 5.7.3 [token] has expired",
+		"535 5.7.3 ..." + token[40:]:                                "535 5.7.3 [token]",
+		"535 5.7.3 Authentication unsuccessful [fake.office365.us]": "535 5.7.3 Authentication unsuccessful [fake.office365.us]",
+		"": "",
+	} {
+		if got := HideXOAUTH2(said, mailbox, token); got != want {
+			t.Errorf("%q: got %q, want %q", said, got, want)
+		}
+	}
+}
