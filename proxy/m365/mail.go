@@ -7,6 +7,8 @@ type Mail struct {
 	SMTP policy.Destination // submission, with STARTTLS
 	IMAP policy.Destination // implicit TLS
 	POP3 policy.Destination // implicit TLS
+	// HVE is submission of High Volume Email, with STARTTLS; zero where there is none.
+	HVE policy.Destination
 }
 
 const (
@@ -39,9 +41,13 @@ func (p *Policy) TakesTokens(host string) bool {
 // policy allows.
 func (p *Policy) Mail() Mail {
 	hosts := mailHosts[p.list.instance]
-	return Mail{
+	all := Mail{
 		SMTP: policy.Destination{Host: hosts.submission, Port: submissionPort},
 		IMAP: policy.Destination{Host: hosts.reading, Port: imapsPort},
 		POP3: policy.Destination{Host: hosts.reading, Port: pop3sPort},
 	}
+	if p.TakesTokens(hveHost) {
+		all.HVE = policy.Destination{Host: hveHost, Port: submissionPort}
+	}
+	return all
 }

@@ -15,7 +15,16 @@ func TestMailDestinationsAreAllowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := p.Mail()
-		for _, d := range []policy.Destination{m.SMTP, m.IMAP, m.POP3} {
+		destinations := []policy.Destination{m.SMTP, m.IMAP, m.POP3}
+		if i == Worldwide {
+			destinations = append(destinations, m.HVE)
+		} else if m.HVE != (policy.Destination{}) {
+			t.Errorf("%s has %s for High Volume Email", i, m.HVE)
+		}
+		for _, d := range destinations {
+			if !p.TakesTokens(d.Host) {
+				t.Errorf("%s: %s takes no tokens", i, d)
+			}
 			if got, err := p.Check(d.Host, d.Port); err != nil || got != d {
 				t.Errorf("%s: %s: got %v, %v", i, d, got, err)
 			}
