@@ -35,7 +35,7 @@ func (s web) deviceCode(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	const where = "https://microsoft.com/devicelogin"
 	answer(w, http.StatusOK, map[string]any{
-		"user_code": code.userCode, "device_code": code.code, "verification_uri": where, "expires_in": 900, "interval": 5,
+		"user_code": code.userCode, "device_code": code.code, "verification_uri": where, "expires_in": 900, "interval": s.options.Interval,
 		"message": "To sign in, use a web browser to open the page " + where + " and enter the code " + code.userCode +
 			" to authenticate.",
 	})

@@ -39,6 +39,9 @@ type Options struct {
 	Key *rsa.PrivateKey
 	// Lifetime is that of tokens; zero means an hour.
 	Lifetime time.Duration
+	// Interval is how many seconds a device waits before it asks again whether its code
+	// was approved; zero means 5.
+	Interval int
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 }
@@ -120,6 +123,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Lifetime == 0 {
 		o.Lifetime = time.Hour
+	}
+	if o.Interval == 0 {
+		o.Interval = 5
 	}
 	if o.Now == nil {
 		o.Now = time.Now
