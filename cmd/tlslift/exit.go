@@ -15,9 +15,10 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "success; `serve` and `watch` were stopped by a signal, " +
-		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed"},
+		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed, `check mailbox` found all well"},
 	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
-		"a destination that is not allowed; trying again later may help"},
+		"a destination that is not allowed, a mailbox that cannot be signed in to, a `login` that nobody has completed; " +
+		"trying again later may help"},
 	{exitUsage, "the command line, a setting or a new password is wrong; trying again without changing it does not help"},
 }
 

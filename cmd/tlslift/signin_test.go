@@ -1,12 +1,8 @@
 package main
 
 import (
-	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/setup"
-	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // The flags and the settings reach the steps.
@@ -41,33 +37,6 @@ func TestSignInSetup(t *testing.T) {
 		}
 		if strings.Contains(got.stdout, test.unwanted) && test.unwanted != "" {
 			t.Errorf("%q: %q is in:\n%s", test.args, test.unwanted, got.stdout)
-		}
-	}
-}
-
-// A flag goes before what the sign-in file says, and changes nothing else of it.
-func TestSignInFlags(t *testing.T) {
-	t.Parallel()
-	file := func() setup.Options {
-		mailboxes := []setup.Mailbox{{Address: "a"}, {Address: "b", User: "c", Delegated: true}}
-		return setup.Options{Tenant: "file.com", AppID: "file", Mailboxes: mailboxes}
-	}
-	for _, test := range []struct {
-		flags  signinSetup
-		change func(*setup.Options)
-	}{
-		{signinSetup{}, func(*setup.Options) {}},
-		{signinSetup{tenant: "flag.com"}, func(o *setup.Options) { o.Tenant = "flag.com" }},
-		{signinSetup{appID: "flag"}, func(o *setup.Options) { o.AppID = "flag" }},
-		{signinSetup{protocols: []string{"imap"}}, func(o *setup.Options) { o.Protocols = []record.Protocol{record.ProtocolIMAP} }},
-		{signinSetup{mailboxes: []string{"x"}}, func(o *setup.Options) { o.Mailboxes = []setup.Mailbox{{Address: "x"}} }},
-		{signinSetup{mailboxes: []string{"x"}, hve: true}, func(o *setup.Options) { o.Mailboxes = []setup.Mailbox{{Address: "x", HVE: true}} }},
-		{signinSetup{delegated: true}, func(o *setup.Options) { o.Mailboxes[0].Delegated = true }},
-	} {
-		want := file()
-		test.change(&want)
-		if got := test.flags.over(file()); !reflect.DeepEqual(got, want) {
-			t.Errorf("%+v: got %+v, want %+v", test.flags, got, want)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
@@ -52,7 +51,7 @@ func (s *Service) newSource(file *signin.Config) (*entra.Source, error) {
 		FederatedTokenFile: file.Application.FederatedTokenFile,
 		ManagedIdentity:    file.Application.ManagedIdentity,
 		HTTP:               s.http,
-		StateDir:           filepath.Join(s.settings.StateDir, "signin"),
+		StateDir:           LoginDir(s.settings),
 		Observer:           s.observer,
 	})
 	if err != nil {

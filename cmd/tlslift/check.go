@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/signin"
+)
+
+// checkCommand returns the commands that try whether something works.
+func checkCommand(p *program) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Try whether the sign-in to a mailbox works, step by step",
+		Args:  noSuchCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(checkMailboxCommand(p))
+	return cmd
+}
+
+func checkMailboxCommand(p *program) *cobra.Command {
+	o := mailcheck.Options{
+		Load: p.load,
+		Log:  func(c *settings.Config) *slog.Logger { return newLogger(p.stderr, c) },
+	}
+	var protocol string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "mailbox ADDRESS",
+		Short:             "Try whether tlslift can sign in to a mailbox, and send with it",
+		Long:              mailcheck.Help,
+		Example:           mailcheck.Example,
+		Args:              oneMailbox("tlslift check mailbox scan@contoso.com"),
+		ValidArgsFunction: completeMailbox(p, func(signin.Mailbox) bool { return true }),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			disableCoreDumps()
+			var err error
+			if o.Protocol, err = mailcheck.ParseProtocol(protocol); err != nil {
+				return err
+			}
+			o.Mailbox = args[0]
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err = o.Run(ctx, mailcheck.Printer{Out: cmd.OutOrStdout(), JSON: asJSON})
+			if mailcheck.IsUsage(err) {
+				return err
+			}
+			return failed(err)
+		},
+	}
+	protocolFlag(cmd, &protocol)
+	cmd.Flags().BoolVar(&o.Send, "send", false, "let the mailbox send a short mail to itself")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// protocolFlag adds the flag that says what the mailbox is used for.
+func protocolFlag(cmd *cobra.Command, value *string) {
+	cmd.Flags().StringVar(value, "protocol", "smtp", "`PROTOCOL` of the devices: smtp, imap or pop3")
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("protocol",
+		cobra.FixedCompletions(mailcheck.ProtocolNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// oneMailbox wants the address of one mailbox.
+func oneMailbox(example string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 || args[0] == "" {
+			return fmt.Errorf("name one mailbox of the sign-in file, as in %s", example)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,95 @@
+package mailboxes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+)
+
+// logins is the directory in the state directory that has the sign-ins of people.
+const logins = "signin"
+
+// LoginDir returns the directory that has the sign-ins of people.
+func LoginDir(c *settings.Config) string { return filepath.Join(c.StateDir, logins) }
+
+// ShareLogins gives the sign-ins that a command has stored as root to the owner of the
+// state directory: a service that has a user of its own could not read them otherwise.
+// For other users it does nothing.
+func ShareLogins(c *settings.Config) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	// The owner of the directory may put anything into it, also while this runs.
+	root, err := os.OpenRoot(c.StateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%sSTATE_DIR: reading %s: %w", settings.Prefix, c.StateDir, settings.SystemError(err))
+	}
+	defer root.Close() // only looked at
+	if err := share(root); err != nil {
+		return fmt.Errorf("giving %s to the owner of %s: %w", LoginDir(c), c.StateDir, err)
+	}
+	return nil
+}
+
+// share gives the directory and its files to the owner of root.
+func share(root *os.Root) error {
+	above, err := root.Stat(".")
+	if err != nil {
+		return err
+	}
+	to, known := ownerOf(above)
+	if !known || to.isRoot() {
+		return nil
+	}
+	dir, err := root.Open(logins)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // only read from
+	entries, err := dir.ReadDir(-1)
+	if err != nil {
+		return err
+	}
+	// The directory comes last: until then its owner can add nothing to it.
+	for _, e := range entries {
+		if err := giveAway(root, filepath.Join(logins, e.Name()), to); err != nil {
+			return err
+		}
+	}
+	return giveAway(root, logins, to)
+}
+
+// giveAway changes the owner of a file or directory that belongs to root. Other names of
+// a file, and what is neither, are left alone: somebody else made them.
+func giveAway(root *os.Root, name string, to owner) error {
+	info, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	from, known := ownerOf(info)
+	if !known || !from.isRoot() || !info.IsDir() && (!info.Mode().IsRegular() || from.links != 1) {
+		return nil
+	}
+	return root.Lchown(name, to.user, to.group)
+}
+
+// An owner is whom a file belongs to.
+type owner struct {
+	user, group int
+	links       uint64 // names of the file
+}
+
+func (o owner) isRoot() bool { return o.user == 0 }
