@@ -20,13 +20,27 @@ func Client(out upstream.Config) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Client{Transport: &http.Transport{
+	return &http.Client{Transport: transport{&http.Transport{
 		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialTLS(ctx, dialer, network, address)
 		},
 		DisableKeepAlives:      true, // the next question is far away
 		MaxResponseHeaderBytes: maxAnswerHeader,
-	}}, nil
+	}}}, nil
+}
+
+// A transport sends requests, and leaves nothing behind of one that has ended.
+type transport struct{ *http.Transport }
+
+// RoundTrip sends a request. net/http goes on to dial for a request that has ended, since
+// another one could use the connection; here that would be for as long as the peer is
+// silent.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := t.Transport.RoundTrip(r)
+	if err != nil {
+		t.CloseIdleConnections() // and end what is dialed for nobody
+	}
+	return answer, err
 }
 
 func dialTLS(ctx context.Context, dialer *upstream.Dialer, network, address string) (net.Conn, error) {
