@@ -1,15 +1,23 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/fakeentra"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -189,6 +197,10 @@ func checkCases() map[string]checkCase {
 			change: scripted(script{"STARTTLS": "502 5.5.1 no"}),
 			step:   "TLS", reason: record.ReasonUpstreamNoStartTLS, want: []string{"502 5.5.1 no"},
 		},
+		"a reply to nothing": {
+			change: scripted(script{"": "220 ready\r\n250 AUTH XOAUTH2"}),
+			step:   "TLS", reason: record.ReasonUpstreamReplyInjected, want: []string{"without being asked"},
+		},
 		"a reply before TLS": {
 			change: scripted(script{"STARTTLS": "220 go\r\n250 AUTH XOAUTH2"}),
 			step:   "TLS", reason: record.ReasonUpstreamReplyInjected,
@@ -223,7 +235,8 @@ func checkCases() map[string]checkCase {
 		},
 		"service principal unknown": {
 			args: []string{foreign},
-			step: "sign-in", reason: record.ReasonMailboxRefused, want: []string{"535 5.7.3", "Get-ServicePrincipal", "enterprise application", foreign},
+			step: "sign-in", reason: record.ReasonMailboxRefused,
+			want: []string{"535 5.7.3", "Get-ServicePrincipal", "enterprise application", foreign},
 		},
 		"service principal unknown, IMAP": {
 			args: []string{foreign, "--protocol", "imap"},
@@ -352,6 +365,77 @@ func TestMailboxCompletion(t *testing.T) {
 	} {
 		if got := w.run(t, append([]string{"__complete"}, strings.Split(args, " ")...)...); got.stdout != want {
 			t.Errorf("%q: got %q, want %q", args, got.stdout, want)
+		}
+	}
+}
+
+// Ctrl-C ends a check at once, whatever it waits for.
+func TestCheckMailboxInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []string{"login.microsoftonline.com:443", "smtp.office365.com:587"} {
+		w := newSignInWorld(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.connectTo[silent] = testenv.Serve(t, func(conn net.Conn) {
+			cancel()
+			_, _ = io.Copy(io.Discard, conn) // it says nothing
+		}).String()
+		o := mailcheck.Options{
+			Load:    settings.Source{Environ: w.all()}.Load,
+			Log:     func(*settings.Config) *slog.Logger { return slog.New(slog.DiscardHandler) },
+			Mailbox: scan, Protocol: record.ProtocolSMTP,
+		}
+		var out strings.Builder
+		err := o.Run(ctx, mailcheck.Printer{Out: &out})
+		if err == nil || mailcheck.IsUsage(err) || !strings.HasSuffix(out.String(), "interrupted\n") {
+			t.Errorf("%s: %v after:\n%s", silent, err, out.String())
+		}
+	}
+}
+
+// A check goes the way that tlslift goes: through the egress proxy, to Entra as well.
+func TestCheckMailboxThroughProxy(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t)
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	proxy := testenv.Serve(t, func(conn net.Conn) {
+		in := bufio.NewReader(conn)
+		request, err := http.ReadRequest(in)
+		if err != nil {
+			return
+		}
+		mu.Lock()
+		asked[request.Host] = true
+		mu.Unlock()
+		to, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", request.Host)
+		if err != nil {
+			return
+		}
+		defer to.Close()
+		if _, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+			return
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = io.Copy(conn, to) // ends with the other direction
+			_ = conn.Close()
+		}()
+		_, _ = io.Copy(to, in)
+		_ = to.Close()
+		<-done
+	})
+	w.environ["TLSLIFT_UPSTREAM_PROXY"] = "http://user:hunter2@" + proxy.String()
+	got := w.run(t, "check", "mailbox", scan, "--send")
+	words := strings.Join(strings.Fields(got.stdout), " ")
+	if got.code != exitOK || strings.Count(words, "through the proxy "+proxy.String()) != 2 || strings.Contains(words, "hunter2") {
+		t.Errorf("got %+v", got)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, destination := range []string{"login.microsoftonline.com:443", "smtp.office365.com:587"} {
+		if !asked[w.connectTo[destination]] {
+			t.Errorf("%s was not asked for: %v", destination, asked)
 		}
 	}
 }

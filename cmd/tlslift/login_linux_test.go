@@ -70,7 +70,8 @@ func TestLoginAsRootWithoutSettings(t *testing.T) {
 	w := newSignInWorld(t)
 	w.environ["TLSLIFT_STATE_DIR"] = filepath.Join(w.dir, "nowhere")
 	got := w.run(t, "login", invoices)
-	if _, err := os.Stat(w.environ["TLSLIFT_STATE_DIR"]); got.code != exitFailure || !strings.Contains(got.stderr, "--env-file") || err == nil {
+	_, err := os.Stat(w.environ["TLSLIFT_STATE_DIR"])
+	if got.code != exitFailure || !strings.Contains(got.stderr, "--env-file") || err == nil {
 		t.Errorf("got %+v", got)
 	}
 	if n := w.Counts().DeviceCode; n != 0 {

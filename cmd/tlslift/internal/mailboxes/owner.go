@@ -31,8 +31,9 @@ func ShareLogins(c *settings.Config) error {
 	if err != nil {
 		return fmt.Errorf("%sSTATE_DIR: reading %s: %w", settings.Prefix, c.StateDir, settings.SystemError(err))
 	}
-	defer root.Close() // only looked at
-	if err := share(root); err != nil {
+	err = share(root)
+	_ = root.Close() // it was only looked at
+	if err != nil {
 		return fmt.Errorf("giving %s to the owner of %s: %w", LoginDir(c), c.StateDir, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/netname"
@@ -56,7 +57,8 @@ func (s *session) dialect() dialect { return dialects[s.Protocol] }
 // reach connects, and reads the greeting unless it comes inside TLS.
 func (s *session) reach(ctx context.Context) (string, error) {
 	if s.to = s.destination(); s.to.Host == "" {
-		return "", &stepError{err: errors.New("this instance of Microsoft 365 has no High Volume Email; correct TLSLIFT_M365_INSTANCE"), usage: true}
+		err := errors.New("this instance of Microsoft 365 has no High Volume Email; correct " + settings.Prefix + "M365_INSTANCE")
+		return "", &stepError{err: err, usage: true}
 	}
 	conn, err := s.dialer.Dial(ctx, s.to.Host, s.to.Port)
 	if err != nil {

@@ -84,7 +84,9 @@ func TestReplies(t *testing.T) {
 
 // Whatever a destination says, a reply has its bounds, and a positive one was said.
 func FuzzReply(f *testing.F) {
-	for _, seed := range []string{"220 a\r\n", "250-a\r\n250 AUTH XOAUTH2\r\n", "* OK\r\n", "t1 OK\r\n", "+ \r\n", "+OK\r\nSASL XOAUTH2\r\n.\r\n"} {
+	for _, seed := range []string{
+		"220 a\r\n", "250-a\r\n250 AUTH XOAUTH2\r\n", "* OK\r\n", "t1 OK\r\n", "+ \r\n", "+OK\r\nSASL XOAUTH2\r\n.\r\n",
+	} {
 		for protocol, d := range dialects {
 			f.Add(string(protocol), d.hello(nil), seed)
 			f.Add(string(protocol), "", seed)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 const (
@@ -114,8 +115,12 @@ func (t *talk) read(d dialect, command string) (reply, error) {
 	return r, ioFailure("reading from", fmt.Errorf("%w: it has too many lines", errMalformed))
 }
 
-// ask sends a command and returns its reply.
+// ask sends a command and returns its reply. Only an IMAP server may say something
+// without being asked (RFC 9051 section 7).
 func (t *talk) ask(d dialect, command string) (reply, error) {
+	if _, is := d.(imap); !is && !t.isDrained() {
+		return reply{}, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("the destination sent a reply without being asked"))
+	}
 	if err := t.write(command + "\r\n"); err != nil {
 		return reply{}, err
 	}
