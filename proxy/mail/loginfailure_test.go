@@ -95,6 +95,10 @@ func TestSignInFails(t *testing.T) {
 				"c: 535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.\n" +
 				"C!\n", nil, record.ReasonSMTPAuthDisabled,
 		},
+		"no XOAUTH2": {
+			plain + "s: AUTH XOAUTH2 TOKEN1\nS: 504 5.7.4 Unrecognized authentication type\n" +
+				"c: 504 5.7.4 Unrecognized authentication type\nC!\n", nil, record.ReasonUpstreamNoXOAUTH2,
+		},
 		"the destination closes": {plain + "s: AUTH XOAUTH2 TOKEN1\nS!\n", nil, record.ReasonUpstreamClosed},
 		"leaves before":          {opened + "C!\n", nil, record.ReasonClosedBeforeTLS},
 		"wrong password, leaves in EHLO": {

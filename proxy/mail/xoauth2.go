@@ -65,7 +65,11 @@ func (u *upstream) refused(r dialect.Reply, told string) *record.Failure {
 	}
 	reason := u.refusalReason(string(r.Lines[len(r.Lines)-1]))
 	if u.cfg.Protocol == record.ProtocolSMTP {
-		if known := dialogue.ReasonOf(r.Bytes()); known != "" && known != record.ReasonSMTPAuthFailed {
+		switch known := dialogue.ReasonOf(r.Bytes()); known {
+		case "", record.ReasonSMTPAuthFailed:
+		case record.ReasonSMTPAuthMechanism: // it is ours, not the client's
+			reason = record.ReasonUpstreamNoXOAUTH2
+		default:
 			reason = known
 		}
 	}
