@@ -246,6 +246,14 @@ func checkCases() map[string]checkCase {
 			args: []string{foreign, "--protocol", "pop3"},
 			step: "sign-in", reason: record.ReasonMailboxRefused, want: []string{"401", "PopEnabled"},
 		},
+		"not now": {
+			change: scripted(script{"AUTH": "454 4.7.0 Temporary authentication failure"}),
+			step:   "sign-in", reason: record.ReasonSMTPRejected, want: []string{"454 4.7.0"},
+		},
+		"XOAUTH2 is offered and not known": {
+			change: scripted(script{"AUTH": "504 5.7.4 Unrecognized authentication type"}),
+			step:   "sign-in", reason: record.ReasonUpstreamNoXOAUTH2,
+		},
 		"a server that repeats the token": {
 			change: scripted(script{"AUTH": "500 5.5.1 unknown: %s"}),
 			step:   "sign-in", reason: record.ReasonMailboxRefused, want: []string{"unknown: AUTH XOAUTH2 [token]"},

@@ -191,15 +191,40 @@ func (s *session) signIn(context.Context) (string, error) {
 
 // refused is the destination's refusal of a token.
 func (s *session) refused(r reply, told string) error {
-	reason := record.ReasonMailboxRefused
-	if known := dialogue.ReasonOf(r.bytes()); s.Protocol == record.ProtocolSMTP && known != "" && known != record.ReasonSMTPAuthFailed {
-		reason = known
-	}
+	reason := s.refusalReason(r)
 	err := fmt.Errorf("the destination said %q", s.hide(r.lines[len(r.lines)-1]))
 	if told != "" {
 		err = fmt.Errorf("%w and %q", err, told)
 	}
 	return record.Fail(reason, err)
+}
+
+// refusalReason returns the reason of a refused token. A refusal for now says nothing of
+// the mailbox.
+func (s *session) refusalReason(r reply) record.Reason {
+	line := r.lines[len(r.lines)-1]
+	words := append(strings.Fields(line), "", "", "")
+	switch s.Protocol {
+	case record.ProtocolIMAP:
+		if words[0] == "*" || dialogue.IsTemporary(words[2]) { // * is BYE
+			return record.ReasonUpstreamRefusedSession
+		}
+		return record.ReasonMailboxRefused
+	case record.ProtocolPOP3:
+		if dialogue.IsTemporary(words[1]) {
+			return record.ReasonUpstreamRefusedSession
+		}
+		return record.ReasonMailboxRefused
+	}
+	switch known := dialogue.ReasonOf(r.bytes()); {
+	case known == record.ReasonSMTPAuthMechanism: // it is ours
+		return record.ReasonUpstreamNoXOAUTH2
+	case known != "" && known != record.ReasonSMTPAuthFailed:
+		return known
+	case strings.HasPrefix(line, "4"):
+		return record.ReasonSMTPRejected
+	}
+	return record.ReasonMailboxRefused
 }
 
 // hide takes the token out of what the destination says, and shortens it.

@@ -146,3 +146,28 @@ func TestTestMail(t *testing.T) {
 		}
 	}
 }
+
+// A refusal for now says nothing of the mailbox.
+func TestRefusalReason(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		protocol record.Protocol
+		line     string
+		want     record.Reason
+	}{
+		{"smtp", "535 5.7.3 Authentication unsuccessful", record.ReasonMailboxRefused},
+		{"smtp", "454 4.7.0 Temporary authentication failure", record.ReasonSMTPRejected},
+		{"smtp", "504 5.7.4 Unrecognized authentication type", record.ReasonUpstreamNoXOAUTH2},
+		{"imap", "t3 NO AUTHENTICATE failed.", record.ReasonMailboxRefused},
+		{"imap", "t3 NO [UNAVAILABLE] later", record.ReasonUpstreamRefusedSession},
+		{"imap", "* BYE overloaded", record.ReasonUpstreamRefusedSession},
+		{"imap", "t3", record.ReasonMailboxRefused},
+		{"pop3", "-ERR [SYS/TEMP] later", record.ReasonUpstreamRefusedSession},
+		{"pop3", "-ERR", record.ReasonMailboxRefused},
+	} {
+		s := session{chain: &chain{Options: Options{Protocol: test.protocol}}}
+		if got := s.refusalReason(reply{lines: []string{test.line}}); got != test.want {
+			t.Errorf("%s %q: got %s, want %s", test.protocol, test.line, got, test.want)
+		}
+	}
+}
