@@ -216,7 +216,9 @@ func writeSignInFile(t *testing.T, text string) string {
 	dir := t.TempDir()
 	text = strings.NewReplacer("APPLICATION", applicationID, "DIR", dir,
 		"COPIER", made[copierAccount], "BOUND", made[boundAccount], "TILL", made[tillAccount], "STRANGER", made[strangerAccount]).Replace(text)
-	for name, content := range map[string]string{"signin.yaml": text, "app-secret": applicationSecret, "scanner-secret": scannerAccount.password} {
+	for name, content := range map[string]string{
+		"signin.yaml": text, "app-secret": applicationSecret, "scanner-secret": scannerAccount.password,
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

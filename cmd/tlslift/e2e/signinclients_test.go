@@ -80,7 +80,8 @@ func TestSignInMechanisms(t *testing.T) {
 	}{
 		{"PLAIN", "swaks", []mailWay{smtpStartTLS, smtpPlain}, copierAccount, []string{"--auth", "PLAIN"}},
 		{"LOGIN", "swaks", []mailWay{smtpStartTLS, smtpPlain}, copierAccount, []string{"--auth", "LOGIN"}},
-		{"CRAM-MD5", "swaks", []mailWay{smtpStartTLS, smtpPlain}, scannerAccount, []string{"--auth", "CRAM-MD5", "--local-interface", cramClient}},
+		{"CRAM-MD5", "swaks", []mailWay{smtpStartTLS, smtpPlain}, scannerAccount,
+			[]string{"--auth", "CRAM-MD5", "--local-interface", cramClient}},
 		{"PLAIN", "msmtp", []mailWay{smtpStartTLS}, copierAccount, []string{"--auth=plain"}},
 		{"CRAM-MD5", "msmtp", []mailWay{smtpStartTLS}, scannerAccount, []string{"--auth=cram-md5", "--source-ip=" + cramClient}},
 		{"LOGIN with an initial response", "python", []mailWay{smtpStartTLS, smtpPlain}, copierAccount, []string{"LOGIN"}},
@@ -91,12 +92,13 @@ func TestSignInMechanisms(t *testing.T) {
 		{"PLAIN with an initial response", "curl", []mailWay{smtpStartTLS, imap, pop}, copierAccount,
 			[]string{"--login-options", "AUTH=PLAIN", "--sasl-ir"}},
 		{"LOGIN", "curl", []mailWay{smtpStartTLS, imap, pop}, copierAccount, []string{"--login-options", "AUTH=LOGIN"}},
-		{"CRAM-MD5", "curl", []mailWay{smtpStartTLS, imap, pop}, scannerAccount, []string{"--login-options", "AUTH=CRAM-MD5", "--interface", cramClient}},
+		{"CRAM-MD5", "curl", []mailWay{smtpStartTLS, imap, pop}, scannerAccount,
+			[]string{"--login-options", "AUTH=CRAM-MD5", "--interface", cramClient}},
 		{"AUTHENTICATE PLAIN", "python", []mailWay{imap, imapPlain}, copierAccount, []string{"PLAIN"}},
 		{"AUTHENTICATE CRAM-MD5", "python", []mailWay{imap}, scannerAccount, []string{"CRAM-MD5", cramClient}},
-		{"no login", "swaks", []mailWay{smtpStartTLS, smtpPlain}, account{}, []string{"--no-auth", "--no-auth-user", "--no-auth-password", "--local-interface", mappedClient}},
+		{"no login", "swaks", []mailWay{smtpStartTLS, smtpPlain}, account{}, append(noLogin(), "--local-interface", mappedClient)},
 		{"no login after HELO", "swaks", []mailWay{smtpPlain}, account{},
-			[]string{"--no-auth", "--no-auth-user", "--no-auth-password", "--protocol", "SMTP", "--local-interface", mappedClient}},
+			append(noLogin(), "--protocol", "SMTP", "--local-interface", mappedClient)},
 		{"the login of one client", "swaks", []mailWay{smtpStartTLS}, boundAccount, []string{"--local-interface", boundClient}},
 	} {
 		for _, w := range tt.ways {
@@ -113,6 +115,9 @@ func TestSignInMechanisms(t *testing.T) {
 	}
 	l.keepsSecrets(t)
 }
+
+// noLogin has swaks sign in with nothing.
+func noLogin() []string { return []string{"--no-auth", "--no-auth-user", "--no-auth-password"} }
 
 func encoded(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 

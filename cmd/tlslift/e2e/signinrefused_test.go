@@ -34,7 +34,6 @@ func TestSignInRefusals(t *testing.T) {
 		c.more = []string{"--local-interface", from}
 		l.goes(t, "swaks", c, smtpStartTLS, atTLS10)
 	}
-	from := func(address string) []string { return []string{"--local-interface", address} }
 	verbose := []string{"-v"}
 	for _, tt := range []refusedCall{
 		{"wrong password", "swaks", smtpStartTLS, wrong, nil, deniedWords["smtp"], "signin_password_wrong", ""},
@@ -44,17 +43,18 @@ func TestSignInRefusals(t *testing.T) {
 		{"the login of another device", "swaks", smtpStartTLS, scannerAccount, nil, deniedWords["smtp"], "signin_password_wrong", ""},
 		{"a password in the field of the login", "swaks", smtpStartTLS, account{wrongPassword, copierAccount.login}, nil,
 			deniedWords["smtp"], "signin_password_wrong", ""},
-		{"no login", "swaks", smtpStartTLS, account{}, []string{"--no-auth", "--no-auth-user", "--no-auth-password"},
+		{"no login", "swaks", smtpStartTLS, account{}, noLogin(),
 			"530 5.7.0", "smtp_not_authenticated", ""},
 		{"another sender", "swaks", smtpStartTLS, copierAccount, []string{"--from", "boss@example.com"}, "550 5.7.60", "sender_not_allowed", ""},
 		{"another sender without a login", "swaks", smtpStartTLS, account{},
-			append(from(mappedClient), "--no-auth", "--no-auth-user", "--no-auth-password", "--from", "boss@example.com"),
+			append(noLogin(), "--local-interface", mappedClient, "--from", "boss@example.com"),
 			"550 5.7.60", "sender_not_allowed", ""},
 		{"a mailbox without permission", "swaks", smtpStartTLS, strangerAccount, nil, "535 5.7.8", "mailbox_refused", ""},
 		{"a mailbox without permission", "curl", imap, strangerAccount, verbose, "NO [", "mailbox_refused", ""},
 		{"a mailbox without permission", "curl", pop, strangerAccount, verbose, "-ERR [", "mailbox_refused", ""},
 		{"a mailbox in which nobody has signed in", "swaks", smtpStartTLS, tillAccount, nil, "454 4.7.0", "delegated_login_missing", ""},
-		{"a bad recipient", "swaks", smtpStartTLS, copierAccount, []string{"--to", "second floor@example.com"}, "501 5.1.3", "smtp_rejected", "501 5.1.3"},
+		{"a bad recipient", "swaks", smtpStartTLS, copierAccount, []string{"--to", "second floor@example.com"},
+			"501 5.1.3", "smtp_rejected", "501 5.1.3"},
 	} {
 		t.Run(tt.name+"/"+tt.client+"/"+tt.way.String(), func(t *testing.T) { l.refuses(t, tt) })
 	}
