@@ -1,20 +1,20 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -164,37 +164,37 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// inProcess is an HTTP transport to a handler.
-type inProcess struct{ http.Handler }
-
-// RoundTrip implements http.RoundTripper.
-func (h inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Result(), nil
-}
-
-// signsIn has a person sign in for a mailbox with a device code, as tlslift login does.
-func (l *signInLift) signsIn(t *testing.T, mailbox string) {
+// signsIn has a person sign in for a mailbox with the code that tlslift login prints,
+// and returns what it printed.
+func (l *signInLift) signsIn(t *testing.T, mailbox string) string {
 	t.Helper()
-	source, err := entra.New(entra.Config{
-		Tenant: "contoso.onmicrosoft.com", ApplicationID: applicationID, StateDir: filepath.Join(l.stateDir(), "signin"),
-		HTTP: &http.Client{Transport: inProcess{l.tenant.watched()}},
-	})
+	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	who, err := source.Login(t.Context(), entra.Identity{Mailbox: mailbox, Delegated: true}, func(code entra.DeviceCode) {
-		if err := l.tenant.Approve(code.UserCode, mailbox); err != nil {
-			t.Error(err)
+	cmd := exec.CommandContext(t.Context(), bin, "login", mailbox)
+	cmd.Env = l.cmd.Env
+	var complaints, printed bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&printed, lines.Text())
+		if _, code, is := strings.Cut(lines.Text(), "enter the code"); is {
+			if err := l.tenant.Approve(strings.TrimSpace(code), mailbox); err != nil {
+				t.Errorf("%q: %v", lines.Text(), err)
+			}
 		}
-	})
-	if err != nil || !strings.EqualFold(who, mailbox) {
-		t.Errorf("signing in as %s: %q, %v", mailbox, who, err)
 	}
-	if err := source.Close(t.Context()); err != nil {
-		t.Error(err)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("tlslift login %s: %v\n%s\n%s", mailbox, err, printed.String(), complaints.String())
 	}
+	return printed.String() + complaints.String()
 }
 
 // Nothing that opens a mailbox gets out of tlslift: not in the log at its finest level,
@@ -204,7 +204,7 @@ func TestSignInSecrets(t *testing.T) {
 	testenv.Need(t, "prlimit")
 	s, dir := startSignInServers(t), t.TempDir()
 	l := s.liftAs(t, []string{"env", "--chdir=" + dir, "prlimit", "--core=unlimited:unlimited"}, signInFile, "GOTRACEBACK=crash")
-	l.signsIn(t, tillMailbox)
+	printed := map[string]string{"what tlslift login prints": l.signsIn(t, tillMailbox)}
 	l.goes(t, "swaks", l.call(t, smtpStartTLS, atTLS10, copierAccount), smtpStartTLS, atTLS10)
 	for _, w := range []mailWay{signInWays[3], signInWays[5]} {
 		c := l.call(t, w, atTLS10, tillAccount)
@@ -218,6 +218,15 @@ func TestSignInSecrets(t *testing.T) {
 			t.Errorf("signed in as %s:\n%s", a.login, out)
 		}
 	}
+	for name, args := range map[string][]string{
+		"check of a mailbox":             {mailUser, "--send"},
+		"check of a mailbox of a person": {tillMailbox, "--protocol", "imap"},
+		"check, in JSON":                 {tillMailbox, "--protocol", "pop3", "--json"},
+	} {
+		printed[name] = l.ask(t, append([]string{"check", "mailbox"}, args...)...)
+	}
+	s.arrived(t, mailUser, 2) // with the one that was there
+	l.searches(t, printed)
 	if n := len(s.tenant.tokens()); n < 4 {
 		t.Errorf("saw %d tokens only", n)
 	}
