@@ -18,7 +18,10 @@ func TestBeginsWithinNoTime(t *testing.T) {
 		says string
 		want bool
 	}{
-		"a ClientHello": {"\x16\x03\x01", true}, "SSLv2 format": {"\x80\x2e\x01", true}, "a command": {"EHLO a\r\n", false}, "nothing": {"", false},
+		"a ClientHello": {"\x16\x03\x01", true},
+		"SSLv2 format":  {"\x80\x2e\x01", true},
+		"a command":     {"EHLO a\r\n", false},
+		"nothing":       {"", false},
 	} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
