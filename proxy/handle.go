@@ -21,7 +21,6 @@ import (
 // serve carries one accepted connection and makes its record.
 func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	c := s.newConn(from, accepted, time.Now())
-	defer c.close()
 	// A cut-off at shutdown ends whatever the connection waits for.
 	stop := context.AfterFunc(ctx, func() { relay.Reset(accepted) })
 	defer stop()
@@ -216,8 +215,9 @@ func (s *Server) bypass(ctx context.Context, c *conn, err error) error {
 	return s.passer.bypass(ctx, c)
 }
 
-// finish completes the record of a connection and hands it to the observer and
-// the log, in this order: who reads the line finds the metrics up to date.
+// finish completes the record of a connection, hands it to the observer, closes the
+// connection, and logs it. Who reads the line finds the metrics up to date, and no
+// client waits for the log.
 func (s *Server) finish(ctx context.Context, c *conn, f *record.Failure) {
 	rec := c.rec
 	rec.Duration = time.Since(rec.Start)
@@ -233,5 +233,6 @@ func (s *Server) finish(ctx context.Context, c *conn, f *record.Failure) {
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.Closed(rec)
 	}
+	c.close()
 	s.log.LogAttrs(context.WithoutCancel(ctx), rec.Level(), "connection", rec.Attrs()...)
 }
