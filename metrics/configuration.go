@@ -1,6 +1,10 @@
 package metrics
 
-import "time"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // SetReloaded says whether the last attempt to read the configuration was successful,
 // and when it was made. The start is an attempt too.
@@ -11,6 +15,17 @@ func (m *Metrics) SetReloaded(ok bool, at time.Time) {
 	}
 	m.reloadOK.Set(1)
 	m.reloadAt.Set(seconds(at))
+}
+
+// registerLog registers what is known of the log.
+func registerLog(m *Metrics, dropped func() int64) {
+	d := definitions[logLinesDropped]
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: d.fullName(), Help: d.help}, func() float64 {
+		if dropped == nil {
+			return 0
+		}
+		return float64(dropped())
+	}))
 }
 
 func registerConfiguration(m *Metrics, limit int) {

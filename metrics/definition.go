@@ -49,6 +49,7 @@ const (
 	endpointsRefreshes
 	reloadSuccessful
 	reloadSuccessTime
+	logLinesDropped
 	buildInfo
 )
 
@@ -169,6 +170,9 @@ var definitions = [...]definition{
 		"Whether the last attempt to read the clients file and the sign-in file was successful, at the start or after SIGHUP: 1 or 0."},
 	reloadSuccessTime: {"config_last_reload_success_timestamp_seconds", gauge, nil,
 		"When the clients file and the sign-in file were last read with success, as a Unix time; without such files, when tlslift started."},
+	logLinesDropped: {"log_lines_dropped_total", counter, nil,
+		"Log lines that were dropped since the start, because they could not be written in time: nobody reads standard error, or not fast " +
+			"enough, or the disk is full. The metrics have counted their connections."},
 	buildInfo: {"build_info", gauge, []string{"version", "revision", "goversion"},
 		"Always 1; the labels are the version that is running."},
 }

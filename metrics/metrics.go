@@ -45,6 +45,9 @@ type Options struct {
 	// ConnectionsLimit is how many connections may be open at once; zero means that
 	// it is not known.
 	ConnectionsLimit int
+	// LogLinesDropped returns how many log lines were dropped since the start; nil means
+	// none.
+	LogLinesDropped func() int64
 	// Version and Revision label build_info. Empty means "unknown".
 	Version  string
 	Revision string
@@ -97,6 +100,7 @@ func New(o Options) *Metrics {
 	registerSignIn(m)
 	registerEndpoints(m)
 	registerConfiguration(m, o.ConnectionsLimit)
+	registerLog(m, o.LogLinesDropped)
 	m.registry.MustRegister(newAuthorityCollector(&m.authority))
 	m.registry.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)

@@ -72,7 +72,7 @@ func observe(m *Metrics, records ...*record.Record) {
 // withStory returns metrics that have seen the story and have one more connection
 // open.
 func withStory() *Metrics {
-	m := New(Options{Version: "1.2.3", Revision: "abc", ConnectionsLimit: 4096})
+	m := New(Options{Version: "1.2.3", Revision: "abc", ConnectionsLimit: 4096, LogLinesDropped: func() int64 { return 12 }})
 	m.SetReloaded(true, start)
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
 	m.SetEndpointsChecked(start)

@@ -16,7 +16,7 @@ func (p *program) announce(s *service) {
 	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart(p.version)
 	} else {
-		_, _ = fmt.Fprint(p.stderr, s.startText(p.version)) // nobody reads what would be said about it
+		fmt.Fprint(p.log, s.startText(p.version))
 	}
 	s.allowed.WarnUncovered()
 }

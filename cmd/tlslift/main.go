@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
@@ -24,7 +25,10 @@ func main() {
 
 // run is the whole program; it returns the exit code.
 func run(args []string, environ map[string]string, stdout, stderr *os.File) int {
-	p := &program{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr, version: buildVersion()}
+	p := &program{
+		environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr, log: logging.NewWriter(stderr), version: buildVersion(),
+	}
+	defer p.log.Close()
 	root := p.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -32,7 +36,7 @@ func run(args []string, environ map[string]string, stdout, stderr *os.File) int 
 		return exitOK
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(stderr, "tlslift:", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintln(p.log, "tlslift:", strings.TrimSuffix(line, "\n"))
 	}
 	return exitCode(err)
 }

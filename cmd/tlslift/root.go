@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/spelling"
 )
@@ -16,6 +17,7 @@ type program struct {
 	environ        map[string]string
 	stdin          *os.File
 	stdout, stderr *os.File
+	log            *logging.Writer // to standard error; never waits for its reader
 	version        string
 	envFile        string // from the command line
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
@@ -39,6 +40,7 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	disableCoreDumps()
+	logging.SurviveReader()
 	return failed(p.serve(cmd.Context(), cfg))
 }
 

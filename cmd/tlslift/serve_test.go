@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -300,7 +301,8 @@ func TestAdminBreaks(t *testing.T) {
 	cfg := mustLoad(t, map[string]string{
 		"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "127.0.0.1:0", "TLSLIFT_STATE_DIR": t.TempDir(),
 	})
-	p := &program{stderr: create(t, filepath.Join(t.TempDir(), "stderr"))}
+	p := &program{log: logging.NewWriter(io.Discard)}
+	t.Cleanup(func() { p.log.Close() })
 	s, err := p.newService(cfg)
 	if err != nil {
 		t.Fatal(err)

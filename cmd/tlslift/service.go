@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/allowlist"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
@@ -68,7 +68,8 @@ func (s *service) ready() error {
 
 // newService builds the parts; it opens no listener.
 func (p *program) newService(cfg *settings.Config) (*service, error) {
-	s := &service{cfg: cfg, log: newLogger(p.stderr, cfg)}
+	s := &service{cfg: cfg}
+	s.log = logging.New(p.log, logging.Options{Level: slog.Level(cfg.LogLevel), JSON: cfg.LogFormat == settings.LogJSON})
 	s.enter(starting)
 	var err error
 	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
@@ -80,7 +81,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	m := metrics.New(metrics.Options{
 		Version: p.version, Revision: buildRevision(),
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
-		ConnectionsLimit: int(cfg.MaxConns),
+		ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: p.log.Dropped,
 	})
 	builtIn := s.allowed.Policy()
 	if err := s.allowed.Load(s.upstream, m); err != nil {
@@ -117,14 +118,6 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	}
 	s.admin = newAdminServer(cfg, s.log, admin.Options{Metrics: m.Handler(), Ready: s.ready, Pages: pages})
 	return s, nil
-}
-
-func newLogger(w io.Writer, cfg *settings.Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: slog.Level(cfg.LogLevel)}
-	if cfg.LogFormat == settings.LogJSON {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }
 
 func (s *service) proxyConfig() (proxy.Config, error) {
