@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/signin"
@@ -29,7 +30,7 @@ func checkCommand(p *program) *cobra.Command {
 func checkMailboxCommand(p *program) *cobra.Command {
 	o := mailcheck.Options{
 		Load: p.load,
-		Log:  func(c *settings.Config) *slog.Logger { return newLogger(p.stderr, c) },
+		Log:  func(c *settings.Config) *slog.Logger { return logging.Plain(p.stderr, logOptions(c)) },
 	}
 	var protocol string
 	var asJSON bool

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/login"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
@@ -38,7 +39,7 @@ func loginCommand(p *program) *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return failed(o.Run(ctx, cfg, newLogger(p.stderr, cfg), cmd.OutOrStdout()))
+			return failed(o.Run(ctx, cfg, logging.Plain(p.stderr, logOptions(cfg)), cmd.OutOrStdout()))
 		},
 	}
 	protocolFlag(cmd, &protocol)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -324,5 +325,68 @@ func TestHeadEndsQuietly(t *testing.T) {
 	_ = writer.Close()
 	if status := c.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGPIPE || stderr.String() != "" {
 		t.Errorf("%v: %s", c.cmd.ProcessState, &stderr)
+	}
+}
+
+// TestStrangerFillsNoLog: one client that fails all the time is one line, and then
+// another one that says how often. All of it is counted.
+func TestStrangerFillsNoLog(t *testing.T) {
+	t.Parallel()
+	c := newChild(t)
+	c.start()
+	c.started()
+	c.record("started")
+	const times = 300
+	for range times {
+		conn, err := net.Dial("tcp", c.listens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	}
+	counted := fmt.Sprintf("outcome=\"refused\"} %d\n", times)
+	for deadline := time.Now().Add(patience / 2); ; {
+		if _, body := c.get("/metrics"); strings.Contains(body, counted) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not counted: %s", counted)
+		}
+	}
+	c.signal(syscall.SIGTERM)
+	var lines []map[string]any
+	for text := range c.lines {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatal(err)
+		}
+		if line["reason"] != nil {
+			lines = append(lines, line)
+		}
+	}
+	if code, _ := c.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	told := 0.0
+	for i, line := range lines {
+		switch {
+		case line["client"] != "127.0.0.1" || line["reason"] != "destination_not_allowed" || line["remedy"] == nil:
+			t.Errorf("got %v", line)
+		case i == 0 && line["msg"] == "connection" && line["times"] == nil:
+			told++
+		case i > 0 && line["msg"] == "connection repeated":
+			told += line["times"].(float64)
+		default:
+			t.Errorf("line %d is %v", i, line)
+		}
+	}
+	if told != times || len(lines) > times/10 {
+		t.Errorf("%d lines tell of %v connections, want %d", len(lines), told, times)
 	}
 }

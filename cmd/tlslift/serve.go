@@ -97,6 +97,7 @@ func (s *service) runUntil(ctx context.Context, signals, hangups <-chan os.Signa
 	sig, err = s.untilStopped(done, signals, hangups)
 	switch {
 	case sig != nil:
+		s.repeats.Flush()
 		return errors.New("a second signal ended tlslift before all connections had ended")
 	case err == nil:
 		s.log.Info("stopped")
@@ -128,7 +129,7 @@ func (s *service) run(ctx context.Context) error {
 	go func() { adminDone <- s.admin.serve(stop) }()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
-	stopKeeping := s.keepInventory(ctx)
+	stopKeeping := s.keep(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()
 	refreshing.Wait()
@@ -138,13 +139,13 @@ func (s *service) run(ctx context.Context) error {
 	return errors.Join(err, <-adminDone)
 }
 
-// keepInventory keeps the inventory up to date until it is stopped, which
-// comes after the last connection has ended, so that none is left out of what
-// is saved.
-func (s *service) keepInventory(ctx context.Context) (stop func()) {
+// keep keeps the inventory up to date and tells of repeated log lines until it is
+// stopped, which comes after the last connection has ended, so that none is left out.
+func (s *service) keep(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { s.inventory.Run(ctx) })
+	running.Go(func() { s.repeats.Run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()

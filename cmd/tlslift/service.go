@@ -33,6 +33,7 @@ import (
 type service struct {
 	cfg     *settings.Config
 	log     *slog.Logger
+	repeats *logging.Repeats
 	allowed *allowlist.Allowlist
 	// upstream is for connections to destinations, and to the web service of lists.
 	upstream  upstream.Config
@@ -69,7 +70,7 @@ func (s *service) ready() error {
 // newService builds the parts; it opens no listener.
 func (p *program) newService(cfg *settings.Config) (*service, error) {
 	s := &service{cfg: cfg}
-	s.log = logging.New(p.log, logging.Options{Level: slog.Level(cfg.LogLevel), JSON: cfg.LogFormat == settings.LogJSON})
+	s.log, s.repeats = logging.New(p.log, logOptions(cfg))
 	s.enter(starting)
 	var err error
 	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
@@ -118,6 +119,10 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	}
 	s.admin = newAdminServer(cfg, s.log, admin.Options{Metrics: m.Handler(), Ready: s.ready, Pages: pages})
 	return s, nil
+}
+
+func logOptions(cfg *settings.Config) logging.Options {
+	return logging.Options{Level: slog.Level(cfg.LogLevel), JSON: cfg.LogFormat == settings.LogJSON}
 }
 
 func (s *service) proxyConfig() (proxy.Config, error) {

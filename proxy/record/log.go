@@ -7,17 +7,19 @@ import (
 // Fields of the log line of a connection. They are a public interface: they
 // are named here once, and LogFields documents them.
 const (
+	// FieldTimes is only in lines that stand for several connections.
+	FieldTimes       = "times"
 	fieldOutcome     = "outcome"
-	fieldClient      = "client"
-	fieldClientName  = "client_name"
-	fieldListener    = "listener"
+	FieldClient      = "client"
+	FieldClientName  = "client_name"
+	FieldListener    = "listener"
 	fieldOriginal    = "original"
 	fieldProtocol    = "protocol"
-	fieldDestination = "destination"
+	FieldDestination = "destination"
 	fieldServerName  = "server_name"
 	fieldOffered     = "offered"
 	fieldRule        = "rule"
-	fieldReason      = "reason"
+	FieldReason      = "reason"
 	fieldCause       = "cause"
 	fieldRemedy      = "remedy"
 	fieldDetail      = "detail"
@@ -38,17 +40,18 @@ type LogField struct{ Name, Meaning string }
 // without a value is left out of the line.
 func LogFields() []LogField {
 	return []LogField{
+		{FieldTimes, "how many connections this line stands for; only in lines `connection repeated`"},
 		{fieldOutcome, "`passed`, `lifted`, `refused` or `failed`"},
-		{fieldClient, "the client's address"},
-		{fieldClientName, "the client's name in the clients file"},
-		{fieldListener, "the listener that accepted it"},
+		{FieldClient, "the client's address"},
+		{FieldClientName, "the client's name in the clients file"},
+		{FieldListener, "the listener that accepted it"},
 		{fieldOriginal, "the original destination, address and port, of a redirected client"},
 		{fieldProtocol, "`smtp`, `imap`, `pop3`, `http`, `tls` for anything else inside TLS, or `unknown` if the client did not get that far"},
-		{fieldDestination, "host and port of the destination, as allowed"},
+		{FieldDestination, "host and port of the destination, as allowed"},
 		{fieldServerName, "the server name (SNI) in the client's ClientHello"},
 		{fieldOffered, "the newest TLS version that the client offered"},
 		{fieldRule, "the rule that decided (see the table of rules)"},
-		{fieldReason, "why it was refused, failed or broke off (see the table of reasons)"},
+		{FieldReason, "why it was refused, failed or broke off (see the table of reasons)"},
 		{fieldCause, "the reason in a sentence"},
 		{fieldRemedy, "what to do about it"},
 		{fieldDetail, "the underlying error"},
@@ -84,18 +87,18 @@ func (r *Record) Attrs() []slog.Attr {
 		}
 	}
 	text(fieldOutcome, string(r.Outcome))
-	text(fieldClient, r.Client.String())
-	text(fieldClientName, r.ClientName)
-	text(fieldListener, r.Listener)
+	text(FieldClient, r.Client.String())
+	text(FieldClientName, r.ClientName)
+	text(FieldListener, r.Listener)
 	if r.Original.IsValid() {
 		text(fieldOriginal, r.Original.String())
 	}
 	text(fieldProtocol, string(r.Protocol))
-	text(fieldDestination, r.Destination)
+	text(FieldDestination, r.Destination)
 	text(fieldServerName, r.ServerName)
 	text(fieldOffered, r.OfferedVersion)
 	text(fieldRule, string(r.Rule))
-	text(fieldReason, string(r.Reason))
+	text(FieldReason, string(r.Reason))
 	text(fieldCause, r.Reason.Cause())
 	text(fieldRemedy, r.Reason.Remedy())
 	if r.Err != nil {

@@ -1,5 +1,6 @@
 // Package logging writes the log, so that nobody has to wait for it: whoever reads it
-// may stall or go away.
+// may stall or go away. It merges lines of connections that fail for the same reason, so
+// that nobody can fill the log.
 //
 // It never keeps a line that cannot be written, and never changes what is counted.
 package logging
@@ -19,11 +20,19 @@ type Options struct {
 	JSON  bool       // or text
 }
 
-// New returns a logger that writes to w.
-func New(w *Writer, o Options) *slog.Logger {
+// New returns a logger that writes to w, and what merges its repeated lines, whose Run has
+// to be called. At slog.LevelDebug, no lines are merged.
+func New(w *Writer, o Options) (*slog.Logger, *Repeats) {
 	w.describeDrops(func(lines int64) []byte { return dropsLine(o, lines) })
-	return slog.New(newHandler(w, o))
+	repeats := newRepeats(newHandler(w, o))
+	if o.Level <= slog.LevelDebug {
+		return slog.New(repeats.out), repeats
+	}
+	return slog.New(repeats), repeats
 }
+
+// Plain returns a logger of a command that ends soon: every line is written at once.
+func Plain(w io.Writer, o Options) *slog.Logger { return slog.New(newHandler(w, o)) }
 
 func newHandler(w io.Writer, o Options) slog.Handler {
 	options := &slog.HandlerOptions{Level: o.Level}
