@@ -19,11 +19,11 @@ var layers = []struct {
 	name     string
 	packages []string
 }{
-	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/spelling", "proxy/yamlfile"}},
+	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/secretfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
 		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/legacytls", "proxy/listener", "proxy/localca",
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
-		"proxy/smtptext", "proxy/upstream",
+		"proxy/smtptext", "proxy/ticketkeys", "proxy/upstream",
 	}},
 	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
 	{"proxy", []string{"proxy"}},

@@ -7,13 +7,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // maxFile bounds each file; a certificate with its key needs a few KiB.
@@ -22,17 +21,15 @@ const maxFile = 1 << 20
 // load reads the CA of dir. Every error names the file and what to do.
 func load(dir string, now time.Time) (authority, error) {
 	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
-	certPEM, err := read(certFile, renew(dir))
+	certPEM, err := secretfile.Read(certFile, maxFile)
 	if err != nil {
-		return authority{}, err
+		return authority{}, readable(certFile, renew(dir), err)
 	}
-	keyPEM, err := read(keyFile, renew(dir))
+	keyPEM, err := secretfile.ReadKey(keyFile, maxFile)
 	if err != nil {
-		return authority{}, err
+		return authority{}, readable(keyFile, renew(dir), err)
 	}
-	if err := checkMode(keyFile); err != nil {
-		return authority{}, err
-	}
+	defer clear(keyPEM)
 	a, err := parse(dir, certPEM, keyPEM)
 	if err != nil {
 		return authority{}, fmt.Errorf("%w; %s", err, renew(dir))
@@ -75,42 +72,18 @@ func upToRoot(certs []*x509.Certificate) []*x509.Certificate {
 
 func isRoot(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-// read returns the content of a file of the CA.
-func read(path, remedy string) ([]byte, error) {
-	f, err := os.Open(path)
+// readable returns an error of reading a file of the CA with what to do.
+func readable(path, remedy string, err error) error {
+	var access *secretfile.AccessError
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%s is missing; restore it from a backup, or %s", path, remedy)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w; let the user that runs tlslift read it", err)
-	case err != nil:
-		return nil, fmt.Errorf("%w; %s", err, remedy)
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, remedy)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s is larger than any certificate; %s", path, remedy)
-	}
-	return data, nil
-}
-
-// checkMode refuses a key that others than its owner and its group may read.
-// The group may, because Kubernetes mounts secrets so.
-func checkMode(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // the mode does not tell who may read there
-	}
-	info, err := os.Stat(path)
-	if err != nil {
+	case err == nil || errors.As(err, &access):
 		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s is missing; restore it from a backup, or %s", path, remedy)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; let the user that runs tlslift read it", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o037 != 0 {
-		return fmt.Errorf("%s has mode %04o, so that others can get at the key; run: chmod 600 %s", path, mode, path)
-	}
-	return nil
+	return fmt.Errorf("%w; %s", err, remedy)
 }
 
 // parseCertificates returns the CA's certificate and those that follow it.

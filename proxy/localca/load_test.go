@@ -52,7 +52,7 @@ func TestUnusableCA(t *testing.T) {
 		"broken one follows": {append(bytes.Clone(good), block("CERTIFICATE", []byte("x"))...), goodKey, start,
 			"DIR/ca.pem holds a broken certificate", moveAway},
 		"certificate cut off": {good[:len(good)-60], goodKey, start, "DIR/ca.pem holds no certificate", moveAway},
-		"certificate huge":    {bytes.Repeat([]byte("x"), maxFile+1), goodKey, start, "DIR/ca.pem is larger", moveAway},
+		"certificate huge":    {bytes.Repeat([]byte("x"), maxFile+1), goodKey, start, "DIR/ca.pem has more than", moveAway},
 		"not a CA": {testenv.CertificatePEM(testenv.Sign(t, serverOnly, serverOnly, key, key)), goodKey, start,
 			"DIR/ca.pem is not the certificate of a CA", moveAway},
 		"may not sign": {testenv.CertificatePEM(testenv.Sign(t, noSign, noSign, key, key)), goodKey, start,

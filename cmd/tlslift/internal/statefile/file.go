@@ -5,12 +5,12 @@ package statefile
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/atomicfile"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // maxSize bounds what is read of a state file: tlslift writes none that is longer.
@@ -32,19 +32,7 @@ func Endpoints(c *settings.Config) File {
 // Load returns the content. The error wraps fs.ErrNotExist if there is no such
 // file.
 func (f File) Load() ([]byte, error) {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() // only read from
-	text, err := io.ReadAll(io.LimitReader(file, maxSize+1))
-	if err == nil && len(text) > maxSize {
-		err = fmt.Errorf("%s has more than %d bytes", f.path, maxSize)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return text, nil
+	return secretfile.Read(f.path, maxSize)
 }
 
 // Save replaces the content. Only the owner may read the file.
