@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/signin"
+	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// Upstream is how destinations are reached; its IsSelf is set by New.
 	Upstream upstream.Config
 	CA       *localca.CA
+	// TicketKeys are the keys of session tickets, which the caller runs; nil means
+	// one random key that ends with the Server.
+	TicketKeys *ticketkeys.Keys
 	// Legacy are legacy suites that clients are offered too; none by default.
 	Legacy legacytls.LegacySuites
 	// DHBits is the length of the group for DHE, 1024 or 2048; zero means

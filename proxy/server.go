@@ -22,6 +22,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
+	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -64,13 +65,14 @@ func New(cfg Config) (*Server, error) {
 	if s.dialer, err = upstream.New(cfg.Upstream); err != nil {
 		return nil, err
 	}
-	ended, err := clienttls.New(cfg.CA, cfg.DHBits, cfg.HandshakeTimeout)
-	if err != nil {
-		return nil, err
+	if cfg.TicketKeys == nil {
+		if cfg.TicketKeys, err = ticketkeys.Open(ticketkeys.Options{}); err != nil {
+			return nil, err
+		}
 	}
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
 	s.passer = passer{refused: refusedhello.New(), timeout: cfg.HandshakeTimeout}
-	s.lifter = lifter{tls: ended}
+	s.lifter = lifter{tls: clienttls.New(cfg.CA, cfg.TicketKeys, cfg.DHBits, cfg.HandshakeTimeout)}
 	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
 	return s, nil
 }

@@ -129,6 +129,7 @@ func (s *service) run(ctx context.Context) error {
 	go func() { adminDone <- s.admin.serve(stop) }()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
+	refreshing.Go(func() { s.tickets.Run(ctx) })
 	stopKeeping := s.keep(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()

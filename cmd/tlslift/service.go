@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -38,6 +40,7 @@ type service struct {
 	// upstream is for connections to destinations, and to the web service of lists.
 	upstream  upstream.Config
 	ca        *localca.CA
+	tickets   *ticketkeys.Keys
 	proxy     *proxy.Server
 	admin     *adminServer
 	inventory *inventory.Inventory
@@ -91,6 +94,9 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
+	if s.tickets, err = openTicketKeys(cfg, s.log); err != nil {
+		return nil, err
+	}
 	s.metrics = m
 	parts, err := s.proxyConfig()
 	if err != nil {
@@ -139,6 +145,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Upstream:       s.upstream,
 		CA:             s.ca,
+		TicketKeys:     s.tickets,
 		Legacy: legacytls.LegacySuites{
 			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
 			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
@@ -205,6 +212,17 @@ func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
 		Permitted:           allowed.Domains(),
 		CriticalConstraints: bool(cfg.CriticalCA),
 	})
+}
+
+// openTicketKeys opens the keys of session tickets, beside the CA unless a setting
+// names a file that replicas share.
+func openTicketKeys(cfg *settings.Config, log *slog.Logger) (*ticketkeys.Keys, error) {
+	own := filepath.Join(cfg.StateDir, "ticket.keys")
+	keys, err := ticketkeys.Open(ticketkeys.Options{Path: cmp.Or(cfg.TicketKeysFile, own), Shared: cfg.TicketKeysFile != "", Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("%sTICKET_KEYS_FILE: %w", settings.Prefix, err)
+	}
+	return keys, nil
 }
 
 // prepareStateDir creates the directory if need be, and returns its absolute

@@ -20,9 +20,9 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/decide"
-	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/testenv"
+	"github.com/tlslift/tlslift/proxy/ticketkeys"
 )
 
 var (
@@ -317,7 +317,11 @@ func TestLikeOpenSSL(t *testing.T) {
 	template := testenv.Template("outlook.office365.com", "outlook.office365.com")
 	leaf := testenv.SelfSigned(t, template, testenv.RSAKey(t, 0))
 	address := startOpenSSL(t, &leaf)
-	s := &Server{timeout: testenv.Patience, tickets: new(tls.Config), sessions: legacytls.NewSessions([]byte("secret"), 10)}
+	keys, err := ticketkeys.Open(ticketkeys.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(nil, keys, 0, testenv.Patience)
 	r := rand.New(rand.NewPCG(*seed, 0))
 	originals := recordedHellos(t)
 	var both, ours, neither, other int

@@ -27,6 +27,9 @@ import (
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
+// ticketKind begins what is in a ticket of crypto/tls; legacytls has another one.
+const ticketKind = "crypto/tls"
+
 // maxSessions bounds the sessions that are kept for clients without tickets.
 const maxSessions = 10000
 
@@ -35,21 +38,17 @@ type Server struct {
 	ca       *localca.CA
 	dhBits   int
 	timeout  time.Duration
-	tickets  *tls.Config // holds crypto/tls's session ticket keys, which rotate
+	tickets  legacytls.TicketKeys
 	sessions *legacytls.Sessions
 }
 
-// New returns a server whose leaves ca signs. DHBits is the length of the group
-// for DHE, 1024 or 2048; zero means 1024. Timeout bounds each handshake.
-func New(ca *localca.CA, dhBits int, timeout time.Duration) (*Server, error) {
-	secret, err := ca.Secret("session tickets")
-	if err != nil {
-		return nil, fmt.Errorf("deriving the keys of session tickets: %w", err)
-	}
+// New returns a server whose leaves ca signs, and whose session tickets are sealed with
+// the keys of tickets. DHBits is the length of the group for DHE, 1024 or 2048; zero
+// means 1024. Timeout bounds each handshake.
+func New(ca *localca.CA, tickets legacytls.TicketKeys, dhBits int, timeout time.Duration) *Server {
 	return &Server{
-		ca: ca, dhBits: dhBits, timeout: timeout, tickets: new(tls.Config),
-		sessions: legacytls.NewSessions(secret, maxSessions),
-	}, nil
+		ca: ca, dhBits: dhBits, timeout: timeout, tickets: tickets, sessions: legacytls.NewSessions(tickets, maxSessions),
+	}
 }
 
 // A Client is what a handshake depends on.
@@ -154,18 +153,29 @@ func (s *Server) cryptoConfig(c *Client, leaf *tls.Certificate, protocol string)
 // that resumes sees no certificate, so a ticket must not carry its trust from
 // one destination to another.
 func (s *Server) bindTickets(cfg *tls.Config, destination string) {
-	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
+	cfg.WrapSession = func(_ tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		ss.Extra = append(ss.Extra, []byte(destination))
-		return s.tickets.EncryptTicket(cs, ss)
-	}
-	cfg.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
-		ss, err := s.tickets.DecryptTicket(identity, cs)
-		if err != nil || ss == nil {
-			return nil, err
+		state, err := ss.Bytes()
+		if err != nil {
+			return nil, fmt.Errorf("encoding a session: %w", err)
 		}
-		bound := slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(destination)) })
-		if !bound {
+		defer clear(state)
+		plain := append([]byte(ticketKind), state...)
+		defer clear(plain)
+		return s.tickets.Seal(plain)
+	}
+	cfg.UnwrapSession = func(identity []byte, _ tls.ConnectionState) (*tls.SessionState, error) {
+		plain := s.tickets.Open(identity) // the session that is parsed refers to it
+		state, ours := bytes.CutPrefix(plain, []byte(ticketKind))
+		if !ours {
 			return nil, nil // a full handshake instead
+		}
+		ss, err := tls.ParseSessionState(state)
+		if err != nil {
+			return nil, nil //nolint:nilerr // what another version of Go has sealed; a full handshake instead
+		}
+		if !slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(destination)) }) {
+			return nil, nil
 		}
 		return ss, nil
 	}

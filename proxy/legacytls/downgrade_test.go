@@ -80,7 +80,7 @@ func checkSentinel(t *testing.T, c *script, want string) {
 func TestDowngradeSentinelOfResumption(t *testing.T) {
 	t.Parallel()
 	config := newConfig(t)
-	config.ServesTLS13, config.Sessions = true, NewSessions([]byte("secret"), 10)
+	config.ServesTLS13, config.Sessions = true, NewSessions(secretKeys("secret"), 10)
 	h := hello{version: tls.VersionTLS12}
 	first := begin(t, config, h)
 	first.connect()

@@ -300,7 +300,7 @@ func (h *handshake) sendTicket() error {
 	if !h.ticket {
 		return nil
 	}
-	ticket, err := h.config.Sessions.seal(h.session(), h.config.now())
+	ticket, err := h.config.Sessions.seal(h.session())
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (tr tour) serve(t *testing.T) *served {
 	}
 	config := &Config{
 		Certificate: &peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true}, ServesTLS13: true,
-		Sessions: NewSessions([]byte("secret of the tests"), ids),
+		Sessions: NewSessions(secretKeys("secret of the tests"), ids),
 	}
 	if tr.config != nil {
 		tr.config(config)

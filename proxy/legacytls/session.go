@@ -2,10 +2,6 @@ package legacytls
 
 import (
 	"container/list"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
@@ -23,20 +19,29 @@ const sessionAge = 24 * time.Hour
 // number is kept, and by ticket (RFC 5077), which the client keeps. It is safe
 // for concurrent use.
 type Sessions struct {
-	secret []byte
-	most   int
+	tickets TicketKeys
+	most    int
 
 	mu   sync.Mutex
 	byID map[string]*list.Element // of *session
 	used *list.List               // the latest in front
 }
 
-// NewSessions keeps at most so many sessions for clients without tickets.
-// Tickets are sealed with keys that follow from secret and the date, so that
-// whoever has the same secret opens them, and a restart loses none. Today's key
-// seals, and yesterday's still opens.
-func NewSessions(secret []byte, most int) *Sessions {
-	return &Sessions{secret: slices.Clone(secret), most: most, byID: map[string]*list.Element{}, used: list.New()}
+// TicketKeys seal tickets and open them. What else is sealed with the same keys
+// begins with another kind than ticketKind.
+type TicketKeys interface {
+	Seal(plain []byte) (ticket []byte, err error)
+	// Open returns nil for a ticket that it has not sealed, or whose key is gone.
+	Open(ticket []byte) (plain []byte)
+}
+
+// ticketKind begins what is in a ticket.
+const ticketKind = "legacytls"
+
+// NewSessions keeps at most so many sessions for clients without tickets. Whoever has
+// the same keys resumes the sessions of tickets.
+func NewSessions(tickets TicketKeys, most int) *Sessions {
+	return &Sessions{tickets: tickets, most: most, byID: map[string]*list.Element{}, used: list.New()}
 }
 
 // A session is what a resumption needs.
@@ -92,72 +97,32 @@ func (s *Sessions) remove(found *list.Element) {
 	delete(s.byID, one.id)
 }
 
-// Tickets begin with the name of their key.
-const (
-	ticketNameLen = 16
-	ticketNonce   = 12
-	day           = "2006-01-02"
-)
-
-// ticketKey is the key of a day.
-func (s *Sessions) ticketKey(date time.Time) (name []byte, aead cipher.AEAD, err error) {
-	key, err := hkdf.Key(sha256.New, s.secret, nil, "tlslift session ticket "+date.UTC().Format(day), ticketNameLen+32)
-	if err != nil {
-		return nil, nil, err
-	}
-	block, err := aes.NewCipher(key[ticketNameLen:])
-	if err != nil {
-		return nil, nil, err
-	}
-	aead, err = cipher.NewGCM(block)
-	return key[:ticketNameLen], aead, err
-}
-
 // seal makes a ticket of a session.
-func (s *Sessions) seal(one *session, now time.Time) ([]byte, error) {
-	name, aead, err := s.ticketKey(now)
-	if err != nil {
-		return nil, err
-	}
-	plain := binary.BigEndian.AppendUint16(nil, one.version)
+func (s *Sessions) seal(one *session) ([]byte, error) {
+	plain := binary.BigEndian.AppendUint16([]byte(ticketKind), one.version)
 	plain = binary.BigEndian.AppendUint16(plain, one.suite)
 	plain = append(plain, map[bool]byte{true: 1}[one.extended])
 	plain = binary.BigEndian.AppendUint64(plain, uint64(one.created.Unix())) //nolint:gosec // after 1970
 	plain = append(append(plain, one.binding[:]...), one.master[:]...)
 	defer clear(plain)
-	ticket := append(name, make([]byte, ticketNonce)...)
-	nonce := ticket[ticketNameLen:]
-	if _, err := rand.Read(nonce); err != nil {
-		return nil, err
-	}
-	return aead.Seal(ticket, nonce, plain, name), nil
+	return s.tickets.Seal(plain)
 }
 
-// open is the session of a ticket; nil if it is none of ours, or too old.
-func (s *Sessions) open(ticket []byte, now time.Time) *session {
-	if len(ticket) < ticketNameLen+ticketNonce {
-		return nil
-	}
-	now = now.UTC() // where each day has 24 hours
-	for _, date := range []time.Time{now, now.AddDate(0, 0, -1)} {
-		name, aead, err := s.ticketKey(date)
-		if err != nil || string(name) != string(ticket[:ticketNameLen]) {
-			continue
-		}
-		plain, err := aead.Open(nil, ticket[ticketNameLen:ticketNameLen+ticketNonce], ticket[ticketNameLen+ticketNonce:], name)
-		if err != nil {
-			return nil
-		}
-		defer clear(plain)
-		return parseSession(plain)
-	}
-	return nil
+// open is the session of a ticket; nil if it is none of ours.
+func (s *Sessions) open(ticket []byte) *session {
+	plain := s.tickets.Open(ticket)
+	defer clear(plain)
+	return parseSession(plain)
 }
 
 func parseSession(plain []byte) *session {
 	one, in := &session{}, cryptobyte.String(plain)
+	var kind []byte
 	var extended uint8
 	var created uint64
+	if !in.ReadBytes(&kind, len(ticketKind)) || string(kind) != ticketKind {
+		return nil
+	}
 	if !in.ReadUint16(&one.version) || !in.ReadUint16(&one.suite) || !in.ReadUint8(&extended) ||
 		!in.ReadUint64(&created) || !in.CopyBytes(one.binding[:]) || !in.CopyBytes(one.master[:]) || !in.Empty() {
 		return nil
@@ -182,7 +147,7 @@ func (c *Config) resumable(h *clientHello, version uint16) *session {
 	var one *session
 	switch {
 	case len(h.ticket) > 0:
-		one = c.Sessions.open(h.ticket, c.now())
+		one = c.Sessions.open(h.ticket)
 	case len(h.sessionID) > 0:
 		one = c.Sessions.byIdentifier(h.sessionID)
 	}

@@ -12,7 +12,7 @@ import (
 func TestSessionsBound(t *testing.T) {
 	t.Parallel()
 	for most := range 4 {
-		sessions := NewSessions([]byte("secret"), most)
+		sessions := NewSessions(secretKeys("secret"), most)
 		config := at(t, sessions, noon)
 		var all []*script
 		for range 5 {
@@ -38,7 +38,7 @@ func TestSessionsBound(t *testing.T) {
 // The session that is used stays, and the one that is not goes.
 func TestSessionsUse(t *testing.T) {
 	t.Parallel()
-	sessions := NewSessions([]byte("secret"), 2)
+	sessions := NewSessions(secretKeys("secret"), 2)
 	config := at(t, sessions, noon)
 	old, _ := visit(t, config, hello{}, nil)
 	newer, _ := visit(t, config, hello{}, nil)
@@ -90,7 +90,7 @@ func TestSessionOfFailure(t *testing.T) {
 // A session that is resumed while others push it out is whole.
 func TestSessionsConcurrently(t *testing.T) {
 	t.Parallel()
-	sessions := NewSessions([]byte("secret"), 1)
+	sessions := NewSessions(secretKeys("secret"), 1)
 	var master [masterLen]byte
 	copy(master[:], bytes.Repeat([]byte{1}, masterLen))
 	var all sync.WaitGroup

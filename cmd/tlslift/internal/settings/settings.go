@@ -45,6 +45,7 @@ type Config struct {
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
 	SignInFile       string                                  `env:"SIGNIN_FILE"`  // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
+	TicketKeysFile   string                                  `env:"TICKET_KEYS_FILE"` // empty: one in the state directory
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
 	HandshakeTimeout timeout                                 `env:"HANDSHAKE_TIMEOUT"`
@@ -184,6 +185,12 @@ var table = []setting{
 		name: "CA_CRITICAL_CONSTRAINTS", def: "false",
 		meaning: "`true` marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
 		remedy:  "true or false",
+	},
+	{
+		name: "TICKET_KEYS_FILE", defText: "`ticket.keys` in the state directory",
+		meaning: "file of the keys of session tickets, which replicas of tlslift share to resume each other's sessions; a new key is " +
+			"written into it each day, unless somebody else does; only the owner may write to it",
+		remedy: "the path of a file that all replicas read",
 	},
 	{
 		name: "MAX_CONNECTIONS", def: "10000",
