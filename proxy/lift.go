@@ -14,12 +14,14 @@ import (
 	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // A lifter ends the TLS of clients and relays to the destination's.
 type lifter struct {
-	tls *clienttls.Server
+	tls     *clienttls.Server
+	refused *refusedhello.Memory
 }
 
 // lift opens verified TLS to the destination, ends the client's TLS with a
@@ -30,7 +32,9 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 	if err := c.secureUpstream(ctx); err != nil {
 		return err
 	}
-	if err := l.endTLS(ctx, c, &c.out.state); err != nil {
+	err := l.endTLS(ctx, c, &c.out.state)
+	l.learn(c, err)
+	if err != nil {
 		return err
 	}
 	if c.mail != nil {
@@ -38,6 +42,18 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	return l.relayHTTP(c)
+}
+
+// learn remembers a hello that the destination has refused once its client has let
+// itself be lifted, and forgets it when a client with the same hello does not: that one
+// may be another program, which does not trust us.
+func (l *lifter) learn(c *conn, err error) {
+	switch {
+	case err == nil && c.isRefused:
+		l.refused.Add(refusedKey(c), time.Now())
+	case err != nil && c.decision.Rule == record.RuleDestinationRefused:
+		l.refused.Forget(refusedKey(c))
+	}
 }
 
 // relayHTTP relays between the client's TLS and the destination's. Most of what is

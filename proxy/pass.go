@@ -121,8 +121,8 @@ func answerFailure(err error) error {
 	return record.Fail(record.ReasonUpstreamUnreachable, err)
 }
 
-// checkAnswer recognises a fatal alert in place of a ServerHello, and remembers
-// which hello was refused. A client that falls back must hear that it should not.
+// checkAnswer recognises a fatal alert in place of a ServerHello. A client that falls
+// back must hear that it should not.
 func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
@@ -130,11 +130,10 @@ func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if c.out.isLoop.Load() {
 		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
 	}
-	key, now := refusedKey(c), time.Now()
-	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(key, now) {
+	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(refusedKey(c), time.Now()) {
 		return record.Fail(record.ReasonInappropriateFallback, errors.New("the destination says so"))
 	}
-	p.refused.Add(key, now)
+	c.isRefused = true
 	return &alertError{answer: answer}
 }
 

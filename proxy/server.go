@@ -72,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
 	s.passer = passer{refused: refusedhello.New(), timeout: cfg.HandshakeTimeout}
-	s.lifter = lifter{tls: clienttls.New(cfg.CA, cfg.TicketKeys, cfg.DHBits, cfg.HandshakeTimeout)}
+	s.lifter = lifter{refused: s.passer.refused, tls: clienttls.New(cfg.CA, cfg.TicketKeys, cfg.DHBits, cfg.HandshakeTimeout)}
 	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
 	return s, nil
 }

@@ -1,38 +1,130 @@
 package clienthello
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
 
-// FingerprintKey returns a digest of what a client's software decides about its hello:
-// format, versions, suites, extension types, groups, signature algorithms,
-// point formats and ALPN. Connections from one program have one key, however
-// often it connects and wherever to; it is no proof of who the client is.
+// Extensions whose content, or a part of it, is random (RFC 5077, RFC 8446, RFC 9849).
+const (
+	extSessionTicket = 35
+	extKeyShare      = 51
+	extECH           = 0xfe0d
+)
+
+// FingerprintKey returns a digest of the whole hello less what is random or stands for an
+// earlier session: the random value, session IDs, tickets, shares of keys, the names of
+// GREASE. Whoever has the same key has sent what every server judges alike; it is no
+// proof of who the client is.
 //
-// The order of extensions does not count, since browsers shuffle them. Types
-// that come and go from one connection to the next are left out: server_name
-// (not sent to an address), padding (depends on the name's length), and those
-// of resumption and retry in TLS 1.3.
+// The order of extensions does not count, since browsers shuffle them, and neither does
+// padding with zeros, which depends on what was left out.
 func (h *Hello) FingerprintKey() [16]byte {
-	text := fmt.Appendf(nil, "%v %t %x %x %x %x %x %x %x %q",
-		h.Format, h.HasSSL2Ciphers, h.Version, h.SupportedVersions, h.CipherSuites,
-		h.steadyExtensions(), h.Groups, h.SignatureAlgorithms, h.PointFormats, h.ALPN)
-	sum := sha256.Sum256(text)
+	var s steady
+	s.add(h.key[:])
+	s.add(fmt.Append(nil, h.Length-h.size)) // how long the headers of its records are: some servers read one record only
+	return s.key()
+}
+
+// steady collects the parts of a hello that are not random.
+type steady struct{ text []byte }
+
+// add adds a part with its length, so that parts cannot run together.
+func (s *steady) add(part []byte) {
+	s.text = binary.BigEndian.AppendUint32(s.text, uint32(len(part))) //nolint:gosec // a part of a hello
+	s.text = append(s.text, part...)
+}
+
+func (s *steady) key() [16]byte {
+	sum := sha256.Sum256(s.text)
 	return [16]byte(sum[:])
 }
 
-// steadyExtensions returns, sorted, the types that every hello of one program
-// has.
-func (h *Hello) steadyExtensions() []uint16 {
-	steady := slices.DeleteFunc(slices.Clone(h.Extensions), func(t uint16) bool {
-		switch t {
-		case extServerName, extPadding, extPreSharedKey, extEarlyData, extCookie:
-			return true
+// keyOf returns the key of a hello whose body has been parsed.
+func keyOf(body []byte, recordVersion uint16) [16]byte {
+	f := fields{rest: body}
+	var s steady
+	s.add(fmt.Appendf(nil, "record %x %x", recordVersion, f.take(2)))
+	f.take(randomLen)
+	s.add([]byte{byte(len(f.vector8()))}) //nolint:gosec // of one byte
+	s.add(withoutGREASE(f.vector16(), 0))
+	s.add(f.vector8())
+	s.add([]byte{byte(min(len(f.rest), 1))}) // empty extensions are not none
+	extensions := fields{rest: f.vector16()}
+	var all [][]byte
+	for len(extensions.rest) > 0 {
+		t, data := extensions.uint16(), extensions.vector16()
+		if part, counts := steadyExtension(t, data); counts {
+			all = append(all, append(binary.BigEndian.AppendUint16(nil, t), part...))
 		}
-		return false
-	})
-	slices.Sort(steady)
-	return steady
+	}
+	slices.SortFunc(all, bytes.Compare)
+	for _, one := range all {
+		s.add(one)
+	}
+	return s.key()
+}
+
+// steadyExtension returns what counts of an extension, and whether it counts at all.
+func steadyExtension(t uint16, data []byte) (part []byte, counts bool) {
+	switch t {
+	case extGroups, extSignatureAlgorithms:
+		return withoutGREASE(data, 2), true
+	case extSupportedVersions:
+		return withoutGREASE(data, 1), true
+	case extALPN, extServerName:
+		return data, true
+	case extKeyShare:
+		return steadyShares(data), true
+	case extSessionTicket, extPreSharedKey, extCookie:
+		return nil, true // that it is there counts: the destination may refuse a session of its own
+	case extECH:
+		return data[:min(len(data), 1)], true
+	case extPadding:
+		return data, len(bytes.Trim(data, "\x00")) > 0
+	}
+	return data, !isGREASE(t)
+}
+
+// withoutGREASE returns a list of numbers after so many bytes of its length, in which all
+// of GREASE are the same.
+func withoutGREASE(list []byte, after int) []byte {
+	list = bytes.Clone(list)
+	for i := after; i+2 <= len(list); i += 2 {
+		if isGREASE(binary.BigEndian.Uint16(list[i:])) {
+			list[i], list[i+1] = 0x0a, 0x0a
+		}
+	}
+	return list
+}
+
+// steadyShares returns the groups of the shares and how long these are. What is not
+// well-formed counts as it is.
+func steadyShares(data []byte) []byte {
+	outer := fields{rest: data}
+	shares := fields{rest: outer.vector16()}
+	var part []byte
+	for len(shares.rest) > 0 {
+		group, share := shares.uint16(), shares.vector16()
+		if isGREASE(group) {
+			group = 0x0a0a
+		}
+		part = fmt.Appendf(part, "%x %d,", group, len(share))
+	}
+	if !outer.done() || !shares.done() {
+		return data
+	}
+	return part
+}
+
+// keyOfSSLv2 returns the key of a hello in SSLv2 format whose lengths are right.
+func keyOfSSLv2(body []byte) [16]byte {
+	specs := int(binary.BigEndian.Uint16(body[3:]))
+	var s steady
+	s.add([]byte("SSLv2"))
+	s.add(body[:sslv2FixedLen+specs])
+	return s.key()
 }

@@ -24,57 +24,95 @@ func browser(grease uint16, shuffled bool, more ...[]byte) []byte {
 	}.bytes()
 }
 
+// What is random does not count.
 func TestOneProgramHasOneShape(t *testing.T) {
 	t.Parallel()
-	want := mustPeek(t, browser(0x0a0a, false)).FingerprintKey()
+	key := func(b []byte) [16]byte { return mustPeek(t, b).FingerprintKey() }
+	want := key(browser(0x0a0a, false))
 	for name, b := range map[string][]byte{
-		"other GREASE":       browser(0xfafa, false),
-		"shuffled":           browser(0x1a1a, true),
-		"with a server name": browser(0x0a0a, false, sni("a.example")),
-		"padded":             browser(0x0a0a, false, extension(21, 0, 0, 0)),
-		"resuming":           browser(0x0a0a, false, extension(42), extension(41, 1, 2, 3)),
-		"asked to retry":     browser(0x0a0a, false, extension(44, 0, 1, 7)),
-		"fragmented":         fragment(0x0301, unfragment(browser(0x0a0a, false)), 10),
+		"other GREASE": browser(0xfafa, false),
+		"shuffled":     browser(0x1a1a, true),
+		"padded":       browser(0x0a0a, false, extension(21, 0, 0, 0)),
 	} {
-		if mustPeek(t, b).FingerprintKey() != want {
+		if key(b) != want {
 			t.Errorf("%s: another shape", name)
 		}
 	}
-	config := func(name string) *tls.Config { return &tls.Config{ServerName: name} }
-	if mustPeek(t, firstFlight(t, config("a.example"))).FingerprintKey() != mustPeek(t, firstFlight(t, config("b.example"))).FingerprintKey() {
+	shares := func(grease, group uint16, share ...byte) []byte {
+		list := slices.Concat(words(grease), vec16(1), words(group), vec16(share...))
+		return browser(0x0a0a, false, extension(51, vec16(list...)...))
+	}
+	for name, pair := range map[string][2][]byte{
+		"shares":          {shares(0x0a0a, 29, 1, 2, 3), shares(0x2a2a, 29, 4, 5, 6)},
+		"tickets":         {browser(0x0a0a, false, extension(35)), browser(0x0a0a, false, extension(35, 1, 2, 3))},
+		"pre-shared keys": {browser(0x0a0a, false, extension(41, 1)), browser(0x0a0a, false, extension(41, 2, 3))},
+	} {
+		if key(pair[0]) != key(pair[1]) {
+			t.Errorf("%s: two shapes", name)
+		}
+	}
+	if key(shares(0x0a0a, 29, 1, 2, 3)) == key(shares(0x0a0a, 29, 1, 2)) {
+		t.Error("a share that is too short does not count")
+	}
+	config := &tls.Config{ServerName: "a.example"}
+	if first := key(firstFlight(t, config)); first != key(firstFlight(t, config)) {
 		t.Error("two connections of crypto/tls have two shapes")
 	}
 }
 
-func TestOtherProgramsHaveOtherShapes(t *testing.T) {
+// A hello that a server may judge otherwise has another key, also where what is read of
+// it is the same.
+func TestOtherHellosHaveOtherShapes(t *testing.T) {
 	t.Parallel()
-	base := Hello{
-		Version: 0x0303, SupportedVersions: []uint16{0x0303}, CipherSuites: []uint16{1, 2}, Groups: []uint16{3},
-		SignatureAlgorithms: []uint16{4}, PointFormats: []byte{0}, Extensions: []uint16{10, 11}, ALPN: []string{"a", "b"},
+	good := func() draft {
+		return draft{
+			version: 0x0303, suites: []uint16{1, 2}, compression: []byte{0},
+			extensions: [][]byte{extension(10, vec16(words(23)...)...), extension(13, vec16(words(0x0401)...)...), extension(16, vec16(1, 'a')...)},
+		}
 	}
-	shapes := map[[16]byte]string{base.FingerprintKey(): "base"}
-	for name, change := range map[string]func(*Hello){
-		"format":               func(h *Hello) { h.Format = SSLv2 },
-		"SSL 2.0 suites":       func(h *Hello) { h.HasSSL2Ciphers = true },
-		"version":              func(h *Hello) { h.Version = 0x0302 },
-		"supported versions":   func(h *Hello) { h.SupportedVersions = []uint16{0x0304, 0x0303} },
-		"suites":               func(h *Hello) { h.CipherSuites = []uint16{1, 3} },
-		"order of suites":      func(h *Hello) { h.CipherSuites = []uint16{2, 1} },
-		"suite moved to group": func(h *Hello) { h.CipherSuites, h.Groups = []uint16{1}, []uint16{2, 3} },
-		"groups":               func(h *Hello) { h.Groups = nil },
-		"signatures":           func(h *Hello) { h.SignatureAlgorithms = []uint16{5} },
-		"points":               func(h *Hello) { h.PointFormats = []byte{1} },
-		"extensions":           func(h *Hello) { h.Extensions = []uint16{10, 11, 23} },
-		"ALPN":                 func(h *Hello) { h.ALPN = []string{"a"} },
-		"ALPN run together":    func(h *Hello) { h.ALPN = []string{`a" "b`} },
-	} {
-		h := base
-		change(&h)
-		if other, taken := shapes[h.FingerprintKey()]; taken {
+	shapes := map[[16]byte]string{mustPeek(t, good().bytes()).FingerprintKey(): "base"}
+	add := func(name string, b []byte) {
+		key := mustPeek(t, b).FingerprintKey()
+		if other, taken := shapes[key]; taken {
 			t.Errorf("%s has the shape of %s", name, other)
 		}
-		shapes[h.FingerprintKey()] = name
+		shapes[key] = name
 	}
+	for name, change := range map[string]func(*draft){
+		"version":              func(d *draft) { d.version = 0x0302 },
+		"suites":               func(d *draft) { d.suites = []uint16{1, 3} },
+		"order of suites":      func(d *draft) { d.suites = []uint16{2, 1} },
+		"compression":          func(d *draft) { d.compression = []byte{1, 0} },
+		"no compression":       func(d *draft) { d.compression = nil },
+		"a session ID":         func(d *draft) { d.sessionID = make([]byte, 32) },
+		"a long session ID":    func(d *draft) { d.sessionID = make([]byte, 33) },
+		"groups":               func(d *draft) { d.extensions[0] = extension(10, vec16(words(24)...)...) },
+		"signatures":           func(d *draft) { d.extensions[1] = extension(13, vec16(words(0x0501)...)...) },
+		"half a signature":     func(d *draft) { d.extensions[1] = extension(13, vec16(4, 1, 4)...) },
+		"ALPN":                 func(d *draft) { d.extensions[2] = extension(16, vec16(1, 'b')...) },
+		"ALPN with no name":    func(d *draft) { d.extensions[2] = extension(16, vec16(1, 'a', 0)...) },
+		"another extension":    func(d *draft) { d.extensions = append(d.extensions, extension(23)) },
+		"its content":          func(d *draft) { d.extensions = append(d.extensions, extension(23, 1)) },
+		"its content, twice":   func(d *draft) { d.extensions = append(d.extensions, extension(23), extension(23)) },
+		"a fragment length":    func(d *draft) { d.extensions = append(d.extensions, extension(1, 9)) },
+		"a server name":        func(d *draft) { d.extensions = append(d.extensions, sni("a.example")) },
+		"two server names":     func(d *draft) { d.extensions = append(d.extensions, sni("a.example", "b.example")) },
+		"a session to resume":  func(d *draft) { d.extensions = append(d.extensions, extension(41, 1)) },
+		"asked to retry":       func(d *draft) { d.extensions = append(d.extensions, extension(44, 0, 1, 7)) },
+		"padding that is none": func(d *draft) { d.extensions = append(d.extensions, extension(21, 0, 1)) },
+		"no extensions":        func(d *draft) { d.extensions = nil },
+		"an empty list":        func(d *draft) { d.extensions = [][]byte{} },
+	} {
+		d := good()
+		change(&d)
+		add(name, d.bytes())
+	}
+	add("record version", record(0x0300, good().message()))
+	add("fragments", fragment(0x0301, good().message(), 20))
+	specs := []byte{0, 0, 47}
+	add("SSLv2 format", sslv2(sslv2Body(0x0303, specs, 0, 32)))
+	add("a short challenge", sslv2(sslv2Body(0x0303, specs, 0, 16)))
+	add("SSL 2.0 suites", sslv2(sslv2Body(0x0303, append([]byte{1, 0, 128}, specs...), 0, 32)))
 }
 
 func TestSamplesHaveShapesOfTheirOwn(t *testing.T) {

@@ -44,7 +44,7 @@ const (
 	versionTLS13 = 0x0304
 )
 
-// The extensions that are read, and those that FingerprintKey leaves out.
+// The extensions that are read, and some that FingerprintKey treats in another way.
 const (
 	extServerName          = 0
 	extGroups              = 10
@@ -123,6 +123,9 @@ type Hello struct {
 	PointFormats []byte
 	// Extensions are the types of all extensions.
 	Extensions []uint16
+
+	size int      // of the body
+	key  [16]byte // see FingerprintKey
 }
 
 // HasExtension reports whether the hello has an extension of type t.

@@ -80,6 +80,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 	if err := h.parseExtensions(extensions); err != nil {
 		return nil, err
 	}
+	h.key, h.size = keyOf(body, recordVersion), len(body)
 	return h, nil
 }
 

@@ -90,7 +90,7 @@ func peekSSLv2Body(r Reader, headerLen, size int) (*Hello, error) {
 		return nil, err
 	}
 	f := fields{rest: b[headerLen+1:]}
-	h := &Hello{Format: SSLv2, Length: end, Version: f.uint16()}
+	h := &Hello{Format: SSLv2, Length: end, Version: f.uint16(), size: size, key: keyOfSSLv2(b[headerLen:])}
 	specsLen := int(f.uint16())
 	specs := fields{rest: b[headerLen+sslv2FixedLen:][:specsLen]}
 	for len(specs.rest) > 0 {

@@ -4,6 +4,7 @@ package refusedhello
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,8 @@ const (
 )
 
 // A Key identifies a refused hello. The client is part of it: what a broken client is
-// refused for must not make others of its kind be lifted.
+// refused for must not make others of its kind be lifted. The hello is the whole one: what
+// an illegal hello is refused for must not make those that resemble it be lifted.
 type Key struct {
 	Client      netip.Addr
 	Destination policy.Destination
@@ -55,6 +57,16 @@ func (r *Memory) HasOther(key Key, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Forget makes the hello one that was not refused.
+func (r *Memory) Forget(key Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, known := r.until[key]; known {
+		delete(r.until, key)
+		r.order = slices.DeleteFunc(r.order, func(k Key) bool { return k == key })
+	}
 }
 
 // Add remembers that the destination has refused the hello.

@@ -57,3 +57,27 @@ func TestRefusalsExpireAndAreBounded(t *testing.T) {
 		t.Errorf("%d expired hellos are kept", len(r.until)-1)
 	}
 }
+
+// What is forgotten was not refused, and others stay.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	r, now := New(), time.Now()
+	key := func(i int) Key { return Key{Hello: shapeOf(i)} }
+	for i := range 3 {
+		r.Add(key(i), now)
+	}
+	r.Forget(key(1))
+	r.Forget(key(9))
+	for i, want := range []bool{true, false, true} {
+		if r.Has(key(i), now) != want {
+			t.Errorf("hello %d is remembered: %v", i, !want)
+		}
+	}
+	if len(r.order) != 2 {
+		t.Errorf("a list of %d has %d", len(r.order), len(r.until))
+	}
+	r.Add(key(1), now)
+	if !r.Has(key(1), now) {
+		t.Error("what was forgotten is not learnt again")
+	}
+}
