@@ -19,6 +19,10 @@ func (p *program) announce(s *service) {
 		fmt.Fprint(p.log, s.startText(p.version))
 	}
 	s.allowed.WarnUncovered()
+	if excess := s.ca.Excess(); len(excess) > 0 {
+		s.log.Warn("whoever gets the key of the CA could do more with it than lift clients", "excess", strings.Join(excess, "; "),
+			"remedy", "when the clients get a new CA anyway: stop tlslift, move the CA's directory away, and start it")
+	}
 }
 
 func (s *service) startText(version string) string {

@@ -176,7 +176,7 @@ func (s *service) pageOptions(version string) (statuspage.Options, error) {
 		Forget:    s.forget,
 		Listeners: s.proxy.Listeners,
 		Authority: statuspage.Authority{
-			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated,
+			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: s.ca.Excess(),
 		},
 		Endpoints: s.allowed.Shown,
 		SignIn:    s.mailboxes.State,
@@ -209,7 +209,7 @@ func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
 	}
 	return localca.Open(localca.Options{
 		Dir:                 filepath.Join(dir, "ca"),
-		Permitted:           allowed.Domains(),
+		Permitted:           cfg.CADomains(allowed.Policy),
 		CriticalConstraints: bool(cfg.CriticalCA),
 	})
 }

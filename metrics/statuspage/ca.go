@@ -22,6 +22,8 @@ type Authority struct {
 	// SHA1 is the same CA signed with SHA-1, and Backdated the same valid from 1970
 	// on, for clients that need that; nil if there is none.
 	SHA1, Backdated *x509.Certificate
+	// Excess is what it could sign for besides the servers that clients are lifted to.
+	Excess []string
 }
 
 // An authorityView is the CA certificate on a page.
@@ -34,6 +36,7 @@ type authorityView struct {
 	// SHA1 and Backdated are the fingerprints of the other forms; empty for one
 	// that does not exist.
 	SHA1, Backdated string
+	Excess          []string
 }
 
 func (a Authority) view(now time.Time) authorityView {
@@ -44,7 +47,7 @@ func (a Authority) view(now time.Time) authorityView {
 	return authorityView{
 		Subject: shown(c.Subject.String()), Fingerprint: a.Fingerprint,
 		Expires: momentOf(c.NotAfter, now), Soon: c.NotAfter.Sub(now) < 90*day,
-		SHA1: fingerprint(a.SHA1), Backdated: fingerprint(a.Backdated),
+		SHA1: fingerprint(a.SHA1), Backdated: fingerprint(a.Backdated), Excess: a.Excess,
 	}
 }
 

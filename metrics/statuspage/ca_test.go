@@ -72,6 +72,11 @@ func TestCAPage(t *testing.T) {
 	wantInOrder(t, body, "/ca.pem", "/ca.der", "/ca.p7b", o.Authority.Fingerprint, "/ca-sha1.pem", "/ca-sha1.der",
 		fingerprint(o.Authority.SHA1), "/ca-backdated.pem", "/ca-backdated.der", fingerprint(o.Authority.Backdated), "Ricoh", "Any other device",
 		"certutil -addstore -f Root tlslift-ca.cer", "keytool -importcert", "http://192.0.2.1:9465/ca.pem", "update-ca-trust extract")
+	if strings.Contains(body, "Whoever gets its key") {
+		t.Error("the page warns of a CA that is limited")
+	}
+	o.Authority.Excess = []string{"it can sign for <b>", "it can sign for IP addresses"}
+	wantInOrder(t, page(t, newSite(t, o), "/ca"), "Whoever gets its key", "it can sign for &lt;b&gt;; it can sign for IP addresses. When")
 }
 
 // An operator's intermediate CA has no other forms.

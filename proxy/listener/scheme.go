@@ -2,6 +2,7 @@ package listener
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -69,6 +70,9 @@ var mailPorts = map[uint16]Scheme{
 // MailPort returns what clients speak to a port of mail servers; empty for other
 // ports.
 func MailPort(port uint16) Scheme { return mailPorts[port] }
+
+// MailPorts returns the ports of mail servers, sorted.
+func MailPorts() []uint16 { return slices.Sorted(maps.Keys(mailPorts)) }
 
 // STARTTLSPort returns the mail protocol that begins in plaintext on a port; empty
 // for other ports.

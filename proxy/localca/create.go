@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,9 @@ func generate(o Options) (certPEM, keyPEM []byte, err error) {
 	}
 	template := caTemplate(now)
 	template.PermittedDNSDomains = domains
+	if len(domains) > 0 { // names without a constraint of their type are all permitted (RFC 5280 section 4.2.1.10)
+		template.ExcludedIPRanges = allAddresses()
+	}
 	template.PermittedDNSDomainsCritical = o.CriticalConstraints
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -128,7 +132,13 @@ func caTemplate(now time.Time) *x509.Certificate {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
+}
+
+// allAddresses returns all addresses of both families.
+func allAddresses() []*net.IPNet {
+	return []*net.IPNet{{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, {IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}}
 }
 
 // newSerial returns a random number of always 16 bytes, whose first bits are

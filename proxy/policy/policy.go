@@ -104,10 +104,19 @@ func (p *Policy) eachMatch(host string, do func(Endpoint)) {
 // Domains returns the fewest domains that cover every pattern, sorted, where a
 // domain covers itself and all names below it: the dNSName constraints of RFC
 // 5280 section 4.2.1.10.
-func (p *Policy) Domains() []string {
+func (p *Policy) Domains() []string { return p.DomainsOf(func(Endpoint) bool { return true }) }
+
+// DomainsOf returns the same of the endpoints for which is returns true.
+func (p *Policy) DomainsOf(is func(Endpoint) bool) []string {
+	wanted := map[string]bool{}
+	for domain, endpoints := range p.byDomain {
+		if slices.ContainsFunc(endpoints, is) {
+			wanted[domain] = true
+		}
+	}
 	var all []string
-	for domain := range p.byDomain {
-		if !p.coveredByParent(domain) {
+	for domain := range wanted {
+		if !coveredByParent(domain, wanted) {
 			all = append(all, domain)
 		}
 	}
@@ -115,11 +124,11 @@ func (p *Policy) Domains() []string {
 	return all
 }
 
-// coveredByParent reports whether a pattern's domain is one above domain.
-func (p *Policy) coveredByParent(domain string) bool {
+// coveredByParent reports whether one of the domains is above domain.
+func coveredByParent(domain string, domains map[string]bool) bool {
 	for more := true; more; {
 		_, domain, more = strings.Cut(domain, ".")
-		if _, ok := p.byDomain[domain]; ok {
+		if domains[domain] {
 			return true
 		}
 	}

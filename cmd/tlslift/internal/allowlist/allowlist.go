@@ -129,7 +129,7 @@ func (a *Allowlist) take(version string, text []byte) error {
 	a.proxy.SetPolicy(p)
 	a.warnOmissions(list)
 	a.warnUncovered(slices.DeleteFunc(a.uncovered(), func(domain string) bool {
-		return slices.Contains(before.Domains(), domain)
+		return slices.Contains(a.cfg.CADomains(before.Policy), domain)
 	}))
 	return nil
 }
@@ -166,7 +166,7 @@ func (a *Allowlist) warnUncovered(domains []string) {
 // uncovered returns the domains of the policy that an older CA, made for other
 // destinations, may not sign for.
 func (a *Allowlist) uncovered() []string {
-	return slices.DeleteFunc(a.policy.Domains(), a.ca.Covers)
+	return slices.DeleteFunc(a.cfg.CADomains(a.policy.Policy), a.ca.Covers)
 }
 
 // show shows the policy in use on the status page. It is called where the policy

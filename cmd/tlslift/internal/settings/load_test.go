@@ -147,6 +147,7 @@ var badValues = map[string][]string{
 	"CIPHERS":                    {"idea", "aes;rc4"},
 	"DH_BITS":                    {"512", "1024bit", "-2048"},
 	"CA_CRITICAL_CONSTRAINTS":    {"maybe"},
+	"CA_NAMES":                   {"none", "smtp"},
 	"MAX_CONNECTIONS":            {"0", "-1", "many", "1.5", "99999999999"},
 	"MAX_CONNECTIONS_PER_CLIENT": {"0"},
 	"HANDSHAKE_TIMEOUT":          {"30", "0s", "-1s", "soon"},

@@ -45,6 +45,7 @@ type Config struct {
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
 	SignInFile       string                                  `env:"SIGNIN_FILE"`  // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
+	CANames          caNames                                 `env:"CA_NAMES"`
 	TicketKeysFile   string                                  `env:"TICKET_KEYS_FILE"` // empty: one in the state directory
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
@@ -185,6 +186,12 @@ var table = []setting{
 		name: "CA_CRITICAL_CONSTRAINTS", def: "false",
 		meaning: "`true` marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
 		remedy:  "true or false",
+	},
+	{
+		name: "CA_NAMES", def: "all",
+		meaning: "hosts that a new CA may sign for: `all` of those that clients may reach through TLS, or only those with ports of `mail`: " +
+			"some small devices cannot read a CA certificate with as many names as `all`",
+		remedy: "all or mail",
 	},
 	{
 		name: "TICKET_KEYS_FILE", defText: "`ticket.keys` in the state directory",
