@@ -40,6 +40,8 @@ type conn struct {
 	mail     *mail.Session     // nil unless it is SMTP, IMAP or POP3
 	hello    *clienthello.Hello
 	decision decide.Decision
+	// hasForeignName says that the server name leads to no allowed host.
+	hasForeignName bool
 
 	idle, imapIdle time.Duration
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -69,11 +70,12 @@ func (f *finder) beforeHello(ctx context.Context, c *conn) error {
 // byHello finds the destination by the client's server name, where neither a
 // CONNECT request nor the listener has named it.
 func (f *finder) byHello(ctx context.Context, c *conn) error {
+	c.hasForeignName = c.hello.ServerName == "" && c.hello.HasExtension(extServerName) // whatever others may read in it
 	switch {
 	case c.original.IsValid():
 		return f.redirected(ctx, c)
 	case c.out.destination.Host != "":
-		return nil
+		return f.checkName(c)
 	case c.hello.ServerName == "":
 		return record.Fail(record.ReasonNoServerName, nil)
 	case c.socket.url.Port != 0:
@@ -81,6 +83,27 @@ func (f *finder) byHello(ctx context.Context, c *conn) error {
 	}
 	return f.set(c, c.hello.ServerName, listener.DefaultTLSPort)
 }
+
+// checkName looks at the server name of a client whose destination is known. At an edge
+// that many share, another name would lead to somebody else: after CONNECT it is refused.
+// A client that was pointed at a listener may have the name of tlslift there.
+func (f *finder) checkName(c *conn) error {
+	if c.hello.ServerName == "" {
+		return nil
+	}
+	_, err := f.policy.Load().Check(c.hello.ServerName, c.out.destination.Port)
+	switch {
+	case err == nil || policyFailure(err).Reason == record.ReasonDestinationIsAddress:
+		return nil
+	case c.tunnel != nil:
+		return policyFailure(fmt.Errorf("the server name is not that of %s: %w", c.out.destination.Host, err))
+	}
+	c.hasForeignName = true
+	return nil
+}
+
+// extServerName is the extension server_name (RFC 6066 section 3).
+const extServerName = 0
 
 // redirected goes by the server name of a redirected client, and without one by its
 // original address. The name counts more, since we look it up ourselves. A name

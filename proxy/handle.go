@@ -203,6 +203,8 @@ func (s *Server) decide(c *conn) decide.Decision {
 		OtherRefusedBefore: c.hello.HasFallbackSCSV() && s.passer.refused.HasOther(key, now),
 		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),
 		SignIn:             c.mail != nil && c.mail.SignIn != nil,
+		ForeignServerName:  c.hasForeignName,
+		Mail:               listener.MailPort(c.out.destination.Port).Mail(),
 	})
 }
 

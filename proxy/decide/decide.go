@@ -41,7 +41,7 @@ type Decision struct {
 // for.
 func (d Decision) Capable() bool {
 	switch d.Rule {
-	case record.RuleCapable, record.RuleDestinationRefused, record.RuleTLSModeMismatch, record.RuleSignIn:
+	case record.RuleCapable, record.RuleDestinationRefused, record.RuleTLSModeMismatch, record.RuleSignIn, record.RuleServerName:
 		return true
 	}
 	return false
@@ -67,6 +67,13 @@ type Circumstance struct {
 	// SignIn means that sign-in is configured for the client: what it says inside
 	// its TLS is answered here.
 	SignIn bool
+	// ForeignServerName means that the client's server name is not that of an allowed
+	// host, or cannot be read: by it the destination's edge could lead a passed client
+	// to somebody else.
+	ForeignServerName bool
+	// Mail is the mail protocol of the destination; empty if it is none. A client that
+	// offers others only (ALPN) was led astray.
+	Mail record.Protocol
 }
 
 // What Microsoft 365 asks of a TLS 1.2 client: ECDHE with AES-GCM, or with
@@ -114,12 +121,18 @@ func Decide(h *clienthello.Hello, c Circumstance) Decision {
 	if reason != "" {
 		d.Stack = NoStack
 	}
+	if c.Mail != "" && len(h.ALPN) > 0 && !slices.Contains(h.ALPN, string(c.Mail)) {
+		d.Action, d.Reason, d.Stack = Refuse, record.ReasonALPNMismatch, NoStack
+		return d
+	}
 	switch {
 	case d.Rule != record.RuleCapable:
 	case c.SignIn:
 		d.Rule = record.RuleSignIn
 	case c.TLSModeMismatch:
 		d.Rule = record.RuleTLSModeMismatch
+	case c.ForeignServerName:
+		d.Rule = record.RuleServerName
 	case c.RefusedBefore:
 		d.Rule = record.RuleDestinationRefused
 	default:

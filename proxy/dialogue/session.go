@@ -21,6 +21,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	watcher   watcher
+	first     firstLine // of a mail client
 	end       end
 	isWriting bool // to the client
 }
@@ -78,7 +79,7 @@ const (
 // New returns a session that is watched. Greeting means that the destination's
 // greeting is still to come; HTTP has none.
 func New(p record.Protocol, greeting bool) *Session {
-	return &Session{watcher: newWatcher(p, greeting)}
+	return &Session{watcher: newWatcher(p, greeting), first: firstLine{done: p == record.ProtocolHTTP}}
 }
 
 func newWatcher(p record.Protocol, greets bool) watcher {
@@ -163,6 +164,9 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return c.gated(p)
 	}
 	n, err := c.Conn.Read(p)
+	if isHTTP := c.session.first.take(p[:n]); isHTTP != nil {
+		return 0, isHTTP
+	}
 	c.session.Sent(p[:n])
 	c.session.ended(client, err)
 	return n, err

@@ -169,7 +169,10 @@ var (
 // readError gives a failed read of a line its reason.
 func (s *side) readError(err error) *record.Failure {
 	reason := s.closed
+	var f *record.Failure
 	switch {
+	case errors.As(err, &f):
+		return f
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		reason = s.timedOut
 	case errors.Is(err, errLineTooLong), errors.Is(err, errControl):

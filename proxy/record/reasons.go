@@ -16,6 +16,7 @@ const (
 	alertInternalError         = 80
 	alertInappropriateFallback = 86
 	alertUnrecognizedName      = 112
+	alertNoApplicationProtocol = 120
 )
 
 // reasons is the one table of reasons, in the order of the stages of a
@@ -198,6 +199,13 @@ var reasons = []row{
 		cause: "The client sent no server name (SNI), and neither the listener nor the original address says which host it wants.",
 		remedy: "Add ?to=host:port to a tls:// listener in TLSLIFT_LISTEN, or ?sni=host to a redirect:// or tproxy:// one; if the" +
 			" address belongs to a host that clients should reach, add its exact name to TLSLIFT_DESTINATIONS.",
+	},
+	{
+		reason: ReasonALPNMismatch, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		alert: alertNoApplicationProtocol, smtp: "554 5.7.1",
+		cause: "The client wants to speak another protocol (ALPN) than that of the mail port, as a browser that somebody has redirected there.",
+		remedy: "Find out what connects from this address: correct its server and port, or turn off ALPN in a mail client that names a " +
+			"wrong protocol.",
 	},
 	{
 		reason: ReasonSSL2Only, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
@@ -507,6 +515,12 @@ var reasons = []row{
 		smtp:   "454 4.7.0",
 		cause:  "The clock of this machine differs from that of Microsoft Entra by more than five minutes.",
 		remedy: "Set the clock of the machine that tlslift runs on, and let NTP keep it.",
+	},
+	{
+		reason: ReasonHTTPOnMailPort, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		http: http.StatusBadRequest, smtp: "554 5.5.1",
+		cause:  "Inside TLS the client sent an HTTP request to a mail server, as a browser does that somebody has redirected there.",
+		remedy: "Correct the server and the port in the client's settings; if none of them is wrong, find out who redirects it.",
 	},
 	{
 		reason: ReasonSMTPTLSTooOld, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,

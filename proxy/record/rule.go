@@ -15,6 +15,7 @@ const (
 	RuleDestinationRefused  Rule = "destination_refused"
 	RuleTLSModeMismatch     Rule = "tls_mode_mismatch"
 	RuleSignIn              Rule = "sign_in"
+	RuleServerName          Rule = "server_name"
 	RulePlaintext           Rule = "plaintext"
 	RuleBypass              Rule = "bypass"
 )
@@ -43,6 +44,7 @@ var rules = []struct {
 		RuleSignIn, "tlslift signs in for it, because Microsoft 365 takes no password of it",
 		"OAuth 2.0 (XOAUTH2) of its own",
 	},
+	{RuleServerName, "its server name (SNI) is not that of an allowed host", "the name of the destination as its server name, or none"},
 	{RulePlaintext, "it uses no TLS and is allowed to", "TLS"},
 	{RuleBypass, "its destination is out of scope, and the listener says unmatched=bypass", ""},
 }

@@ -1,0 +1,122 @@
+package proxy_test
+
+import (
+	"crypto/tls"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/record"
+)
+
+// CONNECT to an allowed host with the server name of another customer of the same edge
+// was passed there. Now the server name must be allowed too.
+func TestServerNameAfterConnect(t *testing.T) {
+	t.Parallel()
+	w, _ := gatedWorld(t)
+	for name, want := range map[string]record.Outcome{
+		host:                        record.OutcomePassed,
+		strings.ToUpper(host):       record.OutcomePassed,
+		"login.microsoftonline.com": record.OutcomePassed, // allowed itself
+		"contoso.azurefd.net":       record.OutcomeRefused,
+		host + ".evil.example":      record.OutcomeRefused,
+		"crl3.digicert.com":         record.OutcomeRefused, // on another port only
+	} {
+		for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
+			cfg := w.capable(true)
+			cfg.ServerName, cfg.MinVersion, cfg.MaxVersion = name, version, version
+			if version == tls.VersionTLS10 {
+				cfg.CipherSuites = []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}
+			}
+			conn := dial(t, w.proxy)
+			eager := &eagerConn{TCPConn: conn, first: []byte("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n")}
+			_ = tls.Client(eager, cfg).HandshakeContext(t.Context())
+			_ = conn.Close()
+			expected := want
+			if want == record.OutcomePassed && version == tls.VersionTLS10 {
+				expected = record.OutcomeLifted
+			}
+			r := w.record()
+			if r.Outcome != expected {
+				t.Errorf("%s, %x: %s %q (%v)", name, version, r.Outcome, r.Reason, r.Err)
+			}
+		}
+	}
+}
+
+// A capable client that was pointed at a listener with a fixed destination is lifted if
+// its server name is that of tlslift, and no more passed to whoever has that name.
+func TestServerNameAtFixedDestination(t *testing.T) {
+	t.Parallel()
+	w, _ := gatedWorld(t)
+	for name, want := range map[string]record.Rule{
+		host: record.RuleCapable, "tlslift.lan": record.RuleServerName, "contoso.azurefd.net": record.RuleServerName,
+		"": record.RuleCapable,
+	} {
+		// openssl is a client that does not check its server name.
+		args := []string{"s_client", "-connect", w.tls, "-tls1_2", "-ign_eof", "-servername", name}
+		if name == "" {
+			args = append(args[:len(args)-2], "-noservername")
+		}
+		if out := run(t, page, "openssl", args...); !strings.Contains(out, "hello from ") {
+			t.Errorf("%q: the client says\n%s", name, out)
+		}
+		outcome := record.OutcomePassed
+		if want == record.RuleServerName {
+			outcome = record.OutcomeLifted
+		}
+		if r := w.expect(outcome, ""); r.Rule != want {
+			t.Errorf("%q: %s by %s", name, r.Outcome, r.Rule)
+		}
+	}
+	// What cannot be read as a name might still lead somewhere: two names.
+	hello := recordedHello(t, w.capable(true))
+	const oneName, twoNames = "\x00\x00\x15" + host, "\x00\x00\x09a.example\x00\x00\x09b.example"
+	twice := strings.Replace(string(hello), "\x00\x18"+oneName, "\x00\x18"+twoNames, 1)
+	if twice == string(hello) {
+		t.Fatal("the hello is not changed")
+	}
+	conn := dial(t, w.tls)
+	send(t, conn, twice)
+	_, _ = io.CopyN(io.Discard, conn, 5)
+	_ = conn.Close()
+	if r := w.record(); r.Rule != record.RuleServerName {
+		t.Errorf("two names: %s by %s", r.Outcome, r.Rule)
+	}
+}
+
+// A browser that somebody redirects to a mail port is refused by its ALPN, and one
+// without by its request, before a mail server sees it (ALPACA).
+func TestBrowserAtMailPort(t *testing.T) {
+	t.Parallel()
+	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS13} {
+		w := newMailWorld(t, fakem365.MailOptions{}, nil)
+		for _, tt := range []struct {
+			alpn   []string
+			send   string
+			reason record.Reason
+		}{
+			{[]string{"h2", "http/1.1"}, "", record.ReasonALPNMismatch},
+			{[]string{"imap"}, "", record.ReasonALPNMismatch},
+			{nil, "POST / HTTP/1.1\r\nHost: a\r\n\r\nMAIL FROM:<a@b.example>\r\n", record.ReasonHTTPOnMailPort},
+			{[]string{"http/1.1", "smtp"}, "QUIT\r\n", ""},
+			{nil, "EHLO device.example\r\nQUIT\r\n", ""},
+		} {
+			cfg := w.oldConfig()
+			cfg.ServerName, cfg.MaxVersion, cfg.NextProtos = mailHost, version, tt.alpn
+			cfg.RootCAs = w.client(version).Roots
+			if tt.reason == record.ReasonHTTPOnMailPort && version == tls.VersionTLS13 {
+				continue // passed: what is inside is not seen
+			}
+			client := tls.Client(dial(t, w.at[viaSMTPS]), cfg)
+			if _, err := io.WriteString(client, tt.send); err == nil {
+				_, _ = io.Copy(io.Discard, client)
+			}
+			_ = client.Close()
+			if r := w.record(); r.Reason != tt.reason {
+				t.Errorf("version %x, ALPN %v, %q: %q (%v)", version, tt.alpn, tt.send, r.Reason, r.Err)
+			}
+		}
+	}
+}
