@@ -99,7 +99,8 @@ func (s *Server) Listen(ctx context.Context) error {
 		opened := &socket{Listener: ln, url: u, name: u.String()}
 		if u.Scheme == listener.SchemeProxy {
 			opened.http = httpproxy.New(httpproxy.Config{
-				Check: s.finder.check, HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
+				Check: s.finder.check, HasPlainHTTP: func(host string) bool { return s.finder.policy.Load().HasPlainHTTP(host) },
+				HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
 			})
 		}
 		s.sockets = append(s.sockets, opened)

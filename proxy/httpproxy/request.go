@@ -8,6 +8,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/elazarl/goproxy"
@@ -104,17 +105,39 @@ func (s *Server) check(r *http.Request) (policy.Destination, *record.Failure) {
 	if err != nil {
 		return policy.Destination{}, asFailure(err)
 	}
-	// Plain http to a port of TLS would be without TLS where TLS is due, and any to a
-	// port of mail could carry commands of mail.
+	if f := s.checkKind(r, dest); f != nil {
+		return policy.Destination{}, f
+	}
+	return dest, nil
+}
+
+// plainMethods are what a download of a certificate or of a revocation list takes, and
+// OCSP.
+var plainMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+
+// checkKind refuses what must not be asked of a destination this way. Any http to a port
+// of mail could carry commands of mail. Plain http to another port than 80 would reach a
+// mail server on an odd port without TLS, and to a host with TLS be without it where it
+// is due.
+func (s *Server) checkKind(r *http.Request, dest policy.Destination) *record.Failure {
+	var err error
 	switch {
 	case listener.MailPort(dest.Port) != "":
 		err = fmt.Errorf("port %d is for mail, and never for http", dest.Port)
-	case dest.Port == listener.DefaultTLSPort && !isSecure(r):
-		err = fmt.Errorf("port %d is for TLS, and never for plain http", dest.Port)
+	case isSecure(r):
+		return nil
+	case dest.Port != 80:
+		err = fmt.Errorf("plain http goes to port 80 only, and not to %d", dest.Port)
+	case !s.cfg.HasPlainHTTP(dest.Host):
+		err = errors.New("plain http goes only to hosts of which no other port than 80 is allowed, such as those of revocation lists")
+	case !slices.Contains(plainMethods, r.Method):
+		f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("plain http is for GET, HEAD and POST only"))
+		f.HTTP = http.StatusMethodNotAllowed
+		return f
 	default:
-		return dest, nil
+		return nil
 	}
-	return policy.Destination{}, record.Fail(record.ReasonPortNotAllowed, err)
+	return record.Fail(record.ReasonPortNotAllowed, err)
 }
 
 // respond turns a failure of the round trip into an answer with its reason.
@@ -128,7 +151,7 @@ func respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
 }
 
 func response(r *http.Request, f *record.Failure) *http.Response {
-	resp := goproxy.NewResponse(r, "text/plain; charset=utf-8", f.Reason.HTTPStatus(), explain(f))
+	resp := goproxy.NewResponse(r, "text/plain; charset=utf-8", cmp.Or(f.HTTP, f.Reason.HTTPStatus()), explain(f))
 	resp.Header.Set("Connection", "close")
 	return resp
 }

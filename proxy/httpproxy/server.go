@@ -46,6 +46,8 @@ type Config struct {
 	// Check returns the destination that a client asked for as host:port, if it is
 	// allowed. The error is a *record.Failure.
 	Check func(hostport string) (policy.Destination, error)
+	// HasPlainHTTP reports whether a host may be reached on port 80 without TLS.
+	HasPlainHTTP func(host string) bool
 	// HandshakeTimeout bounds reading a request's header, and waiting for the header
 	// of a response to plain http.
 	HandshakeTimeout time.Duration

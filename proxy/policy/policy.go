@@ -47,6 +47,14 @@ func (p *Policy) Matches(host string) ([]Endpoint, error) {
 	return all, nil
 }
 
+// HasPlainHTTP reports whether a host may be reached in the clear: on port 80, by an
+// endpoint that has no other port. These are the hosts of revocation lists, OCSP and CA
+// certificates; where TLS is an alternative, it is due.
+func (p *Policy) HasPlainHTTP(host string) bool {
+	all, err := p.Matches(host)
+	return err == nil && slices.ContainsFunc(all, func(e Endpoint) bool { return e.Ports() == "80" })
+}
+
 // Check normalises a host and port that a client asked for, and allows or
 // refuses them. The error is an *Error.
 func (p *Policy) Check(host string, port uint16) (Destination, error) {
