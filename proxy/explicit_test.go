@@ -59,6 +59,7 @@ func ask(t *testing.T, conn net.Conn, r *bufio.Reader, request string) (*http.Re
 	return resp, string(body)
 }
 
+// Each request of plain http has a record of its own: the connection ends after the answer.
 func TestPlainHTTPForAllowedHosts(t *testing.T) {
 	t.Parallel()
 	w := plainWorld(t)
@@ -66,34 +67,33 @@ func TestPlainHTTPForAllowedHosts(t *testing.T) {
 		name, request string
 		status        int
 		body          string // part of it
-		closes        bool   // the proxy ends the connection after the answer
 		outcome       record.Outcome
 		reason        record.Reason
 	}{
 		{"HTTP/1.1", "GET http://" + crlHost + "/a.crl HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 200, "GET /a.crl host=" + crlHost,
-			false, record.OutcomePassed, ""},
+			record.OutcomePassed, ""},
 		{"HTTP/1.1, close", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: " + crlHost + "\r\nConnection: close\r\n\r\n",
-			200, "GET /", true, record.OutcomePassed, ""},
-		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", true, record.OutcomePassed, ""},
+			200, "GET /", record.OutcomePassed, ""},
+		{"HTTP/1.0", "GET http://" + crlHost + "/ HTTP/1.0\r\n\r\n", 200, "GET /", record.OutcomePassed, ""},
 		{"HTTP/1.0 with Proxy-Connection", "GET http://" + crlHost + "/ HTTP/1.0\r\nProxy-Connection: keep-alive\r\n" +
-			"Proxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, true, record.OutcomePassed, ""},
+			"Proxy-Authorization: Basic eDp5\r\n\r\n", 200, `proxy-headers=""`, record.OutcomePassed, ""},
 		{"HTTP/1.0, keep-alive", "GET http://" + crlHost + "/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, "GET /",
-			false, record.OutcomePassed, ""},
+			record.OutcomePassed, ""},
 		{"an upgrade is not passed on", "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " +
-			"websocket\r\n\r\n", 200, `proxy-headers=""`, false, record.OutcomePassed, ""},
+			"websocket\r\n\r\n", 200, `proxy-headers=""`, record.OutcomePassed, ""},
 		{"OCSP by POST", "POST http://" + crlHost + "/ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nDER!", 200, `body="DER!"`,
-			false, record.OutcomePassed, ""},
-		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS", true,
+			record.OutcomePassed, ""},
+		{"not allowed", "GET http://www.example.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "TLSLIFT_DESTINATIONS",
 			record.OutcomeRefused, record.ReasonDestinationNotAllowed},
 		{"address", "GET http://169.254.169.254/latest/meta-data/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_is_address",
-			true, record.OutcomeRefused, record.ReasonDestinationIsAddress},
-		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed", true,
+			record.OutcomeRefused, record.ReasonDestinationIsAddress},
+		{"port", "GET http://" + crlHost + ":8080/ HTTP/1.1\r\nHost: x\r\n\r\n", 403, "destination_port_not_allowed",
 			record.OutcomeRefused, record.ReasonPortNotAllowed},
 		{"allowed by Host only", "GET http://www.example.com/ HTTP/1.1\r\nHost: " + crlHost + "\r\n\r\n", 403, "not_allowed",
-			true, record.OutcomeRefused, record.ReasonDestinationNotAllowed},
-		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused", true,
+			record.OutcomeRefused, record.ReasonDestinationNotAllowed},
+		{"dead", "GET http://crl4.digicert.com/ HTTP/1.1\r\nHost: x\r\n\r\n", 502, "upstream_connection_refused",
 			record.OutcomeFailed, record.ReasonUpstreamRefused},
-		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid", true,
+		{"another scheme", "GET ftp://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "http_request_invalid",
 			record.OutcomeRefused, record.ReasonHTTPRequestInvalid},
 	} {
 		conn := dial(t, w.proxy)
@@ -101,13 +101,6 @@ func TestPlainHTTPForAllowedHosts(t *testing.T) {
 		resp, body := ask(t, conn, r, tt.request)
 		if resp.StatusCode != tt.status || !strings.Contains(body, tt.body) {
 			t.Errorf("%s: got %d %q, want %d and %q", tt.name, resp.StatusCode, body, tt.status, tt.body)
-		}
-		if !tt.closes {
-			// A kept connection serves the next request.
-			if _, body := ask(t, conn, r, "GET http://"+crlHost+"/again HTTP/1.1\r\nHost: x\r\n\r\n"); !strings.Contains(body, "/again") {
-				t.Errorf("%s: the next request got %q", tt.name, body)
-			}
-			_ = conn.CloseWrite()
 		}
 		if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
 			t.Errorf("%s: after the answer came %q, %v", tt.name, rest, err)
@@ -122,8 +115,8 @@ func TestPlainHTTPForAllowedHosts(t *testing.T) {
 // and whatever HTTP was spoken before it.
 func TestConnectVariants(t *testing.T) {
 	t.Parallel()
-	w := plainWorld(t)
-	before := "GET http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n\r\n"
+	w := plaintextWorld(t, tells, nil)
+	before := "GET" + https11 + "\r\n"
 	for _, request := range []string{
 		"CONNECT " + target + " HTTP/1.0\r\n\r\n",
 		"CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\nConnection: close\r\nProxy-Connection: close\r\n\r\n",
@@ -186,15 +179,15 @@ func TestPlainHTTPWithoutNameServer(t *testing.T) {
 // they may stay for the whole drain timeout.
 func TestShutdownEndsIdleKeepAlive(t *testing.T) {
 	t.Parallel()
-	w := plainWorld(t)
+	w := plaintextWorld(t, tells, nil)
 	conn := dial(t, w.proxy)
 	r := bufio.NewReader(conn)
-	ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: x\r\n\r\n")
+	ask(t, conn, r, "GET"+https11+"\r\n")
 	w.stop()
 	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
 		t.Errorf("the connection ended with %q, %v", rest, err)
 	}
-	w.expect(record.OutcomePassed, "")
+	w.expect(record.OutcomeLifted, "")
 }
 
 // A web server cannot make the proxy switch to another protocol, whatever it
@@ -293,14 +286,14 @@ func TestPlainHTTPNeverWhereTLSIsDue(t *testing.T) {
 	}
 }
 
-// A CONNECT that fails after a plain request in the same connection is answered
-// and recorded like any other.
-func TestConnectAfterPlainHTTP(t *testing.T) {
+// A CONNECT that fails after a request in the same connection is answered and recorded
+// like any other.
+func TestConnectAfterRequest(t *testing.T) {
 	t.Parallel()
-	w := plainWorld(t)
+	w := plaintextWorld(t, tells, nil)
 	conn := dial(t, w.proxy)
 	r := bufio.NewReader(conn)
-	if resp, body := ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: "+crlHost+"\r\n\r\n"); resp.StatusCode != http.StatusOK {
+	if resp, body := ask(t, conn, r, "GET"+https11+"\r\n"); resp.StatusCode != http.StatusOK {
 		t.Fatalf("got %s %q", resp.Status, body)
 	}
 	resp, _ := ask(t, conn, r, "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n")
@@ -310,6 +303,27 @@ func TestConnectAfterPlainHTTP(t *testing.T) {
 	_ = conn.Close()
 	if rec := w.expect(record.OutcomeRefused, record.ReasonDestinationNotAllowed); rec.Protocol != "unknown" || rec.Destination != "" {
 		t.Errorf("record %+v", rec)
+	}
+}
+
+// What a client sends after a request of plain http goes nowhere: it would be in no record.
+func TestNothingFollowsPlainHTTP(t *testing.T) {
+	t.Parallel()
+	w := plainWorld(t)
+	first := "GET http://" + crlHost + "/a HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, second := range []string{
+		"GET http://" + crlHost + "/b HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT " + target + " HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		conn := dial(t, w.proxy)
+		send(t, conn, first+second)
+		answer, err := io.ReadAll(conn)
+		if n := strings.Count(string(answer), "HTTP/1.1 "); n != 1 || !strings.Contains(string(answer), "GET /a") {
+			t.Errorf("%d answers: %q, %v", n, answer, err)
+		}
+		_ = conn.Close()
+		if rec := w.expect(record.OutcomePassed, ""); rec.Destination != crlHost+":80" {
+			t.Errorf("record %+v", rec)
+		}
 	}
 }
 

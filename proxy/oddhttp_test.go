@@ -71,12 +71,12 @@ func TestOddHTTP(t *testing.T) {
 }
 
 // A request that is wrong after one that was served gets its explanation too.
-func TestOddHTTPAfterPlainHTTP(t *testing.T) {
+func TestOddHTTPAfterRequest(t *testing.T) {
 	t.Parallel()
-	w := plainWorld(t)
+	w := plaintextWorld(t, tells, nil)
 	conn := dial(t, w.proxy)
 	r := bufio.NewReader(conn)
-	if resp, body := ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: "+crlHost+"\r\n\r\n"); resp.StatusCode != http.StatusOK {
+	if resp, body := ask(t, conn, r, "GET"+https11+"\r\n"); resp.StatusCode != http.StatusOK {
 		t.Fatalf("got %s %q", resp.Status, body)
 	}
 	resp, body := ask(t, conn, r, "GET  http://"+crlHost+"/ HTTP/1.1\r\nHost: "+crlHost+"\r\n\r\n")

@@ -148,9 +148,9 @@ func TestPlainHTTPSAndPlainHTTP(t *testing.T) {
 		if _, body := ask(t, conn, r, "GET"+https11+"\r\n"); !strings.HasPrefix(body, "GET /ews") {
 			t.Errorf("got %q", body)
 		}
-		if _, body := ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: x\r\n\r\n"); body != "a list" {
-			t.Errorf("got %q", body)
-		}
+	}
+	if _, body := ask(t, conn, r, "GET http://"+crlHost+"/ HTTP/1.1\r\nHost: x\r\n\r\n"); body != "a list" {
+		t.Errorf("got %q", body)
 	}
 	_ = conn.Close()
 	if rec := w.expect(record.OutcomeLifted, ""); rec.Rule != record.RulePlaintext || rec.Destination != crlHost+":80" {

@@ -140,8 +140,12 @@ func (s *Server) checkKind(r *http.Request, dest policy.Destination) *record.Fai
 	return record.Fail(record.ReasonPortNotAllowed, err)
 }
 
-// respond turns a failure of the round trip into an answer with its reason.
+// respond turns a failure of the round trip into an answer with its reason. A connection
+// ends after the answer to plain http: each such request has a record of its own.
 func respond(resp *http.Response, ctx *goproxy.ProxyCtx) *http.Response {
+	if resp != nil && !isSecure(ctx.Req) {
+		resp.Header.Set("Connection", "close")
+	}
 	if resp != nil || ctx.Error == nil {
 		return resp
 	}
