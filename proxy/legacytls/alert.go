@@ -88,7 +88,13 @@ func (c *Conn) tell(err error) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if ours != nil && c.writeDone == nil {
+	return c.tellHeld(err)
+}
+
+// tellHeld is tell for who holds writing.
+func (c *Conn) tellHeld(err error) error {
+	var ours *ProtocolError
+	if errors.As(err, &ours) && c.writeDone == nil {
 		_ = c.writeRecord(typeAlert, []byte{levelFatal, ours.Description})
 	}
 	c.writeDone = err

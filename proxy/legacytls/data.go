@@ -112,7 +112,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	for written < len(p) {
 		out, n, err := c.pack(buf[:0], p[written:])
 		if err != nil {
-			return written, err
+			return written, c.tellHeld(err)
 		}
 		if _, err := c.conn.Write(out); err != nil {
 			c.writeDone = err // it may have stopped in the middle of a record
@@ -135,7 +135,10 @@ func (c *Conn) pack(out, p []byte) ([]byte, int, error) {
 		if len(out) > 0 && len(out)+recordHeaderLen+n+maxOverhead > cap(out) {
 			break
 		}
-		var err error
+		err := c.out.wear(n + maxShortExpansion)
+		if err != nil {
+			return nil, 0, err
+		}
 		if out, err = c.out.seal(out, typeApplicationData, p[packed:packed+n]); err != nil {
 			return nil, 0, err
 		}

@@ -32,6 +32,15 @@ const (
 	tagLen   = 16
 )
 
+// After so many bytes of blocks of 64 bits, two of them that are alike tell something
+// of what is in them (Sweet32). The connection ends well before 2^32 of these blocks.
+const (
+	shortBlock     = 8
+	maxShortBlocks = 1<<30 - 1<<17
+	// maxShortExpansion is the most that their MAC, padding and initialization vector add.
+	maxShortExpansion = 64
+)
+
 // A protection is how the records of one direction are protected. The zero
 // value leaves them as they are.
 type protection struct {
@@ -49,6 +58,11 @@ type protection struct {
 	// explicit is how much of the nonce is in each record. Without it, the
 	// sequence number is part of the nonce.
 	explicit int
+
+	// hasShortBlocks says that the blocks have 64 bits, as those of 3DES and DES, of
+	// which left bytes may still be protected by one key.
+	hasShortBlocks bool
+	left           int64
 
 	// They are here, and not local, because they would be allocated for each record.
 	header [macHeaderLen]byte
@@ -78,12 +92,24 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 	if err != nil {
 		return nil, err
 	}
+	p.hasShortBlocks, p.left = block.BlockSize() == shortBlock, maxShortBlocks
 	if read {
 		p.block = cipher.NewCBCDecrypter(block, k.iv)
 	} else {
 		p.block = cipher.NewCBCEncrypter(block, k.iv)
 	}
 	return p, nil
+}
+
+// wear counts the bytes of a record of data. The error ends the connection.
+func (p *protection) wear(n int) error {
+	if !p.hasShortBlocks {
+		return nil
+	}
+	if p.left -= int64(n); p.left < 0 {
+		return fault(alertInternalError, "the connection has carried as much as 3DES and DES protect; the client must open another one")
+	}
+	return nil
 }
 
 // isProtected reports whether records are protected at all.
@@ -114,6 +140,9 @@ func (p *protection) macHeader(typ byte, n int) *[macHeaderLen]byte {
 // open removes the protection of a record in place. The error is the same
 // whatever was wrong.
 func (p *protection) open(typ byte, payload []byte) ([]byte, error) {
+	if err := p.wear(len(payload)); err != nil {
+		return nil, err
+	}
 	data, ok := p.opened(typ, payload)
 	if !ok {
 		return nil, fault(alertBadRecordMAC, "a record does not verify")
