@@ -135,10 +135,25 @@ func (c *Conn) Release() {
 		return
 	}
 	if c.reader.Size() == BufferSize {
+		wipe(c.reader)
 		c.reader.Reset(nil)
 		readers.Put(c.reader)
 	}
 	c.reader, c.source.unread = nil, nil
+}
+
+// wipe overwrites the buffer of a reader: a sign-in may be in it.
+func wipe(r *bufio.Reader) {
+	r.Reset(zeros{})
+	_, _ = r.Peek(r.Size()) // fills it, and cannot fail
+}
+
+// zeros has no end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // NetConn returns the connection itself.

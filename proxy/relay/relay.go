@@ -138,7 +138,10 @@ func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 		}
 	}
 	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
+	defer func() {
+		clear(buf[:]) // it is plaintext where TLS ends here
+		buffers.Put(buf)
+	}()
 	for {
 		n, err := src.Read(buf[:])
 		if n > 0 {
