@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // version is the release, set at build time by -ldflags "-X main.version=…".
@@ -35,7 +36,7 @@ func run(args []string, environ map[string]string, stdout, stderr *os.File) int 
 	if err == nil {
 		return exitOK
 	}
-	for line := range strings.Lines(err.Error()) {
+	for line := range strings.Lines(netname.Lines(err.Error())) {
 		fmt.Fprintln(p.log, "tlslift:", strings.TrimSuffix(line, "\n"))
 	}
 	return exitCode(err)

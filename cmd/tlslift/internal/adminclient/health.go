@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const healthTimeout = 5 * time.Second
@@ -34,7 +35,7 @@ func (c *Client) Health(ctx context.Context) (string, error) {
 	if response.StatusCode == http.StatusUnauthorized {
 		return "running; it asks for a password, so this cannot check whether it is ready", nil
 	}
-	answer := strings.Join(strings.Fields(string(text)), " ")
+	answer := netname.Text(strings.Join(strings.Fields(string(text)), " "), maxErrorText)
 	if response.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("not ready: %s", answer)
 	}

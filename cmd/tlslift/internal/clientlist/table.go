@@ -43,7 +43,8 @@ func Print(w io.Writer, all []statuspage.Client, now time.Time) error {
 			problem = string(c.Failure.Reason)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\n",
-			netname.Text(c.Client.Client, maxCell), c.Address, netname.Text(c.State, maxCell), netname.Text(cmp.Or(c.Offered, "-"), maxCell),
+			netname.Text(c.Client.Client, maxCell), netname.Text(c.Address.String(), 2*maxCell), netname.Text(c.State, maxCell),
+			netname.Text(cmp.Or(c.Offered, "-"), maxCell),
 			netname.Text(destination, maxCell), ageOf(c.LastSeen, now),
 			c.Outcomes[record.OutcomeLifted], c.Outcomes[record.OutcomePassed], c.Outcomes[record.OutcomeRefused],
 			c.Outcomes[record.OutcomeFailed]+c.FailedInSession,
