@@ -398,6 +398,7 @@ func TestMailClientCertificate(t *testing.T) {
 		c.Listeners = []listener.URL{{Scheme: listener.SchemeSMTP, Address: "127.0.0.1:0", To: policy.Destination{Host: mx, Port: 25}}}
 		c.Upstream.ConnectTo = map[string]string{mx + ":25": server.Addr()}
 		c.Upstream.Certificate = &certificate
+		c.Upstream.ShowsCertificate = func(host string, port uint16) bool { return host == mx && port == 25 }
 	})
 	client := w.client(tls.VersionTLS10)
 	client.Proxy, client.Address = "", w.server.Listeners()[0].Address

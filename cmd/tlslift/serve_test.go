@@ -217,6 +217,11 @@ func TestServeFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	both := "TLSLIFT_UPSTREAM_CERT_FILE=" + file
+	const mx = "TLSLIFT_UPSTREAM_CERT_DESTINATIONS=*.mail.protection.outlook.com:25"
+	open := writeFile(t, "no PEM")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	tests := map[string]struct {
 		environ []string
 		want    []string
@@ -236,9 +241,11 @@ func TestServeFails(t *testing.T) {
 			[]string{"TLSLIFT_UPSTREAM_CA_FILE: cannot read /no/roots.pem", "correct the path"}},
 		"bad root file": {[]string{"TLSLIFT_UPSTREAM_CA_FILE=" + file},
 			[]string{"TLSLIFT_UPSTREAM_CA_FILE: " + file + " has no certificate in PEM form"}},
-		"no key file": {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=/no/key.pem"},
+		"key for everybody": {[]string{both, mx, "TLSLIFT_UPSTREAM_KEY_FILE=" + open},
+			[]string{"TLSLIFT_UPSTREAM_KEY_FILE: cannot read ", "chmod 600 " + open}},
+		"no key file": {[]string{both, mx, "TLSLIFT_UPSTREAM_KEY_FILE=/no/key.pem"},
 			[]string{"TLSLIFT_UPSTREAM_KEY_FILE: cannot read /no/key.pem"}},
-		"bad certificate": {[]string{both, "TLSLIFT_UPSTREAM_KEY_FILE=" + file},
+		"bad certificate": {[]string{both, mx, "TLSLIFT_UPSTREAM_KEY_FILE=" + file},
 			[]string{"TLSLIFT_UPSTREAM_CERT_FILE: " + file, "both in PEM form"}},
 	}
 	for name, test := range tests {

@@ -30,9 +30,12 @@ type Config struct {
 	// Roots are the authorities trusted to sign the certificates of
 	// destinations and of an https egress proxy; nil means the system's.
 	Roots *x509.CertPool
-	// Certificate is shown to destinations that ask for a client
-	// certificate; nil means that we have none.
+	// Certificate is shown to destinations that ask for a client certificate and that
+	// ShowsCertificate names; nil means that we have none.
 	Certificate *tls.Certificate
+	// ShowsCertificate reports whether a destination may see who we are; nil means that
+	// none may.
+	ShowsCertificate func(host string, port uint16) bool
 	// Proxy is the egress proxy, http:// or https://, with the user name and
 	// password in the URL if it wants them; nil means direct connections.
 	// The proxy gets the destination's name unresolved, so checking the
@@ -60,6 +63,7 @@ type Config struct {
 type Dialer struct {
 	roots        *x509.CertPool
 	certificates []tls.Certificate
+	shows        func(host string, port uint16) bool
 	proxy        *egressProxy
 	connectTo    map[endpoint]string
 	isSelf       func(netip.AddrPort) bool
@@ -101,7 +105,8 @@ func New(c Config) (*Dialer, error) {
 		control:   c.Control,
 		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
 	}
-	if c.Certificate != nil {
+	if c.Certificate != nil && c.ShowsCertificate != nil {
+		d.shows = c.ShowsCertificate
 		d.certificates = []tls.Certificate{*c.Certificate}
 	}
 	return d, nil

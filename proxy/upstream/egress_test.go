@@ -142,7 +142,10 @@ func TestEgressHTTPS(t *testing.T) {
 	proxy.behind = func(conn net.Conn) { echo(tls.Server(conn, inner)) }
 	proxyURL := proxy.serve(t, "https")
 	own := issue(t, ca, nil)
-	d := newDialer(t, Config{Roots: ca.Roots(), Proxy: proxyURL, Certificate: &own})
+	d := newDialer(t, Config{
+		Roots: ca.Roots(), Proxy: proxyURL, Certificate: &own,
+		ShowsCertificate: func(to string, port uint16) bool { return to == host && port == 443 },
+	})
 	conn, err := d.Dial(t.Context(), host, 443)
 	if err != nil {
 		t.Fatal(err)

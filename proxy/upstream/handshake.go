@@ -22,7 +22,9 @@ func (d *Dialer) Handshake(ctx context.Context, conn net.Conn, host string, port
 	}
 	config := d.tlsConfig(to.host, to.String())
 	config.NextProtos = alpn
-	config.Certificates = d.certificates
+	if len(d.certificates) > 0 && d.shows(to.host, port) {
+		config.Certificates = d.certificates
+	}
 	secure := tls.Client(conn, config)
 	if err := handshake(ctx, secure); err != nil {
 		return nil, failure(ctx, to, err, handshakeReason)

@@ -202,6 +202,7 @@ func TestClientCertificate(t *testing.T) {
 		c.Subject.CommonName = "tlslift"
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
+	all := func(string, uint16) bool { return true }
 	for asked, auth := range map[bool]tls.ClientAuthType{true: tls.RequireAndVerifyClientCert, false: tls.NoClientCert} {
 		shown := make(chan bool, 1)
 		config := &tls.Config{Certificates: []tls.Certificate{issue(t, ca, nil)}, ClientAuth: auth, ClientCAs: ca.Roots()}
@@ -210,7 +211,7 @@ func TestClientCertificate(t *testing.T) {
 			return nil
 		}
 		server := serveTLS(t, config)
-		d := newDialer(t, Config{Roots: ca.Roots(), Certificate: &own, ConnectTo: mapped(server)})
+		d := newDialer(t, Config{Roots: ca.Roots(), Certificate: &own, ShowsCertificate: all, ConnectTo: mapped(server)})
 		conn, err := handshakeWith(t.Context(), t, d, 443)
 		if err != nil {
 			t.Fatal(err)
@@ -248,5 +249,45 @@ func TestResumption(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The client certificate, which names the tenant, was shown to whoever asked for one. Now
+// only the destinations see it that the operator has named.
+func TestCertificateIsShownToNamedDestinations(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	own := issue(t, ca, nil)
+	seen := make(chan int, 1)
+	server := serveTLS(t, &tls.Config{
+		Certificates: []tls.Certificate{issue(t, ca, nil)}, ClientAuth: tls.RequestClientCert,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			seen <- len(state.PeerCertificates)
+			return nil
+		},
+	})
+	for name, tt := range map[string]struct {
+		shows func(string, uint16) bool
+		want  int
+	}{
+		"named":        {func(to string, port uint16) bool { return to == host && port == 443 }, 1},
+		"another port": {func(_ string, port uint16) bool { return port == 25 }, 0},
+		"another host": {func(to string, _ uint16) bool { return to == "mx.example.com" }, 0},
+		"none":         {nil, 0},
+	} {
+		d := newDialer(t, Config{
+			Roots: ca.Roots(), Certificate: &own, ShowsCertificate: tt.shows, ConnectTo: map[string]string{host + ":443": server.String()},
+		})
+		conn, err := d.Dial(t.Context(), host, 443)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Handshake(t.Context(), conn, host, 443, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := <-seen; got != tt.want {
+			t.Errorf("%s: the destination saw %d certificates", name, got)
+		}
+		_ = conn.Close()
 	}
 }

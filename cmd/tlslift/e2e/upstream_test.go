@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,9 @@ func TestUpstreamClientCertificate(t *testing.T) {
 	clientFile, clientKey, clientCert := p.leaf(false, func(c *x509.Certificate) {
 		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	})
+	if err := os.Chmod(clientKey, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	serverCert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +124,8 @@ func TestUpstreamClientCertificate(t *testing.T) {
 		shown <- conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 		_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\n\r\nhello\n")
 	})
-	l := start(t, address, p.pem, "TLSLIFT_UPSTREAM_CERT_FILE="+clientFile, "TLSLIFT_UPSTREAM_KEY_FILE="+clientKey)
+	l := start(t, address, p.pem, "TLSLIFT_UPSTREAM_CERT_FILE="+clientFile, "TLSLIFT_UPSTREAM_KEY_FILE="+clientKey,
+		"TLSLIFT_UPSTREAM_CERT_DESTINATIONS=outlook.office365.com:443")
 	out, err := sClient(t, l.caFile, "-connect", l.tls, "-tls1", "-cipher", "ALL:@SECLEVEL=0")
 	if got := <-shown; got != clientCert.SerialNumber.String() || !strings.Contains(out, "hello") {
 		t.Errorf("the destination saw certificate %q (%v):\n%s", got, err, out)

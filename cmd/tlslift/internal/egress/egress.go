@@ -14,6 +14,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/origdst"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -67,9 +68,9 @@ func upstreamConfig(c *settings.Config) (upstream.Config, error) {
 	}
 	return upstream.Config{
 		Roots:       roots,
-		Certificate: certificate,
-		Proxy:       c.UpstreamProxy,
-		ConnectTo:   c.ConnectTo,
+		Certificate: certificate, ShowsCertificate: c.ShowsCertificate,
+		Proxy:     c.UpstreamProxy,
+		ConnectTo: c.ConnectTo,
 	}, nil
 }
 
@@ -99,10 +100,11 @@ func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := readSettingFile("UPSTREAM_KEY_FILE", c.UpstreamKey)
+	key, err := secretfile.ReadKey(c.UpstreamKey, 1<<20)
 	if err != nil {
-		return nil, err
+		return nil, settings.CannotRead("UPSTREAM_KEY_FILE", c.UpstreamKey, err)
 	}
+	defer clear(key)
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("%[1]sUPSTREAM_CERT_FILE: %[2]s with %[3]s of %[1]sUPSTREAM_KEY_FILE: %[4]w; "+

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/proxy/m365"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // Load returns all settings. Its error has a line for everything that is wrong.
@@ -65,6 +66,10 @@ func (c *Config) check() problems {
 		}
 		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, but %s%s is %q", Prefix, given, file)))
 	}
+	if c.UpstreamCert != "" && len(c.UpstreamCertTo) == 0 {
+		wrong = append(wrong, wrongSetting("UPSTREAM_CERT_DESTINATIONS",
+			fmt.Errorf("it is missing, and %sUPSTREAM_CERT_FILE is shown to nobody else", Prefix)))
+	}
 	if err := admin.CheckWebConfig(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
@@ -93,4 +98,13 @@ func (c *Config) checkListeners() problems {
 		}
 	}
 	return wrong
+}
+
+// ShowsCertificate reports whether a destination is shown the client certificate.
+func (c *Config) ShowsCertificate(host string, port uint16) bool {
+	to, err := policy.New("the destinations of the client certificate", c.UpstreamCertTo)
+	if err == nil {
+		_, err = to.Check(host, port)
+	}
+	return err == nil
 }

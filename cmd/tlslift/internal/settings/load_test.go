@@ -142,6 +142,7 @@ var badValues = map[string][]string{
 	"TRUSTED_PROXIES":            {"10.0.0"},
 	"DESTINATIONS":               {"mail.example.com", "*:443", "10.0.0.1:443"},
 	"CONNECT_TO":                 {"mail.example.com", "mail=10.0.0.1:443", "mail:443=10.0.0.1", "a:1=b:1,a:1=c:1"},
+	"UPSTREAM_CERT_DESTINATIONS": {"mail.example.com", "*:25", "10.0.0.1:25"},
 	"UPSTREAM_PROXY":             {"proxy:3128", "socks5://proxy:1080", "http://", "http://proxy/path"},
 	"UPSTREAM_MARK":              {"own", "-1", "0x100000000", "0xg"},
 	"CIPHERS":                    {"idea", "aes;rc4"},

@@ -38,6 +38,7 @@ type Config struct {
 	UpstreamCAFile   string                                  `env:"UPSTREAM_CA_FILE"`   // empty: the system's roots
 	UpstreamCert     string                                  `env:"UPSTREAM_CERT_FILE"` // empty: none
 	UpstreamKey      string                                  `env:"UPSTREAM_KEY_FILE"`
+	UpstreamCertTo   list[policy.Endpoint, *policy.Endpoint] `env:"UPSTREAM_CERT_DESTINATIONS"`
 	UpstreamProxy    *url.URL                                `env:"UPSTREAM_PROXY"` // nil: none
 	UpstreamMark     Mark                                    `env:"UPSTREAM_MARK"`
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
@@ -148,6 +149,11 @@ var table = []setting{
 		name:    "UPSTREAM_KEY_FILE",
 		meaning: "PEM file of that certificate's private key",
 		remedy:  "the path of a readable PEM file, and that of its certificate in " + Prefix + "UPSTREAM_CERT_FILE",
+	},
+	{
+		name:    "UPSTREAM_CERT_DESTINATIONS",
+		meaning: "host patterns with ports to which tlslift shows that certificate, as in `*.mail.protection.outlook.com:25`",
+		remedy:  "host:port pairs, comma-separated, as in contoso-com.mail.protection.outlook.com:25",
 	},
 	{ //nolint:gosec // the password of an example
 		name: "UPSTREAM_PROXY", secret: true,
