@@ -28,14 +28,19 @@ func ReadKey(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if err := checkOwner(path, info); err != nil {
+	if err := Check(f); err != nil {
 		return nil, err
 	}
 	return readAll(f, path, most)
+}
+
+// Check looks at the owner and the mode of an open file as ReadKey does.
+func Check(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkOwner(f.Name(), info)
 }
 
 // Read returns the content of a file without a secret, of at most so many bytes.

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // maxEnvFile bounds an env file; a real one has some kilobytes.
@@ -35,7 +38,27 @@ func readEnvFile(path string) ([]assignment, error) {
 	if len(text) > maxEnvFile {
 		return nil, fmt.Errorf("it has more than %d bytes, which is too long for an env file", maxEnvFile)
 	}
-	return parseEnvFile(string(text))
+	all, err := parseEnvFile(string(text))
+	if slices.ContainsFunc(all, assignment.hasPassword) && isRegular(f) { // a pipe is the caller's own
+		err = errors.Join(err, secretfile.Check(f))
+	}
+	return all, err
+}
+
+// hasPassword reports whether the value is a URL with a password.
+func (a assignment) hasPassword() bool {
+	isSecret := slices.ContainsFunc(table, func(row setting) bool { return row.secret && Prefix+row.name == a.name })
+	u, err := url.Parse(a.value)
+	if !isSecret || err != nil {
+		return false
+	}
+	_, has := u.User.Password()
+	return has
+}
+
+func isRegular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // parseEnvFile understands the part of systemd's EnvironmentFile format that
