@@ -90,7 +90,7 @@ func (e *ending) end(s Side, err error, write bool) {
 	switch {
 	case e.first != nil:
 	case e.isCutOff(s, err, write):
-		cut := &CutOffError{Side: s, Err: err, Unsent: e.isShort(s)}
+		cut := &CutOffError{Side: s, Err: err, Unsent: e.isShort(s, 0)}
 		e.first = record.Fail(cut.Reason(), cut)
 	default:
 		e.first = Trouble(err)
@@ -115,7 +115,7 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 		// processor time. One that arrives after a
 		// side has closed gives a reset, which can be read before that end is. But a
 		// destination that resets while it takes no more bytes has not had all of them.
-		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s)
+		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s, maxCloseNotify)
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out
 		// when its client has gone has nothing left to say.
@@ -128,22 +128,25 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 		// It has closed, and something came for it after that.
 		return s == Client && write
 	case e.ended[other] && s == Client:
-		return e.isShort(s)
+		return e.isShort(s, 0)
 	case e.ended[other]:
 		return e.isOwed()
 	}
 	return true
 }
 
+// maxCloseNotify is more than a close_notify needs, whatever the cipher suite.
+const maxCloseNotify = 256
+
 // isShort reports whether a side has gone before all that the other has sent could be
-// sent to it. What was sent and not acknowledged may have arrived: a client may close
-// without acknowledging the last of it.
-func (e *ending) isShort(s Side) bool {
+// sent to it, but for so many bytes. What was sent and not acknowledged may have arrived:
+// a client may close without acknowledging the last of it.
+func (e *ending) isShort(s Side, but uint64) bool {
 	done, unsent := sent(e.sockets[s])
 	if e.whole[s] > 0 { // a close_notify after that does not matter
-		return done < e.whole[s]
+		return done+but < e.whole[s]
 	}
-	return unsent > 0
+	return unsent > but
 }
 
 // isOwed reports whether the client's last bytes in its TLS have had no answer.
