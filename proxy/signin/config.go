@@ -205,18 +205,33 @@ func (m *mailbox) summary() string {
 }
 
 // maySend reports whether a mail may have the sender. Domains have no case, and
-// Exchange looks at none before the @ either.
+// Exchange looks at none before the @ either. The case is that of ASCII: in Unicode
+// other letters have one of those as their lower case. A sender that has to be quoted
+// is none of a domain that is allowed: its domain depends on who reads it.
 func (m *mailbox) maySend(sender string) bool {
 	if len(m.senders) == 0 {
 		return true
 	}
-	sender = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(sender, "<"), ">"))
+	sender = asciiLower(strings.TrimSuffix(strings.TrimPrefix(sender, "<"), ">"))
 	for _, allowed := range m.senders {
 		domain, whole := strings.CutPrefix(allowed, "*")
-		if sender == allowed || whole && strings.HasSuffix(sender, domain) && len(sender) > len(domain) &&
-			strings.Count(sender, "@") == 1 {
+		local, ofDomain := strings.CutSuffix(sender, domain)
+		if sender == allowed || whole && ofDomain && local != "" && !strings.ContainsFunc(local, isSpecial) {
 			return true
 		}
 	}
 	return false
+}
+
+// isSpecial reports whether a local part has to be quoted for a character (RFC 5321
+// section 4.1.2).
+func isSpecial(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune(`"\()<>[]:;,@`, c) }
+
+func asciiLower(s string) string {
+	return strings.Map(func(c rune) rune {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		return c
+	}, s)
 }

@@ -205,6 +205,8 @@ func TestSenders(t *testing.T) {
 		"scan@contoso.com": true, "<SCAN@Contoso.com>": true, "fax@scan.contoso.com": true, "<Fax@SCAN.contoso.com>": true,
 		"": false, "<>": false, "other@contoso.com": false, "@scan.contoso.com": false, "fax@x.scan.contoso.com": false,
 		"fax@evil.example@scan.contoso.com": false, "scan@contoso.com.evil.example": false, "fax@xscan.contoso.com": false,
+		`"fax@scan.contoso.com`: false, `fax\@scan.contoso.com`: false, "<a:b@scan.contoso.com>": false,
+		"\u017fcan@conto\u017fo.com": false, "x@\u212a.example": false, "fax@\u017fcan.contoso.com": false,
 	} {
 		err := s.Mail(t.Context(), sender)
 		if want := record.ReasonSenderNotAllowed; allowed != (err == nil) || !allowed && reasonOf(t, err) != want {
