@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -219,4 +220,40 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	close(hold)
 	fake.Close()
 	testenv.AwaitGoroutines(t, before)
+}
+
+// elsewhere is a network on which Entra says that tokens are given elsewhere.
+type elsewhere struct {
+	world *world
+	host  string
+	asked []string // of other hosts
+}
+
+func (e *elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host != "login.microsoftonline.com" || r.URL.Scheme != "https" {
+		e.asked = append(e.asked, r.URL.String())
+	}
+	answer, err := e.world.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(answer.Body)
+	answer.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(content), "https://login.microsoftonline.com", e.host)))
+	return answer, err
+}
+
+// The secret goes to Entra only, whatever an answer says.
+func TestSecretGoesToEntraOnly(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{
+		"https://login.example.com", "http://login.microsoftonline.com", "https://login.microsoftonline.com.example.com",
+	} {
+		w := newWorld(t)
+		e := &elsewhere{world: w, host: host}
+		c := w.config(t)
+		c.HTTP = &http.Client{Transport: e}
+		if _, err := w.source(t, c).Token(t.Context(), smtp); err == nil || len(e.asked) > 0 {
+			t.Errorf("%s: asked %q, %v", host, e.asked, err)
+		}
+	}
 }

@@ -127,7 +127,7 @@ func New(c Config) (*Source, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Source{config: c, ctx: ctx, cancel: cancel, entries: map[key]*entry{}}
-	s.entra = &transport{next: transportOf(c.HTTP, http.DefaultTransport), now: c.Now}
+	s.entra = &transport{next: transportOf(c.HTTP, http.DefaultTransport), now: c.Now, hosts: hosts}
 	s.metadata = &transport{next: transportOf(c.Metadata, nil), now: c.Now}
 	if s.metadata.next == nil {
 		s.metadata.next = metadataTransport()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -15,13 +17,24 @@ const (
 	maxAnswer = 1 << 20
 )
 
+// hosts are those of Entra in all clouds, with their other names.
+var hosts = []string{
+	"login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net",
+	"login.microsoftonline.us", "login.usgovcloudapi.net", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn",
+}
+
+// errOtherHost is a request to a host that is not Entra's: where a secret is sent stands in
+// an answer.
+var errOtherHost = errors.New("an answer names a host that is not Entra's")
+
 var errAnswerTooLarge = errors.New("the answer is larger than a megabyte")
 
 // A transport limits what Entra can do to us, and sees the time that it sends.
 type transport struct {
-	next http.RoundTripper
-	now  func() time.Time
-	skew atomic.Int64 // how far our clock was behind at the last answer, a time.Duration
+	next  http.RoundTripper
+	now   func() time.Time
+	hosts []string     // that may be asked, by HTTPS; nil means any
+	skew  atomic.Int64 // how far our clock was behind at the last answer, a time.Duration
 }
 
 // client returns an HTTP client for the library. It follows no redirect: what is
@@ -36,6 +49,9 @@ func (t *transport) client() *http.Client {
 
 // RoundTrip sends a request.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.hosts != nil && (r.URL.Scheme != "https" || !slices.Contains(t.hosts, strings.ToLower(r.URL.Host))) {
+		return nil, errOtherHost
+	}
 	answer, err := t.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
