@@ -58,3 +58,23 @@ func onSocket(s *net.TCPConn, f func(fd int)) {
 	}
 	_ = raw.Control(func(fd uintptr) { f(int(fd)) })
 }
+
+// hasLeft reports whether the peer of a TCP connection has gone: it has reset the
+// connection, or it has closed its side and there is nothing to read but, in TLS, its
+// close_notify.
+func hasLeft(s *net.TCPConn) (left bool) {
+	onSocket(s, func(fd int) {
+		asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // a descriptor is small
+		if n, err := unix.Poll(asked, 0); err != nil || n == 0 {
+			return
+		}
+		if asked[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+			left = true
+			return
+		}
+		var waiting [maxAlert + 1]byte
+		n, _, err := unix.Recvfrom(fd, waiting[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		left = err == nil && (n == 0 || isAlert(waiting[:n]))
+	})
+	return left
+}

@@ -16,3 +16,7 @@ func traffic(*net.TCPConn) (arrived uint64, waiting int64) { return 0, 0 }
 
 // sent returns what a TCP connection has sent, where the kernel can be asked.
 func sent(*net.TCPConn) (sent, unsent uint64) { return 0, 0 }
+
+// hasLeft reports whether the peer of a TCP connection has gone, where the kernel can be
+// asked.
+func hasLeft(*net.TCPConn) bool { return false }
