@@ -85,6 +85,7 @@ const (
 	ReasonClientHandshakeFailed   Reason = "client_handshake_failed"
 	ReasonSigninPasswordWrong     Reason = "signin_password_wrong"
 	ReasonSigninTriesLimited      Reason = "signin_tries_limited"
+	ReasonSigninMissing           Reason = "signin_missing"
 	ReasonMailboxBusy             Reason = "mailbox_busy"
 	ReasonSenderNotAllowed        Reason = "sender_not_allowed"
 	ReasonEntraUnreachable        Reason = "entra_unreachable"

@@ -435,6 +435,13 @@ var reasons = []row{
 			" by itself.",
 	},
 	{
+		reason: ReasonSigninMissing, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, signIn: true,
+		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "530 5.7.0", imap: "AUTHENTICATIONFAILED", pop3: "AUTH",
+		cause: "The client wanted to read mail without signing in, or to sign in by a mechanism that tlslift does not offer.",
+		remedy: "Enter the login and its password on the client, and choose PLAIN, LOGIN or a plain password where it asks how to" +
+			" sign in; a client that knows only CRAM-MD5 needs a login with secret_file in TLSLIFT_SIGNIN_FILE.",
+	},
+	{
 		reason: ReasonMailboxBusy, outcome: OutcomeRefused, fault: FaultMailbox, level: slog.LevelWarn, signIn: true,
 		alert: alertAccessDenied, http: http.StatusServiceUnavailable, smtp: "421 4.4.5", imap: "UNAVAILABLE", pop3: "IN-USE",
 		cause: "Other clients used all sessions of the mailbox, or all of its messages of a minute, for as long as this one could wait.",

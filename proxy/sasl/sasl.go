@@ -18,6 +18,16 @@ const (
 	CRAMMD5 = "CRAM-MD5" // RFC 2195
 )
 
+// Shown returns the name of a mechanism for an error, if it is one that clients are known
+// to have. Any other word may be a part of a password.
+func Shown(mechanism string) string {
+	switch mechanism = strings.ToUpper(mechanism); mechanism {
+	case Plain, Login, CRAMMD5, "DIGEST-MD5", "NTLM", "GSSAPI", "XOAUTH2", "OAUTHBEARER", "SCRAM-SHA-1", "SCRAM-SHA-256", "EXTERNAL":
+		return mechanism
+	}
+	return "of another name"
+}
+
 // A Credential is what a client has typed. It is a secret.
 type Credential struct {
 	Login, Password string
