@@ -167,3 +167,45 @@ func TestSignInPipelined(t *testing.T) {
 		t.Errorf("%d mails, record %+v", n, rec)
 	}
 }
+
+// A client that has signed in gets no mail of another sender through, however it says it.
+func TestSignInSmuggledSender(t *testing.T) {
+	t.Parallel()
+	const boss = "MAIL FROM:<boss@contoso.com>\r\nRCPT TO:<archive@contoso.com>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n."
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	for name, tt := range map[string]struct {
+		sent    string
+		replies []string
+	}{
+		"after DATA that is rejected":      {"DATA\r\nRSET\r\n" + boss, []string{"502 ", "250 ", "550 5.7.60 "}},
+		"after a chunk's size with a sign": {"BDAT +400 LAST\r\nRSET\r\n" + boss, []string{"550 5.7.60 "}},
+		"in quotes":                        {`MAIL FROM:<"a@scan.contoso.com>"@example.org>`, []string{"550 5.7.60 "}},
+		"after a carriage return":          {"NOOP\r" + boss, []string{"550 5.7.60 "}},
+		"beyond a domain that is allowed": {
+			"MAIL FROM:<" + strings.Repeat("x", 238) + "@scan.contoso.com.example.org>", []string{"550 5.7.60 "},
+		},
+	} {
+		d := w.device(copier, viaSMTP)
+		d.want(plain("copier1", devicePassword), "235 ")
+		for i, reply := range tt.replies {
+			d.want([]string{tt.sent, ""}[min(i, 1)], reply)
+		}
+		d.wantEnd()
+		if rec := w.expect(record.OutcomeLifted, record.ReasonSenderNotAllowed); rec.Accepted > 0 || len(w.mail.Messages()) > 0 {
+			t.Errorf("%s: record %+v", name, rec)
+		}
+	}
+}
+
+// A client that signs in again is told so. What it types does not reach the destination.
+func TestSignInAgain(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	d := w.device(copier, viaSMTP)
+	d.want(plain("copier1", devicePassword), "235 ")
+	d.want("NOOP\r\n"+plain("copier1", devicePassword), "250 ")
+	d.want("", "503 5.5.1 Already signed in")
+	d.wantSent(scanner)
+	d.quit()
+	w.wantSignedIn("copier1", 1)
+}

@@ -210,3 +210,33 @@ func TestSignInBusy(t *testing.T) {
 		t.Errorf("the queue is %+v", q)
 	}
 }
+
+// A client that leaves while it waits makes room in the line, and does not get a session
+// that nobody uses.
+func TestSignInClientLeaves(t *testing.T) {
+	t.Parallel()
+	mailboxes := strings.Replace(mailboxesOfAll, ": 6000", ": 1\n    sessions: 1\n    wait: 10m", 1)
+	w := newSignInWorld(t, newCloud(t), mailboxes, "")
+	leave := func(d *device, command string, waits func() bool) {
+		t.Helper()
+		if _, err := d.conn.Write([]byte(command + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		w.until(waits)
+		_ = d.conn.Close()
+		w.until(func() bool { return !waits() })
+	}
+	first := w.device(copier, viaSMTP)
+	first.want(plain("copier1", devicePassword), "235 ")
+	for from, command := range map[string]string{copier: plain("copier1", devicePassword), mappedC: "MAIL FROM:<" + scanner + ">"} {
+		leave(w.device(from, viaSMTP), command, func() bool { return w.queue().Waiting == 1 })
+		if rec := w.expect(record.OutcomeRefused, record.ReasonMailboxBusy); rec.Mailbox != scanner {
+			t.Errorf("record %+v", rec)
+		}
+	}
+	// Nor does one that waits for the turn of its mail.
+	first.wantSent(scanner)
+	leave(first, "MAIL FROM:<"+scanner+">", func() bool { return w.queue().WaitingMails == 1 })
+	w.until(func() bool { return w.queue().Sessions == 0 })
+	w.expect(record.OutcomeLifted, record.ReasonClientCutOff)
+}

@@ -24,6 +24,8 @@ type Session struct {
 	first     firstLine // of a mail client
 	end       end
 	isWriting bool // to the client
+
+	isLostTold bool // the Gate was asked for mails whose senders cannot be told
 }
 
 // A watcher is what one protocol needs.
@@ -105,6 +107,11 @@ func (s *Session) Destination(conn net.Conn) net.Conn { return &destinationConn{
 func (s *Session) Sent(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.sent(p)
+}
+
+// sent is Sent. s.mu is held.
+func (s *Session) sent(p []byte) {
 	if s.end.first == destination {
 		return // nobody hears it
 	}

@@ -38,10 +38,6 @@ var smtpVerbs = map[string]stage{
 // maxCommand bounds what is held of a BDAT command, the longest that is looked at.
 const maxCommand = 40
 
-// maxMail bounds what is held of a MAIL command: a path has 256 bytes (RFC 5321 section
-// 4.5.3.1.3).
-const maxMail = len("MAIL FROM:") + 256
-
 // smtp watches a session of RFC 5321, with pipelining (RFC 2920), BDAT (RFC 3030)
 // and AUTH (RFC 4954).
 type smtp struct {
@@ -51,11 +47,7 @@ type smtp struct {
 	refusals refusals
 	accepted int
 
-	// What is needed for a Gate.
-	keepsSenders bool   // of mails
-	mails        []mail // those that nobody has asked for yet
-	began        int    // where the line, or the content, begins in what the client has just sent
-	said         uint64 // commands
+	said uint64 // how many commands were noted
 
 	// The client's side.
 	command   line
@@ -91,18 +83,12 @@ func newSMTP(greets bool) *smtp {
 // keep holds verbs, and of BDAT what follows too. Of what is said to sign in it holds
 // enough to tell a * from the rest, and no more.
 func (s *smtp) keep(head []byte) bool {
-	const verb, star = len("BDAT "), len("*\r\n") // MAIL has as many letters
-	size := len(head)
-	if s.keepsSenders { // some servers do not mind blanks
-		head = bytes.TrimLeft(head, " \t")
-	}
+	const verb, star = len("BDAT "), len("*\r\n")
 	switch {
 	case s.signsIn():
 		return len(head) < star-1
 	case len(head) < verb:
-		return size < maxMail
-	case s.keepsSenders && bytes.EqualFold(head[:verb-1], []byte("MAIL")):
-		return len(head) < maxMail
+		return true
 	}
 	return len(head) < maxCommand && bytes.EqualFold(head[:verb], []byte("BDAT "))
 }
@@ -115,19 +101,16 @@ func (s *smtp) signsIn() bool {
 }
 
 func (s *smtp) fromClient(p []byte) {
-	size := len(p)
-	for s.began = 0; len(p) > 0 && !s.lost; {
+	for len(p) > 0 && !s.lost {
 		switch {
 		case s.chunk > 0:
 			n := min(int64(len(p)), s.chunk)
 			s.chunk -= n
 			p = p[n:]
-			s.began = size - len(p)
 		case s.inBody:
 			s.bodySeen = true
 			n, ended := s.body.Find(p)
 			p = p[n:]
-			s.began = size - len(p)
 			if ended {
 				s.endBody()
 			}
@@ -137,27 +120,21 @@ func (s *smtp) fromClient(p []byte) {
 			p = rest
 			if whole {
 				s.takeCommand(s.command.end())
-				if !s.lost {
-					s.began = size - len(p)
-				}
 			}
 		}
 	}
 	s.forget()
-	s.began = 0
 }
 
-// forget drops what is held of the client's line once nobody looks at it any more. Who
-// sends what follows cannot be told.
+// forget drops what is held of the client's line once nobody looks at it any more.
 func (s *smtp) forget() {
-	if !s.lost {
-		return
-	}
-	s.command.end()
-	if s.keepsSenders {
-		s.keepsSenders, s.mails = false, append(s.mails, mail{SenderUnknown, s.began, s.said})
+	if s.lost {
+		s.command.end()
 	}
 }
+
+// isCommand reports whether a command comes next.
+func (s *smtp) isCommand() bool { return !s.lost && s.chunk == 0 && !s.inBody }
 
 // endBody is the end of the content.
 func (s *smtp) endBody() {
@@ -181,9 +158,7 @@ func (s *smtp) takeCommand(text string) {
 		return
 	}
 	kind, known := smtpVerbs[verb]
-	// A client for which we have signed in has no dialogue with AUTH any more (RFC 4954
-	// section 4): the lines after it are commands.
-	if !known || kind == auth && s.keepsSenders {
+	if !known {
 		kind = noMail
 	}
 	switch {
@@ -195,26 +170,7 @@ func (s *smtp) takeCommand(text string) {
 	if kind != from && kind != to {
 		whose = 0
 	}
-	if kind == from && s.keepsSenders {
-		s.mails = append(s.mails, mail{reversePath(rest), s.began, s.said})
-	}
 	s.push(smtpCommand{kind, whose})
-}
-
-// SenderUnknown stands for the senders of all mails in a dialogue that is not understood
-// any more. It is no address.
-const SenderUnknown = "?"
-
-// reversePath returns the address in the argument of MAIL (RFC 5321 section 4.1.1.2).
-func reversePath(args string) string {
-	_, path, _ := strings.Cut(args, ":")
-	path = strings.TrimSpace(path)
-	if rest, bracketed := strings.CutPrefix(path, "<"); bracketed {
-		path, _, _ = strings.Cut(rest, ">")
-		return path
-	}
-	path, _, _ = strings.Cut(path, " ")
-	return path
 }
 
 // takeBDAT takes in the size of a chunk and whether it is the last.

@@ -46,6 +46,9 @@ func (l *login) exchange(cmd dialect.Command, line string) (*sasl.Credential, er
 	mechanism, encoded := dialect.Mechanism(cmd, line)
 	e := sasl.NewExchange(mechanism)
 	if e == nil || mechanism == sasl.CRAMMD5 && !l.Keeper.ServesCRAM(l.Client) {
+		if mechanism != "" { // old POP3 clients ask for a list by it
+			l.missed(record.ReasonSigninMissing, "the mechanism "+sasl.Shown(mechanism)+" is not offered")
+		}
 		return nil, l.reject(cmd, l.MechanismUnknown(cmd, l.Keeper.ServesCRAM(l.Client)))
 	}
 	var initial []byte

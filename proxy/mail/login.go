@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
-	"github.com/tlslift/tlslift/proxy/dialogue"
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/sasl"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
@@ -32,14 +29,9 @@ type Tokens interface {
 	Renew(ctx context.Context, id entra.Identity, refused entra.Token) (entra.Token, error)
 }
 
-const (
-	// maxLogins is how often a client may fail in one session: a little more than a
-	// device tries by itself (RFC 4954 section 4).
-	maxLogins = 3
-	// farewell is how long a client that is refused in the middle of a session may
-	// take to read why.
-	farewell = 2 * time.Second
-)
+// maxLogins is how often a client may fail in one session: a little more than a device
+// tries by itself (RFC 4954 section 4).
+const maxLogins = 3
 
 // A login is the phase between negotiation and relay in which the client signs in
 // here, and the session signs in for it at the destination.
@@ -53,6 +45,7 @@ type login struct {
 	seat    *signin.Session
 	failed  int
 	failure *record.Failure // the last one; nil if there is none
+	left    bool            // the client has gone while it had to wait
 }
 
 // run answers the client's commands until it has signed in; a command that the
@@ -136,40 +129,62 @@ func (l *login) forward(cmd dialect.Command) error {
 func (l *login) takeOther(ctx context.Context, cmd dialect.Command, line []byte) (done bool, err error) {
 	mailbox := l.Keeper.Mapped(l.Client)
 	if cmd.Verb != "MAIL" || l.cfg.Protocol != record.ProtocolSMTP || mailbox == nil {
-		if l.failure == nil && l.cfg.Protocol == record.ProtocolSMTP {
-			l.failure = record.Fail(record.ReasonSMTPNotAuthenticated, fmt.Errorf("%s without signing in", cmd.Shown()))
+		switch {
+		case l.cfg.Protocol == record.ProtocolSMTP:
+			l.missed(record.ReasonSMTPNotAuthenticated, cmd.Shown()+" without signing in")
+		case l.NeedsLogin(cmd):
+			l.missed(record.ReasonSigninMissing, cmd.Verb+" without signing in")
 		}
 		return false, l.reject(cmd, l.LoginRequired(cmd))
 	}
-	if _, err := l.signInAs(ctx, mailbox); err != nil {
+	l.left, err = l.near.attended(ctx, l.near.isDrained(), func(ctx context.Context) error {
+		_, err := l.signInAs(ctx, mailbox)
+		return err
+	})
+	if err != nil {
 		return false, l.answer(cmd, err)
 	}
 	l.pending = append(line, "\r\n"...)
 	return true, nil
 }
 
+// missed notes why a client has not signed in that has not tried to, unless it has failed.
+func (l *login) missed(reason record.Reason, what string) {
+	if l.failure == nil {
+		l.failure = record.Fail(reason, errors.New(what))
+	}
+}
+
 // signIn checks what the client has typed and signs in for it.
 func (l *login) signIn(ctx context.Context, cmd dialect.Command, typed sasl.Credential) (done bool, err error) {
-	var mailbox *signin.Mailbox
-	if typed.Challenge != "" { // its digest may be missing
-		mailbox, err = l.Keeper.VerifyCRAM(ctx, l.Client, typed.Login, typed.Challenge, typed.Digest)
-	} else {
-		mailbox, err = l.Keeper.Verify(ctx, l.Client, typed.Login, typed.Password)
-	}
-	if err != nil {
-		return false, l.answer(cmd, err)
-	}
-	r, err := l.signInAs(ctx, mailbox)
+	var r dialect.Reply
+	l.left, err = l.near.attended(ctx, l.near.isDrained(), func(ctx context.Context) error {
+		mailbox, err := l.verify(ctx, typed)
+		if err == nil {
+			r, err = l.signInAs(ctx, mailbox)
+		}
+		return err
+	})
 	if err != nil {
 		return false, l.answer(cmd, err)
 	}
 	return true, l.near.write(l.SignedIn(cmd, r))
 }
 
+func (s *SignIn) verify(ctx context.Context, typed sasl.Credential) (*signin.Mailbox, error) {
+	if typed.Challenge != "" { // its digest may be missing
+		return s.Keeper.VerifyCRAM(ctx, s.Client, typed.Login, typed.Challenge, typed.Digest)
+	}
+	return s.Keeper.Verify(ctx, s.Client, typed.Login, typed.Password)
+}
+
 // signInAs signs in at the destination. A token that it refuses is renewed once.
 func (l *login) signInAs(ctx context.Context, m *signin.Mailbox) (dialect.Reply, error) {
 	l.mailbox = m // also of a failure one wants to know whose it is
 	seat, err := l.Keeper.Enter(ctx, m, l.Client)
+	if errors.Is(err, errLeft) {
+		err = record.Fail(record.ReasonMailboxBusy, fmt.Errorf("mailbox %s: %w", m.Address, err))
+	}
 	if err != nil {
 		return dialect.Reply{}, err
 	}
@@ -207,8 +222,16 @@ func (l *login) xoauth2(ctx context.Context, m *signin.Mailbox) (dialect.Reply, 
 // client has failed too often, or the answer closes it, or the destination has gone.
 func (l *login) answer(cmd dialect.Command, err error) error {
 	var f *record.Failure
-	if !errors.As(err, &f) {
+	switch {
+	case errors.As(err, &f):
+	case l.left:
+		f = record.Fail(record.ReasonClosedBeforeTLS, errLeft)
+	default:
 		f = record.Fail(record.ReasonInternal, err)
+	}
+	if l.left {
+		f.Replied = true
+		return f
 	}
 	if l.upstream.hasGone(f.Reason) {
 		return f // the session ends with it
@@ -260,27 +283,6 @@ func (l *login) ended(err error) error {
 		return l.failure
 	}
 	return err
-}
-
-// gate asks whether a mail may pass, and waits for its turn. If not, the client reads
-// why, and the session ends.
-func (l *login) gate(ctx context.Context) dialogue.Gate {
-	return dialogue.Gate{
-		Ask: func(sender string) error { return l.seat.Mail(ctx, sender) },
-		Refuse: func(err error) {
-			var f *record.Failure
-			if !errors.As(err, &f) {
-				return
-			}
-			f.Replied, l.failure = true, f
-			if l.near.write(Refusal(l.cfg.Protocol, f)) == nil {
-				_ = relay.CloseWrite(l.near.conn)
-				if l.near.conn.SetReadDeadline(time.Now().Add(farewell)) == nil {
-					_, _ = io.CopyN(io.Discard, l.near.conn, maxReply)
-				}
-			}
-		},
-	}
 }
 
 // leave gives back what the session holds of the mailbox.

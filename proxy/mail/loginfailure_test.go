@@ -30,7 +30,11 @@ func TestSMTPRestOfSignIn(t *testing.T) {
 			t.Run(name+" from "+client, func(t *testing.T) {
 				t.Parallel()
 				got := signInOf(t, record.ProtocolSMTP, client, &tokenSource{}).signIn(opened + script)
-				if reason := reasonOf(t, got.err); reason != record.ReasonSMTPNotAuthenticated || got.pending != "" {
+				want := record.ReasonSMTPNotAuthenticated
+				if strings.Contains(script, "NTLM") {
+					want = record.ReasonSigninMissing
+				}
+				if reason := reasonOf(t, got.err); reason != want || got.pending != "" {
 					t.Errorf("got %v, pending %q", got.err, got.pending)
 				}
 				for _, word := range append(strings.Fields(password), secret, sasl.Encode([]byte(password))) {
@@ -60,7 +64,11 @@ func TestIMAPRejectedLiteral(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := signInOf(t, record.ProtocolIMAP, device, &tokenSource{}).signIn(imapOpened + script)
-			if reason := reasonOf(t, got.err); reason != record.ReasonMalformedBeforeTLS {
+			want := record.ReasonMalformedBeforeTLS
+			if strings.Contains(script, "NTLM") || strings.Contains(script, "APPEND") {
+				want = record.ReasonSigninMissing
+			}
+			if reason := reasonOf(t, got.err); reason != want {
 				t.Errorf("got %v", got.err)
 			}
 		})
@@ -261,6 +269,37 @@ func TestSignInBusyEndsSMTP(t *testing.T) {
 			var f *record.Failure
 			if !errors.As(got.err, &f) || f.Reason != record.ReasonMailboxBusy || !f.Replied {
 				t.Errorf("got %v", got.err)
+			}
+		})
+	}
+}
+
+// A client that goes away without having signed in has a reason, if it wanted something.
+func TestSignInMissing(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		script   string
+		reason   record.Reason
+	}{
+		"IMAP SELECT":    {record.ProtocolIMAP, imapOpened + "C: a1 SELECT INBOX\nc: a1 BAD Sign in first\nC!\n", record.ReasonSigninMissing},
+		"IMAP, no verb":  {record.ProtocolIMAP, imapOpened + "C: a1 hunter2\nc: a1 BAD Sign in first\nC!\n", record.ReasonClosedBeforeTLS},
+		"IMAP, nothing":  {record.ProtocolIMAP, imapOpened + "C!\n", record.ReasonClosedBeforeTLS},
+		"POP3 STAT":      {record.ProtocolPOP3, popOpened + "C: STAT\nc: -ERR Sign in first\nC!\n", record.ReasonSigninMissing},
+		"POP3 APOP":      {record.ProtocolPOP3, popOpened + "C: APOP x 0123\nc: -ERR Sign in first\nC!\n", record.ReasonSigninMissing},
+		"POP3, no verb":  {record.ProtocolPOP3, popOpened + "C: hunter2\nc: -ERR Sign in first\nC!\n", record.ReasonClosedBeforeTLS},
+		"SMTP mechanism": {record.ProtocolSMTP, opened + "C: AUTH NTLM hunter2\nc: 504 MECHANISMS\nC!\n", record.ReasonSigninMissing},
+		"SMTP, its name": {record.ProtocolSMTP, opened + "C: AUTH hunter2\nc: 504 MECHANISMS\nC!\n", record.ReasonSigninMissing},
+		"SMTP, then MAIL": {
+			record.ProtocolSMTP, opened + "C: MAIL FROM:<a@b>\nc: 530 5.7.0 Authentication required\nC!\n", record.ReasonSMTPNotAuthenticated,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := strings.ReplaceAll(tt.script, "MECHANISMS", "5.5.4 Mechanism not supported; use PLAIN, LOGIN, CRAM-MD5")
+			got := signInOf(t, tt.protocol, device, &tokenSource{}).signIn(script)
+			if reason := reasonOf(t, got.err); reason != tt.reason || strings.Contains(strings.ToLower(got.err.Error()), "hunter2") {
+				t.Errorf("got %v, want %q", got.err, tt.reason)
 			}
 		})
 	}

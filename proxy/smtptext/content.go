@@ -11,17 +11,33 @@ func NewContent() Content { return Content{[5]byte{3: '\r', 4: '\n'}} }
 // Find returns how many bytes belong to the content, and whether it has ended.
 func (c *Content) Find(p []byte) (n int, ended bool) {
 	for n < len(p) {
-		line := p[n:]
-		if i := bytes.IndexByte(line, '\n'); i >= 0 {
-			line = line[:i+1]
-		}
-		n += len(line)
-		c.note(line)
-		if string(c.last[:]) == "\r\n.\r\n" {
+		if n += c.line(p[n:]); c.hasEnded() {
 			return n, true
 		}
 	}
 	return n, false
+}
+
+// FindLoose returns how many bytes belong to the content up to its end, or to what could
+// be its end for a server that takes LF for the end of a line.
+func (c *Content) FindLoose(p []byte) (n int) {
+	for n < len(p) {
+		if n += c.line(p[n:]); c.hasEnded() || c.IsLoose() {
+			return n
+		}
+	}
+	return n
+}
+
+func (c *Content) hasEnded() bool { return string(c.last[:]) == "\r\n.\r\n" }
+
+// line takes in the first line of p, and returns its size.
+func (c *Content) line(p []byte) int {
+	if i := bytes.IndexByte(p, '\n'); i >= 0 {
+		p = p[:i+1]
+	}
+	c.note(p)
+	return len(p)
 }
 
 func (c *Content) note(p []byte) {

@@ -1,6 +1,7 @@
 package smtptext
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -82,6 +83,21 @@ func FuzzContent(f *testing.F) {
 		}
 		if at != want {
 			t.Errorf("%q in pieces of %d ends at %d, whole at %d", text, size, at, want)
+		}
+	})
+}
+
+// The sender of a mail is what every server reads, or it is not told.
+func FuzzReversePath(f *testing.F) {
+	for _, args := range []string{
+		"FROM:<a@b> SIZE=9", "from: a@b", "FROM:<>", `FROM:<"a@b>"@c>`, "FROM:a@b <c@d>", "FROM:<a@b", "FROM:<a@b>c", "FROM:<@c:a@b>",
+	} {
+		f.Add(args)
+	}
+	f.Fuzz(func(t *testing.T, args string) {
+		got := ReversePath(args)
+		if got != SenderUnknown && (strings.ContainsAny(got, "<>\"\\ \t\r\n\x00") || !strings.Contains(args, got)) {
+			t.Errorf("%q: %q", args, got)
 		}
 	})
 }

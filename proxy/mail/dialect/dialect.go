@@ -116,11 +116,15 @@ type Login interface {
 	RefuseLogin(cmd Command, f *record.Failure) []byte
 	// StartTLSTooLate rejects STARTTLS inside TLS, and of a client that signs in without.
 	StartTLSTooLate(cmd Command) string
+	// NeedsLogin reports whether a command is one of a client that should have signed in.
+	NeedsLogin(cmd Command) bool
 	// LoginRequired rejects a command that needs a sign-in.
 	LoginRequired(cmd Command) string
 	// MalformedLogin answers a sign-in that is not one of its mechanism, or that
 	// was cancelled.
 	MalformedLogin(cmd Command) string
+	// SignedInAlready rejects a sign-in after another one.
+	SignedInAlready(cmd Command) string
 	// MechanismUnknown answers a sign-in by a mechanism that is not offered.
 	MechanismUnknown(cmd Command, cram bool) string
 }

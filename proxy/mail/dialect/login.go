@@ -60,11 +60,15 @@ func (smtp) RefuseLogin(_ Command, f *record.Failure) []byte {
 
 func (smtp) StartTLSTooLate(Command) string { return "503 5.5.1 STARTTLS is not available now\r\n" }
 
+func (smtp) NeedsLogin(cmd Command) bool { return cmd.Verb == "MAIL" }
+
 func (smtp) LoginRequired(Command) string { return "530 5.7.0 Authentication required\r\n" }
 
 func (smtp) MalformedLogin(Command) string {
 	return "501 5.5.2 Authentication cancelled or malformed\r\n"
 }
+
+func (smtp) SignedInAlready(Command) string { return "503 5.5.1 Already signed in\r\n" }
 
 func (smtp) MechanismUnknown(_ Command, cram bool) string {
 	return "504 5.5.4 Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
@@ -116,11 +120,21 @@ func (imap) StartTLSTooLate(c Command) string {
 	return c.Tag + " BAD STARTTLS is not available now\r\n"
 }
 
+func (imap) NeedsLogin(cmd Command) bool {
+	switch cmd.Verb {
+	case "SELECT", "EXAMINE", "LIST", "LSUB", "STATUS", "APPEND", "IDLE", "FETCH", "SEARCH", "STORE", "COPY", "UID":
+		return true
+	}
+	return false
+}
+
 func (imap) LoginRequired(c Command) string { return c.Tag + " BAD Sign in first\r\n" }
 
 func (imap) MalformedLogin(c Command) string {
 	return c.Tag + " BAD Authentication cancelled or malformed\r\n"
 }
+
+func (imap) SignedInAlready(c Command) string { return c.Tag + " BAD Already signed in\r\n" }
 
 func (imap) MechanismUnknown(c Command, cram bool) string {
 	return c.Tag + " NO Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
@@ -154,9 +168,20 @@ func (pop3) RefuseLogin(_ Command, f *record.Failure) []byte {
 
 func (pop3) StartTLSTooLate(Command) string { return "-ERR STLS is not available now\r\n" }
 
+// NeedsLogin has APOP, which signs in with a secret of the server's.
+func (pop3) NeedsLogin(cmd Command) bool {
+	switch cmd.Verb {
+	case "APOP", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE":
+		return true
+	}
+	return false
+}
+
 func (pop3) LoginRequired(Command) string { return "-ERR Sign in first\r\n" }
 
 func (pop3) MalformedLogin(Command) string { return "-ERR Authentication cancelled or malformed\r\n" }
+
+func (pop3) SignedInAlready(Command) string { return "-ERR Already signed in\r\n" }
 
 func (pop3) MechanismUnknown(_ Command, cram bool) string {
 	return "-ERR Mechanism not supported; use " + strings.Join(mechanisms(cram), ", ") + "\r\n"
