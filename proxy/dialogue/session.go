@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/tlslift/tlslift/proxy/httpline"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -21,7 +22,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	watcher   watcher
-	first     firstLine // of a mail client
+	first     *httpline.First // of a mail client; nil for others
 	end       end
 	isWriting bool // to the client
 
@@ -81,7 +82,11 @@ const (
 // New returns a session that is watched. Greeting means that the destination's
 // greeting is still to come; HTTP has none.
 func New(p record.Protocol, greeting bool) *Session {
-	return &Session{watcher: newWatcher(p, greeting), first: firstLine{done: p == record.ProtocolHTTP}}
+	s := &Session{watcher: newWatcher(p, greeting)}
+	if p != record.ProtocolHTTP {
+		s.first = &httpline.First{}
+	}
+	return s
 }
 
 func newWatcher(p record.Protocol, greets bool) watcher {
@@ -171,7 +176,7 @@ func (c *clientConn) Read(p []byte) (int, error) {
 		return c.gated(p)
 	}
 	n, err := c.Conn.Read(p)
-	if isHTTP := c.session.first.take(p[:n]); isHTTP != nil {
+	if isHTTP := c.session.first.Take(p[:n]); isHTTP != nil {
 		return 0, isHTTP
 	}
 	c.session.Sent(p[:n])

@@ -1,4 +1,6 @@
-package dialogue
+// Package httpline recognises an HTTP request in the place of the first line of a mail
+// client.
+package httpline
 
 import (
 	"bytes"
@@ -21,18 +23,19 @@ var requestLine = regexp.MustCompile(`^[A-Z]+ \S+ HTTP/\d(\.\d)?\r*$`)
 // maxRequestLine is as long as that line may be before it is taken for one.
 const maxRequestLine = 8 << 10
 
-// A firstLine looks at the first line of a mail client. A browser that somebody has
+// A First looks at the first line of a mail client; the zero value waits for it. A browser that somebody has
 // redirected to a mail server sends a request, in whose body the mail server would find
 // its commands (ALPACA).
-type firstLine struct {
+type First struct {
 	line []byte
 	done bool // it is none of HTTP
 }
 
-// take looks at what the client has sent; the error is a *record.Failure once it is HTTP.
-// The bytes of the last call must not reach the destination then.
-func (f *firstLine) take(p []byte) error {
-	if f.done {
+// Take looks at what the client has sent; the error is a *record.Failure once it is HTTP.
+// The bytes of the last call must not reach the destination then. It may be called on nil,
+// of a client that may send HTTP.
+func (f *First) Take(p []byte) error {
+	if f == nil || f.done {
 		return nil
 	}
 	rest, _, ended := bytes.Cut(p, []byte("\n"))
@@ -51,7 +54,7 @@ func (f *firstLine) take(p []byte) error {
 }
 
 // mayBeRequest reports whether the line may still become a request.
-func (f *firstLine) mayBeRequest() bool {
+func (f *First) mayBeRequest() bool {
 	return slices.ContainsFunc(httpMethods, func(method []byte) bool {
 		n := min(len(f.line), len(method))
 		return bytes.Equal(f.line[:n], method[:n])

@@ -1,4 +1,4 @@
-package dialogue
+package httpline
 
 import (
 	"errors"
@@ -35,10 +35,10 @@ func TestFirstLineOfHTTP(t *testing.T) {
 		"GET " + strings.Repeat("a ", maxRequestLine/2-3): false,
 	} {
 		for _, size := range []int{1, 3, 7, 1000, len(line)} {
-			var f firstLine
+			var f First
 			got := false
 			for piece := range slices.Chunk([]byte(line), size) {
-				if err := f.take(piece); err != nil {
+				if err := f.Take(piece); err != nil {
 					got = true
 					if f, is := errors.AsType[*record.Failure](err); !is || f.Reason != record.ReasonHTTPOnMailPort {
 						t.Errorf("%.40q: %v", line, err)
@@ -58,11 +58,11 @@ func FuzzFirstLine(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: a\r\n"), 3)
 	f.Add([]byte("EHLO a\r\n"), 1)
 	f.Fuzz(func(t *testing.T, b []byte, size int) {
-		var whole, pieces firstLine
-		want := whole.take(b) != nil
+		var whole, pieces First
+		want := whole.Take(b) != nil
 		got := false
 		for piece := range slices.Chunk(b, max(1, min(size, len(b)))) {
-			got = got || pieces.take(piece) != nil
+			got = got || pieces.Take(piece) != nil
 		}
 		if got != want && len(b) < maxRequestLine {
 			t.Errorf("%q: %v, in pieces %v", b, want, got)
