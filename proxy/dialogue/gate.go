@@ -2,6 +2,8 @@ package dialogue
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"strings"
 	"time"
 
@@ -167,12 +169,14 @@ type heldBack struct {
 func (c *clientConn) gated(p []byte) (int, error) {
 	h := &c.held
 	for h.over == nil && h.passes == 0 {
-		switch piece := c.session.piece(h.bytes); {
-		case piece > 0:
-			h.over = c.look(piece)
+		switch {
+		case c.session.piece(h.bytes) > 0:
+			h.over = c.look()
 		case h.err != nil: // a command without its end does not pass
 			err := h.err
-			h.drop(len(h.bytes))
+			if h.err = nil; !errors.Is(err, os.ErrDeadlineExceeded) { // which is no end
+				h.drop(len(h.bytes))
+			}
 			c.session.ended(client, err)
 			return 0, err
 		default:
@@ -198,14 +202,15 @@ func (h *heldBack) drop(n int) {
 	}
 }
 
-// look looks at a piece of what the client has sent, and lets it pass if it may. The error
-// is why nothing passes any more.
-func (c *clientConn) look(piece int) error {
+// look looks at the next piece of what the client has sent, and lets it pass if it may. The
+// error is why nothing passes any more.
+func (c *clientConn) look() error {
 	s, h := c.session, &c.held
 	if !s.await(s.isAgreed, agreeTime) {
 		s.lose()
 	}
-	if piece = s.piece(h.bytes); piece == 0 { // it is no content, but a command that is not whole
+	piece := s.piece(h.bytes)
+	if piece == 0 { // it is no content, but a command that is not whole
 		return nil
 	}
 	for _, m := range s.begun(h.bytes[:piece]) {

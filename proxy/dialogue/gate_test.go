@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -233,4 +234,36 @@ func TestGateAnswersAUTH(t *testing.T) {
 			t.Errorf("the client has got %q, and %q has passed", got, passed)
 		}
 	})
+}
+
+// late is a client whose second read takes too long.
+type late struct {
+	net.Conn
+	reads int
+}
+
+func (c *late) Read(p []byte) (int, error) {
+	c.reads++
+	switch c.reads {
+	case 1:
+		return copy(p, "NO"), nil
+	case 2:
+		return 0, os.ErrDeadlineExceeded
+	}
+	return copy(p, "OP\r\n"), nil
+}
+
+// A read that has taken too long leaves what has arrived of a command.
+func TestGateAfterDeadline(t *testing.T) {
+	t.Parallel()
+	s := New(record.ProtocolSMTP, false)
+	down := s.Client(&late{})
+	s.Gate(Gate{})
+	p := make([]byte, 9)
+	if n, err := down.Read(p); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %q, %v", p[:n], err)
+	}
+	if n, err := down.Read(p); err != nil || string(p[:n]) != "NOOP\r\n" {
+		t.Errorf("got %q, %v", p[:n], err)
+	}
 }
