@@ -224,6 +224,8 @@ func (l *login) answer(cmd dialect.Command, err error) error {
 	var f *record.Failure
 	switch {
 	case errors.As(err, &f):
+		own := *f // others may have it too
+		f = &own
 	case l.left:
 		f = record.Fail(record.ReasonClosedBeforeTLS, errLeft)
 	default:
@@ -236,8 +238,6 @@ func (l *login) answer(cmd dialect.Command, err error) error {
 	if l.upstream.hasGone(f.Reason) {
 		return f // the session ends with it
 	}
-	own := *f // others may have it too
-	f = &own
 	l.failure, l.failed = f, l.failed+1
 	if err := l.near.write(l.RefuseLogin(cmd, f)); err != nil {
 		return l.ended(err)
