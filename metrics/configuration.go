@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// SetReloaded says whether the last attempt to read the configuration was successful,
+// SetReloaded notes whether the last attempt to read the configuration was successful,
 // and when it was made. The start is an attempt too.
 func (m *Metrics) SetReloaded(ok bool, at time.Time) {
 	if !ok {

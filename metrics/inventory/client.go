@@ -117,7 +117,7 @@ const signInFor = 30 * 24 * time.Hour
 // its ClientHello or its dialogue could not have reached Microsoft 365, or it has no
 // other sign-in than that of tlslift. A client that later gets there by itself is legacy
 // for one more day, since several devices may share a name. One that was signed in is for
-// 30 days: what it does elsewhere says nothing of its mail.
+// 30 days: what it does at other destinations says nothing of its mail.
 func (c *Client) Legacy() bool {
 	if !c.LastSignIn.IsZero() && c.LastSeen.Sub(c.LastSignIn) < signInFor {
 		return true

@@ -106,7 +106,7 @@ func needsLifting(c *inventory.Client, now time.Time) bool {
 	return c.Legacy() && now.Sub(c.LastSeen) < month
 }
 
-// answer says whether tlslift can be switched off; needed is when a client last
+// answer returns whether tlslift can be switched off; needed is when a client last
 // needed it.
 func (f figures) answer(clients int, needed moment) string {
 	switch {

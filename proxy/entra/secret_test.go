@@ -134,25 +134,25 @@ func TestSourceDoesNotShow(t *testing.T) {
 	}
 }
 
-// redirecting sends every request for a token elsewhere.
+// redirecting sends every request for a token to another host.
 type redirecting struct {
 	*world
-	elsewhere []string
+	others []string
 }
 
 func (r *redirecting) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL.Host != fakeentra.Host {
-		r.elsewhere = append(r.elsewhere, request.URL.Host)
+		r.others = append(r.others, request.URL.Host)
 	}
 	answer, err := r.world.RoundTrip(request)
 	if err == nil && request.Method == http.MethodPost {
 		answer.StatusCode = http.StatusTemporaryRedirect
-		answer.Header.Set("Location", "https://elsewhere.example/")
+		answer.Header.Set("Location", "https://other.example/")
 	}
 	return answer, err
 }
 
-// A redirect would carry the secret elsewhere.
+// A redirect would carry the secret to another host.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,8 +161,8 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	c.HTTP = &http.Client{Transport: network}
 	_, err := w.source(t, c).Token(t.Context(), smtp)
 	wantReason(t, err, record.ReasonEntraFailed)
-	if len(network.elsewhere) > 0 {
-		t.Errorf("the secret went to %s", network.elsewhere)
+	if len(network.others) > 0 {
+		t.Errorf("the secret went to %s", network.others)
 	}
 }
 
@@ -222,14 +222,14 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	testenv.AwaitGoroutines(t, before)
 }
 
-// elsewhere is a network on which Entra says that tokens are given elsewhere.
-type elsewhere struct {
+// misleading is a network on which Entra says that another host gives the tokens.
+type misleading struct {
 	world *world
 	host  string
 	asked []string // of other hosts
 }
 
-func (e *elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e *misleading) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != "login.microsoftonline.com" || r.URL.Scheme != "https" {
 		e.asked = append(e.asked, r.URL.String())
 	}
@@ -249,7 +249,7 @@ func TestSecretGoesToEntraOnly(t *testing.T) {
 		"https://login.example.com", "http://login.microsoftonline.com", "https://login.microsoftonline.com.example.com",
 	} {
 		w := newWorld(t)
-		e := &elsewhere{world: w, host: host}
+		e := &misleading{world: w, host: host}
 		c := w.config(t)
 		c.HTTP = &http.Client{Transport: e}
 		if _, err := w.source(t, c).Token(t.Context(), smtp); err == nil || len(e.asked) > 0 {

@@ -53,7 +53,7 @@ type mailOptions struct {
 	WithoutTLS bool
 	// OnlyX25519 agrees on keys in no other group.
 	OnlyX25519 bool
-	// Introspection is the URL that says whether a token is good. With it, only
+	// Introspection is the URL that tells if a token is good. With it, only
 	// the mailbox passwordUser takes a password, and the others take XOAUTH2.
 	Introspection string
 	// Change alters the certificate; nil leaves it good.
