@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
@@ -30,7 +31,7 @@ func checkCommand(p *program) *cobra.Command {
 func checkMailboxCommand(p *program) *cobra.Command {
 	o := mailcheck.Options{
 		Load: p.load,
-		Log:  func(c *settings.Config) *slog.Logger { return logging.Plain(p.stderr, logOptions(c)) },
+		Log:  func(c *settings.Config) *slog.Logger { return logging.Plain(p.stderr, service.LogOptions(c)) },
 	}
 	var protocol string
 	var asJSON bool

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -9,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/inventory"
@@ -17,36 +15,23 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// adminOf returns the address of an admin listener of a service without a proxy.
-func adminOf(t *testing.T, s *service) string {
-	t.Helper()
-	pages, err := statuspage.New(statuspage.Options{Inventory: s.inventory, Forget: s.forget})
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := admin.Options{Metrics: s.metrics.Handler(), Ready: func() error { return nil }, Pages: pages}
-	server := httptest.NewServer(newAdminServer(&settings.Config{}, s.log, parts).server.Handler)
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
-}
-
-func newParts(records ...*record.Record) *service {
-	s := &service{
-		inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{}), log: slog.New(slog.DiscardHandler),
-	}
-	for _, r := range records {
-		observers{s.metrics, s.inventory}.Closed(r)
-	}
-	return s
-}
-
 func TestForgetClient(t *testing.T) {
 	t.Parallel()
 	at := func(addr, name string) *record.Record {
 		return &record.Record{Client: netip.MustParseAddr(addr), ClientName: name, Start: time.Now(), Outcome: record.OutcomeLifted}
 	}
-	s := newParts(at("192.0.2.31", "scanner 2nd/floor"), at("192.0.2.32", ""))
-	environ := map[string]string{"TLSLIFT_ADMIN_LISTEN": adminOf(t, s)}
+	inv := inventory.New(inventory.Options{})
+	inv.Closed(at("192.0.2.31", "scanner 2nd/floor"))
+	inv.Closed(at("192.0.2.32", ""))
+	pages, err := statuspage.New(statuspage.Options{Inventory: inv, Forget: inv.Forget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(admin.NewHandler(admin.Options{
+		Metrics: metrics.New(metrics.Options{}).Handler(), Pages: pages, Changes: statuspage.ClientsPath,
+	}))
+	t.Cleanup(server.Close)
+	environ := map[string]string{"TLSLIFT_ADMIN_LISTEN": server.Listener.Addr().String()}
 	got := runWith(t, environ, "__complete", "clients", "forget", "")
 	if !strings.HasPrefix(got.stdout, "192.0.2.32\nscanner 2nd/floor\n:4\n") {
 		t.Errorf("completion: got %+v", got)
@@ -62,11 +47,8 @@ func TestForgetClient(t *testing.T) {
 	if got := runWith(t, environ, "clients", "forget", "scanner 2nd/floor"); got.code != exitOK || got.stdout != "forgot scanner 2nd/floor\n" {
 		t.Errorf("got %+v", got)
 	}
-	if all := s.inventory.Snapshot(); len(all) != 1 || all[0].Client != "192.0.2.32" {
+	if all := inv.Snapshot(); len(all) != 1 || all[0].Client != "192.0.2.32" {
 		t.Errorf("left: %+v", all)
-	}
-	if got := connectionsByClient(t, s.metrics); len(got) != 1 || got["192.0.2.32"] != 1 {
-		t.Errorf("series: %v", got)
 	}
 	for _, args := range [][]string{{"clients", "forget"}, {"clients", "forget", ""}, {"clients", "forget", "a", "b"}} {
 		if got := runWith(t, environ, args...); got.code != exitUsage || !strings.Contains(got.stderr, "name one client") {

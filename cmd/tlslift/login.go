@@ -11,6 +11,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/login"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
 
@@ -39,7 +40,7 @@ func loginCommand(p *program) *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return failed(o.Run(ctx, cfg, logging.Plain(p.stderr, logOptions(cfg)), cmd.OutOrStdout()))
+			return failed(o.Run(ctx, cfg, logging.Plain(p.stderr, service.LogOptions(cfg)), cmd.OutOrStdout()))
 		},
 	}
 	protocolFlag(cmd, &protocol)

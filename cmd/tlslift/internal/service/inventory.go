@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 )
 
 // newInventory returns the inventory of a service, with what earlier runs have saved.
-func newInventory(s *service) *inventory.Inventory {
+func newInventory(s *Service) *inventory.Inventory {
 	options := inventory.Options{
 		Expiry:  time.Duration(s.cfg.ClientExpiry),
 		Store:   statefile.Clients(s.cfg),
@@ -32,10 +32,32 @@ func newInventory(s *service) *inventory.Inventory {
 
 // useClients makes a table that of the service, and returns it with the names in reverse
 // DNS.
-func (s *service) useClients(table *clientfile.Table) *clientfile.Table {
+func (s *Service) useClients(table *clientfile.Table) *clientfile.Table {
 	table = table.WithHosts(s.inventory.HostOf)
 	s.clients.Store(table)
 	return table
+}
+
+// rename gives the clients the names of the table, in the inventory and in the metrics.
+func (s *Service) rename(table *clientfile.Table) {
+	s.renaming.Lock()
+	defer s.renaming.Unlock()
+	var all []metrics.Renaming
+	for _, r := range s.inventory.Rename(table) {
+		all = append(all, metrics.Renaming{From: r.From, Now: factsOf([]inventory.Client{r.Client})[0]})
+	}
+	s.metrics.Rename(all)
+}
+
+// forget removes a client from the inventory, from what is saved, and from the metrics; it
+// reports whether there was one.
+func (s *Service) forget(key string) bool {
+	if !s.inventory.Forget(key) {
+		return false
+	}
+	s.metrics.Forget(key)
+	s.log.Info("forgot a client", "client", key)
+	return true
 }
 
 // factsOf returns what the metrics show of clients.

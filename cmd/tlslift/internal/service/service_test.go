@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // configOf is what a service makes of its settings.
-func configOf(s *service) (proxy.Config, error) {
+func configOf(s *Service) (proxy.Config, error) {
 	var err error
 	if s.upstream, err = egress.Config(s.cfg, s.log); err != nil {
 		return proxy.Config{}, err
@@ -23,7 +23,7 @@ func configOf(s *service) (proxy.Config, error) {
 func TestProxyConfig(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	s := &service{cfg: mustLoad(t, map[string]string{
+	s := &Service{cfg: mustLoad(t, map[string]string{
 		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
 		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
 		"TLSLIFT_CIPHERS":                    "aes,rc4",

@@ -1,4 +1,8 @@
-package main
+// Package service runs tlslift: it builds the parts from the settings, opens the
+// listeners, and serves until a signal stops it.
+//
+// It reads no environment and no command line: that is done before.
+package service
 
 import (
 	"cmp"
@@ -31,9 +35,20 @@ import (
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
-// A service is the parts, built and put together.
-type service struct {
+// Options are what a Service is made from; all are required.
+type Options struct {
+	Settings *settings.Config
+	// Log is where log lines and the start message are written to.
+	Log *logging.Writer
+	// Version and Revision are those of the program.
+	Version, Revision string
+}
+
+// A Service is the parts, built and put together.
+type Service struct {
 	cfg     *settings.Config
+	version string
+	out     *logging.Writer
 	log     *slog.Logger
 	repeats *logging.Repeats
 	allowed *allowlist.Allowlist
@@ -60,10 +75,10 @@ const (
 	stopping phase = "stopping: open connections may end, new ones are not accepted"
 )
 
-func (s *service) enter(p phase) { s.phase.Store(&p) }
+func (s *Service) enter(p phase) { s.phase.Store(&p) }
 
 // ready returns what /readyz answers. The CA exists before there is a service.
-func (s *service) ready() error {
+func (s *Service) ready() error {
 	if p := *s.phase.Load(); p != ready {
 		return errors.New(string(p))
 	}
@@ -71,9 +86,10 @@ func (s *service) ready() error {
 }
 
 // newService builds the parts; it opens no listener.
-func (p *program) newService(cfg *settings.Config) (*service, error) {
-	s := &service{cfg: cfg}
-	s.log, s.repeats = logging.New(p.log, logOptions(cfg))
+func newService(o Options) (*Service, error) {
+	cfg := o.Settings
+	s := &Service{cfg: cfg, version: o.Version, out: o.Log}
+	s.log, s.repeats = logging.New(o.Log, LogOptions(cfg))
 	s.enter(starting)
 	var err error
 	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
@@ -83,9 +99,9 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 		return nil, err
 	}
 	m := metrics.New(metrics.Options{
-		Version: p.version, Revision: buildRevision(),
+		Version: o.Version, Revision: o.Revision,
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
-		ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: p.log.Dropped,
+		ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: o.Log.Dropped,
 	})
 	builtIn := s.allowed.Policy()
 	if err := s.allowed.Load(s.upstream, m); err != nil {
@@ -115,7 +131,7 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 		return nil, err
 	}
 	s.allowed.Use(s.proxy, s.ca)
-	options, err := s.pageOptions(p.version)
+	options, err := s.pageOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +143,12 @@ func (p *program) newService(cfg *settings.Config) (*service, error) {
 	return s, nil
 }
 
-func logOptions(cfg *settings.Config) logging.Options {
+// LogOptions returns how the log is written.
+func LogOptions(cfg *settings.Config) logging.Options {
 	return logging.Options{Level: slog.Level(cfg.LogLevel), JSON: cfg.LogFormat == settings.LogJSON}
 }
 
-func (s *service) proxyConfig() (proxy.Config, error) {
+func (s *Service) proxyConfig() (proxy.Config, error) {
 	cfg := s.cfg
 	table, err := cfg.ClientTable()
 	if err != nil { // load has found the mistakes, unless the file has just changed
@@ -162,7 +179,7 @@ func (s *service) proxyConfig() (proxy.Config, error) {
 }
 
 // pageOptions returns what the status page shows of a service.
-func (s *service) pageOptions(version string) (statuspage.Options, error) {
+func (s *Service) pageOptions() (statuspage.Options, error) {
 	sha1, err := s.ca.Form(localca.Form{SHA1: true})
 	if err != nil {
 		return statuspage.Options{}, err
@@ -180,7 +197,7 @@ func (s *service) pageOptions(version string) (statuspage.Options, error) {
 		},
 		Endpoints: s.allowed.Shown,
 		SignIn:    s.mailboxes.State,
-		Version:   version,
+		Version:   s.version,
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ const trustHint = "The CA is new: clients that are lifted must trust its certifi
 
 // announce prints what an administrator needs next: as lines for a person, or as
 // log records for a machine.
-func (p *program) announce(s *service) {
+func (s *Service) announce() {
 	if s.cfg.LogFormat == settings.LogJSON {
-		s.logStart(p.version)
+		s.logStart()
 	} else {
-		fmt.Fprint(p.log, s.startText(p.version))
+		fmt.Fprint(s.out, s.startText())
 	}
 	s.allowed.WarnUncovered()
 	if excess := s.ca.Excess(); len(excess) > 0 {
@@ -25,9 +25,9 @@ func (p *program) announce(s *service) {
 	}
 }
 
-func (s *service) startText(version string) string {
+func (s *Service) startText() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tlslift %s\n", version)
+	fmt.Fprintf(&b, "tlslift %s\n", s.version)
 	for _, l := range s.proxy.Listeners() {
 		fmt.Fprintf(&b, "  listening on    %s\n", l)
 	}
@@ -42,7 +42,7 @@ func (s *service) startText(version string) string {
 	return b.String()
 }
 
-func (s *service) logStart(version string) {
+func (s *Service) logStart() {
 	for _, l := range s.proxy.Listeners() {
 		s.log.Info("listening", "listener", l.String())
 	}
@@ -54,5 +54,5 @@ func (s *service) logStart(version string) {
 	if s.ca.Created() {
 		s.log.Info(trustHint)
 	}
-	s.log.Info("started", "version", version)
+	s.log.Info("started", "version", s.version)
 }

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // openMailboxes prepares the sign-in for clients, if there is a sign-in file.
-func (s *service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) error {
+func (s *Service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) error {
 	file, err := s.cfg.SignIn(clients)
 	if file == nil || err != nil {
 		return err
@@ -31,7 +31,7 @@ func (s *service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) 
 
 // reloadMailboxes reads the sign-in file again. With an error, what was read before
 // stays in force.
-func (s *service) reloadMailboxes(clients *clientfile.Table) error {
+func (s *Service) reloadMailboxes(clients *clientfile.Table) error {
 	if s.mailboxes == nil {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (s *service) reloadMailboxes(clients *clientfile.Table) error {
 // closeTime is how long a request for a token may take to end.
 const closeTime = 2 * time.Second
 
-func (s *service) closeMailboxes() {
+func (s *Service) closeMailboxes() {
 	if s.mailboxes == nil {
 		return
 	}

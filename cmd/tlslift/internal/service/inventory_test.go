@@ -1,7 +1,8 @@
-package main
+package service
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -35,7 +36,7 @@ func TestFactsOfTheInventory(t *testing.T) {
 // However often clients get names, the metrics count what the inventory counts.
 func TestRenamedClientsAgree(t *testing.T) {
 	t.Parallel()
-	s := &service{inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{})}
+	s := &Service{inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{})}
 	random := rand.New(rand.NewPCG(1, 2))
 	var table *clientfile.Table
 	for i := range 500 {
@@ -59,6 +60,28 @@ func TestRenamedClientsAgree(t *testing.T) {
 		if got := connectionsByClient(t, s.metrics); !maps.Equal(got, want) {
 			t.Fatalf("after %d connections and %s:\nmetrics   %v\ninventory %v", i, text, got, want)
 		}
+	}
+}
+
+// Whoever is forgotten has no series any more, and no line on the status page.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	s := &Service{
+		inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{}), log: slog.New(slog.DiscardHandler),
+	}
+	for addr, name := range map[string]string{"192.0.2.31": "scanner 2nd/floor", "192.0.2.32": ""} {
+		observers{s.metrics, s.inventory}.Closed(&record.Record{
+			Client: netip.MustParseAddr(addr), ClientName: name, Start: time.Now(), Outcome: record.OutcomeLifted,
+		})
+	}
+	if !s.forget("scanner 2nd/floor") || s.forget("scanner 2nd/floor") {
+		t.Error("forgot a client never or twice")
+	}
+	if all := s.inventory.Snapshot(); len(all) != 1 || all[0].Client != "192.0.2.32" {
+		t.Errorf("left: %+v", all)
+	}
+	if got := connectionsByClient(t, s.metrics); len(got) != 1 || got["192.0.2.32"] != 1 {
+		t.Errorf("series: %v", got)
 	}
 }
 

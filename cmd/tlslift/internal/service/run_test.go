@@ -1,0 +1,84 @@
+package service
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/origdst"
+)
+
+// patience is how long a test waits for what should happen without delay.
+const patience = 30 * time.Second
+
+// mustLoad reads the settings as serve would.
+func mustLoad(t *testing.T, environ map[string]string) *settings.Config {
+	t.Helper()
+	all := map[string]string{"HOME": "/home/user", "LOCALAPPDATA": `C:\user`}
+	maps.Copy(all, environ)
+	cfg, err := settings.Source{Environ: all}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestListenErrorRemedies(t *testing.T) {
+	t.Parallel()
+	denied := &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}
+	got := listenError("LISTEN", "proxy://:443", denied).Error()
+	want := "TLSLIFT_LISTEN: cannot listen on proxy://:443: permission denied; choose a port above 1023"
+	if runtime.GOOS != "windows" && !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	got = listenError("LISTEN", "redirect://:3129", origdst.ErrUnsupported).Error()
+	want = "TLSLIFT_LISTEN: cannot listen on redirect://:3129: redirected connections need Linux; remove the listener"
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestAdminBreaks: without its admin address nobody would see how it is.
+func TestAdminBreaks(t *testing.T) {
+	t.Parallel()
+	cfg := mustLoad(t, map[string]string{
+		"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "127.0.0.1:0", "TLSLIFT_STATE_DIR": t.TempDir(),
+	})
+	log := logging.NewWriter(io.Discard)
+	t.Cleanup(func() { log.Close() })
+	s, err := newService(Options{Settings: cfg, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ready(); err == nil {
+		t.Error("ready before it runs")
+	}
+	_ = s.admin.listener.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := s.run(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
+		t.Errorf("got %v; %v", err, ctx.Err())
+	}
+}
