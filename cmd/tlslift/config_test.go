@@ -1,27 +1,13 @@
 package main
 
 import (
-	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
-
-// mustLoad reads the settings as serve would.
-func mustLoad(t *testing.T, environ map[string]string) *settings.Config {
-	t.Helper()
-	all := homeEnviron()
-	maps.Copy(all, environ)
-	cfg, err := settings.Source{Environ: all}.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg
-}
 
 func TestConfig(t *testing.T) {
 	t.Parallel()
