@@ -58,12 +58,13 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/clientlist",
 		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
-		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/password", "cmd/tlslift/internal/service",
+		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/password", "cmd/tlslift/internal/sandbox",
+		"cmd/tlslift/internal/service",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
-		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",
+		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
@@ -74,6 +75,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/egress":      {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/endpoints":   {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/sandbox":     {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/setup":       {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/statefile":   {"cmd/tlslift/internal/settings"},
 }

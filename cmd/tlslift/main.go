@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
@@ -20,7 +21,12 @@ import (
 // It is empty in other builds, which have only what the Go tool recorded.
 var version string
 
+// confine leaves the process only what it needs. Tests run commands in their own process,
+// and do without.
+var confine func(sandbox.Limits) (enforced string, err error)
+
 func main() {
+	confine = sandbox.Enter
 	os.Exit(run(os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 

@@ -28,6 +28,6 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	disableCoreDumps()
 	logging.SurviveReader()
 	return failed(service.Run(cmd.Context(), service.Options{
-		Settings: cfg, Log: p.log, Version: p.version, Revision: buildRevision(),
+		Settings: cfg, Log: p.log, Version: p.version, Revision: buildRevision(), Confine: confine,
 	}))
 }

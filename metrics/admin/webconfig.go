@@ -98,3 +98,17 @@ func trusting(certificate []byte) (*tls.Config, error) {
 	}
 	return &tls.Config{RootCAs: roots, ServerName: names[0], MinVersion: tls.VersionTLS12}, nil
 }
+
+// WebConfigFiles returns the files that a web configuration file names; none if it cannot
+// be read.
+func WebConfigFiles(file string) []string {
+	if file == "" {
+		return nil
+	}
+	c, err := readWebConfig(file)
+	if err != nil {
+		return nil
+	}
+	c.TLSConfig.SetDirectory(filepath.Dir(file))
+	return []string{c.TLSConfig.TLSCertPath, c.TLSConfig.TLSKeyPath, c.TLSConfig.ClientCAs}
+}

@@ -30,6 +30,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
+	if s.confined, err = confine(o.Confine, s.cfg, s.mailboxes, s.log); err != nil {
+		return err
+	}
 	s.announce()
 	return s.runUntil(ctx, signals, hangups)
 }
@@ -134,4 +137,5 @@ func (s *Service) reload() {
 	s.proxy.SetClients(table)
 	s.rename(table)
 	s.log.Info("read the clients file again", "clients", table.Len())
+	s.confined.warn(s.cfg, s.mailboxes, s.log)
 }

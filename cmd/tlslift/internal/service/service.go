@@ -20,6 +20,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
@@ -42,6 +43,9 @@ type Options struct {
 	Log *logging.Writer
 	// Version and Revision are those of the program.
 	Version, Revision string
+	// Confine enters the sandbox once everything is open, and returns what the system
+	// enforces of it; nil means that there is none.
+	Confine func(sandbox.Limits) (enforced string, err error)
 }
 
 // A Service is the parts, built and put together.
@@ -64,6 +68,7 @@ type Service struct {
 	clients   atomic.Pointer[clientfile.Table] // those in force
 	renaming  sync.Mutex                       // held while clients get names
 	phase     atomic.Pointer[phase]
+	confined  confinement
 }
 
 // A phase says why a service is not ready; ready is empty.

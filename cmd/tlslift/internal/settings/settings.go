@@ -29,6 +29,7 @@ type Config struct {
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
 	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
 	StateDir         string                                  `env:"STATE_DIR"`
+	Sandbox          truth                                   `env:"SANDBOX"`
 	Instance         m365.Instance                           `env:"M365_INSTANCE"`
 	Refresh          truth                                   `env:"M365_REFRESH"`
 	ClientNets       networks                                `env:"CLIENT_NETS"`
@@ -102,6 +103,12 @@ var table = []setting{
 		meaning: "directory of the CA and of the saved state, such as the clients; it is created if it is missing, and only its " +
 			"owner may read it",
 		remedy: "a directory that only tlslift may read, as in /var/lib/tlslift",
+	},
+	{
+		name: "SANDBOX", def: "true",
+		meaning: "`true` leaves the running tlslift only the files of its configuration and its state, and the ports of destinations, " +
+			"where the system has Landlock (Linux 5.13 and later; ports from 6.7); `false` leaves it all that its user may do",
+		remedy: "true or false",
 	},
 	{
 		name: "M365_INSTANCE", def: "worldwide",

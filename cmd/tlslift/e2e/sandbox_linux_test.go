@@ -1,0 +1,80 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
+
+// TestSandbox leads the running program to a file outside its configuration: a clients
+// file that is a link to elsewhere since the start. Without the sandbox the same file is
+// read.
+func TestSandbox(t *testing.T) {
+	t.Parallel()
+	if abi, err := ll.LandlockGetABIVersion(); err != nil || abi < 1 {
+		t.Skipf("this kernel has no Landlock: %v", err)
+	}
+	n := startNginx(t, newPKI(t), modernTLS, false, nil)
+	for _, test := range []struct{ setting, replaced, privileges string }{
+		{"TLSLIFT_SANDBOX=true", "permission denied", "1"},
+		{"TLSLIFT_SANDBOX=false", "read the clients file again", "0"},
+	} {
+		t.Run(test.setting, func(t *testing.T) {
+			t.Parallel()
+			clients := filepath.Join(t.TempDir(), "clients.yaml")
+			elsewhere := testenv.WriteFile(t, "elsewhere.yaml", []byte("clients: [{address: 192.0.2.7, name: elsewhere}]\n"))
+			if err := os.WriteFile(clients, []byte("clients: [{address: 192.0.2.7, name: here}]\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l := start(t, n.address, n.pki.pem, "TLSLIFT_CLIENTS_FILE="+clients, test.setting)
+			if out, err := sClient(t, l.caFile, "-proxy", l.proxy, "-connect", host+":443", "-tls1", "-cipher", "ALL:@SECLEVEL=0"); err != nil {
+				t.Errorf("an old client is not served: %v\n%s", err, out)
+			}
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", l.cmd.Process.Pid))
+			if err != nil || !strings.Contains(string(status), "NoNewPrivs:\t"+test.privileges) {
+				t.Errorf("NoNewPrivs is not %s: %v", test.privileges, err)
+			}
+			// A new file in the same place, as an editor makes it, is read either way.
+			replace(t, clients, func(path string) error {
+				return os.WriteFile(path, []byte("clients: [{address: 192.0.2.7, name: anew}]\n"), 0o600)
+			})
+			l.hangUp(t, "read the clients file again")
+			replace(t, clients, func(path string) error { return os.Symlink(elsewhere, path) })
+			l.hangUp(t, test.replaced)
+		})
+	}
+}
+
+// replace puts a new file in the place of one.
+func replace(t *testing.T, path string, create func(path string) error) {
+	t.Helper()
+	if err := create(path + ".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hangUp makes tlslift read its files again, and waits for a line of the log about it.
+func (l *tlslift) hangUp(t *testing.T, want string) {
+	t.Helper()
+	before := strings.Count(l.log(), want)
+	if err := l.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(testenv.Patience); strings.Count(l.log(), want) == before; {
+		if time.Now().After(deadline) {
+			t.Fatalf("no line with %q:\n%s", want, l.log())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
