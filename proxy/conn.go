@@ -82,6 +82,14 @@ func (c *conn) mailProtocol() record.Protocol {
 	return c.scheme().Mail()
 }
 
+// mailInside returns the mail protocol inside TLS; empty for others.
+func mailInside(c *conn) record.Protocol {
+	if c.mail != nil {
+		return c.mail.Protocol
+	}
+	return listener.MailPort(c.out.destination.Port).Mail()
+}
+
 // dropUpstream gives up the connection to the destination for another one.
 func (c *conn) dropUpstream() {
 	c.out.drop()

@@ -139,7 +139,7 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
 	protocol, implicitTLS := c.mailProtocol(), c.scheme().ImplicitTLS()
 	if protocol == "" && s.signInFor(c) != nil { // behind CONNECT or a listener for any protocol
-		protocol, implicitTLS = listener.MailPort(c.out.destination.Port).Mail(), true
+		protocol, implicitTLS = mailInside(c), true
 	}
 	if protocol == "" {
 		return nil
@@ -204,7 +204,7 @@ func (s *Server) decide(c *conn) decide.Decision {
 		TLSModeMismatch:    c.mail != nil && c.mail.TLSModeMismatch(),
 		SignIn:             c.mail != nil && c.mail.SignIn != nil,
 		ForeignServerName:  c.hasForeignName,
-		Mail:               listener.MailPort(c.out.destination.Port).Mail(),
+		Mail:               mailInside(c),
 	})
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/dialogue"
-	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
@@ -41,7 +41,7 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 		return l.relayMail(ctx, c, c.inside)
 	}
 	c.rec.Outcome = record.OutcomeLifted
-	return l.relayHTTP(c)
+	return l.relayInside(c)
 }
 
 // learn remembers a hello that the destination has refused once its client has let
@@ -56,18 +56,19 @@ func (l *lifter) learn(c *conn, err error) {
 	}
 }
 
-// relayHTTP relays between the client's TLS and the destination's. Most of what is
+// relayInside relays between the client's TLS and the destination's. Most of what is
 // inside is HTTP, where an idle connection may end in whatever way.
-func (l *lifter) relayHTTP(c *conn) error {
-	if listener.MailPort(c.out.destination.Port) != "" {
-		return relayFailure(c.relay(c.inside, c.out.secure, nil))
+func (l *lifter) relayInside(c *conn) error {
+	protocol := mailInside(c)
+	if protocol != "" {
+		c.rec.Protocol = protocol
 	}
-	watched := dialogue.New(record.ProtocolHTTP, false)
+	watched := dialogue.New(cmp.Or(protocol, record.ProtocolHTTP), true)
 	err := c.relay(watched.Client(c.inside), watched.Destination(c.out.secure), nil)
-	if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, relay.ErrNoCloseNotify) {
+	if protocol == "" && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, relay.ErrNoCloseNotify) {
 		return relayFailure(err) // in the middle of a record
 	}
-	return ended(watched.Finding(errors.Is(err, relay.ErrIdle)), err)
+	return ended(c, watched.Finding(errors.Is(err, relay.ErrIdle)), err)
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -153,12 +154,12 @@ func (l *lifter) relayMail(ctx context.Context, c *conn, client net.Conn) error 
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
 	err = c.relay(down, up, nil)
-	found := c.mail.Finding(errors.Is(err, relay.ErrIdle))
-	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
-	return ended(found, err)
+	return ended(c, c.mail.Finding(errors.Is(err, relay.ErrIdle)), err)
 }
 
-// ended returns why a relay whose session was watched did not end well; nil if it did.
-func ended(found dialogue.Finding, err error) error {
+// ended notes what was found in a relay whose session was watched, and returns why it did
+// not end well; nil if it did.
+func ended(c *conn, found dialogue.Finding, err error) error {
+	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
 	return found.End(relayFailure(found.Settled(err)))
 }

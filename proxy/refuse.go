@@ -3,13 +3,12 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -91,7 +90,7 @@ func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
 	case f.Reason == record.ReasonHTTPOnTLSPort:
 		return httpproxy.Refusal("HTTP/1.1", f)
 	case c.socket.http == nil, f.Reason == record.ReasonTLSOnProxyPort, c.tunnel != nil && c.tunnel.IsOpen:
-		return alertRecord(c.hello, cmp.Or(f.Alert, f.Reason.Alert()))
+		return clienttls.AlertRecord(c.hello, cmp.Or(f.Alert, f.Reason.Alert()))
 	case c.tunnel != nil:
 		return httpproxy.Refusal(c.tunnel.Proto, f)
 	}
@@ -118,18 +117,4 @@ func (r *refuser) readsTLS(c *conn, f *record.Failure) bool {
 		return err == nil && begun
 	}
 	return c.scheme().ImplicitTLS() || c.mail != nil && c.mail.AwaitsClientHello()
-}
-
-// versionSSL30 is SSL 3.0 (RFC 6101).
-const versionSSL30 = 0x0300
-
-// alertRecord returns a fatal alert in the client's own version, so that even an
-// SSL 3.0 client can read it.
-func alertRecord(h *clienthello.Hello, description uint8) []byte {
-	version := uint16(tls.VersionTLS10)
-	if h != nil && h.Version >= versionSSL30 {
-		version = min(h.Version, tls.VersionTLS12)
-	}
-	alert := binary.BigEndian.AppendUint16([]byte{recordTypeAlert}, version)
-	return append(alert, 0, alertLen, alertLevelFatal, description)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienttls"
-	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 )
@@ -26,7 +25,7 @@ func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) e
 
 // idleTimeout returns how long the connection may be idle.
 func (c *conn) idleTimeout() time.Duration {
-	if c.rec.Protocol == record.ProtocolIMAP || listener.MailPort(c.out.destination.Port).Mail() == record.ProtocolIMAP {
+	if c.rec.Protocol == record.ProtocolIMAP || mailInside(c) == record.ProtocolIMAP {
 		return max(c.idle, c.imapIdle)
 	}
 	return c.idle
