@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"sync"
@@ -208,4 +210,49 @@ func TestSignInAgain(t *testing.T) {
 	d.wantSent(scanner)
 	d.quit()
 	w.wantSignedIn("copier1", 1)
+}
+
+// The same for reading mail: the destination rejects, in its turn, what is said in the
+// place of the sign-in, and the session goes on.
+func TestSignInAgainToRead(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	for _, tt := range []struct {
+		via, greeting, start, ready string
+		script                      [][2]string // what the device says, and how the last line of the answer begins
+	}{
+		{viaIMAP, "* OK ", "a STARTTLS", "a OK ", [][2]string{
+			{"b LOGIN copier1 \"" + devicePassword + "\"", "b OK "},
+			{"c NOOP\r\nd LOGIN copier1 \"" + devicePassword + "\"\r\ne NOOP", "c OK "}, {"", "d BAD "}, {"", "e OK "},
+			{"f AUTHENTICATE PLAIN", "f BAD "}, {"g SELECT INBOX", "g OK "}, {"h LOGOUT", "h OK "},
+		}},
+		{viaPOP3, "+OK ", "STLS", "+OK ", [][2]string{
+			{"USER copier1", "+OK"}, {"PASS " + devicePassword, "+OK "},
+			{"STAT\r\nUSER copier1\r\nPASS " + devicePassword + "\r\nSTAT", "+OK 1 "}, {"", "-ERR "}, {"", "-ERR "}, {"", "+OK 1 "},
+			{"AUTH PLAIN", "-ERR "}, {"QUIT", "+OK "},
+		}},
+	} {
+		t.Run(tt.via, func(t *testing.T) {
+			d := &device{t: t, conn: w.reach(copier, tt.via)}
+			d.r = bufio.NewReader(d.conn)
+			hear(t, d.r, tt.greeting)
+			say(t, d.conn, tt.start)
+			hear(t, d.r, tt.ready)
+			d.secure(w, host, tls.VersionTLS10)
+			for _, step := range tt.script {
+				if step[0] != "" {
+					say(t, d.conn, step[0])
+				}
+				line := "* "
+				for strings.HasPrefix(line, "* ") {
+					line = hear(t, d.r, "")
+				}
+				if !strings.HasPrefix(line, step[1]) {
+					t.Fatalf("%q: answered %q, want %q", step[0], line, step[1])
+				}
+			}
+			_ = d.conn.Close()
+			w.wantSignedIn("copier1", 0)
+		})
+	}
 }

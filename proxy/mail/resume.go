@@ -53,7 +53,11 @@ func (s *Session) resumeSignedIn(ctx context.Context, client net.Conn) (down, up
 	}
 	s.watched = dialogue.New(s.Protocol, false)
 	s.watched.Gate(s.signedIn.gate(ctx))
-	return s.watched.Client(s.client.inside), s.watched.Destination(s.upstream.conn), 0, nil
+	client = s.client.inside
+	if s.Protocol != record.ProtocolSMTP {
+		client = &signedInClient{Conn: s.client.inside, protocol: s.Protocol}
+	}
+	return s.watched.Client(client), s.watched.Destination(s.upstream.conn), 0, nil
 }
 
 // signIn has the client sign in.
