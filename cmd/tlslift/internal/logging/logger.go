@@ -8,10 +8,14 @@ package logging
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os/signal"
 	"syscall"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Options configures New.
@@ -37,10 +41,39 @@ func Plain(w io.Writer, o Options) *slog.Logger { return slog.New(newHandler(w, 
 func newHandler(w io.Writer, o Options) slog.Handler {
 	options := &slog.HandlerOptions{Level: o.Level}
 	if o.JSON {
-		return slog.NewJSONHandler(w, options)
+		return slog.NewJSONHandler(escaper{w}, options)
 	}
 	return slog.NewTextHandler(w, options)
 }
+
+// An escaper is an io.Writer of lines of JSON, in which it escapes what a terminal obeys
+// or what turns text around: slog does so in lines of text, and in JSON with ASCII only.
+type escaper struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (e escaper) Write(line []byte) (int, error) {
+	if !bytes.ContainsFunc(line, isHidden) {
+		return e.w.Write(line)
+	}
+	escaped := make([]byte, 0, 2*len(line))
+	for _, r := range string(line) {
+		switch high, low := utf16.EncodeRune(r); {
+		case !isHidden(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case high == utf8.RuneError: // it needs no pair
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
+		}
+	}
+	if _, err := e.w.Write(escaped); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// isHidden reports whether a character is no end of a line, and cannot be seen.
+func isHidden(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // dropsLine returns the line that says how many lines were dropped.
 func dropsLine(o Options, lines int64) []byte {

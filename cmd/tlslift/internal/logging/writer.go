@@ -150,10 +150,7 @@ func (w *Writer) write(lines []byte) {
 	var n int
 	err := w.endLine()
 	if err == nil {
-		n, err = w.out.Write(lines)
-	}
-	if n > 0 {
-		w.cut = lines[n-1] != '\n'
+		n, err = w.put(lines)
 	}
 	unsaid := w.written(lines, n, err)
 	if err != nil || unsaid == 0 {
@@ -163,9 +160,18 @@ func (w *Writer) write(lines []byte) {
 	if len(line) == 0 {
 		return
 	}
-	if _, err := w.out.Write(line); err == nil {
+	if _, err := w.put(line); err == nil {
 		w.said(unsaid)
 	}
+}
+
+// put writes lines, and notes whether an error has cut the last one.
+func (w *Writer) put(lines []byte) (int, error) {
+	n, err := w.out.Write(lines)
+	if n > 0 {
+		w.cut = !bytes.HasSuffix(lines[:n], []byte{'\n'})
+	}
+	return n, err
 }
 
 // endLine ends a line that an error has cut.
@@ -173,8 +179,7 @@ func (w *Writer) endLine() error {
 	if !w.cut {
 		return nil
 	}
-	_, err := w.out.Write([]byte{'\n'})
-	w.cut = err != nil
+	_, err := w.put([]byte{'\n'})
 	return err
 }
 

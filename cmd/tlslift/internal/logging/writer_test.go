@@ -2,6 +2,7 @@ package logging
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 )
 
 // A sink is what a log is written to. It may stall, and it may fail.
@@ -170,8 +172,9 @@ func TestWriterTellsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{fails: errGone}
 		w := NewWriter(s)
+		takes := 0
 		w.describeDrops(func(lines int64) []byte {
-			s.set(0, errGone)
+			s.set(takes, errGone)
 			return []byte("lost\n")
 		})
 		write(t, w, "one\n")
@@ -180,11 +183,16 @@ func TestWriterTellsAgain(t *testing.T) {
 		write(t, w, "two\n") // and then the reader goes away again
 		synctest.Wait()
 		wantText(t, s, "two\n")
+		s.set(0, nil)
+		takes = 2 // or the disk is full in the middle of the line
+		write(t, w, "three\n")
+		synctest.Wait()
+		wantText(t, s, "two\nthree\nlo")
 		describe(w)
 		s.set(0, nil)
-		write(t, w, "three\n")
+		write(t, w, "four\n")
 		w.Close()
-		wantText(t, s, "two\nthree\n!1\n")
+		wantText(t, s, "two\nthree\nlo\nfour\n!1\n")
 	})
 }
 
@@ -203,5 +211,27 @@ func TestDropsLine(t *testing.T) {
 	}
 	if got := dropsLine(Options{Level: slog.LevelError}, 7); len(got) > 0 {
 		t.Errorf("below the level, got %q", got)
+	}
+}
+
+// A client chooses its server name. In the log there is nothing that a terminal obeys or
+// that turns text around, and JSON has it all the same.
+func TestLinesHaveNoEscapes(t *testing.T) {
+	t.Parallel()
+	const name = "a\x1b[2J\u009b31m\x7f\u202ee\u200b\U000e0041.example ü 漢 😀"
+	for _, asJSON := range []bool{false, true} {
+		var b bytes.Buffer
+		Plain(&b, Options{JSON: asJSON}).Info(name, "server_name", name, "error", errors.New(name))
+		line := strings.TrimSuffix(b.String(), "\n")
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) || !strings.Contains(line, "ü 漢 😀") {
+			t.Errorf("JSON %t: %q", asJSON, line)
+		}
+		if !asJSON {
+			continue
+		}
+		var got map[string]any
+		if err := json.Unmarshal(b.Bytes(), &got); err != nil || got["server_name"] != name || got["error"] != name || got["msg"] != name {
+			t.Errorf("%s: %v, %v", line, got, err)
+		}
 	}
 }
