@@ -209,7 +209,7 @@ func (k *Keys) write(keys []key) error {
 		return fmt.Errorf("writing %s: %w", k.path, err)
 	}
 	k.unsaved = false
-	k.stamp()
+	k.seen = stamp{} // at the next look it is read again: another replica may have written at the same moment
 	return nil
 }
 

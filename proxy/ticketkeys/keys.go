@@ -47,7 +47,8 @@ type Options struct {
 	// Path is the file; empty means that the keys end with the process.
 	Path string
 	// Shared says that other replicas use the file too: it is an error if it cannot be
-	// used, and no key is used that is not in it.
+	// used, and no key is used that is not in it. Of two replicas that write at the same
+	// moment, one finds at the next look, within a minute, that its key is not there.
 	Shared bool
 	// Log gets what is wrong with the file; nil discards it.
 	Log *slog.Logger

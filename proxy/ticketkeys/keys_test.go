@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -122,6 +123,39 @@ func TestReplicasShareAFile(t *testing.T) {
 	}
 	if one.log.Len()+two.log.Len() > 0 {
 		t.Errorf("logged %s%s", one.log, two.log)
+	}
+}
+
+// Replicas that start at the same moment each make the file. After the next look they have
+// the same keys: one that took the file of the other for its own kept another key for a day.
+func TestReplicasStartTogether(t *testing.T) {
+	t.Parallel()
+	for range 40 {
+		path, c := filepath.Join(t.TempDir(), "ticket.keys"), noon()
+		replicas := make([]*Keys, 4)
+		var starting sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range replicas {
+			starting.Go(func() {
+				<-begin
+				var err error
+				if replicas[i], err = Open(Options{Path: path, Shared: true, Now: c.now}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		if starting.Wait(); t.Failed() {
+			return
+		}
+		var names []string
+		for _, k := range replicas {
+			k.refresh()
+			names = append(names, fmt.Sprintf("%x", (*k.current.Load())[0].name))
+		}
+		if slices.Sort(names); names[0] != names[len(names)-1] {
+			t.Fatalf("the replicas have the keys %v", names)
+		}
 	}
 }
 
