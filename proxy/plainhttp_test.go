@@ -85,6 +85,37 @@ func TestPlainHTTPHasNoCredentials(t *testing.T) {
 	}
 }
 
+// What signs in can come in other places than in a header of that name.
+func TestPlainHTTPHasNoCredentialsElsewhere(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%s %v %q %q %v %v", body, err, r.Host, r.RequestURI, r.Header, r.Trailer)
+	}))
+	t.Cleanup(web.Close)
+	w := newWorld(t, testenv.FakeM365(t), "", func(c *proxy.Config) {
+		c.Upstream.ConnectTo = map[string]string{crlHost + ":80": web.Listener.Addr().String()}
+	})
+	const chunked = "Transfer-Encoding: chunked\r\n"
+	for name, request := range map[string]string{
+		"trailer": "POST http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n" + chunked +
+			"Trailer: Cookie, Authorization\r\n\r\n2\r\nhi\r\n0\r\nCookie: secret\r\nAuthorization: secret\r\n\r\n",
+		"trailer without being announced": "POST http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\n" + chunked +
+			"\r\n2\r\nhi\r\n0\r\nCookie: secret\r\n\r\n",
+		"address": "POST http://me:secret@" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi",
+		"folded header": "POST http://" + crlHost + "/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nauthorization:\r\n secret\r\n" +
+			"Proxy-Authorization: secret\r\n\r\nhi",
+	} {
+		conn := dial(t, w.proxy)
+		_, body := ask(t, conn, bufio.NewReader(conn), request)
+		if !strings.HasPrefix(body, "hi <nil> ") || strings.Contains(body, "secret") || strings.Contains(body, "Cookie") {
+			t.Errorf("%s: the destination got %s", name, body)
+		}
+		_, _ = io.Copy(io.Discard, conn)
+		w.expect(record.OutcomePassed, "")
+	}
+}
+
 // Which hosts have plain http follows from their ports.
 func TestHasPlainHTTP(t *testing.T) {
 	t.Parallel()

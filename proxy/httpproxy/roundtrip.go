@@ -85,11 +85,12 @@ func removeHopByHop(h http.Header) {
 // the one that came: it looks at the kind of its body.
 func (v *session) outgoing(r *http.Request, upstream net.Conn) *http.Request {
 	removeHopByHop(r.Header)
-	if !isSecure(r) { // everybody on the way could read them
-		r.Header.Del("Authorization")
-		r.Header.Del("Cookie")
-	}
 	out := r.WithContext(context.WithValue(r.Context(), upstreamKey{}, &idleConn{upstream, v.idle}))
+	if !isSecure(r) { // everybody on the way could read them
+		out.Header.Del("Authorization")
+		out.Header.Del("Cookie")
+		out.Trailer = nil // which may have them too, after the body
+	}
 	if r.Body != http.NoBody {
 		out.Body = &requestBody{Reader: r.Body, session: v}
 	}
