@@ -45,7 +45,7 @@ type conn struct {
 
 	idle, imapIdle time.Duration
 
-	isRefused  bool            // the destination has answered the passed hello with an alert
+	isRefused  bool            // the destination has refused the passed hello, and would refuse all of its kind
 	isLifting  bool            // the client's TLS is to end here
 	startedTLS bool            // our handshake with the client has begun
 	inside     *clienttls.Conn // the client's TLS; nil until the handshake is complete

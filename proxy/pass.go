@@ -133,7 +133,7 @@ func (p *passer) checkAnswer(c *conn, answer []byte) error {
 	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(refusedKey(c), time.Now()) {
 		return record.Fail(record.ReasonInappropriateFallback, errors.New("the destination says so"))
 	}
-	c.isRefused = true
+	c.isRefused = c.hello.RefusalCounts(answer[alertRecordTotal-1])
 	return &alertError{answer: answer}
 }
 

@@ -182,3 +182,75 @@ func TestRefusalIsForgotten(t *testing.T) {
 		w.expect(record.OutcomePassed, "")
 	}
 }
+
+// sessionCache has the last session of one destination.
+type sessionCache struct {
+	mu    sync.Mutex
+	state *tls.ClientSessionState
+}
+
+func (c *sessionCache) Get(string) (*tls.ClientSessionState, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state, c.state != nil
+}
+
+func (c *sessionCache) Put(_ string, state *tls.ClientSessionState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state != nil {
+		c.state = state
+	}
+}
+
+// spoilt returns a session of TLS 1.3 with another secret, so that the destination refuses
+// it: what it was told to resume is not what it knows.
+func spoilt(t *testing.T, state *tls.ClientSessionState) *tls.ClientSessionState {
+	t.Helper()
+	ticket, session, err := state.ResumptionState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := session.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[2+1+2+8+1] ^= 1 // after version, type, suite, time and the length of the secret
+	if session, err = tls.ParseSessionState(b); err != nil {
+		t.Fatal(err)
+	}
+	if state, err = tls.NewResumptionState(ticket, session); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// A client that spoils its session on purpose is refused and lifted. That made others of
+// its address with the same hello, and good sessions, lifted for an hour.
+func TestSpoiltSessionTeachesNothing(t *testing.T) {
+	t.Parallel()
+	w, _ := gatedWorld(t)
+	visit := func(trusts bool, cache *sessionCache) (state tls.ConnectionState) {
+		cfg := w.capable(trusts)
+		cfg.MaxVersion, cfg.ClientSessionCache = tls.VersionTLS13, cache
+		client := tls.Client(dial(t, w.tls), cfg)
+		if _, err := io.WriteString(client, page); err != nil {
+			t.Errorf("a client that trusts tlslift %t: %v", trusts, err)
+			return state
+		}
+		_, _ = io.Copy(io.Discard, client) // tickets come with the answer
+		_ = client.Close()
+		return client.ConnectionState()
+	}
+	good := &sessionCache{}
+	visit(false, good)
+	w.expect(record.OutcomePassed, "")
+	visit(true, &sessionCache{state: spoilt(t, good.state)})
+	if r := w.expect(record.OutcomeLifted, ""); r.Rule != record.RuleDestinationRefused {
+		t.Errorf("lifted by %s", r.Rule)
+	}
+	if !visit(false, good).DidResume {
+		t.Error("the good session is not resumed")
+	}
+	w.expect(record.OutcomePassed, "")
+}

@@ -15,10 +15,19 @@ const (
 	extECH           = 0xfe0d
 )
 
+// maxSessionID is the longest session ID that there can be (RFC 5246 section 7.4.1.2).
+const maxSessionID = 32
+
+// Alerts that may be about what is random in a hello (RFC 8446 section 6.2).
+const (
+	alertIllegalParameter = 47
+	alertDecryptError     = 51
+)
+
 // FingerprintKey returns a digest of the whole hello less what is random or stands for an
-// earlier session: the random value, session IDs, tickets, shares of keys, the names of
-// GREASE. Whoever has the same key has sent what every server judges alike; it is no
-// proof of who the client is.
+// earlier session: the random value, session IDs, tickets, pre-shared keys, shares of
+// keys, the names of GREASE. Servers judge all that have the same key alike, unless it is
+// for such a value: see RefusalCounts. It is no proof of who the client is.
 //
 // The order of extensions does not count, since browsers shuffle them, and neither does
 // padding with zeros, which depends on what was left out.
@@ -27,6 +36,17 @@ func (h *Hello) FingerprintKey() [16]byte {
 	s.add(h.key[:])
 	s.add(fmt.Append(nil, h.Length-h.size)) // how long the headers of its records are: some servers read one record only
 	return s.key()
+}
+
+// RefusalCounts reports whether a destination that refuses the hello with an alert would
+// refuse all that have its key: it may refuse a session that it knows, and a share of a
+// key that is none.
+func (h *Hello) RefusalCounts(alert uint8) bool {
+	switch alert {
+	case alertIllegalParameter, alertDecodeError, alertDecryptError:
+		return !h.hasTicket && !h.hasSessionID && !h.HasExtension(extKeyShare) && !h.HasExtension(extECH)
+	}
+	return !h.hasTicket
 }
 
 // steady collects the parts of a hello that are not random.
@@ -49,7 +69,7 @@ func keyOf(body []byte, recordVersion uint16) [16]byte {
 	var s steady
 	s.add(fmt.Appendf(nil, "record %x %x", recordVersion, f.take(2)))
 	f.take(randomLen)
-	s.add([]byte{byte(len(f.vector8()))}) //nolint:gosec // of one byte
+	s.add([]byte{byte(max(len(f.vector8()), maxSessionID))}) //nolint:gosec // of one byte
 	s.add(withoutGREASE(f.vector16(), 0))
 	s.add(f.vector8())
 	s.add([]byte{byte(min(len(f.rest), 1))}) // empty extensions are not none
@@ -79,8 +99,10 @@ func steadyExtension(t uint16, data []byte) (part []byte, counts bool) {
 		return data, true
 	case extKeyShare:
 		return steadyShares(data), true
-	case extSessionTicket, extPreSharedKey, extCookie:
-		return nil, true // that it is there counts: the destination may refuse a session of its own
+	case extPreSharedKey, extEarlyData:
+		return nil, false
+	case extSessionTicket, extCookie:
+		return nil, true // that it is there counts
 	case extECH:
 		return data[:min(len(data), 1)], true
 	case extPadding:

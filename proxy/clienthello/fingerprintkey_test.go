@@ -46,6 +46,7 @@ func TestOneProgramHasOneShape(t *testing.T) {
 		"shares":          {shares(0x0a0a, 29, 1, 2, 3), shares(0x2a2a, 29, 4, 5, 6)},
 		"tickets":         {browser(0x0a0a, false, extension(35)), browser(0x0a0a, false, extension(35, 1, 2, 3))},
 		"pre-shared keys": {browser(0x0a0a, false, extension(41, 1)), browser(0x0a0a, false, extension(41, 2, 3))},
+		"a session":       {browser(0x0a0a, false), browser(0x0a0a, false, extension(42), extension(41, 1))},
 	} {
 		if key(pair[0]) != key(pair[1]) {
 			t.Errorf("%s: two shapes", name)
@@ -84,7 +85,6 @@ func TestOtherHellosHaveOtherShapes(t *testing.T) {
 		"order of suites":      func(d *draft) { d.suites = []uint16{2, 1} },
 		"compression":          func(d *draft) { d.compression = []byte{1, 0} },
 		"no compression":       func(d *draft) { d.compression = nil },
-		"a session ID":         func(d *draft) { d.sessionID = make([]byte, 32) },
 		"a long session ID":    func(d *draft) { d.sessionID = make([]byte, 33) },
 		"groups":               func(d *draft) { d.extensions[0] = extension(10, vec16(words(24)...)...) },
 		"signatures":           func(d *draft) { d.extensions[1] = extension(13, vec16(words(0x0501)...)...) },
@@ -97,7 +97,6 @@ func TestOtherHellosHaveOtherShapes(t *testing.T) {
 		"a fragment length":    func(d *draft) { d.extensions = append(d.extensions, extension(1, 9)) },
 		"a server name":        func(d *draft) { d.extensions = append(d.extensions, sni("a.example")) },
 		"two server names":     func(d *draft) { d.extensions = append(d.extensions, sni("a.example", "b.example")) },
-		"a session to resume":  func(d *draft) { d.extensions = append(d.extensions, extension(41, 1)) },
 		"asked to retry":       func(d *draft) { d.extensions = append(d.extensions, extension(44, 0, 1, 7)) },
 		"padding that is none": func(d *draft) { d.extensions = append(d.extensions, extension(21, 0, 1)) },
 		"no extensions":        func(d *draft) { d.extensions = nil },
@@ -127,5 +126,41 @@ func TestSamplesHaveShapesOfTheirOwn(t *testing.T) {
 			t.Errorf("%s has the shape of %s", name, other)
 		}
 		shapes[shape] = name
+	}
+}
+
+// The refusal of a hello that names an earlier session, or by an alert that may be about
+// a share of a key, says nothing of others with the same key.
+func TestRefusalCounts(t *testing.T) {
+	t.Parallel()
+	old := func(change func(*draft)) []byte {
+		d := draft{version: 0x0303, suites: []uint16{0xc02f}, compression: []byte{0}, extensions: [][]byte{extension(35)}}
+		change(&d)
+		return d.bytes()
+	}
+	share := extension(51, vec16(slices.Concat(words(29), vec16(1, 2, 3))...)...)
+	for name, tt := range map[string]struct {
+		hello            []byte
+		failure, illegal bool // whether handshake_failure counts, and illegal_parameter
+	}{
+		"TLS 1.2":                {old(func(*draft) {}), true, true},
+		"TLS 1.2, a ticket":      {old(func(d *draft) { d.extensions[0] = extension(35, 1) }), false, false},
+		"TLS 1.2, two tickets":   {old(func(d *draft) { d.extensions = append(d.extensions, extension(35, 1)) }), false, false},
+		"TLS 1.2, a session ID":  {old(func(d *draft) { d.sessionID = make([]byte, 32) }), true, false},
+		"TLS 1.3":                {browser(0x0a0a, false), true, false},
+		"TLS 1.3, a share":       {browser(0x0a0a, false, share), true, false},
+		"TLS 1.3, ECH":           {browser(0x0a0a, false, extension(0xfe0d, 0)), true, false},
+		"TLS 1.3, a session":     {browser(0x0a0a, false, share, extension(41, 1)), false, false},
+		"TLS 1.3, an old ticket": {browser(0x0a0a, false, extension(35, 1)), false, false},
+	} {
+		h := mustPeek(t, tt.hello)
+		if h.RefusalCounts(40) != tt.failure {
+			t.Errorf("%s: handshake_failure counts: %t", name, !tt.failure)
+		}
+		for _, alert := range []uint8{47, 50, 51} {
+			if h.RefusalCounts(alert) != tt.illegal {
+				t.Errorf("%s: alert %d counts: %t", name, alert, !tt.illegal)
+			}
+		}
 	}
 }

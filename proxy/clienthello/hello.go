@@ -126,6 +126,9 @@ type Hello struct {
 
 	size int      // of the body
 	key  [16]byte // see FingerprintKey
+	// hasTicket says that the hello names an earlier session. A session ID may do so too;
+	// many clients send one that is random.
+	hasTicket, hasSessionID bool
 }
 
 // HasExtension reports whether the hello has an extension of type t.

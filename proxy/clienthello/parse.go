@@ -60,7 +60,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 	f := fields{rest: body}
 	h := &Hello{Format: Record, Length: length, RecordVersion: recordVersion, Version: f.uint16()}
 	f.take(randomLen)
-	f.vector8() // session id
+	sessionID := f.vector8()
 	suites := f.vector16()
 	h.CompressionMethods = bytes.Clone(f.vector8())
 	var extensions []byte
@@ -80,6 +80,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 	if err := h.parseExtensions(extensions); err != nil {
 		return nil, err
 	}
+	h.hasSessionID = len(sessionID) > 0
 	h.key, h.size = keyOf(body, recordVersion), len(body)
 	return h, nil
 }
@@ -101,6 +102,7 @@ func (h *Hello) parseExtensions(block []byte) error {
 			}
 			seen[t] = true
 		}
+		h.hasTicket = h.hasTicket || t == extPreSharedKey || t == extSessionTicket && len(data) > 0
 		h.Extensions = append(h.Extensions, t)
 	}
 	return nil

@@ -25,7 +25,7 @@ const (
 type Key struct {
 	Client      netip.Addr
 	Destination policy.Destination
-	Hello       [16]byte // its fingerprint key
+	Hello       [16]byte // its fingerprint key: less what is random, and what stands for a session
 }
 
 // A Memory remembers which destination refused which hello of a client. It is safe for
