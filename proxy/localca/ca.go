@@ -62,6 +62,7 @@ type Options struct {
 type CA struct {
 	authority
 	dir     string
+	needed  []string // Options.Permitted
 	created bool
 	now     func() time.Time
 	keys    map[int]*leafKey // of the leaves, by their length; does not change
@@ -86,7 +87,7 @@ func Open(o Options) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca := &CA{dir: o.Dir, now: o.Now, leaves: newCache(o.CacheSize)}
+	ca := &CA{dir: o.Dir, needed: o.Permitted, now: o.Now, leaves: newCache(o.CacheSize)}
 	ca.keys = map[int]*leafKey{rsaBits: {bits: rsaBits}, shortBits: {bits: shortBits}}
 	empty, err := vacant(o.Dir)
 	if err != nil {

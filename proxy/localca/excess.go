@@ -2,7 +2,9 @@ package localca
 
 import (
 	"crypto/x509"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // Excess returns what the CA could sign for besides the servers that clients are lifted
@@ -18,8 +20,35 @@ func (ca *CA) Excess() []string {
 	if !some(func(c *x509.Certificate) bool { return len(c.PermittedDNSDomains) > 0 }) {
 		all = append(all, "it can sign for every host name")
 	}
+	if hosts := ca.unneeded(); len(hosts) > 0 {
+		shown := strings.Join(hosts[:min(len(hosts), maxShown)], ", ")
+		if more := len(hosts) - maxShown; more > 0 {
+			shown += fmt.Sprintf(" and %d more", more)
+		}
+		all = append(all, "it can sign for hosts that no client is lifted to: "+shown)
+	}
 	if !some(permitsNoAddress) {
 		all = append(all, "it can sign for IP addresses")
+	}
+	return all
+}
+
+// maxShown is how many domains are named.
+const maxShown = 5
+
+// unneeded returns the domains that the CA may sign for, and that a new one would not.
+func (ca *CA) unneeded() []string {
+	i := slices.IndexFunc(ca.path, func(c *x509.Certificate) bool { return len(c.PermittedDNSDomains) > 0 })
+	if i < 0 || len(ca.needed) == 0 {
+		return nil
+	}
+	var all []string
+	for _, domain := range ca.path[i].PermittedDNSDomains {
+		domain = strings.ToLower(strings.TrimPrefix(domain, "."))
+		isNeeded := func(d string) bool { return within(domain, strings.ToLower(d)) }
+		if ca.Covers("a."+domain) && !slices.ContainsFunc(ca.needed, isNeeded) {
+			all = append(all, domain)
+		}
 	}
 	return all
 }

@@ -137,6 +137,15 @@ func TestExcessOfOlderCAs(t *testing.T) {
 			c.PermittedDNSDomains = []string{"outlook.com"}
 		}, []string{"S/MIME", "IP addresses"}},
 		"without constraints": {func(*x509.Certificate) {}, []string{"S/MIME", "every host name", "IP addresses"}},
+		"with the hosts of port 80": {func(c *x509.Certificate) {
+			c.PermittedDNSDomains = []string{"Digicert.com", "outlook.com", "smtp.outlook.com", ".verisign.com", "outlook.com.example"}
+			c.ExcludedDNSDomains, c.ExcludedIPRanges = []string{"verisign.com"}, allAddresses()
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}, []string{"no client is lifted to: digicert.com, outlook.com.example"}},
+		"for a parent of what is needed, and much else": {func(c *x509.Certificate) {
+			c.PermittedDNSDomains, c.ExcludedIPRanges = []string{"com", "a", "b", "c", "d", "e", "f"}, allAddresses()
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		}, []string{"no client is lifted to: com, a, b, c, d and 2 more"}},
 		"for clients too": {func(c *x509.Certificate) {
 			c.PermittedDNSDomains, c.ExcludedIPRanges = []string{"outlook.com"}, allAddresses()
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
