@@ -85,7 +85,8 @@ func TestPlainHTTPHasNoCredentials(t *testing.T) {
 	}
 }
 
-// What signs in can come in other places than in a header of that name.
+// What signs in can come in other places than in a header of that name. Nothing is added
+// that the client has not sent.
 func TestPlainHTTPHasNoCredentialsElsewhere(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +109,8 @@ func TestPlainHTTPHasNoCredentialsElsewhere(t *testing.T) {
 	} {
 		conn := dial(t, w.proxy)
 		_, body := ask(t, conn, bufio.NewReader(conn), request)
-		if !strings.HasPrefix(body, "hi <nil> ") || strings.Contains(body, "secret") || strings.Contains(body, "Cookie") {
+		if !strings.HasPrefix(body, "hi <nil> ") || strings.Contains(body, "secret") || strings.Contains(body, "Cookie") ||
+			strings.Contains(body, "User-Agent") {
 			t.Errorf("%s: the destination got %s", name, body)
 		}
 		_, _ = io.Copy(io.Discard, conn)

@@ -91,6 +91,9 @@ func (v *session) outgoing(r *http.Request, upstream net.Conn) *http.Request {
 		out.Header.Del("Cookie")
 		out.Trailer = nil // which may have them too, after the body
 	}
+	if _, has := out.Header["User-Agent"]; !has {
+		out.Header.Set("User-Agent", "") // or net/http would send its own
+	}
 	if r.Body != http.NoBody {
 		out.Body = &requestBody{Reader: r.Body, session: v}
 	}
