@@ -69,6 +69,7 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	return relayFailure(c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
 		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:],
 		Deadline: deadline, Timeout: p.timeout, ClientTimeout: max(p.timeout, personTimeout),
+		AnotherHello: c.hello.CheckAnother,
 	}))
 }
 

@@ -1,13 +1,18 @@
 package proxy_test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
+	"net"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // CONNECT to an allowed host with the server name of another customer of the same edge
@@ -117,6 +122,90 @@ func TestBrowserAtMailPort(t *testing.T) {
 			if r := w.record(); r.Reason != tt.reason {
 				t.Errorf("version %x, ALPN %v, %q: %q (%v)", version, tt.alpn, tt.send, r.Reason, r.Err)
 			}
+		}
+	}
+}
+
+// retrying starts a destination that asks for another ClientHello, and sends what it got
+// after the first record when it has it, or when the connection ends.
+func retrying(t *testing.T, got chan<- string) string {
+	t.Helper()
+	random := sha256.Sum256([]byte("HelloRetryRequest"))
+	body := slices.Concat([]byte{3, 3}, random[:], []byte{0, 0x13, 1, 0, 0, 12, 0, 43, 0, 2, 3, 4, 0, 51, 0, 2, 0, 24})
+	message := slices.Concat([]byte{2, 0, 0, byte(len(body))}, body)
+	request := slices.Concat([]byte{22, 3, 3, 0, byte(len(message))}, message, []byte{20, 3, 3, 0, 1, 1})
+	return testenv.Serve(t, func(conn net.Conn) {
+		header := make([]byte, 5)
+		if _, err := io.ReadFull(conn, header); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint16(header[3:]))); err != nil {
+			return
+		}
+		if _, err := conn.Write(request); err != nil {
+			return
+		}
+		after, _ := io.ReadAll(conn)
+		got <- string(after)
+	}).String()
+}
+
+// A client that is passed under one server name sent another one when the destination
+// asked for another ClientHello: at a shared edge that leads to somebody else.
+func TestServerNameOfAnotherHello(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	w := newWorld(t, testenv.FakeM365(t), retrying(t, got), nil)
+	cfg := w.capable(false)
+	cfg.MaxVersion, cfg.NextProtos = tls.VersionTLS13, []string{"http/1.1"}
+	hello := string(recordedHello(t, cfg))
+	message := hello[5:]
+	records := func(message string, size int) (all string) {
+		for piece := range slices.Chunk([]byte(message), size) {
+			all += string(binary.BigEndian.AppendUint16([]byte{22, 3, 3}, uint16(len(piece)))) + string(piece)
+		}
+		return all
+	}
+	const ccs = "\x14\x03\x03\x00\x01\x01"
+	other := strings.Replace(message, host, "another.office365.com", 1)
+	const name = "\x00\x1a\x00\x18\x00\x00\x15" + host
+	nameless := strings.Replace(message, "\x00\x00"+name, "\x7a\x7a"+name, 1)
+	for name, tt := range map[string]struct {
+		second string
+		early  bool // it comes with the first one
+		passes bool
+	}{
+		"the same":                {records(message, 1<<14), false, true},
+		"the same, in pieces":     {ccs + records(message, 50), false, true},
+		"another name":            {records(other, 1<<14), false, false},
+		"after ChangeCipherSpec":  {ccs + records(other, 1<<14), false, false},
+		"in pieces":               {ccs + records(other, 50), false, false},
+		"before it was asked for": {ccs + records(other, 50), true, false},
+		"another one after it":    {ccs + records(message+other, 1<<14), false, false},
+		"another protocol":        {records(strings.Replace(message, "http/1.1", "http/9.9", 1), 1<<14), false, false},
+		"no server name":          {records(nameless, 1<<14), false, false},
+	} {
+		if !tt.passes && strings.Contains(tt.second, records(message, 1<<14)) {
+			t.Fatalf("%s: the hello is not changed", name)
+		}
+		conn := dial(t, w.tls)
+		if tt.early {
+			send(t, conn, hello+tt.second)
+		} else {
+			send(t, conn, hello)
+			if _, err := io.ReadFull(conn, make([]byte, 60)); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			send(t, conn, tt.second)
+		}
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+		_ = conn.Close()
+		if after := <-got; (after == tt.second) != tt.passes {
+			t.Errorf("%s: the destination got %d bytes of %d", name, len(after), len(tt.second))
+		}
+		if r := w.record(); (r.Reason == record.ReasonHelloMalformed) == tt.passes {
+			t.Errorf("%s: %s %q (%v)", name, r.Outcome, r.Reason, r.Err)
 		}
 	}
 }

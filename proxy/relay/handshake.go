@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -25,6 +27,10 @@ type Handshake struct {
 	// Timeout is how long it may take for its next answer, once the client has said all
 	// that it waits for; zero leaves Deadline as it is.
 	Timeout time.Duration
+	// AnotherHello is called with the body of each ClientHello that the client sends after
+	// its first, as after a HelloRetryRequest, before the destination has the end of it. An
+	// error ends both sides. Nil looks at none.
+	AnotherHello func(body []byte) error
 	// ClientTimeout is how long the client may take for its part, once it has all of the
 	// answer: it may wait for a person, who types the PIN of a certificate. Zero leaves
 	// Deadline as it is.
@@ -113,8 +119,12 @@ func (r *Relay) readHandshake(from Side, chunk []byte) (done bool, err error) {
 		h.last = from
 	}
 	waited := h.isClientsTurn()
-	h.seen[from].read(chunk)
 	client, upstream := &h.seen[Client], &h.seen[Upstream]
+	client.isClient, client.inClear = true, !upstream.answered
+	h.seen[from].read(chunk)
+	if err := h.lookAtHellos(); err != nil {
+		return false, err
+	}
 	h.done = h.done || client.finished && upstream.finished || client.data && (upstream.data || upstream.finished)
 	allowed := h.Timeout
 	switch waits := h.isClientsTurn(); {
@@ -130,6 +140,21 @@ func (r *Relay) readHandshake(from Side, chunk []byte) (done bool, err error) {
 	}
 	deadline := time.Now().Add(allowed)
 	return false, errors.Join(r.Client.SetDeadline(deadline), r.Upstream.SetDeadline(deadline))
+}
+
+// lookAtHellos looks at further hellos of the client. The error is a *record.Failure.
+func (h *Handshake) lookAtHellos() error {
+	client := &h.seen[Client]
+	for _, body := range client.hellos {
+		if h.AnotherHello == nil {
+			break
+		}
+		if err := h.AnotherHello(body); err != nil {
+			return record.Fail(record.ReasonHelloMalformed, err)
+		}
+	}
+	client.hellos = nil
+	return nil
 }
 
 // isClientsTurn reports whether the destination has said all that it can before the
@@ -165,12 +190,21 @@ const (
 	recordData             = 23
 )
 
-// The header of a handshake message, and the one that ends the answer of a server at
-// TLS 1.2 (RFC 5246 section 7.4).
+// The header of a handshake message, and types of messages (RFC 8446 section 4, RFC 5246
+// section 7.4). A ServerHelloDone ends the answer of a server at TLS 1.2.
 const (
 	messageHeaderLen       = 4
+	messageClientHello     = 1
+	messageServerHello     = 2
 	messageServerHelloDone = 14
 )
+
+// maxHello bounds what is held of a hello. A client's first one has at most 64 KiB.
+const maxHello = 64 << 10
+
+// retryRequest is the random value by which a ServerHello is a HelloRetryRequest (RFC 8446
+// section 4.1.3). It follows two bytes of a version.
+var retryRequest = sha256.Sum256([]byte("HelloRetryRequest"))
 
 // maxFinished is the longest record of a protected Finished of TLS 1.2: an IV, 16
 // bytes, a MAC and padding. A hello in its place, as after a HelloRetryRequest of TLS
@@ -184,8 +218,14 @@ type records struct {
 	rest   int // bytes of the record that are still to come
 
 	message     [messageHeaderLen]byte
-	haveMessage int // bytes of the message's header
-	restMessage int // bytes of the message that are still to come
+	haveMessage int    // bytes of the message's header
+	restMessage int    // bytes of the message that are still to come
+	body        []byte // of a message that is looked at
+
+	isClient bool
+	inClear  bool     // messages are in clear also after a ChangeCipherSpec
+	hellos   [][]byte // bodies of those that the client has sent
+	answered bool     // a ServerHello has come that is no HelloRetryRequest
 
 	helloDone bool // a ServerHelloDone of TLS 1.2 has come
 	changed   bool // a ChangeCipherSpec has come
@@ -203,7 +243,7 @@ func (s *records) read(p []byte) {
 		}
 		if s.have == recordHeaderLen {
 			n := min(s.rest, len(p))
-			if s.header[0] == recordHandshake && !s.changed {
+			if s.header[0] == recordHandshake && (!s.changed || s.inClear) {
 				s.readMessages(p[:n])
 			}
 			s.rest, p = s.rest-n, p[n:]
@@ -224,12 +264,30 @@ func (s *records) readMessages(p []byte) {
 			s.restMessage = int(binary.BigEndian.Uint32(s.message[:]) & 0xffffff)
 		}
 		n := min(s.restMessage, len(p))
+		if s.message[0] == messageClientHello && s.isClient || s.message[0] == messageServerHello && !s.isClient {
+			s.body = append(s.body, p[:min(n, maxHello-len(s.body))]...)
+		}
 		s.restMessage, p = s.restMessage-n, p[n:]
 		if s.haveMessage == messageHeaderLen && s.restMessage == 0 {
-			s.haveMessage = 0
-			s.helloDone = s.helloDone || s.message[0] == messageServerHelloDone
+			s.endMessage()
 		}
 	}
+}
+
+// endMessage is the end of a handshake message.
+func (s *records) endMessage() {
+	switch s.message[0] {
+	case messageClientHello:
+		if s.isClient {
+			s.hellos = append(s.hellos, s.body)
+		}
+	case messageServerHello:
+		const version = 2
+		s.answered = s.answered || !bytes.HasPrefix(s.body[min(len(s.body), version):], retryRequest[:])
+	case messageServerHelloDone:
+		s.helloDone = true
+	}
+	s.haveMessage, s.body = 0, nil
 }
 
 // end is the end of a record.
