@@ -209,3 +209,21 @@ func TestServerNameOfAnotherHello(t *testing.T) {
 		}
 	}
 }
+
+// A client that has to send another ClientHello, since the destination does not know the
+// group of its share, is passed.
+func TestHelloRetryRequest(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "openssl")
+	w, _ := gatedWorld(t)
+	for _, compatible := range []bool{true, false} {
+		args := []string{"s_client", "-connect", w.tls, "-tls1_3", "-groups", "X448:P-256", "-servername", host, "-alpn", "http/1.1", "-ign_eof"}
+		if !compatible {
+			args = append(args, "-no_middlebox")
+		}
+		if out := run(t, page, "openssl", args...); !strings.Contains(out, "hello from ") {
+			t.Errorf("the client says\n%s", out)
+		}
+		w.expect(record.OutcomePassed, "")
+	}
+}
