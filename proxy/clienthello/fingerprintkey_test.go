@@ -25,7 +25,7 @@ func browser(grease uint16, shuffled bool, more ...[]byte) []byte {
 }
 
 // What is random does not count.
-func TestOneProgramHasOneShape(t *testing.T) {
+func TestOneProgramHasOneKey(t *testing.T) {
 	t.Parallel()
 	key := func(b []byte) [16]byte { return mustPeek(t, b).FingerprintKey() }
 	want := key(browser(0x0a0a, false))
@@ -35,7 +35,7 @@ func TestOneProgramHasOneShape(t *testing.T) {
 		"padded":       browser(0x0a0a, false, extension(21, 0, 0, 0)),
 	} {
 		if key(b) != want {
-			t.Errorf("%s: another shape", name)
+			t.Errorf("%s: another key", name)
 		}
 	}
 	shares := func(grease, group uint16, share ...byte) []byte {
@@ -49,7 +49,7 @@ func TestOneProgramHasOneShape(t *testing.T) {
 		"a session":       {browser(0x0a0a, false), browser(0x0a0a, false, extension(42), extension(41, 1))},
 	} {
 		if key(pair[0]) != key(pair[1]) {
-			t.Errorf("%s: two shapes", name)
+			t.Errorf("%s: two keys", name)
 		}
 	}
 	if key(shares(0x0a0a, 29, 1, 2, 3)) == key(shares(0x0a0a, 29, 1, 2)) {
@@ -57,13 +57,13 @@ func TestOneProgramHasOneShape(t *testing.T) {
 	}
 	config := &tls.Config{ServerName: "a.example"}
 	if first := key(firstFlight(t, config)); first != key(firstFlight(t, config)) {
-		t.Error("two connections of crypto/tls have two shapes")
+		t.Error("two connections of crypto/tls have two keys")
 	}
 }
 
 // A hello that a server may judge otherwise has another key, also where what is read of
 // it is the same.
-func TestOtherHellosHaveOtherShapes(t *testing.T) {
+func TestOtherHellosHaveOtherKeys(t *testing.T) {
 	t.Parallel()
 	good := func() draft {
 		return draft{
@@ -71,13 +71,13 @@ func TestOtherHellosHaveOtherShapes(t *testing.T) {
 			extensions: [][]byte{extension(10, vec16(words(23)...)...), extension(13, vec16(words(0x0401)...)...), extension(16, vec16(1, 'a')...)},
 		}
 	}
-	shapes := map[[16]byte]string{mustPeek(t, good().bytes()).FingerprintKey(): "base"}
+	keys := map[[16]byte]string{mustPeek(t, good().bytes()).FingerprintKey(): "base"}
 	add := func(name string, b []byte) {
 		key := mustPeek(t, b).FingerprintKey()
-		if other, taken := shapes[key]; taken {
-			t.Errorf("%s has the shape of %s", name, other)
+		if other, taken := keys[key]; taken {
+			t.Errorf("%s has the key of %s", name, other)
 		}
-		shapes[key] = name
+		keys[key] = name
 	}
 	for name, change := range map[string]func(*draft){
 		"version":              func(d *draft) { d.version = 0x0302 },
@@ -114,18 +114,18 @@ func TestOtherHellosHaveOtherShapes(t *testing.T) {
 	add("SSL 2.0 suites", sslv2(sslv2Body(0x0303, append([]byte{1, 0, 128}, specs...), 0, 32)))
 }
 
-func TestSamplesHaveShapesOfTheirOwn(t *testing.T) {
+func TestSamplesHaveKeysOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	shapes := map[[16]byte]string{}
+	keys := map[[16]byte]string{}
 	for name, b := range samples(t) {
 		if name == "openssl-1.0.0-default.bin" {
 			continue // sends what it sends with -tls1
 		}
-		shape := mustPeek(t, b).FingerprintKey()
-		if other, taken := shapes[shape]; taken {
-			t.Errorf("%s has the shape of %s", name, other)
+		key := mustPeek(t, b).FingerprintKey()
+		if other, taken := keys[key]; taken {
+			t.Errorf("%s has the key of %s", name, other)
 		}
-		shapes[shape] = name
+		keys[key] = name
 	}
 }
 
