@@ -79,9 +79,9 @@ func (k *Keys) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 			k.refresh()
-		case <-k.foreign:
+		case <-k.foreign: // a client can forge one, and must not cause anything to be written
 			before := k.current.Load()
-			k.refresh()
+			k.follow()
 			if k.current.Load() == before {
 				k.complainOfReplica()
 			}

@@ -197,6 +197,37 @@ func TestReplicasThatDoNotFit(t *testing.T) {
 }
 
 // What is wrong with a shared file ends the start, and does not change the file. What
+// A client can make tickets that look like those of a replica. They cause no write: keys
+// that could not be saved are saved when it is time.
+func TestForgedTicketWritesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, path := noon(), filepath.Join(t.TempDir(), "later", "ticket.keys")
+		h := openKeys(t, path, false, c)
+		foreign := openKeys(t, "", false, c).seal(t)
+		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { h.Run(ctx) })
+		for range 3 {
+			h.opens(foreign)
+			synctest.Wait()
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Error("a ticket caused a write")
+		}
+		time.Sleep(lookEvery)
+		synctest.Wait()
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+		stop()
+		running.Wait()
+	})
+}
+
 // is wrong with one of tlslift alone is replaced.
 func TestBrokenFiles(t *testing.T) {
 	t.Parallel()
