@@ -129,7 +129,7 @@ func (s *Server) checkKind(r *http.Request, dest policy.Destination) *record.Fai
 	case dest.Port != 80:
 		err = fmt.Errorf("plain http goes to port 80 only, and not to %d", dest.Port)
 	case !s.cfg.HasPlainHTTP(dest.Host):
-		err = errors.New("plain http goes only to hosts of which no other port than 80 is allowed, such as those of revocation lists")
+		err = errors.New("plain http goes only to hosts that an entry allows with port 80 alone, such as those of revocation lists")
 	case !slices.Contains(plainMethods, r.Method):
 		f := record.Fail(record.ReasonHTTPRequestInvalid, errors.New("plain http is for GET, HEAD and POST only"))
 		f.HTTP = http.StatusMethodNotAllowed
