@@ -48,6 +48,9 @@ type Config struct {
 
 	MaxConnections          int
 	MaxConnectionsPerClient int
+	// ClientIPv6Prefix is how many bits of an IPv6 address count as one client in
+	// these limits; zero means 64.
+	ClientIPv6Prefix int
 	// HandshakeTimeout bounds each stage before bytes are relayed.
 	HandshakeTimeout time.Duration
 	// IdleTimeout ends a connection in which nothing arrives in either direction; of

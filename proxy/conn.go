@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/clienttls"
@@ -26,6 +27,7 @@ type conn struct {
 
 	socket *socket
 	rec    *record.Record
+	place  *admission.Place // in the limits; nil until it has one
 
 	options clientfile.Options     // of the clients file
 	legacy  legacytls.LegacySuites // that the client may be offered

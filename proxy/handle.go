@@ -6,12 +6,14 @@ import (
 	"net"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/mail"
+	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
@@ -20,6 +22,8 @@ import (
 
 // serve carries one accepted connection and makes its record.
 func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
+	ctx, cut := context.WithCancelCause(ctx)
+	defer cut(nil)
 	c := s.newConn(from, accepted, time.Now())
 	// A cut-off at shutdown ends whatever the connection waits for.
 	stop := context.AfterFunc(ctx, func() { relay.Reset(accepted) })
@@ -27,7 +31,7 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.Opened(from.name)
 	}
-	err := s.handle(ctx, c)
+	err := s.handle(ctx, c, cut)
 	switch {
 	case err == nil || errors.Is(err, httpproxy.ErrServed):
 		if errors.Is(err, httpproxy.ErrUnread) {
@@ -46,15 +50,11 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 // handle is the way of a connection, in order: who is it, may it connect,
 // which destination does it want, what is said before TLS, what does its
 // ClientHello say, and then pass, lift or refuse.
-func (s *Server) handle(ctx context.Context, c *conn) error {
-	if err := identify(c, s.cfg.TrustedProxies, s.cfg.HandshakeTimeout); err != nil {
+func (s *Server) handle(ctx context.Context, c *conn, cut func(error)) error {
+	if err := admit(s, c, cut); err != nil {
 		return err
 	}
-	if err := s.admission.Admit(c.rec.Client); err != nil {
-		return c.closedOr(err, s.cfg.HandshakeTimeout)
-	}
-	defer s.admission.Leave(c.rec.Client)
-	s.findOptions(c)
+	defer c.place.Leave()
 
 	if err := s.finder.original(c); err != nil {
 		return err
@@ -72,6 +72,7 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 		return err
 	}
 	if c.mail != nil && c.mail.IsPlaintext() {
+		c.place.Settle()
 		return s.lifter.liftPlaintext(ctx, c)
 	}
 	if err := c.peekHello(s.cfg.HandshakeTimeout); err != nil {
@@ -83,6 +84,7 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 	s.findSignIn(c)
 	c.decision = s.decide(c)
 	c.rec.Rule = c.decision.Rule
+	c.place.Settle()
 	switch c.decision.Action {
 	case decide.Refuse:
 		return record.Fail(c.decision.Reason, decide.Describe(c.hello, c.decision.Reason))
@@ -95,6 +97,25 @@ func (s *Server) handle(ctx context.Context, c *conn) error {
 	default:
 		return s.lifter.lift(ctx, c)
 	}
+}
+
+// admit finds out who the client is and takes a place for it. Cut ends the connection
+// when another one gets its place.
+func admit(s *Server, c *conn, cut func(error)) error {
+	if admission.Within(s.cfg.TrustedProxies, c.rec.Client) {
+		awaited := s.admission.Await(cut)
+		defer awaited.Leave()
+		if err := identify(c, s.cfg.HandshakeTimeout); err != nil {
+			return err
+		}
+	}
+	s.findOptions(c)
+	var err error
+	c.place, err = s.admission.Enter(admission.Client{Addr: c.rec.Client, Name: c.options.Name}, cut)
+	if err != nil {
+		return c.closedOr(err, s.cfg.HandshakeTimeout)
+	}
+	return nil
 }
 
 // findOptions finds what the clients file says of a client.
@@ -113,7 +134,11 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil
 	}
-	tunnel, err := c.socket.http.Read(httpproxy.Client{Conn: c.Conn, Record: c.rec, Plaintext: c.mayBePlaintext(), Dial: c.out.fetch})
+	fetch := func(ctx context.Context, to policy.Destination, secure bool) (net.Conn, error) {
+		c.place.Settle() // a request of plain HTTP comes without a hello
+		return c.out.fetch(ctx, to, secure)
+	}
+	tunnel, err := c.socket.http.Read(httpproxy.Client{Conn: c.Conn, Record: c.rec, Plaintext: c.mayBePlaintext(), Dial: fetch})
 	var f *record.Failure
 	switch {
 	case errors.Is(err, httpproxy.ErrServed), errors.As(err, &f):
@@ -214,6 +239,7 @@ func (s *Server) bypass(ctx context.Context, c *conn, err error) error {
 	if !c.isUnmatched(err) {
 		return err
 	}
+	c.place.Settle()
 	return s.passer.bypass(ctx, c)
 }
 
@@ -229,7 +255,11 @@ func (s *Server) finish(ctx context.Context, c *conn, f *record.Failure) {
 	if f != nil {
 		rec.Fail(f)
 	}
-	if ctx.Err() != nil {
+	var shed *record.Failure
+	switch {
+	case errors.As(context.Cause(ctx), &shed):
+		rec.Fail(shed)
+	case ctx.Err() != nil:
 		rec.Reason = record.ReasonCutOff
 	}
 	if s.cfg.Observer != nil {

@@ -3,12 +3,10 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/pires/go-proxyproto"
 
-	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -16,13 +14,10 @@ import (
 // maxProxyLine is the longest header of PROXY protocol version 1.
 const maxProxyLine = 107
 
-// identify finds the client's address. A connection from a trusted balancer
-// must begin with a PROXY protocol header (v1 or v2): were it optional, every
-// client of the balancer could send one of its own.
-func identify(c *conn, trusted []netip.Prefix, timeout time.Duration) error {
-	if !admission.Within(trusted, c.rec.Client) {
-		return nil
-	}
+// identify finds the address of a client of a trusted balancer. Its connection must
+// begin with a PROXY protocol header (v1 or v2): were it optional, every client of the
+// balancer could send one of its own.
+func identify(c *conn, timeout time.Duration) error {
 	c.rec.ByBalancer = true
 	if err := c.closedOr(nil, timeout); err != nil {
 		return err

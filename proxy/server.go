@@ -57,7 +57,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops()}
-	s.admission = admission.New(cfg.ClientNets, cfg.MaxConnections, cfg.MaxConnectionsPerClient)
+	s.admission = admission.New(admission.Config{
+		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
+	})
 	s.SetClients(cfg.Clients)
 	s.SetPolicy(cfg.Policy)
 	cfg.Upstream.IsSelf = s.isSelf
@@ -83,7 +85,10 @@ func (s *Server) SetPolicy(p *m365.Policy) { s.finder.policy.Store(p) }
 
 // SetClients replaces the table of per-client options in force. Connections that
 // are open keep theirs.
-func (s *Server) SetClients(t *clientfile.Table) { s.clients.Store(t) }
+func (s *Server) SetClients(t *clientfile.Table) {
+	s.clients.Store(t)
+	s.admission.Reserve(t.Len())
+}
 
 // Listen opens every listener, or none: an error closes those already open.
 func (s *Server) Listen(ctx context.Context) error {

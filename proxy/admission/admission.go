@@ -1,59 +1,192 @@
 // Package admission says which clients may connect, and how many connections they may
 // have at the same time.
+//
+// Its limits go by group and not by address: a host may take any number of IPv6
+// addresses. When all places are taken, it makes room at the cost of those who wait or
+// have the most, and never at that of a client that the clients file names.
 package admission
 
 import (
+	"container/heap"
+	"container/list"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
+// A Config is what New needs. Fields without a documented zero value are required.
+type Config struct {
+	// Nets are the networks that may connect; none means that nobody may.
+	Nets []netip.Prefix
+	// Max is how many connections there may be, MaxPerClient how many of one group.
+	Max, MaxPerClient int
+	// GroupBits is how many bits of an IPv6 address make a group; zero means 64.
+	GroupBits int
+}
+
 // An Admission counts connections against the limit of all clients and the limit of
-// each client. It is safe for concurrent use.
+// each group of addresses. It is safe for concurrent use.
 type Admission struct {
-	nets         []netip.Prefix
-	max          int
-	maxPerClient int
+	cfg        Config
+	maxAwaited int
 
-	mu        sync.Mutex
-	total     int
-	perClient map[netip.Addr]int // only clients with open connections
+	mu       sync.Mutex
+	total    int
+	unnamed  int // of total, those of clients without a name
+	reserved int // places that only named clients get
+	groups   map[groupKey]*group
+	crowd    crowd     // the groups of clients without a name
+	awaited  list.List // of *Place, balancers' connections whose header is awaited, oldest first
+	number   uint64    // of the last place
 }
 
-// New returns an Admission for the clients of some networks.
-func New(nets []netip.Prefix, most, mostPerClient int) *Admission {
-	return &Admission{nets: nets, max: most, maxPerClient: mostPerClient, perClient: map[netip.Addr]int{}}
+// A Client is who asks for a place.
+type Client struct {
+	Addr netip.Addr
+	// Name is its name in the clients file; empty if it has none.
+	Name string
 }
 
-// Admit reserves a place for one connection of addr, or returns a *record.Failure that
-// says why not. The caller gives the place back with Leave.
-func (a *Admission) Admit(addr netip.Addr) error {
-	if !Within(a.nets, addr) {
-		return record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", addr))
-	}
+// New returns an Admission.
+func New(cfg Config) *Admission {
+	return &Admission{cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{}}
+}
+
+// leastAwaited is how many headers may be awaited where there are few places.
+const leastAwaited = 16
+
+// MaxAwaited returns how many connections of load balancers may wait for their PROXY
+// header beside so many places.
+func MaxAwaited(places int) int { return max(places/4, leastAwaited) }
+
+// Reserve keeps a tenth of the places for clients with a name, if there are such.
+func (a *Admission) Reserve(named int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.total >= a.max {
-		return record.Fail(record.ReasonTooManyConnections, fmt.Errorf("%d connections", a.total))
+	a.reserved = 0
+	if named > 0 {
+		a.reserved = a.cfg.Max / 10
 	}
-	if a.perClient[addr] >= a.maxPerClient {
-		return record.Fail(record.ReasonTooManyFromClient, fmt.Errorf("%d connections", a.perClient[addr]))
-	}
-	a.total++
-	a.perClient[addr]++
-	return nil
 }
 
-// Leave gives the place of one connection back.
-func (a *Admission) Leave(addr netip.Addr) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.total--
-	if a.perClient[addr]--; a.perClient[addr] == 0 {
-		delete(a.perClient, addr)
+// Enter takes a place for one connection, or returns a *record.Failure that says why
+// not. The caller gives the place back with Leave. Cut is called, with the reason, if
+// another connection gets the place before: it must not block.
+func (a *Admission) Enter(c Client, cut func(error)) (*Place, error) {
+	if !Within(a.cfg.Nets, c.Addr) {
+		return nil, record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", c.Addr))
 	}
+	key := groupKey{c.Name, netname.Group(c.Addr, a.cfg.GroupBits)}
+	a.mu.Lock()
+	place, shed, err := a.enter(key, cut)
+	a.mu.Unlock()
+	shed.end()
+	return place, err
+}
+
+// enter takes a place, and returns the one that was given up for it, if there is one.
+func (a *Admission) enter(key groupKey, cut func(error)) (place, shed *Place, err error) {
+	own := a.groups[key]
+	if own.size() >= a.cfg.MaxPerClient {
+		return nil, nil, record.Fail(record.ReasonTooManyFromClient, fmt.Errorf("%d connections of %s", own.size(), key.addrs))
+	}
+	if a.isFull(key) {
+		if shed = a.victim(own); shed == nil {
+			return nil, nil, record.Fail(record.ReasonTooManyConnections, fmt.Errorf("%d connections", a.total))
+		}
+		a.remove(shed)
+		own = a.groups[key] // it may have been the last one of its group
+	}
+	if own == nil {
+		own = &group{key: key}
+		a.groups[key] = own
+		if key.name == "" {
+			heap.Push(&a.crowd, own)
+		}
+	}
+	a.number++
+	place = &Place{admission: a, group: own, number: a.number, cut: cut}
+	place.element = own.waiting.PushBack(place)
+	a.count(own, 1)
+	return place, shed, nil
+}
+
+// isFull reports whether there is no free place for a client.
+func (a *Admission) isFull(key groupKey) bool {
+	return a.total >= a.cfg.Max || key.name == "" && a.unnamed >= a.cfg.Max-a.reserved
+}
+
+// victim returns the place that has to be given up for a newcomer; nil if there is none.
+// First come connections that have not got past their hello: the oldest of the group that
+// has the most of them. Then comes the oldest of the group with the most connections, if
+// it has more than its share and more than the newcomer's.
+func (a *Admission) victim(newcomer *group) *Place {
+	if len(a.crowd) == 0 {
+		return nil
+	}
+	largest := a.crowd[0]
+	if oldest := largest.waiting.Front(); oldest != nil {
+		return oldest.Value.(*Place)
+	}
+	groups := len(a.groups)
+	if newcomer == nil {
+		groups++
+	}
+	if largest.size() <= max(a.cfg.Max/groups, newcomer.size()+1) {
+		return nil
+	}
+	return largest.settled.Front().Value.(*Place)
+}
+
+// count adds to the numbers of places, after those of a group have changed.
+func (a *Admission) count(of *group, n int) {
+	a.total += n
+	if of.key.name != "" {
+		return
+	}
+	a.unnamed += n
+	heap.Fix(&a.crowd, of.index)
+}
+
+// remove gives a place back, unless that was done before.
+func (a *Admission) remove(p *Place) {
+	if p.element == nil {
+		return
+	}
+	p.list().Remove(p.element)
+	p.element = nil
+	if p.group == nil {
+		return
+	}
+	a.count(p.group, -1)
+	if p.group.size() > 0 {
+		return
+	}
+	delete(a.groups, p.group.key)
+	if p.group.key.name == "" {
+		heap.Remove(&a.crowd, p.group.index)
+	}
+}
+
+// Await takes a place for a connection of a load balancer whose PROXY header is still to
+// come: it says who the client is. When too many are awaited, the oldest is cut. The
+// caller gives the place back with Leave.
+func (a *Admission) Await(cut func(error)) *Place {
+	a.mu.Lock()
+	var shed *Place
+	if a.awaited.Len() >= a.maxAwaited {
+		shed = a.awaited.Front().Value.(*Place)
+		a.remove(shed)
+	}
+	p := &Place{admission: a, cut: cut}
+	p.element = a.awaited.PushBack(p)
+	a.mu.Unlock()
+	shed.end()
+	return p
 }
 
 // Within reports whether one of the networks contains addr.
@@ -66,3 +199,6 @@ func Within(nets []netip.Prefix, addr netip.Addr) bool {
 	}
 	return false
 }
+
+// errShed says why a connection was cut.
+var errShed = errors.New("all places are taken, and another client needed one")

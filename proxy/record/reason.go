@@ -19,6 +19,7 @@ const (
 	ReasonClientNotAllowed        Reason = "client_not_allowed"
 	ReasonTooManyConnections      Reason = "too_many_connections"
 	ReasonTooManyFromClient       Reason = "too_many_connections_from_client"
+	ReasonShed                    Reason = "shed"
 	ReasonProxyHeaderInvalid      Reason = "proxy_header_invalid"
 	ReasonProxyHeaderUntrusted    Reason = "proxy_header_untrusted"
 	ReasonNotRedirected           Reason = "not_redirected"

@@ -41,6 +41,13 @@ var reasons = []row{
 			" that each client has its own address.",
 	},
 	{
+		reason: ReasonShed, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn, silent: true,
+		cause: "tlslift ended the connection to make room for another client: all places were taken, and this client had not " +
+			"got past its ClientHello, or had more connections than its share.",
+		remedy: "Find the client that opens so many connections (tlslift clients), or raise TLSLIFT_MAX_CONNECTIONS; a client with a " +
+			"name in TLSLIFT_CLIENTS_FILE never has to make room.",
+	},
+	{
 		reason: ReasonProxyHeaderInvalid, outcome: OutcomeRefused, fault: FaultTLSLift, level: slog.LevelWarn, silent: true,
 		cause:  "A load balancer listed in TLSLIFT_TRUSTED_PROXIES did not begin the connection with a valid PROXY protocol header.",
 		remedy: "Turn on PROXY protocol (v1 or v2) on the balancer, or remove its address from TLSLIFT_TRUSTED_PROXIES.",

@@ -174,6 +174,7 @@ func (s *Service) proxyConfig() (proxy.Config, error) {
 		},
 		MaxConnections:          int(cfg.MaxConns),
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
+		ClientIPv6Prefix:        int(cfg.ClientIPv6Prefix),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),
 		IdleTimeout:             time.Duration(cfg.IdleTimeout),
 		IMAPIdleTimeout:         time.Duration(cfg.IMAPIdleTimeout),

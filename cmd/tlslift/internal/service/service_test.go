@@ -30,6 +30,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_DH_BITS":                    "2048",
 		"TLSLIFT_MAX_CONNECTIONS":            "7",
 		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
+		"TLSLIFT_CLIENT_IPV6_PREFIX":         "56",
 		"TLSLIFT_HANDSHAKE_TIMEOUT":          "1s",
 		"TLSLIFT_IDLE_TIMEOUT":               "2s",
 		"TLSLIFT_IMAP_IDLE_TIMEOUT":          "4s",
@@ -44,7 +45,7 @@ func TestProxyConfig(t *testing.T) {
 	}
 	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Legacy.RC4 || got.Legacy.DES ||
 		got.DHBits != 2048 ||
-		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || len(got.Listeners) != 2 {
+		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || got.ClientIPv6Prefix != 56 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	if got.HandshakeTimeout != time.Second || got.IdleTimeout != 2*time.Second || got.IMAPIdleTimeout != 4*time.Second ||

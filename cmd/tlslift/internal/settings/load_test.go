@@ -151,6 +151,7 @@ var badValues = map[string][]string{
 	"CA_NAMES":                   {"none", "smtp"},
 	"MAX_CONNECTIONS":            {"0", "-1", "many", "1.5", "99999999999"},
 	"MAX_CONNECTIONS_PER_CLIENT": {"0"},
+	"CLIENT_IPV6_PREFIX":         {"0", "129", "/64", "-1", "300"},
 	"HANDSHAKE_TIMEOUT":          {"30", "0s", "-1s", "soon"},
 	"IDLE_TIMEOUT":               {"0"},
 	"IMAP_IDLE_TIMEOUT":          {"0"},

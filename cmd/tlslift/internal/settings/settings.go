@@ -51,6 +51,7 @@ type Config struct {
 	TicketKeysFile   string                                  `env:"TICKET_KEYS_FILE"` // empty: one in the state directory
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
+	ClientIPv6Prefix prefixLength                            `env:"CLIENT_IPV6_PREFIX"`
 	HandshakeTimeout timeout                                 `env:"HANDSHAKE_TIMEOUT"`
 	IdleTimeout      timeout                                 `env:"IDLE_TIMEOUT"`
 	IMAPIdleTimeout  timeout                                 `env:"IMAP_IDLE_TIMEOUT"`
@@ -219,8 +220,15 @@ var table = []setting{
 	},
 	{
 		name: "MAX_CONNECTIONS_PER_CLIENT", def: "200",
-		meaning: "how many of them may be from one client",
+		meaning: "how many of them may be from one client: an IPv4 address, or an IPv6 network of `TLSLIFT_CLIENT_IPV6_PREFIX`",
 		remedy:  "a whole number above zero",
+	},
+	{
+		name: "CLIENT_IPV6_PREFIX", def: "64",
+		meaning: "how many bits of an IPv6 address count as one client in all limits, since one host may take any number of " +
+			"addresses in its network; 127.0.0.0/8 is one client as well; clients that `TLSLIFT_CLIENTS_FILE` names count by " +
+			"themselves",
+		remedy: "a whole number from 1 to 128",
 	},
 	{
 		name: "HANDSHAKE_TIMEOUT", def: "30s",

@@ -115,6 +115,18 @@ func (d *dhLength) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// A prefixLength is how many bits of an IPv6 address make a network.
+type prefixLength int
+
+func (l *prefixLength) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 8)
+	if err != nil || n < 1 || n > 128 {
+		return fmt.Errorf("%q is not a number of bits", text)
+	}
+	*l = prefixLength(n)
+	return nil
+}
+
 // An Address is host:port to listen on.
 type Address string
 
