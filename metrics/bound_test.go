@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -68,7 +69,7 @@ func TestManyClientsStayBoundedAndCounted(t *testing.T) {
 	m := New(Options{MaxClients: limit})
 	each(clients*rounds, func(i int) {
 		observe(m, &record.Record{
-			Listener: proxyListener, Client: address(i % clients), Start: start, Protocol: "tls",
+			Listener: proxyListener, Client: address(i % clients), Start: time.Now(), Protocol: "tls",
 			OfferedVersion: fmt.Sprintf("0x%04x", i), Outcome: record.OutcomeLifted,
 			Destination: fmt.Sprintf("tenant%d.sharepoint.com:443", i),
 			ClientTLS:   &record.Handshake{Version: "TLS 1.0", CipherSuite: fmt.Sprintf("0x%04x", i)},

@@ -52,28 +52,3 @@ func (b *boundedMap[K, V]) add(key K, untrusted bool) (V, bool) {
 	b.entries[key] = e
 	return e.value, true
 }
-
-// remove deletes the values for which done is true, and returns these and those
-// that stay.
-func (b *boundedMap[K, V]) remove(done func(V) bool) (removed, kept []V) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for key, e := range b.entries {
-		if !done(e.value) {
-			kept = append(kept, e.value)
-			continue
-		}
-		removed = append(removed, e.value)
-		delete(b.entries, key)
-		if e.untrusted {
-			b.untrusted--
-		}
-	}
-	return removed, kept
-}
-
-func (b *boundedMap[K, V]) len() int {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return len(b.entries)
-}

@@ -14,9 +14,13 @@ type client struct {
 	label                string
 	fromClient, toClient prometheus.Counter
 
-	mu    sync.Mutex
-	facts Facts      // their times and the reason, as shown
-	info  clientInfo // as shown; zero when it is not
+	standing standing // guarded by the roster's mutex
+	group    netip.Prefix
+
+	mu     sync.Mutex
+	facts  Facts      // their times and the reason, as shown
+	info   clientInfo // as shown; zero when it is not
+	tuples tuples
 }
 
 // A clientInfo is the labels of client_info after the first.
@@ -28,8 +32,7 @@ func (m *Metrics) clientOf(r *record.Record) *client {
 	if !r.Client.IsValid() {
 		return m.unknownClient()
 	}
-	untrusted := r.Reason == record.ReasonClientNotAllowed
-	if c, ok := m.clients.get(keyOf(r), untrusted); ok {
+	if c := m.clients.get(keyOf(r), standingOf(r)); c != nil {
 		return c
 	}
 	m.overflowed.Inc()
@@ -65,25 +68,30 @@ func (m *Metrics) newClient(name string) *client {
 	}
 }
 
-// expire removes the series of clients that were not seen for too long, so that
-// others can have series.
+// expire removes the series of clients that were not seen for too long, or have to make
+// room, so that others can have series.
 func (m *Metrics) expire(now time.Time) {
-	if m.expiry <= 0 {
+	m.expiring.Lock()
+	defer m.expiring.Unlock()
+	excess := m.clients.excess(now)
+	if m.expiry <= 0 && len(excess) == 0 {
 		return
 	}
-	forget(m, func(c *client) bool { return c.facts.LastSeen.Before(now.Add(-m.expiry)) })
+	forget(m, func(c *client) bool {
+		return excess[c] || m.expiry > 0 && c.facts.LastSeen.Before(now.Add(-m.expiry))
+	})
 }
 
 // Forget removes the series of a client, by its value of the label client. They come
 // back, from zero on, when it connects again.
 func (m *Metrics) Forget(name string) {
+	m.expiring.Lock()
+	defer m.expiring.Unlock()
 	forget(m, func(c *client) bool { return c.label == label(name) })
 }
 
-// forget removes the series of some clients.
+// forget removes the series of some clients. The caller holds m.expiring.
 func forget(m *Metrics, which func(*client) bool) {
-	m.expiring.Lock()
-	defer m.expiring.Unlock()
 	removed, kept := m.clients.remove(which)
 	// A name may be another client's address; other and unknown are shared.
 	inUse := map[string]bool{other: true, unknown: true}

@@ -125,7 +125,7 @@ var definitions = [...]definition{
 	clientsTracked: {"clients_tracked", gauge, nil,
 		"Clients that have series of their own."},
 	clientsOverflowed: {"clients_overflowed_total", counter, nil,
-		"Connections that were counted as client other, because there were too many clients."},
+		"Connections that were counted as client other, because there were too many clients, or too many of one IPv6 network."},
 
 	upstreamHandshakesTotal: {"upstream_handshakes_total", counter,
 		[]string{"destination", "tls_version", "cipher_suite", "resumed"},

@@ -18,6 +18,8 @@ type Facts struct {
 	// JA4 is the fingerprint of its last ClientHello; empty if it sent none.
 	JA4 string
 
+	// FirstSeen is when it first connected; zero means that it is not known.
+	FirstSeen            time.Time
 	LastSeen, LastLifted time.Time
 	// LastAccepted is the end of the last session in which a mail was accepted.
 	LastAccepted time.Time
@@ -36,7 +38,7 @@ type Facts struct {
 // factsOf returns the facts that one connection has.
 func factsOf(r *record.Record) Facts {
 	end := r.Start.Add(r.Duration)
-	f := Facts{Address: r.Client.Unmap(), Name: r.ClientName, JA4: r.JA4, LastSeen: end}
+	f := Facts{Address: r.Client.Unmap(), Name: r.ClientName, JA4: r.JA4, FirstSeen: r.Start, LastSeen: end}
 	if r.Outcome == record.OutcomeLifted {
 		f.LastLifted = end
 	}
@@ -78,13 +80,24 @@ func restore(m *Metrics, f Facts) *client {
 	if f.Name == "" && !f.Address.IsValid() {
 		return nil
 	}
-	untrusted := f.Reason == record.ReasonClientNotAllowed && f.LastSuccess.IsZero()
-	c, ok := m.clients.get(key, untrusted)
-	if !ok {
-		return nil
+	c := m.clients.get(key, f.standing())
+	if c != nil {
+		m.gauges.note(c, f)
 	}
-	m.gauges.note(c, f)
 	return c
+}
+
+// standing returns the standing of a client, as far as its facts show it.
+func (f *Facts) standing() standing {
+	switch {
+	case f.Name != "":
+		return named
+	case !f.LastSuccess.IsZero(), !f.LastLifted.IsZero():
+		return proven
+	case f.Reason == record.ReasonClientNotAllowed:
+		return untrusted
+	}
+	return unproven
 }
 
 // clientGauges are the gauges that have series for each client.
@@ -114,6 +127,9 @@ func (g *clientGauges) note(c *client, f Facts) {
 			*known = t
 			gauge.WithLabelValues(c.label).Set(seconds(t))
 		}
+	}
+	if !f.FirstSeen.IsZero() && (c.facts.FirstSeen.IsZero() || f.FirstSeen.Before(c.facts.FirstSeen)) {
+		c.facts.FirstSeen = f.FirstSeen
 	}
 	forward(&c.facts.LastSeen, f.LastSeen, g.lastSeen)
 	// A counter does not show this: a series that appears at 1 has not increased.

@@ -35,10 +35,12 @@ const (
 
 // Options configures New.
 type Options struct {
-	// MaxClients is how many clients have series of their own; the rest
-	// share client="other". Zero means 2000. At most a tenth of them are
-	// clients whose address was not allowed when first seen.
+	// MaxClients is how many clients without a name have series of their own; the rest
+	// share client="other". Zero means 2000.
 	MaxClients int
+	// GroupBits is how many bits of an IPv6 address make a group, which has no more
+	// than its share of these; zero means 64.
+	GroupBits int
 	// Expiry is how long the series of an inactive client are kept; zero means
 	// always.
 	Expiry time.Duration
@@ -64,7 +66,7 @@ type Metrics struct {
 	// expiring is held for reading while the series of a client are in use.
 	expiring sync.RWMutex
 
-	clients      *boundedMap[clientKey, *client]
+	clients      *roster
 	destinations *boundedMap[string, string]
 	cipherSuites *boundedMap[string, string]
 	protocols    *boundedMap[string, string]
@@ -94,7 +96,8 @@ func New(o Options) *Metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	m.limitLabels(cmp.Or(o.MaxClients, defaultMaxClients))
+	m.clients = newRoster(cmp.Or(o.MaxClients, defaultMaxClients), o.GroupBits, func(k clientKey) *client { return m.newClient(k.label()) })
+	m.limitLabels()
 	m.registerConnections()
 	m.registerClients()
 	registerSignIn(m)
@@ -114,12 +117,9 @@ func (m *Metrics) SetCA(notAfter time.Time, issued func() uint64) {
 	m.authority.Store(&authority{notAfter: notAfter, issued: issued})
 }
 
-// limitLabels sets the bounds. At most a tenth of the clients with series may be
-// outside the client networks, so that a scan from the Internet leaves the printers
-// their series; at most half of the destinations may be names that failed at first,
-// so that invented names leave room for real ones.
-func (m *Metrics) limitLabels(maxClients int) {
-	m.clients = newBoundedMap(maxClients, maxClients/10, func(k clientKey) *client { return m.newClient(k.label()) })
+// limitLabels sets the bounds. At most half of the destinations may be names that failed
+// at first, so that invented names leave room for real ones.
+func (m *Metrics) limitLabels() {
 	m.destinations = newBoundedMap(maxDestinations, maxDestinations/2, label)
 	m.cipherSuites = newBoundedMap(maxCipherSuites, 0, label)
 	m.protocols = newBoundedMap(maxProtocols, 0, label)
@@ -184,21 +184,35 @@ func (m *Metrics) countClient(r *record.Record) {
 	m.gauges.note(c, factsOf(r))
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
-	m.clientConnections.WithLabelValues(c.label, labelIn(m.protocols, string(r.Protocol), false),
-		versionLabel(r.OfferedVersion), label(string(r.Outcome))).Inc()
+	m.countOutcome(c, r)
 	if h := r.ClientTLS; h != nil {
-		m.clientHandshakes.WithLabelValues(c.label, versionLabel(h.Version),
-			labelIn(m.cipherSuites, h.CipherSuite, false), strconv.FormatBool(h.Resumed)).Inc()
+		version, suite, resumed := versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false), strconv.FormatBool(h.Resumed)
+		if !c.has(clientHandshakesTotal, version, suite, resumed) {
+			version, suite = other, other
+		}
+		m.clientHandshakes.WithLabelValues(c.label, version, suite, resumed).Inc()
 		m.clientHandshakeTime.Observe(h.Duration.Seconds())
 	}
 	if r.Reason != "" {
-		m.clientFailures.WithLabelValues(c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())).Inc()
+		reason, failing := label(string(r.Reason)), strconv.FormatBool(r.Failing())
+		if !c.has(clientFailuresTotal, reason, failing) {
+			reason = other
+		}
+		m.clientFailures.WithLabelValues(c.label, reason, failing).Inc()
 	}
 	m.SignIn.countLogin(c, r)
 	m.countReplies(c, r.SMTPReplies)
 	if r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP {
 		m.clientAccepted.WithLabelValues(c.label).Add(float64(max(0, r.Accepted))) // zero shows as well
 	}
+}
+
+func (m *Metrics) countOutcome(c *client, r *record.Record) {
+	protocol, version, outcome := labelIn(m.protocols, string(r.Protocol), false), versionLabel(r.OfferedVersion), label(string(r.Outcome))
+	if !c.has(clientConnectionsTotal, protocol, version, outcome) {
+		protocol, version = other, other
+	}
+	m.clientConnections.WithLabelValues(c.label, protocol, version, outcome).Inc()
 }
 
 func (m *Metrics) countUpstream(r *record.Record) {

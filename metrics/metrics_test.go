@@ -160,11 +160,11 @@ func TestReasonsOfTheUpstream(t *testing.T) {
 func TestFailingOfEveryReason(t *testing.T) {
 	t.Parallel()
 	m := New(Options{})
-	for _, r := range record.Reasons() {
-		observe(m, &record.Record{Client: address(1), Outcome: r.Outcome(), Reason: r})
+	for i, r := range record.Reasons() {
+		observe(m, &record.Record{Client: address(i), Outcome: r.Outcome(), Reason: r})
 	}
-	for _, r := range record.Reasons() {
-		name := fmt.Sprintf(`tlslift_client_failures_total{client="10.0.0.1",failing="%v",reason="%s"}`, r.Failing(), r)
+	for i, r := range record.Reasons() {
+		name := fmt.Sprintf(`tlslift_client_failures_total{client="%s",failing="%v",reason="%s"}`, address(i), r.Failing(), r)
 		if got := series(t, m, name); got != "1" {
 			t.Errorf("%s is %s, want 1", name, got)
 		}

@@ -20,7 +20,7 @@ func newReplyKey(k replyKey) replyKey {
 func (m *Metrics) countReplies(c *client, replies []record.SMTPReply) {
 	for _, r := range replies {
 		labels, ok := m.replyCodes.get(replyKey{r.Code, r.Enhanced}, false)
-		if !ok {
+		if !ok || !c.has(clientSMTPReplies, labels.code, labels.enhanced) {
 			labels = replyKey{other, other}
 		}
 		m.clientReplies.WithLabelValues(c.label, labels.code, labels.enhanced).Add(float64(r.Count))

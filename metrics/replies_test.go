@@ -16,7 +16,7 @@ func TestReplyCodesAreBounded(t *testing.T) {
 	const codes = 3 * maxReplyCodes
 	for i := range codes {
 		observe(m, &record.Record{
-			Client: netip.MustParseAddr("10.0.0.1"), Outcome: record.OutcomeLifted,
+			Client: address(i / maxTuples), Outcome: record.OutcomeLifted,
 			SMTPReplies: []record.SMTPReply{{Code: "250", Enhanced: "2." + strconv.Itoa(i) + ".0", Count: 2}},
 		})
 	}

@@ -65,7 +65,7 @@ func factsOf(clients []inventory.Client) []metrics.Facts {
 	all := make([]metrics.Facts, len(clients))
 	for i, c := range clients {
 		all[i] = metrics.Facts{
-			Address: c.Address, Name: c.Name, JA4: c.JA4, LastSeen: c.LastSeen, LastLifted: c.LastLifted,
+			Address: c.Address, Name: c.Name, JA4: c.JA4, FirstSeen: c.FirstSeen, LastSeen: c.LastSeen, LastLifted: c.LastLifted,
 			LastAccepted: c.LastAccepted, LastLegacy: c.LastLegacy, LastCapable: c.LastCapable,
 			LastSuccess: c.LastGood,
 		}

@@ -106,7 +106,7 @@ func newService(o Options) (*Service, error) {
 	m := metrics.New(metrics.Options{
 		Version: o.Version, Revision: o.Revision,
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
-		ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: o.Log.Dropped,
+		GroupBits: int(cfg.ClientIPv6Prefix), ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: o.Log.Dropped,
 	})
 	builtIn := s.allowed.Policy()
 	if err := s.allowed.Load(s.upstream, m); err != nil {

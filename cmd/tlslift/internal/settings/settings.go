@@ -255,7 +255,7 @@ var table = []setting{
 	},
 	{
 		name: "METRICS_MAX_CLIENTS", def: "2000",
-		meaning: "how many clients have metrics of their own; the others share `client=\"other\"`",
+		meaning: "how many clients without a name in `TLSLIFT_CLIENTS_FILE` have metrics of their own; the others share `client=\"other\"`",
 		remedy:  "a whole number above zero",
 	},
 	{
