@@ -184,7 +184,7 @@ func (m *Metrics) countClient(r *record.Record) {
 	m.gauges.note(c, factsOf(r))
 	addBytes(c.fromClient, r.BytesFromClient)
 	addBytes(c.toClient, r.BytesToClient)
-	m.countOutcome(c, r)
+	countOutcome(m, c, r)
 	if h := r.ClientTLS; h != nil {
 		version, suite, resumed := versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false), strconv.FormatBool(h.Resumed)
 		if !c.has(clientHandshakesTotal, version, suite, resumed) {
@@ -207,7 +207,7 @@ func (m *Metrics) countClient(r *record.Record) {
 	}
 }
 
-func (m *Metrics) countOutcome(c *client, r *record.Record) {
+func countOutcome(m *Metrics, c *client, r *record.Record) {
 	protocol, version, outcome := labelIn(m.protocols, string(r.Protocol), false), versionLabel(r.OfferedVersion), label(string(r.Outcome))
 	if !c.has(clientConnectionsTotal, protocol, version, outcome) {
 		protocol, version = other, other

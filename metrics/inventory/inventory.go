@@ -17,11 +17,14 @@ const defaultMaxClients = 10000
 // Options configures New. The zero value keeps clients in memory only, and never
 // forgets one.
 type Options struct {
-	// MaxClients is how many clients are kept; zero means 10000. When there are
-	// more, a client that was never served is forgotten first, and only then the
-	// one that was seen longest ago. At most a tenth are clients whose address is
-	// not allowed, and no other client is forgotten for them.
+	// MaxClients is how many clients without a name are kept; zero means 10000. When
+	// there are more, a client that was never served is forgotten first, then one that
+	// has come for less than a day, and of those the one that was seen longest ago. At
+	// most a tenth are clients whose address is not allowed, and no other client is
+	// forgotten for them. At most a tenth are of one group of addresses.
 	MaxClients int
+	// GroupBits is how many bits of an IPv6 address make a group; zero means 64.
+	GroupBits int
 	// Expiry is how long an inactive client is kept; zero means that it is never
 	// forgotten.
 	Expiry time.Duration
@@ -66,7 +69,7 @@ func New(o Options) *Inventory {
 	v := &Inventory{
 		options: o,
 		log:     cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
-		clients: newTable(cmp.Or(o.MaxClients, defaultMaxClients)),
+		clients: newTable(cmp.Or(o.MaxClients, defaultMaxClients), o.GroupBits),
 		latest:  ring{max: maxLatest},
 	}
 	v.dns = newReverseDNS(&v.options, v.clients.max)
@@ -99,15 +102,20 @@ func (v *Inventory) Closed(r *record.Record) {
 
 // updateClient adds a connection to its client, if there is room for that.
 func (v *Inventory) updateClient(r *record.Record, c *Connection) {
-	e, known := v.clients.admit(c.Client, rankOf(r))
+	e, known := v.clients.admit(c.Client, c.Address, rankOf(r))
 	if e == nil {
 		return
 	}
 	e.client.add(r, c)
+	if e.client.rank() == regular {
+		v.clients.raise(e, regular)
+	}
 	v.dns.describe(&e.client)
 	e.latest.max = v.clients.connectionsPerClient()
 	e.latest.add(c)
-	v.unsaved, v.fresh = true, v.fresh || !known
+	// A client that has never got past its hello must not cause a write: anyone can be one.
+	v.unsaved = v.unsaved || e.client.isWorthSaving()
+	v.fresh = v.fresh || !known && e.rank >= served
 	if e.rank != untrusted { // a scan must not become a flood of questions
 		v.dns.ask(c.Client, c.Address, c.Start)
 	}

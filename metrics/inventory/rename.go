@@ -64,7 +64,7 @@ func (v *Inventory) Rename(names Naming) []Renaming {
 // room for it.
 func (t *table) move(old *entry, name string) *entry {
 	t.remove(old)
-	e, known := t.admit(name, old.rank)
+	e, known := t.admit(name, old.client.Address, named)
 	if e == nil {
 		return nil
 	}

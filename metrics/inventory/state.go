@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +21,11 @@ const (
 	// maxState bounds what is saved and read. Ten thousand ordinary clients
 	// take about as much.
 	maxState = 8 << 20
-	// Changes are saved after saveEvery, a new client after checkEvery already.
+	// Changes are saved after saveEvery, a new client after checkEvery already; and never
+	// more often than saveRate bytes a second permit: the state may be on flash memory.
 	saveEvery  = time.Minute
 	checkEvery = 5 * time.Second
+	saveRate   = 4 << 10
 )
 
 // A Store keeps one text between runs.
@@ -70,7 +73,7 @@ func (v *Inventory) load() {
 func (v *Inventory) restore(clients []Client) {
 	slices.SortFunc(clients, func(a, b Client) int { return a.LastSeen.Compare(b.LastSeen) })
 	for _, c := range clients {
-		if e, known := v.clients.admit(c.Client, c.rank()); e != nil && !known {
+		if e, known := v.clients.admit(c.Client, c.Address, c.rank()); e != nil && !known {
 			e.client = c
 			if c.HostConfirmed {
 				v.dns.hosts[c.Address] = host{name: c.Host, confirmed: true}
@@ -82,7 +85,12 @@ func (v *Inventory) restore(clients []Client) {
 // rank returns the rank that the client had, as far as the saved fields show.
 func (c *Client) rank() rank {
 	switch {
+	case c.Name != "":
+		return named
 	case c.Outcomes[record.OutcomePassed]+c.Outcomes[record.OutcomeLifted] > 0:
+		if c.LastSeen.Sub(c.FirstSeen) >= regularFor {
+			return regular
+		}
 		return served
 	case c.Failure != nil && c.Failure.Reason == record.ReasonClientNotAllowed:
 		return untrusted
@@ -90,8 +98,12 @@ func (c *Client) rank() rank {
 	return neverServed
 }
 
-// Run expires clients, asks reverse DNS, and saves changes: every minute, and when
-// ctx is done. Then it returns.
+// isWorthSaving reports whether what is known of the client is written by itself: it has
+// got past a ClientHello, was served or has a name.
+func (c *Client) isWorthSaving() bool { return c.Offered != "" || c.rank() >= served }
+
+// Run expires clients, asks reverse DNS, and saves changes: every minute, less
+// often when there is much to write, and when ctx is done. Then it returns.
 func (v *Inventory) Run(ctx context.Context) {
 	var lookups sync.WaitGroup
 	startLookups(ctx, v, &lookups)
@@ -115,13 +127,19 @@ type saver struct {
 	v       *Inventory
 	tried   time.Time
 	failing bool
+	size    int // of what was saved last
 }
 
 func (s *saver) saveIfDue(now time.Time) {
 	s.v.mu.Lock()
 	fresh := s.v.fresh
 	s.v.mu.Unlock()
-	if fresh && !s.failing || now.Sub(s.tried) >= saveEvery {
+	wait := saveEvery
+	if fresh && !s.failing {
+		wait = checkEvery
+	}
+	wait = max(wait, time.Duration(s.size/saveRate)*time.Second)
+	if now.Sub(s.tried) >= wait {
 		s.tried = now
 		s.save()
 	}
@@ -132,7 +150,9 @@ func (s *saver) save() {
 	if s.v.options.Store == nil || !s.v.beginSave() {
 		return
 	}
-	err := s.v.options.Store.Save(encode(s.v.Snapshot()))
+	text := encode(s.v.Snapshot())
+	s.size = len(text)
+	err := s.v.options.Store.Save(text)
 	switch {
 	case err != nil && !s.failing:
 		s.v.log.Error("the list of clients cannot be saved; trying again every minute", "error", err,
@@ -157,9 +177,12 @@ func (v *Inventory) beginSave() bool {
 	return unsaved
 }
 
-// encode returns the state, a line for each client. Above the limit, those seen
-// longest ago are left out.
+// encode returns the state, a line for each client. Above the limit, those without a name
+// that were seen longest ago are left out.
 func encode(clients []Client) []byte {
+	slices.SortStableFunc(clients, func(a, b Client) int {
+		return cmp.Compare(min(len(b.Name), 1), min(len(a.Name), 1))
+	})
 	const head, tail = `{"version":1,"clients":[`, "\n]}\n"
 	b := bytes.NewBufferString(head)
 	for _, c := range clients {
@@ -183,8 +206,8 @@ func encode(clients []Client) []byte {
 	return b.Bytes()
 }
 
-// decode returns the first max clients of what encode has written, with every
-// field within its bounds, whatever the file has.
+// decode returns the clients with a name of what encode has written, and the first max of
+// the others, with every field within its bounds, whatever the file has.
 func decode(text []byte, max int) ([]Client, error) {
 	if len(text) > maxState {
 		return nil, fmt.Errorf("more than %d bytes", maxState)
@@ -197,14 +220,19 @@ func decode(text []byte, max int) ([]Client, error) {
 		return nil, fmt.Errorf("the list of clients has version %d, and this tlslift reads version %d", s.Version, stateVersion)
 	}
 	var clients []Client
-	for _, raw := range s.Clients[:min(len(s.Clients), max)] {
+	unnamed := 0
+	for _, raw := range s.Clients {
 		var c Client
 		if err := json.Unmarshal(raw, &c); err != nil {
 			return nil, fmt.Errorf("reading the list of clients: %w", err)
 		}
 		c.bound()
-		if c.Client != "" && c.Address.IsValid() {
-			clients = append(clients, c)
+		if c.Client == "" || !c.Address.IsValid() || c.Name == "" && unnamed >= max {
+			continue
+		}
+		clients = append(clients, c)
+		if c.Name == "" {
+			unnamed++
 		}
 	}
 	return clients, nil

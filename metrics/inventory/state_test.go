@@ -53,6 +53,13 @@ func (m *memory) SetAside() error {
 	return nil
 }
 
+// written returns how often it was written to.
+func (m *memory) written() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saves
+}
+
 func (m *memory) setFull(full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -141,6 +148,67 @@ func TestWhenItIsSaved(t *testing.T) {
 		}
 		if n := wait(10 * time.Minute); n != 2 {
 			t.Errorf("%d saves without anything new", n)
+		}
+	})
+}
+
+// Clients that have never got past their hello cause no write; large states are written
+// the less often the larger they are.
+func TestWritesOfTheStateAreFew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		v := New(Options{Store: store})
+		stop := running(v)
+		for i := range 200 {
+			v.Closed(refusedBy(record.ReasonHelloTimeout, numbered(i), time.Now()))
+			v.Closed(refusedBy(record.ReasonClientNotAllowed, numbered(1000+i), time.Now()))
+			time.Sleep(saveEvery)
+		}
+		if store.written() != 0 {
+			t.Errorf("strangers have caused %d writes", store.written())
+		}
+		for i := range defaultMaxClients {
+			v.Closed(lifted(numbered(i), time.Now()))
+		}
+		time.Sleep(2 * checkEvery)
+		before := store.written()
+		const newcomers = 600
+		for i := range newcomers {
+			v.Closed(lifted(numbered(1<<20+i), time.Now()))
+			time.Sleep(checkEvery)
+		}
+		writes := store.written() - before
+		written, most := writes*len(store.text), int((newcomers*checkEvery).Seconds())*saveRate+len(store.text)
+		if written == 0 || written > most {
+			t.Errorf("%d newcomers have caused %d writes, %d bytes, want at most %d", newcomers, writes, written, most)
+		}
+		stop()
+	})
+}
+
+// A client with a name is saved at once and kept in the file, also when it fails.
+func TestNamedClientsAreSaved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		v := New(Options{Store: store, MaxClients: 10})
+		stop := running(v)
+		r := refusedBy(record.ReasonHelloTimeout, "192.0.2.7", time.Now())
+		r.ClientName = "scanner"
+		v.Closed(r)
+		time.Sleep(2 * checkEvery)
+		if store.written() != 1 {
+			t.Errorf("%d writes", store.written())
+		}
+		time.Sleep(time.Hour)
+		for i := range 20 {
+			v.Closed(lifted(numbered(i), time.Now()))
+		}
+		stop()
+		again := New(Options{Store: store, MaxClients: 10})
+		if _, ok := again.Client("scanner"); !ok || len(again.Snapshot()) != 11 {
+			t.Errorf("%d clients were kept, the named one: %v", len(again.Snapshot()), ok)
 		}
 	})
 }

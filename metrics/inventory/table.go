@@ -2,9 +2,12 @@ package inventory
 
 import (
 	"container/list"
+	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -21,11 +24,21 @@ const (
 	neverServed
 	// served: has been passed or lifted.
 	served
+	// regular: served, and has come for at least a day.
+	regular
+	// named: is in the clients file. Such a client is never evicted.
+	named
 	ranks
 )
 
+// regularFor is how long a client has come that is no newcomer any more. A flood of
+// addresses that is new evicts what is new.
+const regularFor = 24 * time.Hour
+
 func rankOf(r *record.Record) rank {
 	switch {
+	case r.ClientName != "":
+		return named
 	case r.Reason == record.ReasonClientNotAllowed:
 		return untrusted
 	case r.Outcome == record.OutcomePassed, r.Outcome == record.OutcomeLifted:
@@ -36,64 +49,134 @@ func rankOf(r *record.Record) rank {
 
 // An entry is a client in the table.
 type entry struct {
-	client  Client
-	latest  ring
-	rank    rank
-	element *list.Element // in table.byRank
+	client Client
+	latest ring
+	rank   rank
+	group  netip.Prefix // of its address; invalid for a client with a name
+	// Its elements in table.all and in that of its group; the latter is nil without a
+	// group.
+	element, inGroup *list.Element
 }
 
-// A table has at most max clients.
+// An order has clients by their rank: lists of *entry, the one seen last first.
+type order [ranks]list.List
+
+// len returns how many clients there are up to a rank.
+func (o *order) len(highest rank) int {
+	n := 0
+	for r := range highest + 1 {
+		n += o[r].Len()
+	}
+	return n
+}
+
+// last returns the client that was seen longest ago, of the lowest rank up to one; nil if
+// there is none.
+func (o *order) last(highest rank) *entry {
+	for r := range highest + 1 {
+		if e := o[r].Back(); e != nil {
+			return e.Value.(*entry)
+		}
+	}
+	return nil
+}
+
+// A table has at most max clients without a name, and at most a tenth of that of one group
+// of addresses: one host may take any number of them.
 type table struct {
-	max    int
-	byKey  map[string]*entry
-	byRank [ranks]list.List // of *entry, the one seen last first
+	max       int
+	groupBits int
+	byKey     map[string]*entry
+	all       order
+	groups    map[netip.Prefix]*order
 }
 
-func newTable(max int) table { return table{max: max, byKey: make(map[string]*entry)} }
+func newTable(max, groupBits int) table {
+	return table{max: max, groupBits: groupBits, byKey: map[string]*entry{}, groups: map[netip.Prefix]*order{}}
+}
+
+// maxOfGroup returns how many clients without a name there may be of one group.
+func (t *table) maxOfGroup() int { return max(16, t.max/10) }
 
 // admit returns the entry of a client that is seen now with this rank, and
 // whether it had one before; nil if there is no room for it.
-func (t *table) admit(key string, r rank) (*entry, bool) {
+func (t *table) admit(key string, addr netip.Addr, r rank) (*entry, bool) {
 	if e, ok := t.byKey[key]; ok {
-		t.byRank[e.rank].Remove(e.element)
-		e.rank = max(r, e.rank)
-		e.element = t.byRank[e.rank].PushFront(e)
+		t.raise(e, r)
 		return e, true
 	}
-	if !t.makeRoom(r) {
-		return nil, false
-	}
 	e := &entry{rank: r, client: Client{Client: key}}
-	e.element = t.byRank[r].PushFront(e)
+	if r != named {
+		e.group = netname.Group(addr, t.groupBits)
+		if !t.makeRoom(e) {
+			return nil, false
+		}
+	}
 	t.byKey[key] = e
+	t.link(e)
 	return e, false
 }
 
-// makeRoom reports whether there is room for a client of a rank. It may evict
-// another client for it.
-func (t *table) makeRoom(r rank) bool {
-	if r == untrusted && t.byRank[untrusted].Len() >= t.max/10 {
-		return t.evictLast(untrusted)
-	}
-	if len(t.byKey) < t.max || t.evictLast(untrusted) {
-		return true
-	}
-	return r != untrusted && (t.evictLast(neverServed) || t.evictLast(served))
+// raise puts a client in front of those of its rank; the rank is r from now on if that is
+// higher.
+func (t *table) raise(e *entry, r rank) {
+	t.unlink(e)
+	e.rank = max(r, e.rank)
+	t.link(e)
 }
 
-// evictLast removes the client of a rank that was seen longest ago, and reports
-// whether there was one.
-func (t *table) evictLast(r rank) bool {
-	last := t.byRank[r].Back()
-	if last == nil {
+// link puts a client in front of those of its rank.
+func (t *table) link(e *entry) {
+	e.element = t.all[e.rank].PushFront(e)
+	if !e.group.IsValid() {
+		return
+	}
+	group := t.groups[e.group]
+	if group == nil {
+		group = new(order)
+		t.groups[e.group] = group
+	}
+	e.inGroup = group[e.rank].PushFront(e)
+}
+
+// unlink undoes link.
+func (t *table) unlink(e *entry) {
+	t.all[e.rank].Remove(e.element)
+	if e.inGroup == nil {
+		return
+	}
+	group := t.groups[e.group]
+	group[e.rank].Remove(e.inGroup)
+	e.inGroup = nil
+	if group.len(named) == 0 {
+		delete(t.groups, e.group)
+	}
+}
+
+// makeRoom reports whether there is room for a client without a name. It may evict
+// another one for it.
+func (t *table) makeRoom(e *entry) bool {
+	highest := [ranks]rank{untrusted: untrusted, neverServed: served, served: regular, regular: regular}[e.rank] // that gives way
+	if group := t.groups[e.group]; group != nil && group.len(regular) >= t.maxOfGroup() {
+		return t.evict(group.last(highest))
+	}
+	if e.rank == untrusted && t.all[untrusted].Len() >= t.max/10 {
+		return t.evict(t.all.last(untrusted))
+	}
+	return t.all.len(regular) < t.max || t.evict(t.all.last(highest))
+}
+
+// evict removes a client, and reports whether there was one.
+func (t *table) evict(e *entry) bool {
+	if e == nil {
 		return false
 	}
-	t.remove(last.Value.(*entry))
+	t.remove(e)
 	return true
 }
 
 func (t *table) remove(e *entry) {
-	t.byRank[e.rank].Remove(e.element)
+	t.unlink(e)
 	delete(t.byKey, e.client.Client)
 }
 
@@ -101,8 +184,8 @@ func (t *table) remove(e *entry) {
 // whether there were any.
 func (t *table) expire(before time.Time) bool {
 	n := len(t.byKey)
-	for r := range t.byRank {
-		for last := t.byRank[r].Back(); last != nil; last = t.byRank[r].Back() {
+	for r := range t.all {
+		for last := t.all[r].Back(); last != nil; last = t.all[r].Back() {
 			e := last.Value.(*entry)
 			if !e.client.LastSeen.Before(before) {
 				break
@@ -116,16 +199,9 @@ func (t *table) expire(before time.Time) bool {
 // sort puts the clients of each rank into the order in which they were seen, after
 // some were admitted that are not seen now.
 func (t *table) sort() {
-	for r := range t.byRank {
-		var all []*entry
-		for e := t.byRank[r].Front(); e != nil; e = e.Next() {
-			all = append(all, e.Value.(*entry))
-		}
-		slices.SortStableFunc(all, func(a, b *entry) int { return b.client.LastSeen.Compare(a.client.LastSeen) })
-		t.byRank[r].Init()
-		for _, e := range all {
-			e.element = t.byRank[r].PushBack(e)
-		}
+	all := slices.SortedFunc(maps.Values(t.byKey), func(a, b *entry) int { return a.client.LastSeen.Compare(b.client.LastSeen) })
+	for _, e := range all {
+		t.raise(e, e.rank)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -69,7 +70,7 @@ func (l *tlslift) knock(ctx context.Context, from netip.Addr) error {
 func (l *tlslift) knockOn(ctx context.Context, first netip.Addr) {
 	for ctx.Err() == nil {
 		from := first
-		for range 300 {
+		for range knockers {
 			_ = l.knock(ctx, from) // tlslift is killed some time
 			from = from.Next()
 		}
@@ -87,6 +88,27 @@ func await(t *testing.T, what string, so func() bool) {
 	t.Fatalf("not in time: %s", what)
 }
 
+// knockers is how many addresses knockOn comes from.
+const knockers = 300
+
+// knockersFile writes a clients file that names some of the addresses of knockOn: what is
+// known of a client without a name that is never served is not worth a write.
+func knockersFile(t *testing.T, firsts ...netip.Addr) string {
+	t.Helper()
+	text := []byte("clients:\n")
+	for _, from := range firsts {
+		for range knockers {
+			text = fmt.Appendf(text, "- {name: knocker-%s, address: %s}\n", from, from)
+			from = from.Next()
+		}
+	}
+	name := filepath.Join(t.TempDir(), "clients.yaml")
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // A kill at any moment, also while the state is being written, leaves a whole
 // state file, and the next run knows the clients that were in it.
 func TestClientsAreKnownAfterAKill(t *testing.T) {
@@ -94,11 +116,15 @@ func TestClientsAreKnownAfterAKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	known := map[string]savedClient{}
 	for round := range 3 {
-		l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error")
+		var firsts []netip.Addr
+		for i := range 4 {
+			firsts = append(firsts, netip.AddrFrom4([4]byte{127, byte(10 + round), byte(i * 60), 1}))
+		}
+		l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error",
+			"TLSLIFT_CLIENTS_FILE="+knockersFile(t, firsts...))
 		ctx, stop := context.WithCancel(t.Context())
 		var knocking sync.WaitGroup
-		for i := range 4 {
-			from := netip.AddrFrom4([4]byte{127, byte(10 + round), byte(i * 60), 1})
+		for _, from := range firsts {
 			knocking.Go(func() { l.knockOn(ctx, from) })
 		}
 		await(t, "a state with new clients", func() bool { return len(savedClients(t, dir)) > len(known) })

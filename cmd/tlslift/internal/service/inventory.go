@@ -17,12 +17,13 @@ import (
 // newInventory returns the inventory of a service, with what earlier runs have saved.
 func newInventory(s *Service) *inventory.Inventory {
 	options := inventory.Options{
-		Expiry:  time.Duration(s.cfg.ClientExpiry),
-		Store:   statefile.Clients(s.cfg),
-		IsNamed: func(host string) bool { return s.clients.Load().HasHost(host) },
-		Confirm: leadsTo,
-		Named:   func() { s.rename(s.clients.Load()) },
-		Log:     s.log,
+		GroupBits: int(s.cfg.ClientIPv6Prefix),
+		Expiry:    time.Duration(s.cfg.ClientExpiry),
+		Store:     statefile.Clients(s.cfg),
+		IsNamed:   func(host string) bool { return s.clients.Load().HasHost(host) },
+		Confirm:   leadsTo,
+		Named:     func() { s.rename(s.clients.Load()) },
+		Log:       s.log,
 	}
 	if s.cfg.ReverseDNS {
 		options.Lookup = hostsOf

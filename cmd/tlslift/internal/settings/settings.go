@@ -220,14 +220,14 @@ var table = []setting{
 	},
 	{
 		name: "MAX_CONNECTIONS_PER_CLIENT", def: "200",
-		meaning: "how many of them may be from one client: an IPv4 address, or an IPv6 network of `TLSLIFT_CLIENT_IPV6_PREFIX`",
+		meaning: "how many of them may be from one client: an IPv4 address, or an IPv6 network",
 		remedy:  "a whole number above zero",
 	},
 	{
 		name: "CLIENT_IPV6_PREFIX", def: "64",
 		meaning: "how many bits of an IPv6 address count as one client in all limits, since one host may take any number of " +
-			"addresses in its network; 127.0.0.0/8 is one client as well; clients that `TLSLIFT_CLIENTS_FILE` names count by " +
-			"themselves",
+			"addresses in its network; 127.0.0.0/8 is one client as well, and each client that the clients file names counts " +
+			"by itself",
 		remedy: "a whole number from 1 to 128",
 	},
 	{
@@ -255,7 +255,7 @@ var table = []setting{
 	},
 	{
 		name: "METRICS_MAX_CLIENTS", def: "2000",
-		meaning: "how many clients without a name in `TLSLIFT_CLIENTS_FILE` have metrics of their own; the others share `client=\"other\"`",
+		meaning: "how many clients that the clients file does not name have metrics of their own; the others share `client=\"other\"`",
 		remedy:  "a whole number above zero",
 	},
 	{
