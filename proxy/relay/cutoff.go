@@ -156,12 +156,3 @@ func (e *ending) isOwed() bool { return e.last == Client }
 func isGone(err error) bool {
 	return IsReset(err) || errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
 }
-
-// sideOf returns the side that an error of the kernel's own copying is about: the
-// socket that is dead already.
-func sideOf(dst, src net.Conn, from Side) Side {
-	if isDead(dst) && !isDead(src) {
-		return 1 - from
-	}
-	return from
-}

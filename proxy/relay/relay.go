@@ -128,13 +128,15 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	if d, ok := dst.(*net.TCPConn); ok && asksKernel {
 		if s, ok := src.(*net.TCPConn); ok {
-			n, err := d.ReadFrom(s)
+			n, write, err := splice(d, s)
 			moved.Add(n)
-			if err != nil {
-				s := sideOf(dst, src, from)
-				return &sideError{s, s != from, err}
+			switch {
+			case err == nil:
+				return nil
+			case write:
+				return &sideError{1 - from, true, err}
 			}
-			return nil
+			return &sideError{from, false, err}
 		}
 	}
 	buf := buffers.Get().(*[bufferSize]byte)

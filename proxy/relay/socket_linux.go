@@ -10,18 +10,6 @@ import (
 // by itself.
 const asksKernel = true
 
-// tcpClosed is the state of a socket that was reset (include/net/tcp_states.h).
-const tcpClosed = 7
-
-// isDead reports whether the kernel has given up a TCP connection.
-func isDead(conn net.Conn) (dead bool) {
-	onSocket(socketOf(conn), func(fd int) {
-		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-		dead = err == nil && info.State == tcpClosed
-	})
-	return dead
-}
-
 // traffic returns how many bytes a TCP connection has brought: those received, and
 // those sent that the peer has acknowledged; and how many wait to be acknowledged.
 func traffic(s *net.TCPConn) (arrived uint64, waiting int64) {

@@ -7,10 +7,6 @@ import "net"
 // asksKernel means that the kernel says what a peer has acknowledged.
 const asksKernel = false
 
-// isDead reports whether the kernel has given up a TCP connection, where it can be
-// asked.
-func isDead(net.Conn) bool { return false }
-
 // traffic returns what a TCP connection has brought, where the kernel can be asked.
 func traffic(*net.TCPConn) (arrived uint64, waiting int64) { return 0, 0 }
 
