@@ -13,6 +13,7 @@ const (
 	connectionsTotal metric = iota
 	connectionsActive
 	connectionsLimit
+	acceptFailures
 	connectionDuration
 	handshakeDuration
 	clientConnectionsTotal
@@ -76,7 +77,10 @@ var definitions = [...]definition{
 	connectionsActive: {"connections_active", gauge, []string{"listener"},
 		"Connections that are open now."},
 	connectionsLimit: {"connections_limit", gauge, nil,
-		"How many connections may be open at once, from TLSLIFT_MAX_CONNECTIONS."},
+		"How many connections may be open at once: TLSLIFT_MAX_CONNECTIONS, or fewer if the system's limit of open files permits no more."},
+	acceptFailures: {"accept_failures_total", counter, nil,
+		"Times in which a listener accepted no connections, because of too many open files or another error of the system; each time " +
+			"is counted once, however long it was."},
 	connectionDuration: {"connection_duration_seconds", histogram, nil,
 		"How long connections lasted, from accept to close."},
 	handshakeDuration: {"handshake_duration_seconds", histogram, []string{"side"},

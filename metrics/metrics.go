@@ -81,7 +81,7 @@ type Metrics struct {
 	refreshes                                                  *prometheus.CounterVec
 	active, listChecked                                        *prometheus.GaugeVec
 	gauges                                                     clientGauges
-	overflowed                                                 prometheus.Counter
+	overflowed, notAccepted                                    prometheus.Counter
 	reloadOK, reloadAt                                         prometheus.Gauge
 	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
 
@@ -99,7 +99,7 @@ func New(o Options) *Metrics {
 	m.clients = newRoster(cmp.Or(o.MaxClients, defaultMaxClients), o.GroupBits, func(k clientKey) *client { return m.newClient(k.label()) })
 	m.limitLabels()
 	m.registerConnections()
-	m.registerClients()
+	registerClients(m)
 	registerSignIn(m)
 	registerEndpoints(m)
 	registerConfiguration(m, o.ConnectionsLimit)
@@ -131,6 +131,7 @@ func (m *Metrics) limitLabels() {
 func (m *Metrics) registerConnections() {
 	m.connections = m.registry.counter(connectionsTotal)
 	m.active = m.registry.gauge(connectionsActive)
+	m.notAccepted = m.registry.counter(acceptFailures).WithLabelValues()
 	m.connectionTime = m.registry.histogram(connectionDuration,
 		[]float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400}).WithLabelValues()
 	// Up to 30 s, the default handshake timeout: a device of 2005 can need
@@ -143,7 +144,7 @@ func (m *Metrics) registerConnections() {
 	m.upstreamFailures = m.registry.counter(upstreamFailuresTotal)
 }
 
-func (m *Metrics) registerClients() {
+func registerClients(m *Metrics) {
 	m.clientConnections = m.registry.counter(clientConnectionsTotal)
 	m.clientHandshakes = m.registry.counter(clientHandshakesTotal)
 	m.clientFailures = m.registry.counter(clientFailuresTotal)
@@ -163,6 +164,9 @@ func (m *Metrics) registerClients() {
 func (m *Metrics) Opened(listener string) {
 	m.active.WithLabelValues(label(listener)).Inc()
 }
+
+// AcceptFailed counts a time in which a listener accepts no connections.
+func (m *Metrics) AcceptFailed(error) { m.notAccepted.Inc() }
 
 // Closed counts a connection that has ended.
 func (m *Metrics) Closed(r *record.Record) {

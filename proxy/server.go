@@ -221,18 +221,15 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// maxAcceptDelay bounds the wait after an accept error.
-const maxAcceptDelay = time.Second
-
-// accept takes connections from one listener until it is closed. An error
-// such as too many open files passes; it waits longer each time.
+// accept takes connections from one listener until it is closed. An error such as too
+// many open files passes: until then, clients wait.
 func (s *Server) accept(ctx context.Context, l *socket, conns *sync.WaitGroup) error {
-	delay := 5 * time.Millisecond
+	errs := admission.Episode{Log: s.log, Listener: l.name, Began: s.cfg.AcceptFailed}
 	for {
 		conns.Add(1) // before Accept, so that a drain cannot miss one
 		conn, err := l.Accept()
 		if err == nil {
-			delay = 5 * time.Millisecond
+			errs.End()
 			go func() {
 				defer conns.Done()
 				s.serve(ctx, l, conn)
@@ -243,10 +240,8 @@ func (s *Server) accept(ctx context.Context, l *socket, conns *sync.WaitGroup) e
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
-		s.log.Error("accepting connection", "listener", l.name, "error", err, "retry_in", delay)
 		select {
-		case <-time.After(delay):
-			delay = min(2*delay, maxAcceptDelay)
+		case <-time.After(errs.Fail(err)):
 		case <-ctx.Done():
 			return nil
 		}

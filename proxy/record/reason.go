@@ -55,6 +55,7 @@ const (
 	ReasonInappropriateFallback   Reason = "inappropriate_fallback"
 	ReasonNameNotFound            Reason = "upstream_name_not_found"
 	ReasonDNSFailed               Reason = "upstream_dns_failed"
+	ReasonTooManyOpenFiles        Reason = "too_many_open_files"
 	ReasonUpstreamRefused         Reason = "upstream_connection_refused"
 	ReasonUpstreamTimeout         Reason = "upstream_timeout"
 	ReasonUpstreamUnreachable     Reason = "upstream_unreachable"

@@ -265,6 +265,13 @@ var reasons = []row{
 		remedy: "Check the name servers of the machine that tlslift runs on.",
 	},
 	{
+		reason: ReasonTooManyOpenFiles, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		http: http.StatusServiceUnavailable, smtp: "421 4.3.2",
+		cause: "tlslift, or the whole machine, has as many open files and sockets as the system permits.",
+		remedy: "Raise the limit of open files (LimitNOFILE of the systemd unit, --ulimit nofile of the container), or lower " +
+			"TLSLIFT_MAX_CONNECTIONS.",
+	},
+	{
 		reason: ReasonUpstreamRefused, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
 		cause:  "The destination refused the TCP connection.",
 		remedy: "Check that a firewall lets tlslift reach the destination's port.",

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -46,6 +47,9 @@ func dialReason(err error) record.Reason {
 	if ours, is := errors.AsType[*classified](err); is {
 		return ours.reason
 	}
+	if lacksFiles(err) {
+		return record.ReasonTooManyOpenFiles
+	}
 	if dns, is := errors.AsType[*net.DNSError](err); is {
 		if dns.IsNotFound {
 			return record.ReasonNameNotFound
@@ -59,6 +63,16 @@ func dialReason(err error) record.Reason {
 		return record.ReasonUpstreamTimeout
 	}
 	return record.ReasonUpstreamUnreachable
+}
+
+// lacksFiles reports whether the system gave no socket because there are too many.
+func lacksFiles(err error) bool {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return true
+	}
+	// A look-up keeps the text of its error only.
+	dns, is := errors.AsType[*net.DNSError](err)
+	return is && (strings.HasSuffix(dns.Err, syscall.EMFILE.Error()) || strings.HasSuffix(dns.Err, syscall.ENFILE.Error()))
 }
 
 func handshakeReason(err error) record.Reason {

@@ -30,6 +30,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
+	s.room.Warn(s.log)
 	if s.confined, err = confine(o.Confine, s.cfg, s.mailboxes, s.log); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/openfiles"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
@@ -53,6 +54,7 @@ type Service struct {
 	cfg     *settings.Config
 	version string
 	out     *logging.Writer
+	room    openfiles.Room // for connections
 	log     *slog.Logger
 	repeats *logging.Repeats
 	allowed *allowlist.Allowlist
@@ -96,6 +98,7 @@ func newService(o Options) (*Service, error) {
 	s := &Service{cfg: cfg, version: o.Version, out: o.Log}
 	s.log, s.repeats = logging.New(o.Log, LogOptions(cfg))
 	s.enter(starting)
+	s.room = openfiles.Fit(int(cfg.MaxConns), len(cfg.TrustedProxies) > 0)
 	var err error
 	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
 		return nil, err
@@ -106,7 +109,7 @@ func newService(o Options) (*Service, error) {
 	m := metrics.New(metrics.Options{
 		Version: o.Version, Revision: o.Revision,
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
-		GroupBits: int(cfg.ClientIPv6Prefix), ConnectionsLimit: int(cfg.MaxConns), LogLinesDropped: o.Log.Dropped,
+		GroupBits: int(cfg.ClientIPv6Prefix), ConnectionsLimit: s.room.Connections, LogLinesDropped: o.Log.Dropped,
 	})
 	builtIn := s.allowed.Policy()
 	if err := s.allowed.Load(s.upstream, m); err != nil {
@@ -128,7 +131,7 @@ func newService(o Options) (*Service, error) {
 	parts.Clients = s.useClients(parts.Clients)
 	s.rename(parts.Clients)
 	m.Restore(factsOf(s.inventory.Snapshot()))
-	parts.Observer = observers{m, s.inventory}
+	parts.Observer, parts.AcceptFailed = observers{m, s.inventory}, m.AcceptFailed
 	// The listeners are checked against the built-in list, as load has done:
 	// a host that Microsoft removes from its list must not prevent the start.
 	parts.Policy = builtIn
@@ -172,7 +175,7 @@ func (s *Service) proxyConfig() (proxy.Config, error) {
 			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
 			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
 		},
-		MaxConnections:          int(cfg.MaxConns),
+		MaxConnections:          s.room.Connections,
 		MaxConnectionsPerClient: int(cfg.MaxConnsClient),
 		ClientIPv6Prefix:        int(cfg.ClientIPv6Prefix),
 		HandshakeTimeout:        time.Duration(cfg.HandshakeTimeout),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/openfiles"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
@@ -16,6 +17,7 @@ func configOf(s *Service) (proxy.Config, error) {
 	if s.upstream, err = egress.Config(s.cfg, s.log); err != nil {
 		return proxy.Config{}, err
 	}
+	s.room = openfiles.Fit(int(s.cfg.MaxConns), false)
 	return s.proxyConfig()
 }
 

@@ -215,8 +215,9 @@ var table = []setting{
 	},
 	{
 		name: "MAX_CONNECTIONS", def: "10000",
-		meaning: "how many connections may be open at the same time",
-		remedy:  "a whole number above zero",
+		meaning: "how many connections may be open at the same time; fewer, with a warning at the start, if the system's limit of " +
+			"open files permits no more: a connection takes two, and everything else 640",
+		remedy: "a whole number above zero",
 	},
 	{
 		name: "MAX_CONNECTIONS_PER_CLIENT", def: "200",
