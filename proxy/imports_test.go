@@ -64,8 +64,8 @@ var siblings = map[string][]string{
 	},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
-		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/openfiles",
-		"cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
+		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/memorylimit",
+		"cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/allowlist":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},

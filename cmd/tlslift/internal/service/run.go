@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/memorylimit"
 )
 
 // Run builds a service and runs it until it fails or a signal stops it.
@@ -31,6 +33,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	s.room.Warn(s.log)
+	memorylimit.Set(s.log)
 	if s.confined, err = confine(o.Confine, s.cfg, s.mailboxes, s.log); err != nil {
 		return err
 	}
