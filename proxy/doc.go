@@ -10,7 +10,7 @@
 // The order of events is in handle.go. Each step is in a file of its own, and the
 // larger ones are packages:
 //
-//	identify.go     who the client is: the PROXY header
+//	identify.go     who the client is: the PROXY header (proxy/proxyheader)
 //	                whether it may connect: networks and limits (proxy/admission)
 //	destination.go  where it wants to go, if that is allowed
 //	                (proxy/httpproxy, proxy/origdst, proxy/policy)

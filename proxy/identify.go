@@ -1,18 +1,11 @@
 package proxy
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/pires/go-proxyproto"
-
+	"github.com/tlslift/tlslift/proxy/proxyheader"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
-
-// maxProxyLine is the longest header of PROXY protocol version 1.
-const maxProxyLine = 107
 
 // identify finds the address of a client of a trusted balancer. Its connection must
 // begin with a PROXY protocol header (v1 or v2): were it optional, every client of the
@@ -22,35 +15,19 @@ func identify(c *conn, timeout time.Duration) error {
 	if err := c.closedOr(nil, timeout); err != nil {
 		return err
 	}
-	// The parser takes a line of version 1 only when all of it has come.
-	err := c.AwaitLine("PROXY ", maxProxyLine)
-	var header *proxyproto.Header
-	if err == nil {
-		header, err = proxyproto.Read(c.Reader())
-	}
+	header, err := proxyheader.Read(c.Conn, c.rec.Client)
 	if err != nil {
-		return record.Fail(record.ReasonProxyHeaderInvalid, fmt.Errorf("reading PROXY header from %s: %w", c.rec.Client, err))
+		return err
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return record.Fail(record.ReasonClosedBeforeHello, err)
 	}
-	return trust(c, header)
-}
-
-// trust takes the client's address from the header. LOCAL (v2) and UNKNOWN
-// (v1) mean that the balancer itself is the client, as in a health check.
-func trust(c *conn, h *proxyproto.Header) error {
-	if h.Command.IsLocal() || h.TransportProtocol == proxyproto.UNSPEC {
+	if header.IsLocal {
 		return nil
 	}
-	src, dst, ok := h.TCPAddrs()
-	addr := src.AddrPort().Addr().Unmap()
-	if !ok || !addr.IsValid() || addr.IsUnspecified() {
-		return record.Fail(record.ReasonProxyHeaderInvalid, errors.New("the PROXY header names no client with a TCP address"))
-	}
-	c.rec.Client, c.rec.ByBalancer = addr, false
+	c.rec.Client, c.rec.ByBalancer = header.Client, false
 	if c.socket.url.Scheme.Transparent() {
-		c.original, c.isFromHeader = upstream.AddrPortOf(dst), true
+		c.original, c.isFromHeader = header.Destination, true
 	}
 	return nil
 }

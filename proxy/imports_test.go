@@ -26,7 +26,9 @@ var layers = []struct {
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
 		"proxy/smtptext", "proxy/ticketkeys", "proxy/upstream",
 	}},
-	{"steps", []string{"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/relay"}},
+	{"steps", []string{
+		"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/proxyheader", "proxy/relay",
+	}},
 	{"proxy", []string{"proxy"}},
 	{"metrics", []string{"metrics", "metrics/..."}},
 	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
@@ -40,6 +42,7 @@ var siblings = map[string][]string{
 	"proxy/listener":     {"proxy/policy"},
 	"proxy/m365":         {"proxy/policy"},
 	"proxy/refusedhello": {"proxy/policy"},
+	"proxy/proxyheader":  {"proxy/relay"},
 	"proxy/clienttls":    {"proxy/decide", "proxy/relay"},
 	"proxy/httpproxy":    {"proxy/relay"},
 	"proxy/dialogue":     {"proxy/relay"},
