@@ -113,6 +113,7 @@ func copySome(dst, src *net.TCPConn) (sent int64, write bool, err error) {
 	if n == 0 {
 		return 0, false, err
 	}
-	n, err = dst.Write(buf[:n])
-	return int64(n), true, err
+	written, err := dst.Write(buf[:n])
+	clear(buf[:n]) // the next connection is somebody else's
+	return int64(written), true, err
 }
