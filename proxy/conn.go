@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/admission"
@@ -125,23 +124,16 @@ func (c *conn) close() {
 	c.out.close()
 }
 
-// lingerTime and lingerBytes bound how long a refused client is read from, and
-// maxLingering how many are: they have no place in the limits any more, so a flood
-// of them must not pile up.
+// lingerTime and lingerBytes bound how long a refused client is read from.
 const (
-	lingerTime   = 2 * time.Second
-	lingerBytes  = 16 << 20
-	maxLingering = 256
+	lingerTime  = 2 * time.Second
+	lingerBytes = 16 << 20
 )
 
 // linger half-closes and reads what the client still sends before the caller
 // closes: closing a socket with unread bytes sends a reset, which can destroy
 // the error message on its way to the client (RFC 1122 section 4.2.2.13).
-func (c *conn) linger(lingering *atomic.Int32) {
-	defer lingering.Add(-1)
-	if lingering.Add(1) > maxLingering {
-		return
-	}
+func (c *conn) linger() {
 	if c.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}

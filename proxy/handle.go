@@ -35,7 +35,7 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	switch {
 	case err == nil || errors.Is(err, httpproxy.ErrServed):
 		if errors.Is(err, httpproxy.ErrUnread) {
-			c.linger(&s.refuser.lingering) // until the answer arrives
+			s.refuser.letRead(c)
 		}
 		s.finish(ctx, c, nil)
 		return

@@ -16,36 +16,49 @@ import (
 
 // A refuser answers clients that are refused, in their own protocol.
 type refuser struct {
-	lifter    *lifter
-	timeout   time.Duration
-	lingering atomic.Int32
+	lifter     *lifter
+	timeout    time.Duration
+	maxLeaving int          // how many clients have time to read their answer
+	leaving    atomic.Int32 // those that do, and those that got none
 }
 
-// refuse answers a client that is refused, while nothing has been relayed to it yet.
-// Nothing is sent when the client has closed, and no plaintext alert follows once
-// our own handshake with it has begun.
+// refuse answers a client that is refused, while nothing has been relayed to it yet, and
+// waits until the answer has arrived. When too many are refused, it takes no time for that:
+// they have no place in the limits any more, so a flood of them must not pile up.
 func (r *refuser) refuse(c *conn, f *record.Failure) {
-	if c.isAlerted {
-		c.linger(&r.lingering)
-		return
+	defer r.leaving.Add(-1)
+	hasTime := int(r.leaving.Add(1)) <= r.maxLeaving
+	if (c.isAlerted || r.reply(c, f, hasTime)) && hasTime {
+		c.linger()
 	}
+}
+
+// letRead waits until the client has what was sent to it, unless too many are waited for.
+func (r *refuser) letRead(c *conn) {
+	defer r.leaving.Add(-1)
+	if int(r.leaving.Add(1)) <= r.maxLeaving {
+		c.linger()
+	}
+}
+
+// reply says why a client is refused, and reports whether something was sent. Nothing is
+// when the client has closed, and no plaintext alert follows once our own handshake with it
+// has begun.
+func (r *refuser) reply(c *conn, f *record.Failure, hasTime bool) bool {
 	if c.rec.Outcome != "" || f.Reason.Silent() {
-		return
+		return false
 	}
 	if f.Replied && c.inside != nil {
 		_ = c.inside.CloseNotify()
 	}
-	if f.Replied || r.refuseInside(c, f) || c.startedTLS {
-		c.linger(&r.lingering) // until what was sent to the client arrives
-		return
+	if f.Replied || hasTime && r.refuseInside(c, f) || c.startedTLS {
+		return true
 	}
 	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
-		return
+		return false
 	}
-	if _, err := c.Write(r.refusal(c, f)); err != nil {
-		return
-	}
-	c.linger(&r.lingering)
+	_, err := c.Write(r.refusal(c, f))
+	return err == nil
 }
 
 // refuseInside answers a mail client that is at TLS in the words of its own

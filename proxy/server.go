@@ -59,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops()}
 	s.admission = admission.New(admission.Config{
 		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
+		Balanced: len(cfg.TrustedProxies) > 0,
 	})
 	s.SetClients(cfg.Clients)
 	s.SetPolicy(cfg.Policy)
@@ -75,7 +76,7 @@ func New(cfg Config) (*Server, error) {
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
 	s.passer = passer{refused: refusedhello.New(), timeout: cfg.HandshakeTimeout}
 	s.lifter = lifter{refused: s.passer.refused, tls: clienttls.New(cfg.CA, cfg.TicketKeys, cfg.DHBits, cfg.HandshakeTimeout)}
-	s.refuser.lifter, s.refuser.timeout = &s.lifter, cfg.HandshakeTimeout
+	s.refuser.lifter, s.refuser.timeout, s.refuser.maxLeaving = &s.lifter, cfg.HandshakeTimeout, admission.MaxLeaving(cfg.MaxConnections)
 	return s, nil
 }
 
@@ -177,19 +178,22 @@ func (s *Server) Serve(ctx context.Context) error {
 	// Connections outlive ctx while they drain; cut ends them.
 	carry, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	accept, stop := context.WithCancel(ctx)
+	defer stop()
 	stopped := make(chan error, len(s.sockets))
 	var accepting, conns, https sync.WaitGroup
 	for _, l := range s.sockets {
 		if l.http != nil {
 			https.Go(l.http.Serve)
 		}
-		accepting.Go(func() { stopped <- s.accept(carry, l, &conns) })
+		accepting.Go(func() { stopped <- s.accept(accept, carry, l, &conns) })
 	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-stopped:
 	}
+	stop()
 	s.closeListeners()
 	accepting.Wait()
 	s.drain(&conns, cut)
@@ -221,21 +225,23 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// accept takes connections from one listener until it is closed. An error such as too
-// many open files passes: until then, clients wait.
-func (s *Server) accept(ctx context.Context, l *socket, conns *sync.WaitGroup) error {
+// accept takes connections from one listener until it is closed or ctx is done. When too
+// many are open, or there are too many open files, clients wait.
+func (s *Server) accept(ctx, carry context.Context, l *socket, conns *sync.WaitGroup) error {
 	errs := admission.Episode{Log: s.log, Listener: l.name, Began: s.cfg.AcceptFailed}
-	for {
+	for s.admission.Open(ctx) {
 		conns.Add(1) // before Accept, so that a drain cannot miss one
 		conn, err := l.Accept()
 		if err == nil {
 			errs.End()
 			go func() {
 				defer conns.Done()
-				s.serve(ctx, l, conn)
+				defer s.admission.Closed()
+				s.serve(carry, l, conn)
 			}()
 			continue
 		}
+		s.admission.Closed()
 		conns.Done()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
@@ -243,7 +249,7 @@ func (s *Server) accept(ctx context.Context, l *socket, conns *sync.WaitGroup) e
 		select {
 		case <-time.After(errs.Fail(err)):
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
 }

@@ -26,6 +26,8 @@ type Config struct {
 	Max, MaxPerClient int
 	// GroupBits is how many bits of an IPv6 address make a group; zero means 64.
 	GroupBits int
+	// Balanced means that load balancers connect, so that PROXY headers may be awaited.
+	Balanced bool
 }
 
 // An Admission counts connections against the limit of all clients and the limit of
@@ -33,6 +35,7 @@ type Config struct {
 type Admission struct {
 	cfg        Config
 	maxAwaited int
+	open       chan struct{} // has one element for each open connection
 
 	mu       sync.Mutex
 	total    int
@@ -53,15 +56,11 @@ type Client struct {
 
 // New returns an Admission.
 func New(cfg Config) *Admission {
-	return &Admission{cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{}}
+	return &Admission{
+		cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{},
+		open: make(chan struct{}, MaxOpen(cfg.Max, cfg.Balanced)),
+	}
 }
-
-// leastAwaited is how many headers may be awaited where there are few places.
-const leastAwaited = 16
-
-// MaxAwaited returns how many connections of load balancers may wait for their PROXY
-// header beside so many places.
-func MaxAwaited(places int) int { return max(places/4, leastAwaited) }
 
 // Reserve keeps a tenth of the places for clients with a name, if there are such.
 func (a *Admission) Reserve(named int) {

@@ -3,19 +3,15 @@ package openfiles
 
 import (
 	"log/slog"
+	"sort"
 
 	"github.com/tlslift/tlslift/proxy/admission"
 )
 
-const (
-	// perConnection is what a connection takes: the client's socket and the
-	// destination's.
-	perConnection = 2
-	// reserve is for everything else: the pipes of passed connections, the admin
-	// address, saved state, look-ups, and clients that read why they were refused. Of a
-	// small limit it is at most half.
-	reserve = 640
-)
+// reserve is for everything but clients' connections and those to their destinations: the
+// pipes of passed connections, the admin address, saved state and look-ups. Of a small limit
+// it is at most half.
+const reserve = 384
 
 // A Room is how many connections fit into the system's limit of open files.
 type Room struct {
@@ -33,7 +29,7 @@ func Fit(want int, balanced bool) Room {
 	if !known {
 		return Room{Connections: want, want: want}
 	}
-	return Room{Connections: fit(files, want, balanced), files: files, need: need(want, balanced), want: want}
+	return Room{Connections: fit(files, want, balanced), files: files, need: need(want, balanced) + reserve, want: want}
 }
 
 // Warn logs that there is less room than was wanted, if that is so.
@@ -47,24 +43,18 @@ func (r Room) Warn(log *slog.Logger) {
 			"TLSLIFT_MAX_CONNECTIONS")
 }
 
-// need returns how many open files so many connections need.
+// need returns how many open files so many connections need, with those to their
+// destinations.
 func need(connections int, balanced bool) uint64 {
-	files := uint64(connections)*perConnection + reserve
-	if balanced {
-		files += uint64(admission.MaxAwaited(connections))
-	}
-	return files
+	return uint64(max(0, admission.MaxOpen(connections, balanced))) + uint64(max(0, connections))
 }
 
 // fit is Fit for a limit.
 func fit(files uint64, want int, balanced bool) int {
-	if need(want, balanced) <= files {
+	if need(want, balanced)+reserve <= files {
 		return want
 	}
 	room := files - min(reserve, files/2)
-	each := uint64(4 * perConnection) // for four connections
-	if balanced {
-		each++ // that of admission.MaxAwaited
-	}
-	return max(1, min(want, int(min(room*4/each, 1<<31-1))))
+	tooMany := sort.Search(want, func(n int) bool { return need(n, balanced) > room })
+	return max(1, tooMany-1)
 }

@@ -17,23 +17,24 @@ func TestFit(t *testing.T) {
 	}{
 		{65536, 10000, false, 10000},
 		{65536, 10000, true, 10000},
-		{20640, 10000, false, 10000},
-		{20639, 10000, false, 9999},
-		{20640, 10000, true, 8888},
+		{20704, 10000, false, 10000},
+		{20703, 10000, false, 9999},
+		{20704, 10000, true, 8889},
 		{1024, 10000, false, 256},
 		{1024, 100, false, 100},
-		{1024, 10000, true, 227},
-		{256, 10000, false, 64},
+		{1024, 10000, true, 231},
+		{256, 10000, false, 16},
+		{64, 10000, false, 1},
 		{3, 10000, false, 1},
 		{0, 10000, false, 1},
-		{1 << 63, 1<<31 - 1, true, 1<<31 - 1},
+		{1 << 63, 1<<31 - 1, false, 1<<31 - 1},
 	} {
 		got := fit(tc.files, tc.want, tc.balanced)
 		if got != tc.fits {
 			t.Errorf("%d files have room for %d connections, want %d", tc.files, got, tc.fits)
 		}
-		if tc.files > 2*reserve && need(got, tc.balanced) > tc.files {
-			t.Errorf("%d connections need %d files, more than %d", got, need(got, tc.balanced), tc.files)
+		if tc.files > 2*reserve && need(got, tc.balanced)+reserve > tc.files {
+			t.Errorf("%d connections need %d files, more than %d", got, need(got, tc.balanced)+reserve, tc.files)
 		}
 	}
 }
@@ -46,7 +47,7 @@ func TestWarning(t *testing.T) {
 	if log.Len() != 0 {
 		t.Errorf("one connection does not fit: %s", log.String())
 	}
-	Room{Connections: 256, want: 10000, files: 1024, need: 20640}.Warn(to)
+	Room{Connections: 256, want: 10000, files: 1024, need: 20704}.Warn(to)
 	if n := strings.Count(log.String(), "lowered_to=256"); n != 1 || !strings.Contains(log.String(), "remedy=") {
 		t.Errorf("the log says %s", log.String())
 	}

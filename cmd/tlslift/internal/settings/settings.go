@@ -216,7 +216,7 @@ var table = []setting{
 	{
 		name: "MAX_CONNECTIONS", def: "10000",
 		meaning: "how many connections may be open at the same time; fewer, with a warning at the start, if the system's limit of " +
-			"open files permits no more: a connection takes two, and everything else 640",
+			"open files permits no more: a connection takes two, and everything else 704",
 		remedy: "a whole number above zero",
 	},
 	{
