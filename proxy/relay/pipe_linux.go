@@ -7,12 +7,13 @@ import (
 )
 
 const (
-	// maxPipes is how many pipes there may be, of two files each. A relay needs one only
-	// while bytes are on their way.
-	maxPipes = 128
+	// maxPipes is how many pipes there may be, of two files each. A direction of a relay
+	// needs one only while many bytes are on their way.
+	maxPipes = 64
 	// maxFreePipes is how many are kept for the next bytes.
 	maxFreePipes = 16
-	// pipeSize is how many bytes a pipe can have, if the system permits it.
+	// pipeSize is how many bytes a pipe can have, if the system permits it. Linux lets an
+	// ordinary user have 64 pipes of this size.
 	pipeSize = 1 << 20
 )
 
@@ -80,9 +81,6 @@ func (l *pipePool) get() *pipe {
 
 // put takes a pipe back, with nothing in it if it is empty.
 func (l *pipePool) put(p *pipe, empty bool) {
-	if p == nil {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if empty && len(l.free) < maxFreePipes {

@@ -4,14 +4,16 @@ import (
 	"errors"
 	"io"
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// splice moves bytes from one TCP socket to the other until src ends, inside the kernel
-// as long as there are pipes. It returns how many have moved. The error is that of writing
-// if write is true.
+// fewBytes is how many are read at once as long as no more come: to copy so few costs less
+// than to splice them.
+const fewBytes = 4 << 10
+
+// splice moves bytes from one TCP socket to the other until src ends: many of them inside
+// the kernel. It returns how many have moved. The error is that of writing if write is true.
 func splice(dst, src *net.TCPConn) (moved int64, write bool, err error) {
 	from, err := src.SyscallConn()
 	if err != nil {
@@ -23,29 +25,106 @@ func splice(dst, src *net.TCPConn) (moved int64, write bool, err error) {
 	}
 	pipes.enter()
 	defer pipes.leave()
+	var s splicer
+	defer s.release()
+	fill, drain := s.fill, s.drain // made once: every passed byte comes this way
 	for {
-		p, n, err := fill(from)
-		var sent int64
-		switch {
-		case err != nil:
-			return moved, false, err
-		case p == nil:
-			sent, write, err = copySome(dst, src)
-		case n == 0:
-			pipes.put(p, true)
-			return moved, false, nil
-		default:
-			sent, err = drain(to, p, n)
-			write = true
-			pipes.put(p, sent == int64(n))
+		if err = from.Read(fill); err != nil || s.err != nil || s.filled == 0 {
+			return moved, false, errors.Join(err, s.err)
 		}
-		moved += sent
-		switch {
-		case errors.Is(err, io.EOF) && !write:
-			return moved, false, nil
-		case err != nil:
-			return moved, write, err
+		for s.filled > 0 {
+			before := s.filled
+			err = to.Write(drain)
+			moved += int64(before - s.filled)
+			if err != nil || s.err != nil {
+				return moved, true, errors.Join(err, s.err)
+			}
 		}
+	}
+}
+
+// A splicer moves the bytes of one direction: many through a pipe, few through a buffer. It
+// has neither while it waits for bytes.
+type splicer struct {
+	pipe   *pipe
+	buffer *[bufferSize]byte
+	filled int   // how many bytes are in either
+	sent   int   // how many of the buffer were sent before these
+	bulk   bool  // many bytes came the last time
+	err    error // of the last call, unless nothing can move now
+}
+
+// fill takes bytes from a socket, and reports whether something has come: bytes, the end of
+// the stream or an error. Of the latter two nothing is filled.
+func (s *splicer) fill(fd uintptr) bool {
+	s.choose()
+	switch {
+	case s.pipe != nil:
+		s.filled, s.err = spliceOnce(int(fd), s.pipe.w, pipeSize)
+	case s.bulk: // there are no pipes
+		s.filled, s.err = again(unix.Read, int(fd), s.buffer[:])
+	default:
+		s.filled, s.err = again(unix.Read, int(fd), s.buffer[:fewBytes])
+	}
+	s.sent = 0
+	if s.err != nil && errors.Is(s.err, unix.EAGAIN) {
+		s.err = nil
+		s.release()
+		return false
+	}
+	s.bulk = s.filled >= fewBytes
+	return true
+}
+
+// choose takes a pipe if many bytes came the last time, and there is one; else a buffer.
+func (s *splicer) choose() {
+	if s.bulk != (s.pipe != nil) {
+		s.release()
+		if s.bulk {
+			s.pipe = pipes.get()
+		}
+	}
+	if s.pipe == nil && s.buffer == nil {
+		s.buffer = buffers.Get().(*[bufferSize]byte)
+	}
+}
+
+// drain gives bytes to a socket, and reports whether some have moved or none ever can.
+func (s *splicer) drain(fd uintptr) bool {
+	var n int
+	var err error
+	if s.pipe != nil {
+		n, err = spliceOnce(s.pipe.r, int(fd), s.filled)
+	} else {
+		n, err = again(unix.Write, int(fd), s.buffer[s.sent:s.sent+s.filled])
+	}
+	s.filled -= n
+	s.sent += n
+	switch {
+	case err == nil && n == 0:
+		err = io.ErrShortWrite // it never is: there are bytes
+	case err != nil && errors.Is(err, unix.EAGAIN):
+		return false
+	}
+	if s.err = err; s.filled == 0 && s.buffer != nil {
+		s.wipe()
+	}
+	return true
+}
+
+// wipe clears the buffer: the next connection that has it is somebody else's.
+func (s *splicer) wipe() { clear(s.buffer[:s.sent+s.filled]) }
+
+// release gives back what the splicer has.
+func (s *splicer) release() {
+	if s.pipe != nil {
+		pipes.put(s.pipe, s.filled == 0)
+		s.pipe = nil
+	}
+	if s.buffer != nil {
+		s.wipe()
+		buffers.Put(s.buffer)
+		s.buffer = nil
 	}
 }
 
@@ -53,67 +132,18 @@ func splice(dst, src *net.TCPConn) (moved int64, write bool, err error) {
 func spliceOnce(from, to, most int) (int, error) {
 	for {
 		n, err := unix.Splice(from, nil, to, nil, most, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-		if !errors.Is(err, unix.EINTR) {
+		if err == nil || !errors.Is(err, unix.EINTR) {
 			return max(0, int(n)), err // its type is not the same on all processors
 		}
 	}
 }
 
-// fill waits for bytes of a socket, and returns a pipe that has them; an empty one at the
-// end of the stream, and nil if there is none. The pipe is taken only when there are
-// bytes: idle connections have none.
-func fill(from syscall.RawConn) (p *pipe, n int, err error) {
-	var failed error
-	err = from.Read(func(fd uintptr) bool {
-		if p = pipes.get(); p == nil {
-			return true
+// again reads or writes, again if a signal has interrupted that.
+func again(move func(fd int, b []byte) (int, error), fd int, b []byte) (int, error) {
+	for {
+		n, err := move(fd, b)
+		if err == nil || !errors.Is(err, unix.EINTR) {
+			return max(0, n), err
 		}
-		n, failed = spliceOnce(int(fd), p.w, pipeSize)
-		if errors.Is(failed, unix.EAGAIN) {
-			pipes.put(p, true)
-			p, failed = nil, nil
-			return false
-		}
-		return true
-	})
-	if err = errors.Join(err, failed); err != nil {
-		pipes.put(p, true)
-		return nil, 0, err
 	}
-	return p, n, nil
-}
-
-// drain moves n bytes out of a pipe, and returns how many have moved.
-func drain(to syscall.RawConn, p *pipe, n int) (sent int64, err error) {
-	for sent < int64(n) && err == nil {
-		var failed error
-		err = to.Write(func(fd uintptr) bool {
-			var got int
-			got, failed = spliceOnce(p.r, int(fd), n-int(sent))
-			if errors.Is(failed, unix.EAGAIN) {
-				failed = nil
-				return false
-			}
-			if got == 0 && failed == nil {
-				failed = io.ErrShortWrite // it never is: there are bytes in the pipe
-			}
-			sent += int64(got)
-			return true
-		})
-		err = errors.Join(err, failed)
-	}
-	return sent, err
-}
-
-// copySome copies what one read gives.
-func copySome(dst, src *net.TCPConn) (sent int64, write bool, err error) {
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	n, err := src.Read(buf[:])
-	if n == 0 {
-		return 0, false, err
-	}
-	written, err := dst.Write(buf[:n])
-	clear(buf[:n]) // the next connection is somebody else's
-	return int64(written), true, err
 }

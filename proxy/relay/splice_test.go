@@ -4,7 +4,9 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/testenv"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,16 +40,20 @@ func spliced(t *testing.T) (client, upstream *net.TCPConn) {
 	return client, upstream
 }
 
-// answers sends a byte and waits for the answer.
-func answers(t *testing.T, client, upstream *net.TCPConn) {
+// answers sends a message of so many bytes, and waits for the answer, which is as large.
+func answers(t *testing.T, client, upstream *net.TCPConn, size int) {
 	t.Helper()
 	for _, way := range [][2]*net.TCPConn{{client, upstream}, {upstream, client}} {
-		if _, err := way[0].Write([]byte{1}); err != nil {
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			if _, err := way[0].Write(bytes.Repeat([]byte{byte(size)}, size)); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := io.ReadFull(way[1], make([]byte, size)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.ReadFull(way[1], make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
+		sending.Wait()
 	}
 }
 
@@ -66,21 +73,68 @@ func openPipes(t *testing.T) int {
 	return n
 }
 
-// Passed connections that are idle hold no pipes, and none stay when they have ended.
+// Passed connections hold no pipes while they are idle, however much they have carried, and
+// none stay when they have ended.
 func TestIdleRelaysHoldNoPipes(t *testing.T) {
 	before := openPipes(t)
 	const relays = 200
-	t.Run("open", func(t *testing.T) {
-		for range relays {
-			client, upstream := spliced(t)
-			answers(t, client, upstream)
+	for _, size := range []int{1, fewBytes, 1 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			for range relays {
+				client, upstream := spliced(t)
+				answers(t, client, upstream, size)
+			}
+			for deadline := time.Now().Add(testenv.Patience); openPipes(t)-before > 2*maxFreePipes; {
+				if time.Now().After(deadline) { // the last bytes arrive before the relay sees that no more come
+					t.Fatalf("%d idle relays hold %d files of pipes", relays, openPipes(t)-before)
+				}
+			}
+			if n := openPipes(t) - before; size == 1 && n > 0 {
+				t.Errorf("relays of small messages have used %d files of pipes", n)
+			}
+		})
+		if n := openPipes(t) - before; n > 0 {
+			t.Errorf("%d files of pipes stay", n)
 		}
-		if n := openPipes(t) - before; n > 2*maxFreePipes {
-			t.Errorf("%d idle relays hold %d files of pipes", relays, n)
+	}
+}
+
+// More relays than there are pipes carry few bytes and many, in turn and at the same time,
+// in order and complete.
+func TestFewBytesAndMany(t *testing.T) {
+	var done sync.WaitGroup
+	for i := range maxPipes {
+		client, upstream := spliced(t)
+		for _, way := range [][2]*net.TCPConn{{client, upstream}, {upstream, client}} {
+			text := bytes.Repeat(fmt.Appendf(nil, "%d %v\n", i, way[0].LocalAddr()), 10_000)
+			done.Go(func() { carries(t, way[0], way[1], text) })
 		}
-	})
-	if n := openPipes(t) - before; n > 0 {
-		t.Errorf("%d files of pipes stay", n)
+	}
+	done.Wait()
+}
+
+// carries sends a text in pieces, each once the one before has arrived, and the end.
+func carries(t *testing.T, from, to *net.TCPConn, text []byte) {
+	got := make([]byte, 80_000)
+	for size := 1; len(text) > 0; size = size*5%79_999 + 1 {
+		piece := text[:min(size, len(text))]
+		text = text[len(piece):]
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			if _, err := from.Write(piece); err != nil {
+				t.Error(err)
+			}
+		})
+		_, err := io.ReadFull(to, got[:len(piece)])
+		sending.Wait()
+		if err != nil || !bytes.Equal(got[:len(piece)], piece) {
+			t.Errorf("%d bytes arrive as others, and %v", len(piece), err)
+			return
+		}
+	}
+	_ = from.CloseWrite()
+	if n, err := to.Read(got); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("%d bytes after the end, %v", n, err)
 	}
 }
 
@@ -146,6 +200,34 @@ func TestPipesWithBytesAreClosed(t *testing.T) {
 	}
 	for _, p := range l.free {
 		l.put(p, false)
+	}
+}
+
+// What was passed through a buffer is not there any more when another connection gets it.
+func TestPassedBytesAreWiped(t *testing.T) {
+	a, client := tcpPair(t)
+	b, upstream := tcpPair(t)
+	var s splicer
+	buffer := new([bufferSize]byte)
+	pass := func(text string) {
+		s.buffer = cmp.Or(s.buffer, buffer)
+		if _, err := client.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		onSocket(a, func(fd int) {
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1) // or it gives the buffer back
+			s.fill(uintptr(fd))
+		})
+		onSocket(b, func(fd int) { s.drain(uintptr(fd)) })
+		if _, err := io.ReadFull(upstream, make([]byte, len(text))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass(secret)
+	pass("NOOP")
+	s.release()
+	if *buffer != [bufferSize]byte{} {
+		t.Errorf("%q is still in the buffer", bytes.TrimRight(buffer[:], "\x00"))
 	}
 }
 
