@@ -89,13 +89,15 @@ var definitions = [...]definition{
 	clientConnectionsTotal: {"client_connections_total", counter,
 		[]string{"client", "protocol", "tls_version", "outcome"},
 		"Connections of a client that have ended; tls_version is the newest that the client offered, none without a ClientHello, " +
-			"unknown if there is no such version."},
+			"unknown if there is no such version. After the first " + strconv.Itoa(maxTuples) + " combinations of a client, protocol " +
+			"and tls_version are other."},
 	clientHandshakesTotal: {"client_handshakes_total", counter,
 		[]string{"client", "tls_version", "cipher_suite", "resumed"},
 		"TLS handshakes completed with a client whose connection was lifted."},
 	clientFailuresTotal: {"client_failures_total", counter, []string{"client", "reason", "failing"},
 		"Connections of a client that were refused, failed or broke off, or in which Microsoft 365 rejected the mail, by reason; " +
-			"failing is false for reasons that need no action, such as a port check."},
+			"failing is false for reasons that need no action, such as a port check. All reasons after the first " +
+			strconv.Itoa(maxTuples) + " of a client are those of client other."},
 	clientBytesTotal: {"client_bytes_total", counter, []string{"client", "direction"},
 		"Bytes relayed for a client; direction is from_client or to_client."},
 	clientSMTPReplies: {"client_smtp_replies_total", counter, []string{"client", "code", "enhanced_code"},

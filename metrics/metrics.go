@@ -198,11 +198,11 @@ func (m *Metrics) countClient(r *record.Record) {
 		m.clientHandshakeTime.Observe(h.Duration.Seconds())
 	}
 	if r.Reason != "" {
-		reason, failing := label(string(r.Reason)), strconv.FormatBool(r.Failing())
+		who, reason, failing := c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())
 		if !c.has(clientFailuresTotal, reason, failing) {
-			reason = other
+			who = other // the sum of a reason stays exact
 		}
-		m.clientFailures.WithLabelValues(c.label, reason, failing).Inc()
+		m.clientFailures.WithLabelValues(who, reason, failing).Inc()
 	}
 	m.SignIn.countLogin(c, r)
 	m.countReplies(c, r.SMTPReplies)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -91,19 +92,28 @@ func TestRenamingAddsUp(t *testing.T) {
 	wantCounters(t, m, "other", 5)
 }
 
-// A client that is forgotten has no series, and leaves room for another one.
+// A client that is forgotten has no series, and leaves room for another one if it had no
+// name.
 func TestForgottenClient(t *testing.T) {
 	t.Parallel()
-	m := New(Options{MaxClients: 2})
-	lifts(t, m, "10.0.0.7", "", 1)
-	lifts(t, m, "10.0.0.8", "scanner", 2)
-	for _, name := range []string{"scanner", "nobody", "other", "unknown", ""} {
-		m.Forget(name)
-	}
-	if text := ours(scrape(t, m)); strings.Contains(text, `client="scanner"`) {
-		t.Errorf("it has series:\n%s", text)
-	}
-	wantCounters(t, m, "10.0.0.7", 1)
-	lifts(t, m, "10.0.0.9", "", 3)
-	wantCounters(t, m, "10.0.0.9", 3)
+	synctest.Test(t, func(t *testing.T) {
+		m := New(Options{MaxClients: 2})
+		lifts(t, m, "10.0.0.8", "scanner", 2)
+		observe(m, at(address(1), ""), at(address(2), ""), at(address(3), ""))
+		if text := scrape(t, m); !strings.Contains(text, `client="10.0.0.2"`) || strings.Contains(text, `client="10.0.0.3"`) {
+			t.Errorf("want series of two clients without a name:\n%s", ours(text))
+		}
+		for _, name := range []string{"scanner", "10.0.0.2", "nobody", "other", "unknown", ""} {
+			m.Forget(name)
+		}
+		observe(m, at(address(3), ""))
+		text := ours(scrape(t, m))
+		for name, want := range map[string]bool{"scanner": false, "10.0.0.1": true, "10.0.0.2": false, "10.0.0.3": true, "other": true} {
+			if strings.Contains(text, `client="`+name+`"`) != want {
+				t.Errorf("%s has series: %v\n%s", name, !want, text)
+			}
+		}
+		lifts(t, m, "10.0.0.8", "scanner", 3)
+		wantCounters(t, m, "scanner", 3)
+	})
 }

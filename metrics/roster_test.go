@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,14 +103,50 @@ func TestSeriesOfOneClientAreBounded(t *testing.T) {
 		})
 	}
 	for id, more := range map[metric]int{
-		clientConnectionsTotal: 4, clientHandshakesTotal: 2, clientFailuresTotal: 2, clientSMTPReplies: 1,
+		clientConnectionsTotal: 4, clientHandshakesTotal: 2, clientFailuresTotal: 0, clientSMTPReplies: 1,
 	} {
 		rows, err := rowsOf(m.Gatherer(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if total, _ := sum(t, m.Gatherer(), id, clientLabel); total != connections || len(rows) > maxTuples+more {
-			t.Errorf("%s: %d in %d series", definitions[id].name, total, len(rows))
+		own := slices.DeleteFunc(slices.Clone(rows), func(row []string) bool { return row[0] == other })
+		if total, _ := sum(t, m.Gatherer(), id, clientLabel); total != connections || len(own) > maxTuples+more {
+			t.Errorf("%s: %d in %d series of the client, %d in all", definitions[id].name, total, len(own), len(rows))
 		}
+	}
+}
+
+// The sum of each reason is exact, however many reasons each client has, and also that of
+// clients that have no series of their own.
+func TestSumOfEachReasonIsExact(t *testing.T) {
+	t.Parallel()
+	m := New(Options{MaxClients: 30})
+	const clients = 40
+	for _, r := range record.Reasons() {
+		for i := range clients {
+			observe(m, &record.Record{Client: address(i), Start: time.Now(), Outcome: r.Outcome(), Reason: r})
+		}
+	}
+	rows, err := rowsOf(m.Gatherer(), clientFailuresTotal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofReason, ofClient := map[string]int{}, map[string]int{}
+	for _, row := range rows {
+		ofReason[row[1]] += atoi(t, row[3])
+		ofClient[row[0]]++
+	}
+	for _, r := range record.Reasons() {
+		if n := ofReason[string(r)]; n != clients {
+			t.Errorf("%s: %d, want %d", r, n, clients)
+		}
+	}
+	for client, n := range ofClient {
+		if client != other && n > maxTuples {
+			t.Errorf("%s has %d series", client, n)
+		}
+	}
+	if len(ofClient) < 10 {
+		t.Errorf("%d clients have series", len(ofClient))
 	}
 }

@@ -144,30 +144,41 @@ func (l *ledger) compare(t *testing.T, w *world) {
 	}
 }
 
-// manyLabels are the series of a client of which there is a bounded number; what is above
-// that has other in the place of its labels, but for the outcome.
-var manyLabels = regexp.MustCompile(`^(tlslift_client_(?:connections|failures)_total\{client="[^"]*")(,outcome="[^"]*")?`)
+// A client has a bounded number of series of a kind. What is above that is counted, of its
+// connections, with other in the place of all labels but client and outcome; of its
+// failures, with other in the place of the client.
+var (
+	connectionsOf = regexp.MustCompile(`^(tlslift_client_connections_total\{client="[^"]*",)(outcome="[^"]*")?`)
+	failuresOf    = regexp.MustCompile(`^(tlslift_client_failures_total\{client=")[^"]*(",)`)
+)
 
-// fold returns series with those of each client that has too many of a kind added up.
+// maxOfClient is that number.
+const maxOfClient = 16
+
+// fold returns series with those of each client that may have too many of a kind added up.
 func fold(series, have map[string]float64) map[string]float64 {
 	folded := map[string]float64{}
 	for name, value := range series {
-		if m := manyLabels.FindStringSubmatch(name); m != nil && isOverflowing(have, m[1]) {
+		if m := connectionsOf.FindStringSubmatch(name); m != nil && countOf(have, m[1]) >= maxOfClient {
 			name = m[0]
+		}
+		if m := failuresOf.FindStringSubmatch(name); m != nil && countOf(have, m[0]) >= maxOfClient {
+			name = m[1] + "other" + m[2] + name[len(m[0]):]
 		}
 		folded[name] += value
 	}
 	return folded
 }
 
-// isOverflowing reports whether a client has too many series of a kind.
-func isOverflowing(have map[string]float64, client string) bool {
+// countOf returns how many series begin like that.
+func countOf(have map[string]float64, begin string) int {
+	n := 0
 	for name := range have {
-		if strings.HasPrefix(name, client+",") && strings.Contains(name[len(client):], `="other"`) {
-			return true
+		if strings.HasPrefix(name, begin) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // compareSeries compares the counters, series by series, and the times of successes
