@@ -198,14 +198,14 @@ func smallDisk(t *testing.T) string {
 func TestClientsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t)
-	dir := filepath.Join(disk, "state")
-	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir)
+	dir, first := filepath.Join(disk, "state"), netip.AddrFrom4([4]byte{127, 20, 0, 1})
+	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_CLIENTS_FILE="+knockersFile(t, first))
 	filler := filepath.Join(disk, "filler")
 	if err := os.WriteFile(filler, bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("the disk is not full: %v", err)
 	}
-	for i := range 40 {
-		if err := l.knock(t.Context(), netip.AddrFrom4([4]byte{127, 20, 0, byte(1 + i)})); err != nil {
+	for from, n := first, 0; n < 40; from, n = from.Next(), n+1 {
+		if err := l.knock(t.Context(), from); err != nil {
 			t.Error(err)
 		}
 	}
