@@ -58,7 +58,8 @@ type Inventory struct {
 	latest  ring
 	number  uint64        // of the last connection
 	changed chan struct{} // closed at the next connection; nil without a waiter
-	unsaved bool          // there is something to save
+	unsaved bool          // there is something to save soon
+	minor   bool          // there is something to save at the end
 	fresh   bool          // and it is about which clients there are
 }
 
@@ -113,8 +114,7 @@ func (v *Inventory) updateClient(r *record.Record, c *Connection) {
 	v.dns.describe(&e.client)
 	e.latest.max = v.clients.connectionsPerClient()
 	e.latest.add(c)
-	// A client that has never got past its hello must not cause a write: anyone can be one.
-	v.unsaved = v.unsaved || e.client.isWorthSaving()
+	v.note(&e.client)
 	v.fresh = v.fresh || !known && e.rank >= served
 	if e.rank != untrusted { // a scan must not become a flood of questions
 		v.dns.ask(c.Client, c.Address, c.Start)
@@ -153,7 +153,7 @@ func (v *Inventory) expire(now time.Time) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.clients.expire(now.Add(-v.options.Expiry)) {
-		v.unsaved = true
+	for _, e := range v.clients.expire(now.Add(-v.options.Expiry)) {
+		v.note(&e.client)
 	}
 }

@@ -173,7 +173,7 @@ func (v *Inventory) answer(ctx context.Context, question lookup) {
 	v.mu.Lock()
 	if e, ok := v.clients.byKey[question.key]; ok && e.client.Address == question.addr {
 		e.client.Host, e.client.HostConfirmed = name, confirmed
-		v.unsaved = true
+		v.note(&e.client)
 	}
 	v.mu.Unlock()
 	if v.dns.set(question.addr, name, confirmed) && confirmed && v.options.Named != nil {

@@ -98,9 +98,13 @@ func (c *Client) rank() rank {
 	return neverServed
 }
 
-// isWorthSaving reports whether what is known of the client is written by itself: it has
-// got past a ClientHello, was served or has a name.
-func (c *Client) isWorthSaving() bool { return c.Offered != "" || c.rank() >= served }
+// note notes that what is known of a client has changed. That is written soon if it was
+// served or has a name. Of any other client it is written only together with something
+// else, or at the end: anyone can be one, and the state may be on flash memory.
+func (v *Inventory) note(c *Client) {
+	v.minor = true
+	v.unsaved = v.unsaved || c.rank() >= served
+}
 
 // Run expires clients, asks reverse DNS, and saves changes: every minute, less
 // often when there is much to write, and when ctx is done. Then it returns.
@@ -119,6 +123,9 @@ func (v *Inventory) Run(ctx context.Context) {
 		}
 	}
 	lookups.Wait()
+	v.mu.Lock()
+	v.unsaved = v.unsaved || v.minor
+	v.mu.Unlock()
 	s.save()
 }
 
@@ -172,9 +179,11 @@ func (s *saver) save() {
 func (v *Inventory) beginSave() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	unsaved := v.unsaved
-	v.unsaved, v.fresh = false, false
-	return unsaved
+	if !v.unsaved {
+		return false
+	}
+	v.unsaved, v.minor, v.fresh = false, false, false
+	return true
 }
 
 // encode returns the state, a line for each client. Above the limit, those without a name

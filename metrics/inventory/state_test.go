@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"strings"
 	"sync"
@@ -152,15 +153,21 @@ func TestWhenItIsSaved(t *testing.T) {
 	})
 }
 
-// Clients that have never got past their hello cause no write; large states are written
-// the less often the larger they are.
+// Clients that were never served cause no write, whether they connect, say who they are in a
+// ClientHello, get a name from reverse DNS or expire, but are saved at the stop; large states
+// are written the less often the larger they are.
 func TestWritesOfTheStateAreFew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &memory{}
-		v := New(Options{Store: store})
+		v := New(Options{Store: store, Expiry: time.Hour, Lookup: func(context.Context, netip.Addr) ([]string, error) {
+			return []string{"host.example."}, nil
+		}})
 		stop := running(v)
 		for i := range 200 {
+			hello := refusedBy(record.ReasonDestinationNotAllowed, numbered(2000+i), time.Now())
+			hello.OfferedVersion, hello.JA4 = "TLS 1.0", "t10d"
+			v.Closed(hello)
 			v.Closed(refusedBy(record.ReasonHelloTimeout, numbered(i), time.Now()))
 			v.Closed(refusedBy(record.ReasonClientNotAllowed, numbered(1000+i), time.Now()))
 			time.Sleep(saveEvery)
@@ -168,6 +175,12 @@ func TestWritesOfTheStateAreFew(t *testing.T) {
 		if store.written() != 0 {
 			t.Errorf("strangers have caused %d writes", store.written())
 		}
+		stop()
+		if store.written() != 1 || !bytes.Contains(store.text, []byte(numbered(2199))) {
+			t.Errorf("%d writes at the stop, want one with what is known of strangers", store.written())
+		}
+		v = New(Options{Store: store})
+		stop = running(v)
 		for i := range defaultMaxClients {
 			v.Closed(lifted(numbered(i), time.Now()))
 		}

@@ -180,10 +180,8 @@ func (t *table) remove(e *entry) {
 	delete(t.byKey, e.client.Client)
 }
 
-// expire removes the clients that were last seen before a time, and reports
-// whether there were any.
-func (t *table) expire(before time.Time) bool {
-	n := len(t.byKey)
+// expire removes the clients that were last seen before a time, and returns them.
+func (t *table) expire(before time.Time) (expired []*entry) {
 	for r := range t.all {
 		for last := t.all[r].Back(); last != nil; last = t.all[r].Back() {
 			e := last.Value.(*entry)
@@ -191,9 +189,10 @@ func (t *table) expire(before time.Time) bool {
 				break
 			}
 			t.remove(e)
+			expired = append(expired, e)
 		}
 	}
-	return len(t.byKey) < n
+	return expired
 }
 
 // sort puts the clients of each rank into the order in which they were seen, after
