@@ -108,6 +108,7 @@ var quiet = map[string]string{
 	"TLSLiftDown":                   "tlslift runs",
 	"TLSLiftAbsent":                 "Prometheus has it as a target",
 	"TLSLiftReloadFailed":           "nothing is reloaded",
+	"TLSLiftNotAccepting":           "there are few connections",
 	"TLSLiftManyClientsFailing":     "few clients fail",
 	"TLSLiftClientFailingDaily":     "who fails, fails often",
 	"TLSLiftClientStoppedSending":   "nobody has been silent for a day",
