@@ -79,8 +79,8 @@ var definitions = [...]definition{
 	connectionsLimit: {"connections_limit", gauge, nil,
 		"How many connections may be open at once: TLSLIFT_MAX_CONNECTIONS, or fewer if the system's limit of open files permits no more."},
 	acceptFailures: {"accept_failures_total", counter, nil,
-		"Times in which a listener accepted no connections, because of too many open files or another error of the system; each time " +
-			"is counted once, however long it was."},
+		"Times in which connections could not be accepted at once, because of too many open files or another error of the system; " +
+			"each time is counted once, however long it was, and ends when there is no error for a minute."},
 	connectionDuration: {"connection_duration_seconds", histogram, nil,
 		"How long connections lasted, from accept to close."},
 	handshakeDuration: {"handshake_duration_seconds", histogram, []string{"side"},

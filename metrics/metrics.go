@@ -165,7 +165,7 @@ func (m *Metrics) Opened(listener string) {
 	m.active.WithLabelValues(label(listener)).Inc()
 }
 
-// AcceptFailed counts a time in which a listener accepts no connections.
+// AcceptFailed counts a time in which connections cannot be accepted at once.
 func (m *Metrics) AcceptFailed(error) { m.notAccepted.Inc() }
 
 // Closed counts a connection that has ended.

@@ -66,8 +66,8 @@ type Config struct {
 
 	// Observer is called for every connection; nil means none.
 	Observer Observer
-	// AcceptFailed is called when a listener begins to accept no connections, as when
-	// there are too many open files; nil means nothing.
+	// AcceptFailed is called when connections begin to be accepted no more, as when there
+	// are too many open files; nil means nothing.
 	AcceptFailed func(error)
 	// Log gets one line for each connection; nil discards them.
 	Log *slog.Logger

@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -59,7 +58,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops()}
 	s.admission = admission.New(admission.Config{
 		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
-		Balanced: len(cfg.TrustedProxies) > 0,
+		Balanced: len(cfg.TrustedProxies) > 0, Log: s.log, AcceptFailed: cfg.AcceptFailed,
 	})
 	s.SetClients(cfg.Clients)
 	s.SetPolicy(cfg.Policy)
@@ -225,31 +224,19 @@ func (s *Server) closeListeners() {
 	}
 }
 
-// accept takes connections from one listener until it is closed or ctx is done. When too
-// many are open, or there are too many open files, clients wait.
+// accept takes connections from one listener until it is closed or ctx is done.
 func (s *Server) accept(ctx, carry context.Context, l *socket, conns *sync.WaitGroup) error {
-	errs := admission.Episode{Log: s.log, Listener: l.name, Began: s.cfg.AcceptFailed}
-	for s.admission.Open(ctx) {
-		conns.Add(1) // before Accept, so that a drain cannot miss one
-		conn, err := l.Accept()
-		if err == nil {
-			errs.End()
-			go func() {
-				defer conns.Done()
-				defer s.admission.Closed()
-				s.serve(carry, l, conn)
-			}()
-			continue
-		}
-		s.admission.Closed()
-		conns.Done()
-		if errors.Is(err, net.ErrClosed) {
+	for {
+		conns.Add(1) // before a connection is accepted, so that a drain cannot miss one
+		conn := s.admission.Accept(ctx, l, l.name)
+		if conn == nil {
+			conns.Done()
 			return nil
 		}
-		select {
-		case <-time.After(errs.Fail(err)):
-		case <-ctx.Done():
-		}
+		go func() {
+			defer conns.Done()
+			defer s.admission.Closed()
+			s.serve(carry, l, conn)
+		}()
 	}
-	return nil
 }

@@ -7,10 +7,12 @@
 package admission
 
 import (
+	"cmp"
 	"container/heap"
 	"container/list"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 
@@ -28,6 +30,12 @@ type Config struct {
 	GroupBits int
 	// Balanced means that load balancers connect, so that PROXY headers may be awaited.
 	Balanced bool
+
+	// Log gets a line when connections cannot be accepted, and one when they can again;
+	// nil discards them.
+	Log *slog.Logger
+	// AcceptFailed is called when that begins; nil means nothing.
+	AcceptFailed func(error)
 }
 
 // An Admission counts connections against the limit of all clients and the limit of
@@ -36,6 +44,7 @@ type Admission struct {
 	cfg        Config
 	maxAwaited int
 	open       chan struct{} // has one element for each open connection
+	shortage   shortage
 
 	mu       sync.Mutex
 	total    int
@@ -58,7 +67,8 @@ type Client struct {
 func New(cfg Config) *Admission {
 	return &Admission{
 		cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{},
-		open: make(chan struct{}, MaxOpen(cfg.Max, cfg.Balanced)),
+		open:     make(chan struct{}, MaxOpen(cfg.Max, cfg.Balanced)),
+		shortage: shortage{log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), began: cfg.AcceptFailed},
 	}
 }
 

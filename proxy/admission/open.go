@@ -1,6 +1,11 @@
 package admission
 
-import "context"
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
 
 const (
 	// leastAwaited is how many headers may be awaited where there are few places.
@@ -33,19 +38,38 @@ func MaxOpen(places int, balanced bool) int {
 	return most
 }
 
-// Open waits until one more connection may be open, and reports whether it may: false
-// means that ctx is done. It comes before a connection is accepted, so that those that
-// are refused or cut can never come faster than they are closed: the files that are kept
-// for other things would be used up. The caller calls Closed once the connection is closed,
-// or when there was none.
-func (a *Admission) Open(ctx context.Context) bool {
+// Accept returns the next connection of a listener; nil once that is closed or ctx is done.
+// Before it accepts one it waits until one more may be open: those that are refused or cut
+// must not come faster than they are closed, or they would use up the files that are kept
+// for other things. When the system has no more files, clients wait. The caller calls
+// Closed once the connection is closed.
+func (a *Admission) Accept(ctx context.Context, ln net.Listener, name string) net.Conn {
 	select {
 	case a.open <- struct{}{}:
-		return true
 	case <-ctx.Done():
-		return false
+		return nil
 	}
+	var wait time.Duration
+	for {
+		conn, err := ln.Accept()
+		if err == nil {
+			a.shortage.accepted()
+			return conn
+		}
+		if errors.Is(err, net.ErrClosed) {
+			break
+		}
+		wait = a.shortage.fail(name, err, wait)
+		select {
+		case <-time.After(wait):
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	a.Closed()
+	return nil
 }
 
-// Closed undoes Open.
+// Closed notes that a connection from Accept is closed.
 func (a *Admission) Closed() { <-a.open }

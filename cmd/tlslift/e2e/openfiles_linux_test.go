@@ -1,10 +1,15 @@
 package e2e
 
 import (
-	"net"
+	"bufio"
+	"fmt"
+	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,10 +33,7 @@ func TestFloodLeavesOpenFiles(t *testing.T) {
 		"TLSLIFT_CLIENTS_FILE="+clients)
 	witness := newOldClient(t, l)
 	for i := range 1300 {
-		conn, err := net.Dial("tcp", l.tls)
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := dial(t, l.tls)
 		t.Cleanup(func() { _ = conn.Close() })
 		if i%50 > 0 {
 			continue
@@ -64,5 +66,95 @@ func TestFloodLeavesOpenFiles(t *testing.T) {
 	}
 	if strings.Contains(l.log(), "too many open files") {
 		t.Errorf("files were missing:\n%s", l.log())
+	}
+}
+
+// openFiles returns the numbers of the files that the program has open.
+func (l *tlslift) openFiles(t *testing.T) (all []int) {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", l.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		n, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, n)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// hasConnections reports whether the kernel has connections of a server on 127.0.0.1 that
+// are not closed yet.
+func hasConnections(t *testing.T, address string) bool {
+	t.Helper()
+	all, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const established, closeWait = "01", "08"
+	port := netip.MustParseAddrPort(address).Port()
+	for line := range strings.Lines(string(all)) {
+		f := strings.Fields(line)
+		if strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && (f[3] == established || f[3] == closeWait) {
+			return true
+		}
+	}
+	return false
+}
+
+// limitFiles sets the limit of open files of the running program.
+func (l *tlslift) limitFiles(t *testing.T, limit int) {
+	t.Helper()
+	if out, err := run(t, "", "prlimit", fmt.Sprint("--pid=", l.cmd.Process.Pid), fmt.Sprintf("--nofile=%d:", limit)); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+}
+
+// When files are missing all the same, as by a limit that is lowered later, clients wait and
+// get an answer that says why; there is one line for all the time; and everything goes on by
+// itself.
+func TestLackOfOpenFiles(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "prlimit")
+	n := startNginx(t, newPKI(t), modernTLS, false, nil)
+	l := start(t, n.address, n.pki.pem)
+	l.http.CloseIdleConnections()
+	await(t, "an admin address without connections", func() bool { return !hasConnections(t, l.admin) })
+	files := l.openFiles(t)
+	limit := 0 // of which one is free
+	for free := 0; free < 1; limit++ {
+		if !slices.Contains(files, limit) {
+			free++
+		}
+	}
+	l.limitFiles(t, limit)
+	idle := dial(t, l.tls)
+	defer idle.Close()
+	await(t, "a connection that has the last file", func() bool { return len(l.openFiles(t)) > len(files) })
+	conn := dial(t, l.proxy)
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "CONNECT "+host+":443 HTTP/1.1\r\nHost: "+host+":443\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "a line about the lack of files", func() bool { return strings.Contains(l.log(), "no connection is accepted") })
+	_ = idle.Close()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a client without a file for its destination: %v, %v", resp, err)
+	}
+	l.record(t, map[string]string{"reason": "too_many_open_files", "remedy": "LimitNOFILE"})
+	l.limitFiles(t, 1000)
+	if err := newOldClient(t, l).get(); err != nil {
+		t.Errorf("a client after that: %v", err)
+	}
+	if n := strings.Count(l.log(), "no connection is accepted"); n != 1 {
+		t.Errorf("the log says %d times that no connection is accepted:\n%s", n, l.log())
+	}
+	if got := l.metric(t, "tlslift_accept_failures_total "); len(got) != 3 || !strings.HasSuffix(got[2], " 1") {
+		t.Errorf("got %q", got)
 	}
 }
