@@ -77,8 +77,8 @@ func openPipes(t *testing.T) int {
 // none stay when they have ended.
 func TestIdleRelaysHoldNoPipes(t *testing.T) {
 	before := openPipes(t)
-	const relays = 200
-	for _, size := range []int{1, fewBytes, 1 << 20} {
+	const relays = 100
+	for _, size := range []int{1, fewBytes, 128 << 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			for range relays {
 				client, upstream := spliced(t)
@@ -106,7 +106,7 @@ func TestFewBytesAndMany(t *testing.T) {
 	for i := range maxPipes {
 		client, upstream := spliced(t)
 		for _, way := range [][2]*net.TCPConn{{client, upstream}, {upstream, client}} {
-			text := bytes.Repeat(fmt.Appendf(nil, "%d %v\n", i, way[0].LocalAddr()), 10_000)
+			text := bytes.Repeat(fmt.Appendf(nil, "%d %v\n", i, way[0].LocalAddr()), 3_000)
 			done.Go(func() { carries(t, way[0], way[1], text) })
 		}
 	}
