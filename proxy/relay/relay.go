@@ -123,8 +123,7 @@ const bufferSize = 16 << 10
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // move copies until src ends or fails, and counts the bytes. Between two TCP sockets
-// the kernel splices, and the bytes never enter this process. The error is a
-// *sideError.
+// the kernel splices, unless few bytes come. The error is a *sideError.
 func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 	if d, ok := dst.(*net.TCPConn); ok && asksKernel {
 		if s, ok := src.(*net.TCPConn); ok {
