@@ -103,7 +103,7 @@ func (s *Server) handle(ctx context.Context, c *conn, cut func(error)) error {
 // when another one gets its place.
 func admit(s *Server, c *conn, cut func(error)) error {
 	if admission.Within(s.cfg.TrustedProxies, c.rec.Client) {
-		awaited := s.admission.Await(cut)
+		awaited := s.admission.Await(c.rec.Client, cut)
 		defer awaited.Leave()
 		if err := identify(c, s.cfg.HandshakeTimeout); err != nil {
 			return err

@@ -51,9 +51,10 @@ type Admission struct {
 	unnamed  int // of total, those of clients without a name
 	reserved int // places that only named clients get
 	groups   map[groupKey]*group
-	crowd    crowd     // the groups of clients without a name
-	awaited  list.List // of *Place, balancers' connections whose header is awaited, oldest first
-	number   uint64    // of the last place
+	crowd    crowd                       // the groups of clients without a name
+	awaiting int                         // how many headers are awaited
+	awaited  map[netip.Prefix]*list.List // of *Place, by group of balancers, oldest first
+	number   uint64                      // of the last place
 }
 
 // A Client is who asks for a place.
@@ -66,7 +67,7 @@ type Client struct {
 // New returns an Admission.
 func New(cfg Config) *Admission {
 	return &Admission{
-		cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{},
+		cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{}, awaited: map[netip.Prefix]*list.List{},
 		open:     make(chan struct{}, MaxOpen(cfg.Max, cfg.Balanced)),
 		shortage: shortage{log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), began: cfg.AcceptFailed},
 	}
@@ -166,9 +167,14 @@ func (a *Admission) remove(p *Place) {
 	if p.element == nil {
 		return
 	}
-	p.list().Remove(p.element)
+	list := p.list()
+	list.Remove(p.element)
 	p.element = nil
 	if p.group == nil {
+		a.awaiting--
+		if list.Len() == 0 {
+			delete(a.awaited, p.from)
+		}
 		return
 	}
 	a.count(p.group, -1)
@@ -182,20 +188,38 @@ func (a *Admission) remove(p *Place) {
 }
 
 // Await takes a place for a connection of a load balancer whose PROXY header is still to
-// come: it says who the client is. When too many are awaited, the oldest is cut. The
-// caller gives the place back with Leave.
-func (a *Admission) Await(cut func(error)) *Place {
+// come: it says who the client is. When too many are awaited, the oldest is cut of the
+// group of addresses that has the most. The caller gives the place back with Leave.
+func (a *Admission) Await(balancer netip.Addr, cut func(error)) *Place {
 	a.mu.Lock()
 	var shed *Place
-	if a.awaited.Len() >= a.maxAwaited {
-		shed = a.awaited.Front().Value.(*Place)
+	if a.awaiting >= a.maxAwaited {
+		shed = a.longestAwaited()
 		a.remove(shed)
 	}
-	p := &Place{admission: a, cut: cut}
-	p.element = a.awaited.PushBack(p)
+	a.number++
+	p := &Place{admission: a, from: netname.Group(balancer, a.cfg.GroupBits), number: a.number, cut: cut}
+	if a.awaited[p.from] == nil {
+		a.awaited[p.from] = list.New()
+	}
+	p.element = a.awaited[p.from].PushBack(p)
+	a.awaiting++
 	a.mu.Unlock()
 	shed.end()
 	return p
+}
+
+// longestAwaited returns the oldest place of the group with the most awaited headers, and of
+// equal groups the oldest of all.
+func (a *Admission) longestAwaited() (oldest *Place) {
+	most := 0
+	for _, awaited := range a.awaited {
+		first := awaited.Front().Value.(*Place)
+		if n := awaited.Len(); n > most || n == most && first.number < oldest.number {
+			most, oldest = n, first
+		}
+	}
+	return oldest
 }
 
 // Within reports whether one of the networks contains addr.

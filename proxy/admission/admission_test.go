@@ -71,9 +71,9 @@ func (h *hall) must(who string) *Place {
 
 func (h *hall) isEmpty() {
 	h.t.Helper()
-	if h.total != 0 || h.unnamed != 0 || len(h.groups) != 0 || len(h.crowd) != 0 || h.awaited.Len() != 0 {
+	if h.total != 0 || h.unnamed != 0 || len(h.groups) != 0 || len(h.crowd) != 0 || h.awaiting != 0 || len(h.awaited) != 0 {
 		h.t.Errorf("%d places, %d unnamed, %d groups, %d in the crowd, %d awaited are left over",
-			h.total, h.unnamed, len(h.groups), len(h.crowd), h.awaited.Len())
+			h.total, h.unnamed, len(h.groups), len(h.crowd), h.awaiting)
 	}
 }
 
@@ -229,10 +229,10 @@ func TestAwaitedHeaders(t *testing.T) {
 	cut := 0
 	var awaited []*Place
 	for range MaxAwaited(4) + 3 {
-		awaited = append(awaited, h.Await(func(error) { cut++ }))
+		awaited = append(awaited, h.Await(netip.MustParseAddr("10.0.0.5"), func(error) { cut++ }))
 	}
-	if cut != 3 || h.awaited.Len() != MaxAwaited(4) {
-		t.Errorf("%d were cut, %d are awaited", cut, h.awaited.Len())
+	if cut != 3 || h.awaiting != MaxAwaited(4) {
+		t.Errorf("%d were cut, %d are awaited", cut, h.awaiting)
 	}
 	for i := range 4 {
 		h.must(fmt.Sprintf("192.0.2.%d", i+1)).Leave()
@@ -242,6 +242,28 @@ func TestAwaitedHeaders(t *testing.T) {
 		p.Leave()
 	}
 	h.isEmpty()
+}
+
+// A balancer that sends no headers, whatever addresses of its network it has, gives way to
+// others and not they to it.
+func TestAwaitedHeadersOfOneBalancer(t *testing.T) {
+	t.Parallel()
+	h := newHall(t, 4, 4)
+	var cut []string
+	await := func(from string) {
+		h.Await(netip.MustParseAddr(from), func(error) { cut = append(cut, from) })
+	}
+	await("10.0.0.5")
+	await("2001:db8:2::5")
+	for i := range MaxAwaited(4) {
+		await(fmt.Sprintf("2001:db8:1::%x", i+1))
+	}
+	for range 3 {
+		await("10.0.0.5")
+	}
+	if got, want := fmt.Sprint(cut), "[2001:db8:1::1 2001:db8:1::2 2001:db8:1::3 2001:db8:1::4 2001:db8:1::5]"; got != want {
+		t.Errorf("%s were cut, want %s", got, want)
+	}
 }
 
 func TestAdmissionUnderConcurrency(t *testing.T) {
@@ -257,7 +279,7 @@ func TestAdmissionUnderConcurrency(t *testing.T) {
 			}
 			for n := range 200 {
 				if n%3 == 0 {
-					h.Await(func(error) {}).Leave()
+					h.Await(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}), func(error) {}).Leave()
 				}
 				p, err := h.enter(who)
 				if n%2 == 0 {

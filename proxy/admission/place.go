@@ -2,6 +2,7 @@ package admission
 
 import (
 	"container/list"
+	"net/netip"
 
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -9,7 +10,8 @@ import (
 // A Place is one connection that is counted. Its methods may be called on nil.
 type Place struct {
 	admission *Admission
-	group     *group // nil while a PROXY header is awaited
+	group     *group       // nil while a PROXY header is awaited
+	from      netip.Prefix // the balancer's group, while a PROXY header is awaited
 	number    uint64
 	cut       func(error)
 
@@ -55,7 +57,7 @@ func (p *Place) end() {
 func (p *Place) list() *list.List {
 	switch {
 	case p.group == nil:
-		return &p.admission.awaited
+		return p.admission.awaited[p.from]
 	case p.isSettled:
 		return &p.group.settled
 	}
