@@ -8,7 +8,6 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,6 +16,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"syscall"
 
 	"github.com/tlslift/tlslift/proxy/netname"
@@ -68,7 +68,9 @@ type Dialer struct {
 	connectTo    map[endpoint]string
 	isSelf       func(netip.AddrPort) bool
 	forbidden    func(netip.Addr) bool
-	resolver     *net.Resolver
+	names        *names
+	failed       *failures
+	connect      func(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error)
 	control      func(syscall.RawConn) error
 	sessions     tls.ClientSessionCache
 }
@@ -101,7 +103,9 @@ func New(c Config) (*Dialer, error) {
 		connectTo: connectTo,
 		isSelf:    c.IsSelf,
 		forbidden: netname.Special,
-		resolver:  c.Resolver,
+		names:     newNames(c.Resolver),
+		failed:    newFailures(),
+		connect:   connect,
 		control:   c.Control,
 		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
 	}
@@ -130,10 +134,9 @@ func parseConnectTo(pairs map[string]string) (map[endpoint]string, error) {
 	return parsed, nil
 }
 
-// Dial opens a TCP connection to host:port. All addresses of host are tried,
-// IPv6 and IPv4 at the same time, until ctx is done; a ctx with a deadline
-// gives each address its share of the time. The connection is a *net.TCPConn
-// unless an https egress proxy stands in between.
+// Dial opens a TCP connection to host:port. All addresses of host are tried, each
+// a moment after the one before, until ctx is done (RFC 8305). The connection is a
+// *net.TCPConn unless an https egress proxy stands in between.
 //
 // The error is a *record.Failure, or ctx.Err() when ctx was cancelled.
 func (d *Dialer) Dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
@@ -160,8 +163,7 @@ func (d *Dialer) Addresses(ctx context.Context, host string, port uint16) ([]net
 		address = to.absolute()
 	}
 	name, _, _ := net.SplitHostPort(address) // both forms are host:port
-	resolver := cmp.Or(d.resolver, net.DefaultResolver)
-	found, err := resolver.LookupNetIP(ctx, "ip", name)
+	found, err := d.names.all(ctx, name)
 	if err != nil {
 		return nil, failure(ctx, to, err, dialReason)
 	}
@@ -197,15 +199,22 @@ func (d *Dialer) dial(ctx context.Context, to endpoint) (net.Conn, error) {
 // dialAddress dials address, which may hold a name, and lets g refuse what it
 // resolves to.
 func (d *Dialer) dialAddress(ctx context.Context, address string, g *guard) (net.Conn, error) {
-	dialer := net.Dialer{Resolver: d.resolver, ControlContext: g.control}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err == nil {
-		return conn, nil
+	name, digits, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("reading address to connect to: %w", err)
 	}
-	// net.Dialer returns its first error. Where that is our own refusal of
-	// one address, ask an address that was allowed for the error that counts.
-	if allowed := g.firstAllowed(); allowed != "" && isClassified(err) {
-		return dialer.DialContext(ctx, "tcp", allowed)
+	port, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("reading port to connect to: %w", err)
 	}
-	return nil, err
+	if literal, err := netip.ParseAddr(name); err == nil {
+		return d.connect(ctx, netip.AddrPortFrom(literal, uint16(port)), g)
+	}
+	return d.dialName(ctx, name, uint16(port), g)
+}
+
+// connect connects to one address, unless g refuses it.
+func connect(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error) {
+	dialer := net.Dialer{ControlContext: g.control}
+	return dialer.DialContext(ctx, "tcp", to.String())
 }

@@ -7,4 +7,6 @@ import "syscall"
 const (
 	errConnectionRefused = syscall.ECONNREFUSED
 	errTimedOut          = syscall.ETIMEDOUT
+	errNoRoute           = syscall.ENETUNREACH
+	errNoAddress         = syscall.EADDRNOTAVAIL
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
 	"syscall"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -18,9 +17,6 @@ type guard struct {
 	isSelf    func(netip.AddrPort) bool
 	forbidden func(netip.Addr) bool
 	prepare   func(syscall.RawConn) error // Config.Control
-
-	mu      sync.Mutex
-	allowed string // the first address that was not refused
 }
 
 // guard is for destinations that a client chose.
@@ -35,8 +31,7 @@ func (d *Dialer) operatorGuard() *guard {
 	return &guard{isSelf: d.isSelf, forbidden: netip.Addr.IsUnspecified, prepare: d.control}
 }
 
-// control is a net.Dialer's ControlContext. Happy eyeballs call it from two
-// goroutines.
+// control is a net.Dialer's ControlContext.
 func (g *guard) control(_ context.Context, _, address string, raw syscall.RawConn) error {
 	parsed, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -45,16 +40,7 @@ func (g *guard) control(_ context.Context, _, address string, raw syscall.RawCon
 	if err := g.check(parsed); err != nil {
 		return err
 	}
-	g.note(address)
 	return g.prepare(raw)
-}
-
-func (g *guard) note(allowed string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.allowed == "" {
-		g.allowed = allowed
-	}
 }
 
 func (g *guard) check(address netip.AddrPort) error {
@@ -66,10 +52,4 @@ func (g *guard) check(address netip.AddrPort) error {
 		return &classified{record.ReasonAddressForbidden, fmt.Errorf("%s is not an address on the public internet", ip)}
 	}
 	return nil
-}
-
-func (g *guard) firstAllowed() string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.allowed
 }
