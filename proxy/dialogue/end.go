@@ -8,10 +8,10 @@ import (
 )
 
 // Settled returns the error of a relay, or nil if it is a cut-off of which the session
-// shows whether anything is missing.
+// shows whether anything is missing. Why nothing moved any more tells more than that.
 func (f Finding) Settled(err error) error {
 	var cut *relay.CutOffError
-	if errors.As(err, &cut) && !cut.Unsent && !f.Lost {
+	if errors.As(err, &cut) && !cut.Unsent && !f.Lost && (f.Failure == nil || f.Failure.Reason != record.ReasonIdleTimeout) {
 		return nil
 	}
 	return err

@@ -1,12 +1,15 @@
 package relay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"sync"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // ErrIdle ends a relay in which nothing arrived for its idle time.
@@ -15,7 +18,22 @@ var ErrIdle = errors.New("nothing arrived in either direction")
 // ErrStuck is an ErrIdle in a relay that had bytes which a side did not take.
 var ErrStuck = fmt.Errorf("a side does not read: %w", ErrIdle)
 
-// An idleWatch ends a relay in which nothing makes progress. Progress is what has
+// A silence is an ErrIdle in a relay whose one side has acknowledged nothing for so long.
+type silence time.Duration
+
+func (s silence) Error() string {
+	return fmt.Sprintf("it has acknowledged nothing for %v", time.Duration(s))
+}
+
+func (s silence) Unwrap() error { return ErrIdle }
+
+// silentFor is the zero value of Relay.Silent. A peer that does not read, as a printer
+// without paper, still acknowledges: TCP asks it every two minutes at the latest. That is
+// why this is no TCP_USER_TIMEOUT, which would end such a connection too.
+const silentFor = 150 * time.Second
+
+// An idleWatch ends a relay in which nothing makes progress, or whose one side is gone
+// without a word while something is on its way to it. Progress is what has
 // arrived: bytes that a peer has acknowledged, where the kernel says so, and not
 // those that wait in its buffers. A peer that reads slowly makes progress as long as
 // it reads; one that reads nothing makes none.
@@ -28,7 +46,8 @@ type idleWatch struct {
 	last    time.Time // of the last progress
 	arrived uint64    // the kernel's count at that time
 	writing int       // how many directions are in a write
-	err     error     // ErrIdle or ErrStuck; nil until then
+	debts   [2]debt   // by side
+	err     error     // ErrIdle, ErrStuck, or a *record.Failure for a side that is gone; nil until then
 	stopped bool
 
 	lost [2]int64 // bytes that were on their way to a side in the end
@@ -66,7 +85,31 @@ func (w *idleWatch) next() time.Duration {
 	if w.sockets == [2]*net.TCPConn{} {
 		return due
 	}
-	return min(due, w.relay.Idle/precision)
+	return min(due, w.relay.Idle/precision, w.silent()/8)
+}
+
+// silent returns how long a side may acknowledge nothing.
+func (w *idleWatch) silent() time.Duration { return cmp.Or(w.relay.Silent, silentFor) }
+
+// gone reports whether a side has acknowledged nothing for too long, although it owes
+// that.
+func (w *idleWatch) gone(s Side) bool {
+	acknowledged, owes := owed(w.sockets[s])
+	d := &w.debts[s]
+	if !owes || d.since.IsZero() || acknowledged != d.acknowledged {
+		*d = debt{acknowledged: acknowledged}
+		if owes {
+			d.since = time.Now()
+		}
+	}
+	return owes && time.Since(d.since) >= w.silent()
+}
+
+// A debt is since when a side owes an acknowledgement, as far as that was seen; zero if it
+// does not.
+type debt struct {
+	since        time.Time
+	acknowledged uint64 // bytes
 }
 
 // count returns how many bytes the kernel has brought from and to both sides.
@@ -90,11 +133,31 @@ func (w *idleWatch) look() {
 	if arrived := w.count(); arrived != w.arrived {
 		w.arrived, w.last = arrived, time.Now()
 	}
+	for _, s := range []Side{Client, Upstream} {
+		if w.gone(s) {
+			w.giveUp(s)
+			return
+		}
+	}
 	if next := w.next(); next > 0 {
 		w.timer.Reset(next)
 		return
 	}
 	w.end()
+}
+
+// giveUp ends both sides because one is gone.
+func (w *idleWatch) giveUp(s Side) {
+	for side, socket := range w.sockets {
+		_, w.lost[side] = traffic(socket)
+	}
+	w.err = ErrIdle
+	// What is on its way to the destination inside TLS may be the end of a mail.
+	if isMuch := w.lost[s] > goodbye; isMuch || s == Upstream && w.relay.InTLS {
+		cut := &CutOffError{Side: s, Err: silence(w.silent()), Unsent: isMuch}
+		w.err = record.Fail(cut.Reason(), cut)
+	}
+	w.relay.Abort()
 }
 
 // goodbye is more than what a destination says when it closes an idle connection: a

@@ -24,6 +24,9 @@ type Relay struct {
 	Upstream net.Conn
 	// Idle ends the relay when nothing arrives for so long.
 	Idle time.Duration
+	// Silent ends the relay when one side acknowledges nothing for so long, although
+	// something is on its way to it; zero means 150 seconds. Only Linux tells that.
+	Silent time.Duration
 	// InTLS means that the content of TLS is relayed; false means TLS itself.
 	InTLS bool
 	// Abort ends both sides at once, with a reset: a transfer that broke must not

@@ -24,6 +24,21 @@ func traffic(s *net.TCPConn) (arrived uint64, waiting int64) {
 	return arrived, waiting
 }
 
+// owed returns how many bytes the peer of a TCP connection has acknowledged, and whether
+// it owes more: bytes were sent for which it had room, or more than once the question
+// whether there is room. One such question may be lost, and they become rare.
+func owed(s *net.TCPConn) (acknowledged uint64, owes bool) {
+	onSocket(s, func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		waiting, failed := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		if err == nil && failed == nil {
+			acknowledged = info.Bytes_acked
+			owes = waiting > 0 && (info.Unacked > 0 && info.Snd_wnd > 0 || info.Probes > 1)
+		}
+	})
+	return acknowledged, owes
+}
+
 // sent returns how many bytes a TCP connection has sent, acknowledged or not, and how
 // many wait to be sent because the peer does not take more.
 func sent(s *net.TCPConn) (sent, unsent uint64) {
