@@ -28,6 +28,20 @@ func registerLog(m *Metrics, dropped func() int64) {
 	}))
 }
 
+// registerTurns registers what is known of handshakes that wait for their turn.
+func registerTurns(m *Metrics, waiting func() int) {
+	// As with the duration of handshakes, up to the default handshake timeout.
+	m.handshakeWait = m.registry.histogram(handshakeWait,
+		[]float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}).WithLabelValues()
+	d := definitions[handshakesWaiting]
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: d.fullName(), Help: d.help}, func() float64 {
+		if waiting == nil {
+			return 0
+		}
+		return float64(waiting())
+	}))
+}
+
 func registerConfiguration(m *Metrics, limit int) {
 	m.reloadOK = m.registry.gauge(reloadSuccessful).WithLabelValues()
 	m.reloadAt = m.registry.gauge(reloadSuccessTime).WithLabelValues()

@@ -16,6 +16,8 @@ const (
 	acceptFailures
 	connectionDuration
 	handshakeDuration
+	handshakesWaiting
+	handshakeWait
 	clientConnectionsTotal
 	clientHandshakesTotal
 	clientFailuresTotal
@@ -85,6 +87,11 @@ var definitions = [...]definition{
 		"How long connections lasted, from accept to close."},
 	handshakeDuration: {"handshake_duration_seconds", histogram, []string{"side"},
 		"How long completed TLS handshakes took; side is client or upstream."},
+	handshakesWaiting: {"handshakes_waiting", gauge, nil,
+		"TLS handshakes that wait for their turn to compute; where that is never zero, the machine needs more processors."},
+	handshakeWait: {"handshake_wait_seconds", histogram, nil,
+		"How long the handshakes of a lifted connection waited for their turn to compute; those that waited in vain have the reason " +
+			"overloaded in client_failures_total."},
 
 	clientConnectionsTotal: {"client_connections_total", counter,
 		[]string{"client", "protocol", "tls_version", "outcome"},

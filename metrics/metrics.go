@@ -50,6 +50,9 @@ type Options struct {
 	// LogLinesDropped returns how many log lines were dropped since the start; nil means
 	// none.
 	LogLinesDropped func() int64
+	// HandshakesWaiting returns how many handshakes wait for their turn to compute; nil
+	// means none.
+	HandshakesWaiting func() int
 	// Version and Revision label build_info. Empty means "unknown".
 	Version  string
 	Revision string
@@ -84,6 +87,7 @@ type Metrics struct {
 	overflowed, notAccepted                                    prometheus.Counter
 	reloadOK, reloadAt                                         prometheus.Gauge
 	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
+	handshakeWait                                              prometheus.Observer
 
 	authority atomic.Pointer[authority]
 }
@@ -99,6 +103,7 @@ func New(o Options) *Metrics {
 	m.clients = newRoster(cmp.Or(o.MaxClients, defaultMaxClients), o.GroupBits, func(k clientKey) *client { return m.newClient(k.label()) })
 	m.limitLabels()
 	m.registerConnections()
+	registerTurns(m, o.HandshakesWaiting)
 	registerClients(m)
 	registerSignIn(m)
 	registerEndpoints(m)
@@ -177,6 +182,9 @@ func (m *Metrics) Closed(r *record.Record) {
 	}
 	m.connections.WithLabelValues(listener, label(string(r.Outcome))).Inc()
 	m.connectionTime.Observe(r.Duration.Seconds())
+	if r.UpstreamTLS != nil || r.Reason == record.ReasonOverloaded {
+		m.handshakeWait.Observe(r.HandshakeWait.Seconds())
+	}
 	m.countClient(r)
 	m.countUpstream(r)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/signin"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
+	"github.com/tlslift/tlslift/proxy/turns"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 	// Clients has what is different for single clients; nil means nothing.
 	// Server.SetClients replaces it.
 	Clients *clientfile.Table
+
+	// Turns are those of handshakes; nil means that each computes when it likes.
+	Turns *turns.Queue
 
 	MaxConnections          int
 	MaxConnectionsPerClient int

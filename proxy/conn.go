@@ -60,10 +60,13 @@ func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
 		Listener: from.name, Client: remote.Addr(), Start: now,
 		Protocol: record.ProtocolUnknown, OfferedVersion: record.VersionNone,
 	}
-	return &conn{
+	c := &conn{
 		Conn: relay.NewConn(accepted), socket: from, rec: rec, idle: s.cfg.IdleTimeout, imapIdle: s.cfg.IMAPIdleTimeout,
 		out: &outbound{dialer: s.dialer, loops: s.loops, timeout: s.cfg.HandshakeTimeout, rec: rec, from: remote},
 	}
+	// A client without TLS may half-close once it has said all.
+	c.out.turn = s.cfg.Turns.For(rec, func() bool { return c.hello != nil && relay.HasLeft(accepted) })
+	return c
 }
 
 // scheme returns what the client speaks: what its listener says, or the port of its

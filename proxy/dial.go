@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/turns"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -22,6 +22,7 @@ type outbound struct {
 	loops   *upstream.Loops
 	timeout time.Duration // of dialling, and of the handshake
 	rec     *record.Record
+	turn    *turns.Turn // of this handshake, and of the client's
 
 	from     netip.AddrPort // the client
 	original netip.AddrPort // its original destination; invalid unless it was redirected
@@ -57,7 +58,7 @@ func (o *outbound) Dial(ctx context.Context) (net.Conn, error) {
 	defer cancel()
 	opened, err := o.dialer.Dial(timed, o.destination.Host, o.destination.Port)
 	if err != nil {
-		return nil, upstreamFailure(err)
+		return nil, upstream.Failure(err)
 	}
 	o.conn = opened
 	remove := o.loops.Add(opened, &o.isLoop)
@@ -74,11 +75,20 @@ func (o *outbound) Dial(ctx context.Context) (net.Conn, error) {
 func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
+	if err := o.turn.Begin(ctx); err != nil {
+		return nil, err
+	}
+	defer o.turn.End()
 	start := time.Now()
 	raw := relay.NewRaw(o.conn)
+	raw.Turn = o.turn
 	secure, err := o.dialer.Handshake(ctx, raw, o.destination.Host, o.destination.Port, o.alpn)
-	if err != nil {
-		return nil, upstreamFailure(err)
+	raw.Turn = nil
+	switch f := o.turn.Failure(); {
+	case f != nil:
+		return nil, f
+	case err != nil:
+		return nil, upstream.Failure(err)
 	}
 	o.state, o.secure = secure.ConnectionState(), relay.NewTLS(secure, raw)
 	o.rec.UpstreamTLS = clienttls.Describe(o.state, start)
@@ -114,17 +124,4 @@ func (o *outbound) close() {
 		o.unbind()
 		_ = o.conn.Close()
 	}
-}
-
-// upstreamFailure returns why the destination could not be reached; a cut-off at
-// shutdown says nothing about it.
-func upstreamFailure(err error) *record.Failure {
-	var f *record.Failure
-	switch {
-	case errors.As(err, &f):
-		return f
-	case errors.Is(err, context.Canceled):
-		return record.Fail(record.ReasonCutOff, err)
-	}
-	return record.Fail(record.ReasonUpstreamUnreachable, err)
 }

@@ -19,7 +19,8 @@
 //	                pass, lift or refuse (proxy/decide)
 //	dial.go         the connection to the destination (proxy/upstream)
 //	pass.go         the first outcome (proxy/relay)
-//	lift.go         the second outcome (proxy/clienttls, proxy/relay, proxy/dialogue)
+//	lift.go         the second outcome (proxy/turns, proxy/clienttls, proxy/relay,
+//	                proxy/dialogue)
 //	refuse.go       the third outcome
 //
 // What happened is in one record (proxy/record), which feeds the log, the metrics

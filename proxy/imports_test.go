@@ -24,7 +24,7 @@ var layers = []struct {
 		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/httpline", "proxy/legacytls", "proxy/listener",
 		"proxy/localca",
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
-		"proxy/smtptext", "proxy/ticketkeys", "proxy/upstream",
+		"proxy/smtptext", "proxy/ticketkeys", "proxy/turns", "proxy/upstream",
 	}},
 	{"steps", []string{
 		"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/httpproxy", "proxy/mail", "proxy/proxyheader", "proxy/relay",

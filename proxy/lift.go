@@ -114,6 +114,7 @@ func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionSt
 	client := clienttls.Client{
 		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
 		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
+		Turn: c.out.turn,
 	}
 	leaf, err := l.tls.Leaf(client)
 	if err != nil {

@@ -64,9 +64,9 @@ func (r *refuser) reply(c *conn, f *record.Failure, hasTime bool) bool {
 // refuseInside answers a mail client that is at TLS in the words of its own
 // protocol: devices show those, and of a TLS alert only that there was one. It
 // ends the client's TLS for that if need be. A client that was to be passed gets
-// its alert: it trusts the destination and not us.
+// its alert, as everybody does when there is too much to compute: it trusts the destination and not us.
 func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
-	if c.mail == nil || c.inside == nil && (!c.isLifting || c.startedTLS) {
+	if c.mail == nil || c.inside == nil && (!c.isLifting || c.startedTLS || f.Reason == record.ReasonOverloaded) {
 		return false
 	}
 	if c.inside == nil {

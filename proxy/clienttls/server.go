@@ -25,6 +25,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/turns"
 )
 
 // ticketKind begins what is in a ticket of crypto/tls; legacytls has another one.
@@ -67,6 +68,8 @@ type Client struct {
 	// the leaf its SANs and whose ALPN protocol the client gets; nil means the
 	// host alone, and no ALPN.
 	Upstream *tls.ConnectionState
+	// Turn is the connection's; nil means that its handshake waits for no other.
+	Turn *turns.Turn
 }
 
 // A stack is what the two TLS stacks have in common.
@@ -105,16 +108,26 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
+	if err := c.Turn.Begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.Turn.End()
 	start := time.Now()
 	watched := &watchedConn{Conn: conn}
 	raw := relay.NewRaw(watched)
+	raw.Turn = c.Turn
 	var ended stack
 	if c.Stack == decide.LegacyStack {
 		ended = legacytls.Server(raw, s.legacyConfig(&c, leaf, protocol))
 	} else {
 		ended = tls.Server(raw, s.cryptoConfig(&c, leaf, protocol))
 	}
-	if err := ended.HandshakeContext(ctx); err != nil {
+	err := ended.HandshakeContext(ctx)
+	raw.Turn = nil
+	if f := c.Turn.Failure(); f != nil {
+		return nil, f
+	}
+	if err != nil {
 		return nil, failureOf(err, watched.silentSince(leaf))
 	}
 	return &Conn{stack: ended, raw: raw, handshake: describe(ended, start)}, nil

@@ -60,6 +60,7 @@ const (
 	ReasonUpstreamTimeout         Reason = "upstream_timeout"
 	ReasonUpstreamUnreachable     Reason = "upstream_unreachable"
 	ReasonEgressProxyFailed       Reason = "upstream_proxy_failed"
+	ReasonOverloaded              Reason = "overloaded"
 	ReasonUpstreamTLSTooOld       Reason = "upstream_tls_too_old"
 	ReasonUpstreamCertExpired     Reason = "upstream_certificate_expired"
 	ReasonUpstreamCertUntrusted   Reason = "upstream_certificate_untrusted"

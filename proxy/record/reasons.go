@@ -293,6 +293,14 @@ var reasons = []row{
 		remedy: "Check TLSLIFT_UPSTREAM_PROXY and that the proxy allows the destination.",
 	},
 	{
+		reason: ReasonOverloaded, outcome: OutcomeFailed, fault: FaultTLSLift, level: slog.LevelWarn,
+		http: http.StatusServiceUnavailable, smtp: "421 4.3.2",
+		cause: "More TLS handshakes were under way than the machine can compute: the client waited for the whole handshake timeout, " +
+			"or too many waited before it.",
+		remedy: "Find the client that opens so many connections (tlslift clients); if they all are needed, give the machine more " +
+			"processors, or raise TLSLIFT_HANDSHAKE_TIMEOUT.",
+	},
+	{
 		reason: ReasonUpstreamTLSTooOld, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
 		cause:  "The destination itself speaks no TLS 1.2 or newer.",
 		remedy: "Check that TLSLIFT_CONNECT_TO and DNS give the real destination's address.",

@@ -59,6 +59,9 @@ type Record struct {
 	// lifted and completed.
 	UpstreamTLS *Handshake
 
+	// HandshakeWait is how long the handshakes have waited for their turn to compute.
+	HandshakeWait time.Duration
+
 	// Mailbox is the mailbox that tlslift signs in to for the client, and Login the
 	// name that the client has signed in here by; empty when there was none. The
 	// destination may have refused the sign-in: see SignedIn.

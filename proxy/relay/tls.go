@@ -23,11 +23,21 @@ func (e *AlertedError) Error() string { return e.Err.Error() }
 // Unwrap returns the error of the TLS stack.
 func (e *AlertedError) Unwrap() error { return e.Err }
 
+// A Turn is what a handshake needs to compute.
+type Turn interface {
+	// Pause gives it up while the network is waited for.
+	Pause()
+	// Resume waits for it after Pause.
+	Resume() error
+}
+
 // A Raw is the connection below a TLS stack. It notes its end: crypto/tls returns
 // io.EOF for that and for a close_notify alike. After a close_notify no stack reads
 // on, so that an end which has been read came in its place.
 type Raw struct {
 	net.Conn
+	// Turn is set during the handshake; nil means that none is needed.
+	Turn Turn
 
 	ended atomic.Bool
 }
@@ -37,11 +47,31 @@ func NewRaw(conn net.Conn) *Raw { return &Raw{Conn: conn} }
 
 // Read implements net.Conn.
 func (r *Raw) Read(p []byte) (int, error) {
+	if r.Turn != nil {
+		r.Turn.Pause()
+	}
 	n, err := r.Conn.Read(p)
 	if n == 0 && errors.Is(err, io.EOF) {
 		r.ended.Store(true)
 	}
-	return n, err
+	return n, r.resume(err)
+}
+
+// Write implements net.Conn.
+func (r *Raw) Write(p []byte) (int, error) {
+	if r.Turn != nil {
+		r.Turn.Pause()
+	}
+	n, err := r.Conn.Write(p)
+	return n, r.resume(err)
+}
+
+// resume waits for the turn after an operation that has given err.
+func (r *Raw) resume(err error) error {
+	if r.Turn == nil || err != nil {
+		return err
+	}
+	return r.Turn.Resume()
 }
 
 // NetConn returns the connection that is watched.

@@ -23,6 +23,19 @@ func failure(ctx context.Context, to endpoint, err error, reasonOf func(error) r
 	return record.Fail(reasonOf(err), fmt.Errorf("reaching %s: %w", to, err))
 }
 
+// Failure returns why a destination could not be reached, by an error of a Dialer; a
+// cut-off at shutdown says nothing about it.
+func Failure(err error) *record.Failure {
+	var f *record.Failure
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, context.Canceled):
+		return record.Fail(record.ReasonCutOff, err)
+	}
+	return record.Fail(record.ReasonUpstreamUnreachable, err)
+}
+
 // notADestination is the error for what cannot even be looked up.
 func notADestination(shown string, err error) error {
 	return record.Fail(record.ReasonNameNotFound, fmt.Errorf("reaching %q: %w", netname.Cut(shown, maxShown), err))

@@ -34,6 +34,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
+	"github.com/tlslift/tlslift/proxy/turns"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -62,6 +63,7 @@ type Service struct {
 	upstream  upstream.Config
 	ca        *localca.CA
 	tickets   *ticketkeys.Keys
+	turns     *turns.Queue
 	proxy     *proxy.Server
 	admin     *adminServer
 	inventory *inventory.Inventory
@@ -94,8 +96,9 @@ func (s *Service) ready() error {
 
 // newService builds the parts; it opens no listener.
 func newService(o Options) (*Service, error) {
+	turns.ShareProcessor()
 	cfg := o.Settings
-	s := &Service{cfg: cfg, version: o.Version, out: o.Log}
+	s := &Service{cfg: cfg, version: o.Version, out: o.Log, turns: turns.New(turns.Config{GroupBits: int(cfg.ClientIPv6Prefix)})}
 	s.log, s.repeats = logging.New(o.Log, LogOptions(cfg))
 	s.enter(starting)
 	s.room = openfiles.Fit(int(cfg.MaxConns), len(cfg.TrustedProxies) > 0)
@@ -110,6 +113,7 @@ func newService(o Options) (*Service, error) {
 		Version: o.Version, Revision: o.Revision,
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
 		GroupBits: int(cfg.ClientIPv6Prefix), ConnectionsLimit: s.room.Connections, LogLinesDropped: o.Log.Dropped,
+		HandshakesWaiting: s.turns.Waiting,
 	})
 	builtIn := s.allowed.Policy()
 	if err := s.allowed.Load(s.upstream, m); err != nil {
@@ -171,6 +175,7 @@ func (s *Service) proxyConfig() (proxy.Config, error) {
 		Upstream:       s.upstream,
 		CA:             s.ca,
 		TicketKeys:     s.tickets,
+		Turns:          s.turns,
 		Legacy: legacytls.LegacySuites{
 			RC4: slices.Contains(cfg.Ciphers, settings.CipherRC4),
 			DES: slices.Contains(cfg.Ciphers, settings.CipherDES),
