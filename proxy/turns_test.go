@@ -98,6 +98,11 @@ func TestTooManyHandshakes(t *testing.T) {
 func TestTooManyHandshakesOfMail(t *testing.T) {
 	t.Parallel()
 	w := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) { c.Turns = newBusyQueue(t, 1).full(t).Queue })
+	waiting := dial(t, w.at[viaPlain])
+	if reply, err := io.ReadAll(waiting); err != nil || !strings.HasPrefix(string(reply), "421 4.3.2 ") {
+		t.Errorf("a client without TLS got %q, %v", reply, err)
+	}
+	w.expect(record.OutcomeFailed, record.ReasonOverloaded)
 	for _, via := range []string{viaSMTP, viaSMTPS} {
 		conn := dial(t, w.at[via])
 		if via == viaSMTP {
