@@ -74,3 +74,63 @@ func TestAlertedClientIsLeftOpen(t *testing.T) {
 		}
 	}
 }
+
+// A fakeTurn is held or not, and can be had so often.
+type fakeTurn struct {
+	held bool
+	left int
+}
+
+var errNoTurn = errors.New("no turn any more")
+
+func (f *fakeTurn) Pause() { f.held = false }
+
+func (f *fakeTurn) Resume() error {
+	if f.left == 0 {
+		return errNoTurn
+	}
+	f.left--
+	f.held = true
+	return nil
+}
+
+// A watchedTurn is a connection that says whether a turn is held while it is used.
+type watchedTurn struct {
+	net.Conn
+	turn *fakeTurn
+	held bool
+}
+
+func (w *watchedTurn) Read(p []byte) (int, error) {
+	w.held = w.held || w.turn.held
+	return len(p), nil
+}
+
+func (w *watchedTurn) Write(p []byte) (int, error) {
+	w.held = w.held || w.turn.held
+	return len(p), nil
+}
+
+// A peer that sends nothing, or reads nothing, in the middle of a handshake costs no turn.
+func TestNoTurnIsHeldForTheNetwork(t *testing.T) {
+	t.Parallel()
+	turn := &fakeTurn{held: true, left: 2}
+	below := &watchedTurn{turn: turn}
+	raw := NewRaw(below)
+	raw.Turn = turn
+	for name, use := range map[string]func([]byte) (int, error){"read": raw.Read, "written": raw.Write} {
+		if n, err := use(make([]byte, 3)); n != 3 || err != nil {
+			t.Errorf("%d bytes were %s, %v", n, name, err)
+		}
+		if below.held || !turn.held {
+			t.Errorf("%s: held for the network: %v, and after it: %v", name, below.held, turn.held)
+		}
+	}
+	if _, err := raw.Read(make([]byte, 3)); !errors.Is(err, errNoTurn) {
+		t.Errorf("without another turn: %v", err)
+	}
+	raw.Turn = nil
+	if _, err := raw.Write(make([]byte, 3)); err != nil {
+		t.Errorf("after the handshake: %v", err)
+	}
+}
