@@ -13,7 +13,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/relay"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A passer relays connections untouched.
@@ -155,10 +154,6 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 	// up or verified by it.
 	c.out.set(policy.Destination{Host: c.original.Addr().String(), Port: c.original.Port()})
 	c.rec.Rule = record.RuleBypass
-	// From here, the machine's own services would take the client for local.
-	if upstream.IsLocal(c.original.Addr()) {
-		return record.Fail(record.ReasonAddressForbidden, nil)
-	}
 	if _, err := c.out.Dial(ctx); err != nil {
 		return err
 	}

@@ -6,16 +6,22 @@ import "net/netip"
 // loopback, private, link-local (cloud metadata among them), shared,
 // documentation, benchmarking, multicast, reserved. The zero address is special.
 func Special(addr netip.Addr) bool {
+	addr = Reached(addr)
+	return SpecialPrefix(netip.PrefixFrom(addr, addr.BitLen()))
+}
+
+// Reached returns the address whose machine is reached by a connection to addr: without
+// a zone, and the IPv4 address for one that is written as IPv6. An IPv6-only network
+// reaches IPv4 services through the well-known NAT64 prefix (RFC 6052), so it is the IPv4
+// address inside it; not in 64:ff9b:1::/48 (RFC 8215), in which every network places the
+// IPv4 address where it likes.
+func Reached(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
-	// An IPv6-only network reaches IPv4 services through the well-known
-	// NAT64 prefix (RFC 6052), so the IPv4 address inside it decides. It does not
-	// in 64:ff9b:1::/48 (RFC 8215), in which every network places the IPv4 address
-	// where it likes.
 	if wellKnownNAT64.Contains(addr) {
 		bytes := addr.As16()
-		addr = netip.AddrFrom4([4]byte(bytes[12:]))
+		return netip.AddrFrom4([4]byte(bytes[12:]))
 	}
-	return SpecialPrefix(netip.PrefixFrom(addr, addr.BitLen()))
+	return addr
 }
 
 // SpecialPrefix reports whether a prefix has special addresses, others than a

@@ -118,7 +118,8 @@ var reasons = []row{
 	{
 		reason: ReasonAddressForbidden, outcome: OutcomeRefused, fault: FaultDestination, level: slog.LevelWarn,
 		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1",
-		cause:  "The destination's name has only loopback, private, link-local or other special-purpose addresses.",
+		cause: "The destination's name has only addresses of tlslift's own machine, or loopback, private, link-local or other " +
+			"special-purpose ones.",
 		remedy: "Check the name server; if the address is right, map the name to it with TLSLIFT_CONNECT_TO=host:port=address:port.",
 	},
 	{

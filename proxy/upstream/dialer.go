@@ -3,8 +3,8 @@
 //
 // It refuses to weaken anything on request: there is no way to switch off the
 // verification of certificates, to go below TLS 1.2, or to reach loopback,
-// private and other special addresses unless the operator mapped the
-// destination there.
+// private and other special addresses, or any address of this machine, unless
+// the operator mapped the destination there.
 package upstream
 
 import (
@@ -68,6 +68,7 @@ type Dialer struct {
 	connectTo    map[endpoint]string
 	isSelf       func(netip.AddrPort) bool
 	forbidden    func(netip.Addr) bool
+	interfaces   func() ([]net.Addr, error) // the addresses of this machine
 	names        *names
 	failed       *failures
 	connect      func(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error)
@@ -98,16 +99,17 @@ func New(c Config) (*Dialer, error) {
 		c.IsSelf = func(netip.AddrPort) bool { return false }
 	}
 	d := &Dialer{
-		roots:     c.Roots,
-		proxy:     proxy,
-		connectTo: connectTo,
-		isSelf:    c.IsSelf,
-		forbidden: netname.Special,
-		names:     newNames(c.Resolver),
-		failed:    newFailures(),
-		connect:   connect,
-		control:   c.Control,
-		sessions:  tls.NewLRUClientSessionCache(c.SessionCacheSize),
+		roots:      c.Roots,
+		proxy:      proxy,
+		connectTo:  connectTo,
+		isSelf:     c.IsSelf,
+		forbidden:  netname.Special,
+		interfaces: net.InterfaceAddrs,
+		names:      newNames(c.Resolver),
+		failed:     newFailures(),
+		connect:    connect,
+		control:    c.Control,
+		sessions:   tls.NewLRUClientSessionCache(c.SessionCacheSize),
 	}
 	if c.Certificate != nil && c.ShowsCertificate != nil {
 		d.shows = c.ShowsCertificate

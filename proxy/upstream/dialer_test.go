@@ -153,6 +153,66 @@ func TestDialForbidden(t *testing.T) {
 	}
 }
 
+// An address of this machine is as forbidden as a private one, however it is written,
+// and from the moment at which an interface has it. None is dialled here: the
+// addresses are public ones of others.
+func TestDialForbidsThisMachine(t *testing.T) {
+	t.Parallel()
+	own := []net.Addr{&net.IPNet{IP: net.ParseIP("40.96.255.7"), Mask: net.CIDRMask(24, 32)}, network(t, "2603:1026:ffff:7::1f/64")}
+	d := newDialer(t, Config{Resolver: nameServer(t, map[string]answer{
+		"four.example.com": {addresses: []string{"40.96.255.7"}}, "six.example.com": {addresses: []string{"2603:1026:ffff:7::1f"}},
+		"both.example.com":  {addresses: []string{"2603:1026:ffff:7::1f", "40.96.255.7"}},
+		"nat64.example.com": {addresses: []string{"64:ff9b::2860:ff07"}},
+	})})
+	d.interfaces = func() ([]net.Addr, error) { return own, nil }
+	for _, name := range []string{
+		"four.example.com", "six.example.com", "both.example.com", "nat64.example.com",
+		"40.96.255.7", "::ffff:40.96.255.7", "64:ff9b::40.96.255.7", "2603:1026:ffff:7::1f",
+		"2603:1026:ffff:7::", // every router of the network
+	} {
+		_, err := d.Dial(t.Context(), name, 22)
+		failure := wantReason(t, err, record.ReasonAddressForbidden)
+		if !strings.Contains(failure.Error(), "is an address of this machine") {
+			t.Errorf("%s: %v", name, failure)
+		}
+	}
+	own = append(own, network(t, "40.96.255.8/32"))
+	_, err := d.Dial(t.Context(), "40.96.255.8", 22)
+	wantReason(t, err, record.ReasonAddressForbidden)
+
+	broken := errors.New("no file")
+	d.interfaces = func() ([]net.Addr, error) { return nil, broken }
+	if _, err = d.Dial(t.Context(), "four.example.com", 22); !errors.Is(err, broken) {
+		t.Errorf("nobody knows the addresses of this machine: %v", err)
+	}
+}
+
+func network(t *testing.T, cidr string) *net.IPNet {
+	t.Helper()
+	ip, n, err := net.ParseCIDR(cidr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.IP = ip
+	return n
+}
+
+// What is near an address of this machine is not of this machine.
+func TestAddressesOfOthers(t *testing.T) {
+	t.Parallel()
+	own := []net.Addr{
+		network(t, "40.96.255.7/24"), network(t, "2603:1026:ffff:7::1f/64"), network(t, "2603:1026:ffff:9::2/127"), network(t, "fe80::1/64"),
+	}
+	for _, text := range []string{
+		"40.96.255.0", "40.96.255.8", "2603:1026:ffff:7::20", "2603:1026:ffff:8::", "2603:1026:ffff:9::3",
+		"64:ff9b::40.96.255.8", "64:ff9b:1::40.96.255.7", "::40.96.255.7", "fe80::",
+	} {
+		if isAmong(own, netip.MustParseAddr(text)) {
+			t.Errorf("%s is an address of this machine", text)
+		}
+	}
+}
+
 // TestMappedGuards: what the operator maps may be private, but neither us nor
 // the unspecified address that would lead to us.
 func TestMappedGuards(t *testing.T) {

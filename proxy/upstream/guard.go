@@ -3,9 +3,11 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -16,17 +18,21 @@ import (
 type guard struct {
 	isSelf    func(netip.AddrPort) bool
 	forbidden func(netip.Addr) bool
-	prepare   func(syscall.RawConn) error // Config.Control
+	// interfaces returns the addresses of this machine, which are forbidden too; nil if
+	// they are not.
+	interfaces func() ([]net.Addr, error)
+	prepare    func(syscall.RawConn) error // Config.Control
 }
 
 // guard is for destinations that a client chose.
 func (d *Dialer) guard() *guard {
-	return &guard{isSelf: d.isSelf, forbidden: d.forbidden, prepare: d.control}
+	return &guard{isSelf: d.isSelf, forbidden: d.forbidden, interfaces: d.interfaces, prepare: d.control}
 }
 
 // operatorGuard is for addresses that the operator chose, which may be
-// private. The unspecified address stays forbidden: the kernel takes it for
-// loopback, so it would hide one of our own listeners from isSelf.
+// private, or of this machine. The unspecified address stays forbidden: the
+// kernel takes it for loopback, so it would hide one of our own listeners from
+// isSelf.
 func (d *Dialer) operatorGuard() *guard {
 	return &guard{isSelf: d.isSelf, forbidden: netip.Addr.IsUnspecified, prepare: d.control}
 }
@@ -44,12 +50,23 @@ func (g *guard) control(_ context.Context, _, address string, raw syscall.RawCon
 }
 
 func (g *guard) check(address netip.AddrPort) error {
-	ip := address.Addr().Unmap().WithZone("")
-	if g.isSelf(netip.AddrPortFrom(ip, address.Port())) {
+	ip := netname.Reached(address.Addr())
+	switch {
+	case g.isSelf(netip.AddrPortFrom(ip, address.Port())):
 		return &classified{record.ReasonDestinationIsSelf, fmt.Errorf("%s leads back to tlslift itself", address)}
+	case g.forbidden(ip):
+		return &classified{record.ReasonAddressForbidden, fmt.Errorf("%s is not an address on the public internet", address.Addr())}
+	case g.interfaces == nil:
+		return nil
 	}
-	if g.forbidden(ip) {
-		return &classified{record.ReasonAddressForbidden, fmt.Errorf("%s is not an address on the public internet", ip)}
+	// The machine's services may trust what comes from the machine itself. It may get
+	// another address at any time.
+	own, err := g.interfaces()
+	if err != nil {
+		return fmt.Errorf("listing the addresses of this machine: %w", err)
+	}
+	if isAmong(own, ip) {
+		return &classified{record.ReasonAddressForbidden, fmt.Errorf("%s is an address of this machine", address.Addr())}
 	}
 	return nil
 }

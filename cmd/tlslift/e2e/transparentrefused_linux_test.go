@@ -141,6 +141,12 @@ func TestOtherDestinationsPass(t *testing.T) {
 			"destination_address_forbidden", "9.8.7.6:443"},
 		{"direct connection", "openssl", toServer("10.77.0.1:3129", "-servername", "www.example.com"), accessDenied, "not_redirected", ""},
 	})
+	// A gateway may get an address while it runs, here the one to which an allowed name leads.
+	g.gateway.ip(t, "addr add "+mailAddress+"/32 dev lo")
+	g.gateway.ip(t, "addr add "+mailAddress6+"/128 dev lo")
+	g.turnsAway(t, []intruder{{"a name that leads to the gateway", "openssl",
+		append(toServer(mailAddress+":443", "-servername", host, "-tls1"), "-cipher", lowestSecurity), accessDenied,
+		"destination_address_forbidden", mailAddress + ":443"}})
 }
 
 // caughtOurselves redirects the gateway's own connections without an exception.
