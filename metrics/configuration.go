@@ -17,6 +17,15 @@ func (m *Metrics) SetReloaded(ok bool, at time.Time) {
 	m.reloadAt.Set(seconds(at))
 }
 
+// ShowWebConfig adds the series of the web configuration file: how often it was found to be
+// broken.
+func ShowWebConfig(m *Metrics, failures func() int64) {
+	d := definitions[webConfigFailures]
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: d.fullName(), Help: d.help}, func() float64 {
+		return float64(failures())
+	}))
+}
+
 // registerLog registers what is known of the log.
 func registerLog(m *Metrics, dropped func() int64) {
 	d := definitions[logLinesDropped]

@@ -52,6 +52,7 @@ const (
 	endpointsRefreshes
 	reloadSuccessful
 	reloadSuccessTime
+	webConfigFailures
 	logLinesDropped
 	buildInfo
 )
@@ -183,6 +184,9 @@ var definitions = [...]definition{
 		"Whether the last attempt to read the clients file and the sign-in file was successful, at the start or after SIGHUP: 1 or 0."},
 	reloadSuccessTime: {"config_last_reload_success_timestamp_seconds", gauge, nil,
 		"When the clients file and the sign-in file were last read with success, as a Unix time; without such files, when tlslift started."},
+	webConfigFailures: {"web_config_reload_failures_total", counter, nil,
+		"How often TLSLIFT_ADMIN_WEB_CONFIG_FILE could not be used after a change, since the start. Until it is corrected, the admin " +
+			"address answers only the health checks, and no scrape."},
 	logLinesDropped: {"log_lines_dropped_total", counter, nil,
 		"Log lines that were dropped since the start, because they could not be written in time: nobody reads standard error, or not fast " +
 			"enough, or the disk is full. The metrics have counted their connections."},

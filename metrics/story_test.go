@@ -74,6 +74,7 @@ func observe(m *Metrics, records ...*record.Record) {
 func withStory() *Metrics {
 	m := New(Options{Version: "1.2.3", Revision: "abc", ConnectionsLimit: 4096, LogLinesDropped: func() int64 { return 12 }})
 	m.SetReloaded(true, start)
+	ShowWebConfig(m, func() int64 { return 2 })
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
 	m.SetEndpointsChecked(start)
 	m.CountRefresh("updated")

@@ -49,8 +49,10 @@ var siblings = map[string][]string{
 	"proxy/mail/dialect": {"proxy/sasl"},
 	"proxy/mail":         {"proxy/dialogue", "proxy/relay"},
 	"metrics":            {"metrics/tenant"},
+	"metrics/admin":      {"metrics/loadlimit", "metrics/webconfig"},
+	"metrics/webconfig":  {"metrics/loadlimit"},
 	"metrics/statuspage": {
-		"metrics/inventory", "metrics/statuspage/guides", "metrics/statuspage/pac", "metrics/statuspage/pkcs7",
+		"metrics/inventory", "metrics/loadlimit", "metrics/statuspage/guides", "metrics/statuspage/pac", "metrics/statuspage/pkcs7",
 		"metrics/tenant",
 	},
 	"proxy/fakem365":           {"proxy/fakem365/legacyclient"},

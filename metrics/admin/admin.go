@@ -1,9 +1,10 @@
 // Package admin is the HTTP server of the admin address: /metrics, the health
 // checks and the pages, with TLS and passwords if a web configuration file asks
-// for them.
+// for them; and that of the public address.
 //
 // It answers GET and HEAD only, but for what changes something: that is for this
-// machine and for those who have signed in. It makes nothing of what it serves.
+// machine and for those who have signed in. It answers to its own names only, and no
+// client can take all of its connections. It makes nothing of what it serves.
 package admin
 
 import (
@@ -13,6 +14,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tlslift/tlslift/metrics/loadlimit"
+	"github.com/tlslift/tlslift/metrics/webconfig"
 )
 
 // Options are the parts of the admin address.
@@ -24,21 +28,21 @@ type Options struct {
 	Ready func() error
 	// Pages answers all other paths; nil answers 404.
 	Pages http.Handler
-	// Name is a host name that an address on loopback may be asked by, besides
-	// localhost and those without a dot; empty means none.
-	Name string
+	// Hosts are host names under which the address answers, besides localhost, IP addresses,
+	// the machine's own name, and names without a dot; nil means none.
+	Hosts []string
 	// Changes is the path below which DELETE is answered by Pages; empty means that
 	// there is none.
 	Changes string
-	// WebConfigFile is the web configuration file in force; empty means none.
-	WebConfigFile string
+	// WebConfig is the web configuration file in force; nil means none.
+	WebConfig *webconfig.File
 }
 
 // NewHandler returns the handler of the admin address: /metrics, /healthz,
 // /readyz and the pages.
 func NewHandler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", o.Metrics)
+	mux.Handle("/metrics", loadlimit.NewLimiter(loadlimit.Limit{Working: 2, Open: 8, OpenPerGroup: 4}).Handler(o.Metrics))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { writeOK(w) })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := o.Ready(); err != nil {
@@ -50,7 +54,12 @@ func NewHandler(o Options) http.Handler {
 	if o.Pages != nil {
 		mux.Handle("/", o.Pages)
 	}
-	return limitMethods(o, checkHost(o.Name, mux))
+	return withHeaders(newHosts(o.Hosts, o.WebConfig.Covers).check(limitMethods(o, mux)))
+}
+
+// NewPublicHandler returns the handler of an address for what everybody may have.
+func NewPublicHandler(pages http.Handler) http.Handler {
+	return withHeaders(limitMethods(Options{}, pages))
 }
 
 func writeOK(w http.ResponseWriter) {
@@ -75,13 +84,40 @@ func NewServer(h http.Handler) *http.Server {
 	}
 }
 
-// limitMethods lets only GET and HEAD through, and DELETE where and from whom it is
-// allowed. It sets the headers that every answer has.
-func limitMethods(o Options, next http.Handler) http.Handler {
-	guard := changeGuard{options: o, origins: http.NewCrossOriginProtection()}
+// Serve serves the admin address until the server is closed, with the TLS and the
+// passwords of a web configuration file; nil means neither. The error is never nil.
+func Serve(ln net.Listener, server *http.Server, file *webconfig.File) error {
+	return file.Serve(limit(ln, server, Places{Max: 192, MaxPerGroup: 64, Reserved: 32}), server)
+}
+
+// ServePublic serves the public address until the server is closed. The error is never
+// nil.
+func ServePublic(ln net.Listener, server *http.Server) error {
+	return server.Serve(limit(ln, server, Places{Max: 96, MaxPerGroup: 16}))
+}
+
+// limit returns the listener from which a server gets no more connections than it has
+// places.
+func limit(ln net.Listener, server *http.Server, p Places) net.Listener {
+	a := newAudience(p)
+	server.ConnState, server.ConnContext, server.Handler = a.note, connContext, keepReserve(server.Handler)
+	return limitedListener{ln, a}
+}
+
+// withHeaders sets the headers that every answer has.
+func withHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// limitMethods lets only GET and HEAD through, and DELETE where and from whom it is
+// allowed.
+func limitMethods(o Options, next http.Handler) http.Handler {
+	guard := changeGuard{options: o, origins: http.NewCrossOriginProtection()}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		changes := o.Changes != "" && strings.HasPrefix(r.URL.Path, o.Changes)
 		switch {
 		case r.Method == http.MethodGet, r.Method == http.MethodHead:
@@ -101,34 +137,4 @@ func limitMethods(o Options, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// checkHost protects an address on loopback from DNS rebinding, by which a web
-// site makes a browser of this machine send requests to it under the web site's
-// own name. An address that other machines can reach may have any name.
-func checkHost(name string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		host := foreignHost(r.Host)
-		if local != nil && local.IP.IsLoopback() && strings.Contains(host, ".") && !strings.EqualFold(host, name) {
-			http.Error(w, "use localhost or the IP address in the URL: this address does not answer to other host names",
-				http.StatusMisdirectedRequest)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// foreignHost returns the host of a Host header; nothing if it is an address or
-// a name that leads to this machine whoever resolves it (RFC 6761 section 6.3).
-func foreignHost(hostport string) string {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if net.ParseIP(strings.Trim(host, "[]")) != nil || strings.HasSuffix(host, ".localhost") {
-		return ""
-	}
-	return host
 }

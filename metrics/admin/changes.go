@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"strings"
 )
 
 // A changeGuard decides who may change something.
@@ -15,17 +14,13 @@ type changeGuard struct {
 }
 
 // check returns why a request may not change anything; nil if it may. A page of another
-// web site may not, not even under a name of its own that leads here (DNS rebinding),
-// and nor may other machines, unless they have signed in: the server has checked that.
+// web site may not, and nor may other machines, unless they have signed in: the server has
+// checked that.
 func (g *changeGuard) check(r *http.Request) error {
 	if err := g.origins.Check(r); err != nil {
 		return errors.New("a page of another web site cannot change anything here")
 	}
-	if host := foreignHost(r.Host); strings.Contains(host, ".") && !strings.EqualFold(host, g.options.Name) {
-		return errors.New("use localhost, the IP address or the name in TLSLIFT_ADMIN_LISTEN in the URL: " +
-			"nothing can be changed under other host names")
-	}
-	signedIn := r.TLS != nil && len(r.TLS.VerifiedChains) > 0 || hasPasswords(g.options.WebConfigFile)
+	signedIn := r.TLS != nil && len(r.TLS.VerifiedChains) > 0 || g.options.WebConfig.HasPasswords()
 	if !signedIn && !fromThisMachine(r) {
 		return errors.New("other machines can change something only with a password, which TLSLIFT_ADMIN_WEB_CONFIG_FILE can ask for; " +
 			"without one, do it on the machine of tlslift")

@@ -36,7 +36,6 @@ func TestWhoMayChange(t *testing.T) {
 		"another machine":           {local: "10.0.0.5", remote: "10.0.0.6", host: "10.0.0.5:9465", status: 403},
 		"routed to loopback":        {local: "127.0.0.1", remote: "10.0.0.6", status: 403},
 		"with TLS alone":            {local: "10.0.0.5", remote: "10.0.0.6", host: "10.0.0.5:9465", file: tlsOnly, status: 403},
-		"file that is gone":         {local: "10.0.0.5", remote: "10.0.0.6", host: "10.0.0.5:9465", file: "/no/such/file", status: 403},
 		"with a password":           {local: "10.0.0.5", remote: "10.0.0.6", host: "10.0.0.5:9465", file: password, status: 200},
 		"another origin":            {local: "127.0.0.1", remote: "127.0.0.1", header: [2]string{"Origin", "http://evil.example"}, status: 403},
 		"another port":              {local: "127.0.0.1", remote: "127.0.0.1", header: [2]string{"Origin", "http://127.0.0.1:80"}, status: 403},
@@ -45,15 +44,16 @@ func TestWhoMayChange(t *testing.T) {
 		"other origin of this site": {local: "127.0.0.1", remote: "127.0.0.1", header: [2]string{"Sec-Fetch-Site", "same-site"}, status: 403},
 		"other origin, and password": {local: "10.0.0.5", remote: "10.0.0.6", header: [2]string{"Origin", "http://evil.example"},
 			file: password, status: 403},
-		"DNS rebinding":              {local: "10.0.0.5", remote: "10.0.0.5", host: "evil.example:9465", status: 403},
-		"rebinding, with a password": {local: "10.0.0.5", remote: "10.0.0.6", host: "evil.example:9465", file: password, status: 403},
+		"DNS rebinding":              {local: "10.0.0.5", remote: "10.0.0.5", host: "evil.example:9465", status: 421},
+		"rebinding, with a password": {local: "10.0.0.5", remote: "10.0.0.6", host: "evil.example:9465", file: password, status: 421},
 		"a form":                     {method: "POST", local: "127.0.0.1", remote: "127.0.0.1", status: 405},
 		"a preflight":                {method: "OPTIONS", local: "127.0.0.1", remote: "127.0.0.1", status: 405},
 		"another path":               {path: "/metrics", local: "127.0.0.1", remote: "127.0.0.1", status: 405},
 		"all of them":                {path: "/api/v1/clients", local: "127.0.0.1", remote: "127.0.0.1", status: 405},
 	} {
 		o := Options{
-			Metrics: stub("metrics"), Ready: ready, Pages: stub("pages"), Changes: changes, Name: "Lift.example.com", WebConfigFile: tc.file,
+			Metrics: stub("metrics"), Ready: ready, Pages: stub("pages"), Changes: changes, Hosts: []string{"Lift.example.com"},
+			WebConfig: openWeb(t, tc.file),
 		}
 		local := &net.TCPAddr{IP: net.ParseIP(tc.local), Port: 9465}
 		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, local),

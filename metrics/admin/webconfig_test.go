@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/tlslift/tlslift/metrics/webconfig"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -48,6 +49,16 @@ func withUser(t *testing.T, user, password string) string {
 	return fmt.Sprintf("basic_auth_users:\n  %s: %s\n", user, hash)
 }
 
+// openWeb opens a web configuration file; an empty path is none.
+func openWeb(t *testing.T, file string) *webconfig.File {
+	t.Helper()
+	config, err := webconfig.Open(file, webconfig.Options{IsOpen: IsHealth, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
 // serveWeb serves the admin address with a web configuration file until the
 // test ends.
 func serveWeb(t *testing.T, file string) (address string) {
@@ -56,10 +67,11 @@ func serveWeb(t *testing.T, file string) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Changes: changes, WebConfigFile: file}))
+	config := openWeb(t, file)
+	server := NewServer(NewHandler(Options{Metrics: stub("metrics"), Ready: ready, Changes: changes, WebConfig: config}))
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := Serve(ln, server, file, slog.New(slog.DiscardHandler)); !errors.Is(err, http.ErrServerClosed) {
+		if err := Serve(ln, server, config); !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})
@@ -92,10 +104,10 @@ func status(t *testing.T, cfg *tls.Config, url, password string) int {
 func TestAdminWithTLSAndPassword(t *testing.T) {
 	t.Parallel()
 	file := webConfig(t, withTLS+withUser(t, "prometheus", "right"))
-	if err := CheckWebConfig(file); err != nil {
+	if err := webconfig.Check(file); err != nil {
 		t.Fatal(err)
 	}
-	secure, err := ClientTLS(file)
+	secure, err := webconfig.ClientTLS(file)
 	if err != nil || secure == nil {
 		t.Fatal(secure, err)
 	}
@@ -116,13 +128,16 @@ func TestAdminWithTLSAndPassword(t *testing.T) {
 func TestAdminWithPasswordAlone(t *testing.T) {
 	t.Parallel()
 	file := webConfig(t, withUser(t, "prometheus", "right"))
-	if secure, err := ClientTLS(file); secure != nil || err != nil {
+	if secure, err := webconfig.ClientTLS(file); secure != nil || err != nil {
 		t.Error(secure, err)
 	}
 	address := serveWeb(t, file)
 	for password, want := range map[string]int{"": 401, "right": 200} {
-		if got := status(t, nil, "http://"+address+"/readyz", password); got != want {
+		if got := status(t, nil, "http://"+address+"/metrics", password); got != want {
 			t.Errorf("with password %q: got %d, want %d", password, got, want)
+		}
+		if got := status(t, nil, "http://"+address+"/readyz", password); got != 200 {
+			t.Errorf("the health check with password %q: got %d", password, got)
 		}
 	}
 }
@@ -132,15 +147,15 @@ func TestBadWebConfigs(t *testing.T) {
 	for _, text := range []string{
 		"tls_server_config:\n  cert_file: absent.pem\n  key_file: key.pem\n", "unknown: 1\n", "basic_auth_users:\n  a: no hash\n",
 	} {
-		if err := CheckWebConfig(webConfig(t, text)); err == nil {
+		if err := webconfig.Check(webConfig(t, text)); err == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	}
-	if err := CheckWebConfig(filepath.Join(t.TempDir(), "absent")); err == nil {
+	if err := webconfig.Check(filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("an absent file is accepted")
 	}
 	for _, text := range []string{"tls_server_config:\n  cert_file: key.pem\n  key_file: key.pem\n", "tls_server_config: 7\n"} {
-		if _, err := ClientTLS(webConfig(t, text)); err == nil {
+		if _, err := webconfig.ClientTLS(webConfig(t, text)); err == nil {
 			t.Errorf("%q is accepted", text)
 		}
 	}

@@ -40,10 +40,10 @@ type Forgotten struct {
 }
 
 func (s *site) routeAPI(mux *http.ServeMux) {
-	mux.HandleFunc("/api/v1/clients", s.serveClients)
-	mux.HandleFunc("/api/v1/clients.csv", s.serveCSV)
-	mux.HandleFunc(ClientsPath+"{client}", s.serveClientJSON)
-	mux.HandleFunc("DELETE "+ClientsPath+"{client}", s.forgetClient)
+	s.limited(mux, "/api/v1/clients", s.serveClients)
+	s.limited(mux, "/api/v1/clients.csv", s.serveCSV)
+	s.limited(mux, ClientsPath+"{client}", s.serveClientJSON)
+	s.limited(mux, "DELETE "+ClientsPath+"{client}", s.forgetClient)
 	mux.HandleFunc("/api/v1/connections", s.serveConnections)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		apiError(w, http.StatusNotFound, "not found; the API has /api/v1/clients and /api/v1/connections")

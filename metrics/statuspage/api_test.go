@@ -3,10 +3,12 @@ package statuspage
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,27 +143,51 @@ func TestAReaderWaitsForTheNextConnection(t *testing.T) {
 	})
 }
 
-func TestTooManyReadersDoNotWait(t *testing.T) {
+// Readers who find no place are told to come back, so that they do not ask again at once.
+// None of them, and no group of addresses, can take all places.
+func TestTooManyReadersAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := newSite(t, Options{Inventory: testenv.NewInventory()})
-		done := make(chan struct{})
-		for range maxWaiting {
-			go func() {
-				r := httptest.NewRequest(http.MethodGet, "/api/v1/connections?after=0&wait=30s", nil)
-				h.ServeHTTP(httptest.NewRecorder(), r)
-				done <- struct{}{}
-			}()
+		var waiting sync.WaitGroup
+		ask := func(client, query string) *http.Response {
+			r := httptest.NewRequest(http.MethodGet, "/api/v1/connections?after=0"+query, nil)
+			r.RemoteAddr = client
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w.Result()
+		}
+		wait := func(client string) {
+			waiting.Go(func() {
+				if resp := ask(client, "&wait=30s"); resp.StatusCode != http.StatusOK {
+					t.Errorf("%s: status %d", client, resp.StatusCode)
+				}
+			})
+		}
+		turnedAway := func(client string) {
+			began := time.Now()
+			resp := ask(client, "&wait=30s")
+			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "10" || time.Since(began) != 0 ||
+				resp.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("%s: got %d %v after %s", client, resp.StatusCode, resp.Header, time.Since(began))
+			}
+			if resp := ask(client, ""); resp.StatusCode != http.StatusOK {
+				t.Errorf("%s: a question without a wait: status %d", client, resp.StatusCode)
+			}
+		}
+		for i := range maxWaitingPerGroup {
+			wait(fmt.Sprintf("[2001:db8::%x]:5000", i+1)) // a host may take any number of addresses
 		}
 		synctest.Wait()
-		began := time.Now()
-		page(t, h, "/api/v1/connections?after=0&wait=30s")
-		if waited := time.Since(began); waited != 0 {
-			t.Errorf("one more waited for %s", waited)
+		turnedAway("[2001:db8::ffff:1]:5000")
+		for i := range maxWaiting - maxWaitingPerGroup {
+			wait(fmt.Sprintf("192.0.2.%d:5000", i+1))
 		}
-		for range maxWaiting {
-			<-done
-		}
+		synctest.Wait()
+		turnedAway("198.51.100.1:5000")
+		waiting.Wait()
+		wait("198.51.100.1:5000")
+		waiting.Wait()
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/statuspage/guides"
+	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/metrics/statuspage/pkcs7"
 )
 
@@ -74,8 +75,8 @@ func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	scheme, address := "http", "ADDRESS"
-	if host, ok := requestHost(r); ok {
-		address = host.withPort(r)
+	if host, ok := pac.RequestHost(r); ok {
+		address = host.WithPort(r)
 	}
 	if r.TLS != nil {
 		scheme = "https"
@@ -86,10 +87,14 @@ func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// routeCA serves the page, and each form of the CA certificate in the three formats
-// that devices accept. The certificate is public: a client gets it in every handshake.
-func (s *site) routeCA(mux *http.ServeMux) error {
+// routePublic serves what devices fetch: the page and each form of the CA certificate in
+// the three formats that they accept, and the proxy configuration file under its two
+// names. All of it is public: a client gets the certificate in every handshake.
+func (s *site) routePublic(mux *http.ServeMux) error {
 	mux.HandleFunc("/ca", s.serveCA)
+	mux.HandleFunc("/assets/style.css", asset("style.css", "text/css; charset=utf-8"))
+	mux.Handle("/proxy.pac", &s.pac)
+	mux.Handle("/wpad.dat", &s.pac)
 	for name, c := range map[string]*x509.Certificate{
 		"ca": s.Authority.Certificate, "ca-sha1": s.Authority.SHA1, "ca-backdated": s.Authority.Backdated,
 	} {

@@ -11,15 +11,17 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/loadlimit"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
 	// maxWait is how long a request may wait for the next connection.
 	maxWait = 30 * time.Second
-	// maxWaiting is how many may wait at the same time; further ones are answered
-	// at once.
-	maxWaiting = 32
+	// maxWaiting is how many may wait at the same time, maxWaitingPerGroup those of one
+	// group of addresses; further ones are told to try again after retryWaiting.
+	maxWaiting, maxWaitingPerGroup = 32, 16
+	retryWaiting                   = 10 * time.Second
 	// slack is what an answer may take after the wait.
 	slack = 10 * time.Second
 
@@ -72,14 +74,28 @@ func (s *site) serveConnections(w http.ResponseWriter, r *http.Request) {
 		apiError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	started := s.started.UTC().Format(time.RFC3339Nano)
-	if q.started != "" && q.started != started {
+	if q.started != "" && q.started != s.run() {
 		q.after = 0 // numbers began again
 	}
-	if q.following && q.wait > 0 {
-		s.await(w, r, q)
+	if !q.following || q.wait == 0 {
+		s.heavy.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.answerConnections(w, q) })).ServeHTTP(w, r)
+		return
 	}
-	answer := Connections{Started: started, Last: q.after}
+	group := loadlimit.GroupOf(r)
+	if !s.waiting.Enter(group) {
+		loadlimit.Refuse(w, r, "too many others wait for a connection; try again later, or ask without wait", retryWaiting)
+		return
+	}
+	defer s.waiting.Leave(group)
+	s.await(w, r, q)
+	s.answerConnections(w, q)
+}
+
+// run identifies the run of tlslift.
+func (s *site) run() string { return s.started.UTC().Format(time.RFC3339Nano) }
+
+func (s *site) answerConnections(w http.ResponseWriter, q connectionQuery) {
+	answer := Connections{Started: s.run(), Last: q.after}
 	answer.Connections = s.recent(q.client, q.after)
 	if extra := len(answer.Connections) - q.limit; extra > 0 && q.following {
 		answer.Connections = answer.Connections[:q.limit]
@@ -104,12 +120,6 @@ func (s *site) recent(client string, after uint64) []inventory.Connection {
 // await returns when there is a connection after q.after, the time is over, or
 // the peer has closed.
 func (s *site) await(w http.ResponseWriter, r *http.Request, q connectionQuery) {
-	select {
-	case s.waiting <- struct{}{}:
-		defer func() { <-s.waiting }()
-	default:
-		return
-	}
 	// The limits of the server are for answers without a wait. If they cannot be
 	// changed, the wait is shorter.
 	control := http.NewResponseController(w)

@@ -33,18 +33,18 @@ type head struct {
 	Version string
 	// HasProxy means that there is a /proxy.pac.
 	HasProxy bool
+	// Public means that the page is on an address that has nothing else to offer.
+	Public bool
 }
 
 func (s *site) head(title, here string) head {
-	return head{Title: title, Here: here, Version: s.Version, HasProxy: len(s.proxyListeners()) > 0}
+	return head{Title: title, Here: here, Version: s.Version, HasProxy: s.pac.HasProxy(), Public: s.public}
 }
 
 func (s *site) routePages(mux *http.ServeMux) {
-	mux.HandleFunc("/{$}", s.serveOverview)
-	mux.HandleFunc("/clients/{client}", s.serveClient)
-	mux.HandleFunc("/reasons", s.serveReasons)
-	mux.HandleFunc("/proxy.pac", s.servePAC)
-	mux.HandleFunc("/assets/style.css", asset("style.css", "text/css; charset=utf-8"))
+	s.limited(mux, "/{$}", s.serveOverview)
+	s.limited(mux, "/clients/{client}", s.serveClient)
+	s.limited(mux, "/reasons", s.serveReasons)
 	mux.HandleFunc("/assets/live.js", asset("live.js", "text/javascript; charset=utf-8"))
 }
 

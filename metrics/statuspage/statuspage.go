@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/loadlimit"
+	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
@@ -57,13 +59,55 @@ type site struct {
 	Options
 	templates map[string]*template.Template
 	started   time.Time
-	// waiting has an element for each request that waits for a connection.
-	waiting chan struct{}
+	waiting   *loadlimit.Share   // of requests that wait for a connection
+	heavy     *loadlimit.Limiter // of requests that look at all clients
+	pac       pac.Handler
+	// public means that there is only what routePublic serves.
+	public bool
 }
 
 // New returns the handler of the pages and the API. It answers GET and HEAD, and DELETE
 // below ClientsPath; the caller keeps out other methods, and who must not delete.
 func New(o Options) (http.Handler, error) {
+	s, err := build(o)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	s.routePages(mux)
+	s.routeAPI(mux)
+	if err := s.routePublic(mux); err != nil {
+		return nil, err
+	}
+	return secured(mux), nil
+}
+
+// NewPublic returns the handler of an address for devices and for people whom the clients
+// do not concern: the CA certificate, how to import it, and the proxy configuration file.
+// It answers GET and HEAD; the caller keeps out other methods.
+func NewPublic(o Options) (http.Handler, error) {
+	s, err := build(o)
+	if err != nil {
+		return nil, err
+	}
+	s.public, s.Version, s.Authority.Excess = true, "", nil // nothing that helps an attacker
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "This address has the CA certificate, /ca, and /proxy.pac; all else is on the admin address.", http.StatusNotFound)
+	})
+	if err := s.routePublic(mux); err != nil {
+		return nil, err
+	}
+	return secured(mux), nil
+}
+
+// limited registers a handler for requests that look at all clients.
+func (s *site) limited(mux *http.ServeMux, pattern string, h http.HandlerFunc) {
+	mux.Handle(pattern, s.heavy.Handler(h))
+}
+
+// build returns the site without its paths.
+func build(o Options) (*site, error) {
 	o.Version = cmp.Or(o.Version, "unknown")
 	if o.Inventory == nil {
 		o.Inventory = noClients{}
@@ -81,14 +125,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{Options: o, templates: templates, started: time.Now(), waiting: make(chan struct{}, maxWaiting)}
-	mux := http.NewServeMux()
-	s.routePages(mux)
-	s.routeAPI(mux)
-	if err := s.routeCA(mux); err != nil {
-		return nil, err
-	}
-	return secured(mux), nil
+	return &site{
+		Options: o, templates: templates, started: time.Now(), waiting: loadlimit.NewShare(maxWaiting, maxWaitingPerGroup),
+		heavy: loadlimit.NewLimiter(loadlimit.Limit{Working: 2, Open: 24, OpenPerGroup: 8}),
+		pac:   pac.Handler{Listeners: o.Listeners, Patterns: func() []string { return o.Endpoints().Patterns }},
+	}, nil
 }
 
 // contentPolicy lets a page load files of this site only. There is no inline style or

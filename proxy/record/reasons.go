@@ -376,20 +376,20 @@ var reasons = []row{
 	{
 		reason: ReasonClientUnknownCA, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client does not trust tlslift's certificate authority (alert unknown_ca).",
-		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL " +
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL " +
 			"0.10 and others that know no SHA-256), or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientBadCertificate, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client rejected the certificate that tlslift made for the destination (alert bad_certificate).",
 		remedy: "Check that the host name in the client's settings is the destination's own and that tlslift's CA certificate " +
-			"(/ca.pem on the admin address; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL 0.10 and others that know no SHA-256) is " +
+			"(/ca.pem on the admin address or the public one; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL 0.10 and others that know no SHA-256) is " +
 			"imported on it, or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientCertUnknown, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client could not verify the certificate that tlslift made for the destination (alert certificate_unknown).",
-		remedy: "Import tlslift's CA certificate (/ca.pem on the admin address) on the client, for Java into the trust store of " +
+		remedy: "Import tlslift's CA certificate (/ca.pem on the admin address or the public one) on the client, for Java into the trust store of " +
 			"its runtime, or turn off certificate checking there.",
 	},
 	{
@@ -425,7 +425,7 @@ var reasons = []row{
 		reason: ReasonClientClosedAfterCert, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client closed the connection after it received the certificate, without an alert: most likely it checks " +
 			"certificates and does not trust tlslift's.",
-		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address), or turn off certificate checking there.",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one), or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientClosed, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,

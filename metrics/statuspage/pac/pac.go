@@ -1,5 +1,6 @@
-// Package pac writes a proxy auto-configuration file. It refuses to send anything but
-// requests for hosts of Microsoft 365 to tlslift.
+// Package pac writes a proxy auto-configuration file, and serves it. It refuses to send
+// anything but requests for hosts of Microsoft 365 to tlslift, and to put anything but a
+// host name of a request into the file.
 package pac
 
 import (

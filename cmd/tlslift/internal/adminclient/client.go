@@ -15,10 +15,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/webconfig"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
@@ -56,6 +58,29 @@ type UnreachableError struct{ error }
 
 func (e UnreachableError) Unwrap() error { return e.error }
 
+// A BusyError is an answer by which the question may be asked again later: 429 or one of
+// the server's own errors.
+type BusyError struct {
+	error
+	// After is the time that the answer asks to wait; zero if it does not say.
+	After time.Duration
+}
+
+func (e BusyError) Unwrap() error { return e.error }
+
+// busy returns the error for an answer that is no refusal of the question itself.
+func busy(response *http.Response, err error) error {
+	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode < http.StatusInternalServerError ||
+		response.StatusCode == http.StatusNotImplemented {
+		return err
+	}
+	seconds, parsed := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
+	if parsed != nil {
+		seconds = 0
+	}
+	return BusyError{err, time.Duration(seconds) * time.Second}
+}
+
 // Ask returns the answer to q.
 func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if c.Address == "" {
@@ -79,7 +104,7 @@ func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if response.StatusCode == http.StatusOK {
 		return text, nil
 	}
-	return nil, q.refused(where, response, text)
+	return nil, busy(response, q.refused(where, response, text))
 }
 
 // refused returns the error of an answer that is not the one to q.
@@ -97,6 +122,8 @@ func (q *Question) refused(where string, response *http.Response, text []byte) e
 		if answer != "" { // it has understood the question
 			return errors.New(answer)
 		}
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return fmt.Errorf("asking %s%s: %s", where, q.Path, cmp.Or(answer, netname.Text(strings.TrimSpace(string(text)), maxErrorText)))
 	}
 	return fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?",
 		where, q.Path, cmp.Or(answer, netname.Text(response.Status, maxErrorText)))
@@ -157,7 +184,7 @@ func (c *Client) URL() (string, error) {
 // transport returns what reaches the admin address, and by which scheme. It is a
 // transport of its own: the default one would go through $HTTP_PROXY.
 func (c *Client) transport() (*http.Transport, string, error) {
-	secure, err := admin.ClientTLS(c.WebConfigFile)
+	secure, err := webconfig.ClientTLS(c.WebConfigFile)
 	if err != nil {
 		return nil, "", fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", settings.Prefix, err)
 	}

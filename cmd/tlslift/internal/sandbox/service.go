@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/webconfig"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -31,7 +31,7 @@ func OfService(c *settings.Config, application signin.Application) Limits {
 	read.add(filepath.SplitList(os.Getenv("SSL_CERT_DIR"))...)
 	read.addParents(c.AdminWebConfig, c.UpstreamCAFile, c.UpstreamCert, c.UpstreamKey, c.ClientsFile, c.SignInFile,
 		application.SecretFile, application.CertificateFile, application.FederatedTokenFile)
-	read.addParents(admin.WebConfigFiles(c.AdminWebConfig)...)
+	read.addParents(webconfig.Files(c.AdminWebConfig)...)
 	write.add(c.StateDir, "/dev/null")
 	write.addParents(c.TicketKeysFile)
 	// A successor is started from the file of the program, which may have been replaced; one

@@ -34,6 +34,9 @@ func (s *Service) startText() string {
 	if url := s.admin.url(); url != "" {
 		fmt.Fprintf(&b, "  status page     %s/\n", url)
 	}
+	if url := s.public.urlForDevices(); url != "" {
+		fmt.Fprintf(&b, "  for devices     %s/ca and %s/proxy.pac\n", url, url)
+	}
 	fmt.Fprintf(&b, "  CA certificate  %s\n", s.ca.CertificateFile())
 	fmt.Fprintf(&b, "  SHA-256         %s\n", s.ca.Fingerprint())
 	if s.ca.Created() {
@@ -48,6 +51,9 @@ func (s *Service) logStart() {
 	}
 	if url := s.admin.url(); url != "" {
 		s.log.Info("admin", "url", url)
+	}
+	if url := s.public.urlForDevices(); url != "" {
+		s.log.Info("public", "ca", url+"/ca", "pac", url+"/proxy.pac")
 	}
 	s.log.Info("certificate authority", "file", s.ca.CertificateFile(),
 		"sha256", s.ca.Fingerprint(), "created", s.ca.Created())

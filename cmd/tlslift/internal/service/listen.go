@@ -16,8 +16,13 @@ func (s *Service) listen(ctx context.Context) error {
 	if err := s.admin.listen(ctx); err != nil {
 		return err
 	}
+	if err := s.public.listen(ctx); err != nil {
+		s.admin.close()
+		return err
+	}
 	if err := s.proxy.Listen(ctx); err != nil {
 		s.admin.close()
+		s.public.close()
 		return proxyListenError(err)
 	}
 	return nil

@@ -88,8 +88,9 @@ func (s *Service) untilStopped(done <-chan error, signals, hangups <-chan os.Sig
 func (s *Service) run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	adminDone := make(chan error, 1)
+	adminDone := make(chan error, 2)
 	go func() { adminDone <- s.admin.serve(stop) }()
+	go func() { adminDone <- s.public.serve(stop) }()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	refreshing.Go(func() { s.tickets.Run(ctx) })
@@ -100,7 +101,8 @@ func (s *Service) run(ctx context.Context) error {
 	s.closeMailboxes()
 	stopKeeping()
 	s.admin.close()
-	return errors.Join(err, <-adminDone)
+	s.public.close()
+	return errors.Join(err, <-adminDone, <-adminDone)
 }
 
 // keep keeps the inventory up to date and tells of repeated log lines until it is

@@ -24,7 +24,6 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/metrics/admin"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
@@ -66,6 +65,7 @@ type Service struct {
 	turns     *turns.Queue
 	proxy     *proxy.Server
 	admin     *adminServer
+	public    *adminServer // for devices
 	inventory *inventory.Inventory
 	metrics   *metrics.Metrics
 	mailboxes *mailboxes.Service               // nil if sign-in is configured for nobody
@@ -147,12 +147,7 @@ func newService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := statuspage.New(options)
-	if err != nil {
-		return nil, err
-	}
-	s.admin = newAdminServer(cfg, s.log, admin.Options{Metrics: m.Handler(), Ready: s.ready, Pages: pages})
-	return s, nil
+	return s, s.newServers(options)
 }
 
 // LogOptions returns how the log is written.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/webconfig"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
@@ -70,7 +70,7 @@ func (c *Config) check() problems {
 		wrong = append(wrong, wrongSetting("UPSTREAM_CERT_DESTINATIONS",
 			fmt.Errorf("it is missing, and %sUPSTREAM_CERT_FILE is shown to nobody else", Prefix)))
 	}
-	if err := admin.CheckWebConfig(c.AdminWebConfig); err != nil {
+	if err := webconfig.Check(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
 	clients, mistakes, err := c.clientTable()

@@ -28,6 +28,8 @@ type Config struct {
 	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
 	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
+	AdminHosts       list[hostName, *hostName]               `env:"ADMIN_HOSTS"`
+	PublicListen     Address                                 `env:"PUBLIC_LISTEN"` // empty: off
 	StateDir         string                                  `env:"STATE_DIR"`
 	Sandbox          truth                                   `env:"SANDBOX"`
 	Instance         m365.Instance                           `env:"M365_INSTANCE"`
@@ -98,6 +100,18 @@ var table = []setting{
 		meaning: "file with TLS and passwords for that address, in the web configuration format of Prometheus (exporter-toolkit); " +
 			"without it the address serves plain HTTP to everyone who can reach it",
 		remedy: "the path of a readable file with tls_server_config, basic_auth_users or both",
+	},
+	{
+		name: "ADMIN_HOSTS",
+		meaning: "host names by which browsers and programs may ask that address, besides `localhost`, IP addresses, names without a dot, " +
+			"the machine's own name and those of its certificate; other names are refused, since a web site can make a browser ask under its own",
+		remedy: "host names, comma-separated, as in tlslift.example.com",
+	},
+	{
+		name: "PUBLIC_LISTEN",
+		meaning: "address where everybody may fetch the CA certificate (/ca) and /proxy.pac, by plain HTTP, and nothing else, so that " +
+			"the address of the status page need not be open to devices; none by default",
+		remedy: "an address and port, as in :8080",
 	},
 	{
 		name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
@@ -147,6 +148,30 @@ func (a Address) Host() string {
 	host, _, _ := net.SplitHostPort(string(a)) // UnmarshalText has looked at it
 	return host
 }
+
+// A hostName is a host name in its one form.
+type hostName string
+
+func (h *hostName) UnmarshalText(text []byte) error {
+	name, err := netname.Host(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a host name: %w", netname.Cut(string(text), maxShown), err)
+	}
+	*h = hostName(name)
+	return nil
+}
+
+// Hosts returns the names by which the admin address may be asked.
+func (c *Config) Hosts() []string {
+	all := []string{c.AdminListen.Host()}
+	for _, h := range c.AdminHosts {
+		all = append(all, string(h))
+	}
+	return all
+}
+
+// maxShown bounds what an error repeats of a name.
+const maxShown = 300
 
 // connections maps a destination to the address that is dialled instead.
 type connections map[string]string

@@ -1,4 +1,4 @@
-package statuspage
+package pac
 
 import (
 	"net"
@@ -9,13 +9,13 @@ import (
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
-// A hostName is a host name or an IP address without brackets, of characters
+// A HostName is a host name or an IP address without brackets, of characters
 // that mean nothing to a shell or to JavaScript.
-type hostName string
+type HostName string
 
-// requestHost returns the host of a request's Host header, without the port,
+// RequestHost returns the host of a request's Host header, without the port,
 // if it is one.
-func requestHost(r *http.Request) (hostName, bool) {
+func RequestHost(r *http.Request) (HostName, bool) {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]")
@@ -23,18 +23,18 @@ func requestHost(r *http.Request) (hostName, bool) {
 	return parseHost(host)
 }
 
-func parseHost(s string) (hostName, bool) {
+func parseHost(s string) (HostName, bool) {
 	if a, err := netip.ParseAddr(s); err == nil {
-		return hostName(a.WithZone("").String()), true
+		return HostName(a.WithZone("").String()), true
 	}
 	if !netname.IsHost(strings.ToLower(strings.TrimSuffix(s, "."))) {
 		return "", false
 	}
-	return hostName(s), true
+	return HostName(s), true
 }
 
-// withPort returns host:port with the port of the request.
-func (h hostName) withPort(r *http.Request) string {
+// WithPort returns host:port with the port of the request.
+func (h HostName) WithPort(r *http.Request) string {
 	_, port, err := net.SplitHostPort(r.Host)
 	if err != nil {
 		return h.bracketed()
@@ -47,7 +47,7 @@ func (h hostName) withPort(r *http.Request) string {
 	return net.JoinHostPort(string(h), port)
 }
 
-func (h hostName) bracketed() string {
+func (h HostName) bracketed() string {
 	if strings.Contains(string(h), ":") {
 		return "[" + string(h) + "]"
 	}
@@ -55,7 +55,7 @@ func (h hostName) bracketed() string {
 }
 
 // loopback reports whether only this machine can connect to it.
-func (h hostName) loopback() bool {
+func (h HostName) loopback() bool {
 	a, err := netip.ParseAddr(string(h))
 	return err == nil && a.IsLoopback() || strings.EqualFold(string(h), "localhost")
 }

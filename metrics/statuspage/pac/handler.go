@@ -1,17 +1,26 @@
-package statuspage
+package pac
 
 import (
 	"net"
 	"net/http"
 
-	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
 
-// proxyListeners returns the listeners that are HTTP proxies.
-func (s *site) proxyListeners() []listener.URL {
+// A Handler answers with a proxy auto-configuration file by which only requests for
+// hosts of Microsoft 365 use tlslift. Its functions are called for each request, from many
+// goroutines at once.
+type Handler struct {
+	// Listeners returns the open listeners.
+	Listeners func() []listener.URL
+	// Patterns returns the host patterns that clients may reach on port 443.
+	Patterns func() []string
+}
+
+// proxies returns the listeners that are HTTP proxies.
+func (h *Handler) proxies() []listener.URL {
 	var found []listener.URL
-	for _, l := range s.Listeners() {
+	for _, l := range h.Listeners() {
 		if l.Scheme == listener.SchemeProxy {
 			found = append(found, l)
 		}
@@ -19,15 +28,17 @@ func (s *site) proxyListeners() []listener.URL {
 	return found
 }
 
-// servePAC answers with a proxy auto-configuration file by which only requests for
-// hosts of Microsoft 365 use tlslift.
-func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
-	listeners := s.proxyListeners()
+// HasProxy reports whether there is a listener to which a file could lead.
+func (h *Handler) HasProxy() bool { return len(h.proxies()) > 0 }
+
+// ServeHTTP answers GET and HEAD.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	listeners := h.proxies()
 	if len(listeners) == 0 {
 		http.Error(w, "There is no proxy:// listener; add one to TLSLIFT_LISTEN, as in proxy://:3128.", http.StatusNotFound)
 		return
 	}
-	asked, ok := requestHost(r)
+	asked, ok := RequestHost(r)
 	if !ok {
 		http.Error(w, "The request's Host header has no host name.", http.StatusBadRequest)
 		return
@@ -39,18 +50,18 @@ func (s *site) servePAC(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-ns-proxy-autoconfig")
-	_ = pac.Write(w, s.Endpoints().Patterns, address) // an error means that the peer has closed the connection
+	_ = Write(w, h.Patterns(), address) // an error means that the peer has closed the connection
 }
 
 // proxyAddress returns host:port of the first listener that a client can connect to
 // if it can connect to this server by the host name asked.
-func proxyAddress(listeners []listener.URL, asked hostName) (string, bool) {
+func proxyAddress(listeners []listener.URL, asked HostName) (string, bool) {
 	for _, l := range listeners {
 		name, port, err := net.SplitHostPort(l.Address)
 		if err != nil {
 			continue
 		}
-		host, ip := hostName(name), net.ParseIP(name)
+		host, ip := HostName(name), net.ParseIP(name)
 		switch {
 		case host.loopback() && !asked.loopback():
 			continue
