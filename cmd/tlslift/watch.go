@@ -21,12 +21,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-const (
-	// watchWait is how long one question may wait for a connection.
-	watchWait = 25 * time.Second
-	// watchRetry is the time between questions to a tlslift that does not answer.
-	watchRetry = time.Second
-)
+// watchWait is how long one question may wait for a connection.
+const watchWait = 25 * time.Second
 
 func (p *program) watchCommand() *cobra.Command {
 	var client string
@@ -49,7 +45,7 @@ the environment turns colours off.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			w := &watch{
-				admin: adminclient.New(cfg), client: client, before: before, retry: watchRetry,
+				admin: adminclient.New(cfg), client: client, before: before, pause: adminclient.Pause,
 				out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
 			}
 			return failed(w.run(ctx))
@@ -65,45 +61,51 @@ type watch struct {
 	admin      *adminclient.Client
 	client     string
 	before     int // connections to begin with
-	retry      time.Duration
+	pause      func(context.Context, time.Duration) bool
 	out, notes io.Writer
 	colours    bool
 }
 
 // run returns nil when ctx is done. A tlslift that does not answer at the first
-// question is an error; later it is waited for, since it may be restarting.
+// question is an error; later it is waited for, since it may be restarting. One that is
+// busy is waited for at any time.
 func (w *watch) run(ctx context.Context) error {
-	seen, err := w.next(ctx, statuspage.Connections{})
+	var seen statuspage.Connections
+	var backoff adminclient.Backoff
+	told := false
 	for ctx.Err() == nil {
-		var gone adminclient.UnreachableError
+		asked := time.Now()
+		now, err := w.next(ctx, seen)
 		switch {
-		case err == nil:
-			seen, err = w.next(ctx, seen)
+		case ctx.Err() != nil:
+			return nil
+		case err == nil && (len(now.Connections) > 0 || seen.Started == "" || time.Since(asked) > watchWait/2):
+			seen, told = now, false
+			backoff.Reset()
 			continue
-		case seen.Started == "" || !errors.As(err, &gone):
+		case err == nil: // it has nothing, and yet does not let the question wait
+			seen = now
+		case !isTemporary(err, seen.Started != ""):
 			return err
+		case !told:
+			told = true
+			fmt.Fprintln(w.notes, waitingText(err))
 		}
-		fmt.Fprintln(w.notes, "tlslift does not answer; waiting for it")
-		for errors.As(err, &gone) && w.pause(ctx) {
-			var again statuspage.Connections
-			if again, err = w.next(ctx, seen); err == nil {
-				seen = again
-			}
-		}
+		w.pause(ctx, backoff.Next(err))
 	}
 	return nil
 }
 
-// pause waits before the next question; it reports whether to ask it.
-func (w *watch) pause(ctx context.Context) bool {
-	timer := time.NewTimer(w.retry)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+// isTemporary reports whether another question may be answered after one that was not.
+func isTemporary(err error, answeredBefore bool) bool {
+	return errors.As(err, new(adminclient.BusyError)) || answeredBefore && errors.As(err, new(adminclient.UnreachableError))
+}
+
+func waitingText(err error) string {
+	if errors.As(err, new(adminclient.BusyError)) {
+		return oneLine(err.Error(), maxSentence) + "; waiting"
 	}
+	return "tlslift does not answer; waiting for it"
 }
 
 // next asks for the connections after seen, and prints them. On an error, seen stays as

@@ -29,6 +29,88 @@ type lines chan string
 
 func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
 
+// noPause asks again at once.
+func noPause(ctx context.Context, _ time.Duration) bool { return ctx.Err() == nil }
+
+// A tlslift that is busy, or has a moment of weakness, is asked again after a pause of at
+// least what it says, and never at once; also one that does not let a question wait.
+func TestWatchPauses(t *testing.T) {
+	t.Parallel()
+	empty := func(rw http.ResponseWriter) { _, _ = rw.Write([]byte(`{"started":"now","last":7,"connections":[]}`)) }
+	for name, test := range map[string]struct {
+		answer func(http.ResponseWriter)
+		least  time.Duration
+		note   string
+	}{
+		"no long poll is free": {func(rw http.ResponseWriter) {
+			rw.Header().Set("Retry-After", "10")
+			http.Error(rw, `{"error":"too many others wait"}`, http.StatusServiceUnavailable)
+		}, 10 * time.Second, "too many others wait; waiting"},
+		"wrong passwords": {func(rw http.ResponseWriter) {
+			http.Error(rw, "slowly", http.StatusTooManyRequests)
+		}, time.Second, "slowly; waiting"},
+		"an error":        {func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusInternalServerError) }, time.Second, "waiting"},
+		"a reverse proxy": {func(rw http.ResponseWriter) { rw.WriteHeader(http.StatusBadGateway) }, time.Second, "waiting"},
+		"an odd time": {func(rw http.ResponseWriter) {
+			rw.Header().Set("Retry-After", "-1")
+			rw.WriteHeader(http.StatusServiceUnavailable)
+		}, time.Second, "waiting"},
+		"no wait at all": {empty, time.Second, ""},
+		"nobody there":   {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, time.Second, "does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var questions atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				if questions.Add(1) == 1 {
+					empty(rw)
+					return
+				}
+				test.answer(rw)
+			}))
+			t.Cleanup(server.Close)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			var pauses []time.Duration
+			notes := &bytes.Buffer{}
+			w := &watch{admin: clientOf(server.Listener.Addr().String()), out: make(lines), notes: notes}
+			w.pause = func(_ context.Context, d time.Duration) bool {
+				if pauses = append(pauses, d); len(pauses) == 5 {
+					cancel()
+				}
+				return true
+			}
+			if err := w.run(ctx); err != nil {
+				t.Error(err)
+			}
+			if len(pauses) != 5 || questions.Load() != 6 {
+				t.Fatalf("%d questions with %d pauses", questions.Load(), len(pauses))
+			}
+			for i, d := range pauses {
+				if d < max(test.least, time.Second<<i) || d > max(3*test.least/2, 3*time.Second<<i/2) {
+					t.Errorf("pause %d is %s", i, d)
+				}
+			}
+			if note := notes.String(); !strings.Contains(note, test.note) || strings.Count(note, "\n") > 1 {
+				t.Errorf("got %q, want %q once", note, test.note)
+			}
+		})
+	}
+}
+
+// What no later question changes ends the program.
+func TestWatchGivesUp(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMisdirectedRequest} {
+		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }))
+		t.Cleanup(server.Close)
+		w := &watch{admin: clientOf(server.Listener.Addr().String()), pause: noPause, out: make(lines), notes: &bytes.Buffer{}}
+		if err := w.run(t.Context()); err == nil {
+			t.Errorf("status %d is waited for", status)
+		}
+	}
+}
+
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	k := testenv.NewInventory()
@@ -36,7 +118,7 @@ func TestWatch(t *testing.T) {
 		k.Connect(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
 	}
 	out, notes := make(lines, 10), &bytes.Buffer{}
-	w := &watch{admin: clientOf(runningAdmin(t, k)), before: 2, out: out, notes: notes}
+	w := &watch{admin: clientOf(runningAdmin(t, k)), before: 2, pause: noPause, out: out, notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)
@@ -83,7 +165,7 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	out, notes := make(lines, 10), make(lines, 10)
-	w := &watch{admin: clientOf(server.Listener.Addr().String()), before: 10, retry: time.Millisecond, out: out, notes: notes}
+	w := &watch{admin: clientOf(server.Listener.Addr().String()), before: 10, pause: noPause, out: out, notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)
