@@ -7,10 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 const (
@@ -126,21 +125,12 @@ const byteOrderMark = "\ufeff"
 
 // readCredential reads a file that must have something in it.
 func readCredential(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	content, err := secretfile.Read(name, maxCredential)
 	if err != nil {
-		if path := (*os.PathError)(nil); errors.As(err, &path) {
-			err = path.Err // the caller names it
-		}
-		return nil, err
+		return nil, secretfile.WithoutPath(err) // the caller names it
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxCredential+1))
 	content = bytes.TrimPrefix(content, []byte(byteOrderMark))
 	switch {
-	case err != nil:
-		return nil, err
-	case len(content) > maxCredential:
-		return nil, errors.New("it is too large")
 	case strings.TrimSpace(string(content)) == "":
 		return nil, errors.New("it is empty")
 	}

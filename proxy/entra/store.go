@@ -11,12 +11,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
 	"github.com/tlslift/tlslift/proxy/atomicfile"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 const (
@@ -25,6 +25,8 @@ const (
 	// maxLogin is how large such a file may be.
 	maxLogin = 1 << 20
 	keyBytes = 32
+	// maxKeyFile is how large the file of the key may be.
+	maxKeyFile = 4 << 10
 )
 
 // A store keeps the sign-ins of people in files of mode 0600, one for each account,
@@ -103,20 +105,14 @@ func (s *store) save(account string, l login) error {
 
 // key returns the key; make makes it if it is missing.
 func (s *store) key(make bool) ([]byte, error) {
-	content, err := os.ReadFile(s.keyFile)
+	content, err := secretfile.ReadPrivate(s.keyFile, maxKeyFile)
 	if errors.Is(err, fs.ErrNotExist) && make {
 		return s.makeKey()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading its key: %w", err)
 	}
-	info, err := os.Stat(s.keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading its key: %w", err)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("the key file %s can be read by others: run chmod 600 %s", s.keyFile, s.keyFile)
-	}
+	defer clear(content)
 	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(content)))
 	if err != nil || len(key) != keyBytes {
 		return nil, fmt.Errorf("the key file %s does not hold %d bytes in base64", s.keyFile, keyBytes)

@@ -21,7 +21,10 @@ const maxFile = 1 << 20
 // load reads the CA of dir. Every error names the file and what to do.
 func load(dir string, now time.Time) (authority, error) {
 	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
-	certPEM, err := secretfile.Read(certFile, maxFile)
+	if err := secretfile.CheckDirectory(dir); err != nil {
+		return authority{}, err
+	}
+	certPEM, err := secretfile.ReadTrusted(certFile, maxFile)
 	if err != nil {
 		return authority{}, readable(certFile, renew(dir), err)
 	}

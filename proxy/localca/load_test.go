@@ -162,7 +162,7 @@ func TestKeyModes(t *testing.T) {
 		if ok && err != nil {
 			t.Errorf("mode %o: %v", mode, err)
 		}
-		want := fmt.Sprintf("%s has mode %04o, so that others can get at the key; run: chmod 600 %s", key, mode, key)
+		want := fmt.Sprintf("%s has mode %04o, so that others can read or change it; run: chmod 600 %s", key, mode, key)
 		if !ok && (err == nil || err.Error() != want) {
 			t.Errorf("mode %o: error is %v, want %s", mode, err, want)
 		}
@@ -202,7 +202,7 @@ func TestNoFileAtAll(t *testing.T) {
 			t.Skipf("no %s here: %v", what, err)
 		}
 		_, err := Open(Options{Dir: dir})
-		if err == nil || !strings.Contains(err.Error(), path+": ") || !strings.Contains(err.Error(), "; move the directory "+dir+" away") {
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "; move the directory "+dir+" away") {
 			t.Errorf("%s: error is %v", what, err)
 		}
 	}

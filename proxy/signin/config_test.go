@@ -295,7 +295,7 @@ func TestLoad(t *testing.T) {
 	if _, err := Load(filepath.Join(dir, "other")); err == nil || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := Load(dir); err == nil || err.Error() != dir+": is not a file" {
+	if _, err := Load(dir); err == nil || err.Error() != dir+": is a directory and not a regular file" {
 		t.Errorf("a directory: %v", err)
 	}
 }

@@ -4,57 +4,31 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"runtime"
 	"strings"
 	"unicode"
+
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // maxSecretFile bounds a file with a secret, or with a certificate and its key.
 const maxSecretFile = 64 << 10
 
-// readFile returns the content of a file with at most limit bytes that nobody but its
-// owner and its group may read, and only the owner may write. Its error does not
+// readFile returns the content of a file with a secret, of at most limit bytes. Its error does not
 // repeat the path: what stands in its place may be a secret.
 func readFile(path string, limit int) ([]byte, error) {
-	// Opening a FIFO would wait for who writes to it.
-	info, err := os.Stat(path)
+	text, err := secretfile.ReadKey(path, int64(limit))
 	if err != nil {
 		return nil, withoutPath(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	defer f.Close() // only read from
-	if info, err = f.Stat(); err != nil {
-		return nil, withoutPath(err)
-	}
-	// On Windows these bits say nothing.
-	if mode := info.Mode().Perm(); mode&0o037 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("has mode %04o, so that others can read or change it; run chmod 600 on it", mode)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
-	if err != nil {
-		return nil, withoutPath(err)
-	}
-	if len(text) > limit {
-		return nil, fmt.Errorf("has more than %d bytes", limit)
 	}
 	return text, nil
 }
 
 func withoutPath(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
-		return fmt.Errorf("cannot be read: %w", e.Err)
+	if errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("cannot be read: %w", secretfile.WithoutPath(err))
 	}
-	return err
+	return secretfile.WithoutPath(err)
 }
 
 // parseSecret returns the one line of a file with a secret.

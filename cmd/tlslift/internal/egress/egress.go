@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"syscall"
 
@@ -114,8 +113,11 @@ func clientCertificate(c *settings.Config) (*tls.Certificate, error) {
 	return &pair, nil
 }
 
+// maxCertificates bounds a file of certificates; the roots of a system have some 0.3 MB.
+const maxCertificates = 16 << 20
+
 func readSettingFile(setting, path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := secretfile.Read(path, maxCertificates)
 	if err != nil {
 		return nil, settings.CannotRead(setting, path, err)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/turns"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -261,9 +262,8 @@ func prepareStateDir(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("creating %s: %w", dir, settings.SystemError(err))
 	}
-	f, err := os.Open(dir)
-	if err != nil {
+	if err := secretfile.CheckDirectory(dir); err != nil {
 		return "", fmt.Errorf("reading %s: %w", dir, settings.SystemError(err))
 	}
-	return dir, f.Close()
+	return dir, nil
 }

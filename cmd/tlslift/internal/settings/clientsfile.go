@@ -1,11 +1,10 @@
 package settings
 
 import (
-	"io"
-	"os"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // ClientTable reads the clients file; it returns nil if there is none. Its error
@@ -44,18 +43,17 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	return nil, wrong, nil
 }
 
-// ClientsText returns what is written in the clients file, up to a byte more than it may
-// have; nothing if there is no such file.
+// maxClientsFile is above what a clients file may have, so that one that is too long can be
+// told from other mistakes.
+const maxClientsFile = 16 * clientfile.MaxFile
+
+// ClientsText returns what is written in the clients file; nothing if there is no such
+// file.
 func (c *Config) ClientsText() ([]byte, error) {
 	if c.ClientsFile == "" {
 		return nil, nil
 	}
-	f, err := os.Open(c.ClientsFile)
-	if err != nil {
-		return nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
-	}
-	defer f.Close() // only read from
-	text, err := io.ReadAll(io.LimitReader(f, clientfile.MaxFile+1))
+	text, err := secretfile.Read(c.ClientsFile, maxClientsFile)
 	if err != nil {
 		return nil, CannotRead("CLIENTS_FILE", c.ClientsFile, err)
 	}

@@ -3,9 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,23 +24,19 @@ type assignment struct {
 
 // readEnvFile reads and parses an env file; the error does not repeat path.
 func readEnvFile(path string) ([]assignment, error) {
-	f, err := os.Open(path)
+	var all []assignment
+	var wrong error
+	_, err := secretfile.ReadOnce(path, maxEnvFile, func(text []byte) bool {
+		all, wrong = parseEnvFile(string(text))
+		return slices.ContainsFunc(all, assignment.hasPassword)
+	})
+	if err != nil && errors.As(err, new(*secretfile.AccessError)) {
+		return all, errors.Join(wrong, err)
+	}
 	if err != nil {
 		return nil, SystemError(err)
 	}
-	defer f.Close() // only read from
-	text, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if err != nil {
-		return nil, SystemError(err)
-	}
-	if len(text) > maxEnvFile {
-		return nil, fmt.Errorf("it has more than %d bytes, which is too long for an env file", maxEnvFile)
-	}
-	all, err := parseEnvFile(string(text))
-	if slices.ContainsFunc(all, assignment.hasPassword) && isRegular(f) { // a pipe is the caller's own
-		err = errors.Join(err, secretfile.Check(f))
-	}
-	return all, err
+	return all, wrong
 }
 
 // hasPassword reports whether the value is a URL with a password.
@@ -54,11 +48,6 @@ func (a assignment) hasPassword() bool {
 	}
 	_, has := u.User.Password()
 	return has
-}
-
-func isRegular(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode().IsRegular()
 }
 
 // parseEnvFile understands the part of systemd's EnvironmentFile format that

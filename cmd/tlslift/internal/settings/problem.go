@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // A problem is one thing that is wrong with the settings.
@@ -72,10 +73,10 @@ func CannotRead(name, path string, err error) error {
 // SystemError returns what the system said, for messages that name the file or
 // address already.
 func SystemError(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
+	if errors.As(err, new(*secretfile.AccessError)) { // with a command to copy
+		return err
 	}
+	err = secretfile.WithoutPath(err)
 	var number syscall.Errno
 	if errors.As(err, &number) {
 		return number

@@ -32,7 +32,7 @@ func Endpoints(c *settings.Config) File {
 // Load returns the content. The error wraps fs.ErrNotExist if there is no such
 // file.
 func (f File) Load() ([]byte, error) {
-	return secretfile.Read(f.path, maxSize)
+	return secretfile.ReadState(f.path, maxSize)
 }
 
 // Save replaces the content. Only the owner may read the file.
