@@ -11,20 +11,22 @@ import (
 type authority struct {
 	notAfter time.Time
 	issued   func() uint64
+	problem  func() string
 }
 
 // An authorityCollector shows an authority once there is one: an expiry of
 // zero would look like a certificate that expired in 1970.
 type authorityCollector struct {
-	authority        *atomic.Pointer[authority]
-	notAfter, issued *prometheus.Desc
+	authority                     *atomic.Pointer[authority]
+	notAfter, issued, filesUsable *prometheus.Desc
 }
 
 func newAuthorityCollector(a *atomic.Pointer[authority]) *authorityCollector {
 	return &authorityCollector{
-		authority: a,
-		notAfter:  definitions[caNotAfter].desc(),
-		issued:    definitions[certificatesIssued].desc(),
+		authority:   a,
+		notAfter:    definitions[caNotAfter].desc(),
+		issued:      definitions[certificatesIssued].desc(),
+		filesUsable: definitions[caFilesUsable].desc(),
 	}
 }
 
@@ -32,6 +34,7 @@ func newAuthorityCollector(a *atomic.Pointer[authority]) *authorityCollector {
 func (c *authorityCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.notAfter
 	ch <- c.issued
+	ch <- c.filesUsable
 }
 
 // Collect implements prometheus.Collector.
@@ -42,4 +45,9 @@ func (c *authorityCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(c.notAfter, prometheus.GaugeValue, seconds(a.notAfter))
 	ch <- prometheus.MustNewConstMetric(c.issued, prometheus.CounterValue, float64(a.issued()))
+	usable := 1.0
+	if a.problem() != "" {
+		usable = 0
+	}
+	ch <- prometheus.MustNewConstMetric(c.filesUsable, prometheus.GaugeValue, usable)
 }

@@ -48,6 +48,7 @@ const (
 	mailboxOldestWait
 	certificatesIssued
 	caNotAfter
+	caFilesUsable
 	endpointsChecked
 	endpointsRefreshes
 	reloadSuccessful
@@ -175,6 +176,9 @@ var definitions = [...]definition{
 		"Certificates that the local certificate authority issued since the start."},
 	caNotAfter: {"ca_not_after_timestamp_seconds", gauge, nil,
 		"When the certificate of the local certificate authority expires, as a Unix time."},
+	caFilesUsable: {"ca_files_usable", gauge, nil,
+		"Whether the files of the local certificate authority can still be loaded as they were at the start: 1 or 0. With 0, tlslift goes " +
+			"on, but would not start again; /ca and the log say what is wrong."},
 	endpointsChecked: {"endpoints_checked_timestamp_seconds", gauge, nil,
 		"When the list of Microsoft 365's endpoints in use was last confirmed to be the newest, as a Unix time; " +
 			"without TLSLIFT_M365_REFRESH, when Microsoft published it."},

@@ -116,10 +116,11 @@ func New(o Options) *Metrics {
 }
 
 // SetCA adds the series of the certificate authority: when its certificate
-// expires and how many certificates it has issued since the start. Calling it
-// again replaces the authority. Until it is called there are no such series.
-func (m *Metrics) SetCA(notAfter time.Time, issued func() uint64) {
-	m.authority.Store(&authority{notAfter: notAfter, issued: issued})
+// expires, how many certificates it has issued since the start, and whether its
+// files have a problem. Calling it again replaces the authority. Until it is
+// called there are no such series.
+func (m *Metrics) SetCA(notAfter time.Time, issued func() uint64, problem func() string) {
+	m.authority.Store(&authority{notAfter: notAfter, issued: issued, problem: problem})
 }
 
 // limitLabels sets the bounds. At most half of the destinations may be names that failed

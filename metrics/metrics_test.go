@@ -43,13 +43,16 @@ func TestAuthorityIsAbsentUntilSetAndCanBeReplaced(t *testing.T) {
 	if got := series(t, m, "tlslift_ca_not_after_timestamp_seconds"); got != "absent" {
 		t.Errorf("expiry without an authority is %s, want none", got)
 	}
-	m.SetCA(time.Unix(1, 0), func() uint64 { return 1 })
-	m.SetCA(time.Unix(42, 0), func() uint64 { return 7 })
+	m.SetCA(time.Unix(1, 0), func() uint64 { return 1 }, func() string { return "" })
+	m.SetCA(time.Unix(42, 0), func() uint64 { return 7 }, func() string { return "gone" })
 	if got := series(t, m, "tlslift_ca_not_after_timestamp_seconds"); got != "42" {
 		t.Errorf("expiry is %s, want 42", got)
 	}
 	if got := series(t, m, "tlslift_certificates_issued_total"); got != "7" {
 		t.Errorf("issued is %s, want 7", got)
+	}
+	if got := series(t, m, "tlslift_ca_files_usable"); got != "0" {
+		t.Errorf("files that are gone are %s, want 0", got)
 	}
 }
 

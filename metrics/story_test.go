@@ -75,7 +75,7 @@ func withStory() *Metrics {
 	m := New(Options{Version: "1.2.3", Revision: "abc", ConnectionsLimit: 4096, LogLinesDropped: func() int64 { return 12 }})
 	m.SetReloaded(true, start)
 	ShowWebConfig(m, func() int64 { return 2 })
-	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 })
+	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 }, func() string { return "" })
 	m.SetEndpointsChecked(start)
 	m.CountRefresh("updated")
 	m.SignIn.Show(func() tenant.State { return aTenant(start.AddDate(100, 0, 0)) })

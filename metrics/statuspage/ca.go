@@ -25,6 +25,9 @@ type Authority struct {
 	SHA1, Backdated *x509.Certificate
 	// Excess is what it could sign for besides the servers that clients are lifted to.
 	Excess []string
+	// Problem returns what is wrong with the files of the CA, empty if nothing is; nil
+	// means that nobody looks.
+	Problem func() string
 }
 
 // An authorityView is the CA certificate on a page.
@@ -38,6 +41,7 @@ type authorityView struct {
 	// that does not exist.
 	SHA1, Backdated string
 	Excess          []string
+	Problem         string
 }
 
 func (a Authority) view(now time.Time) authorityView {
@@ -45,7 +49,12 @@ func (a Authority) view(now time.Time) authorityView {
 	if c == nil {
 		return authorityView{}
 	}
+	problem := ""
+	if a.Problem != nil {
+		problem = a.Problem()
+	}
 	return authorityView{
+		Problem: problem,
 		Subject: shown(c.Subject.String()), Fingerprint: a.Fingerprint,
 		Expires: momentOf(c.NotAfter, now), Soon: c.NotAfter.Sub(now) < 90*day,
 		SHA1: fingerprint(a.SHA1), Backdated: fingerprint(a.Backdated), Excess: a.Excess,

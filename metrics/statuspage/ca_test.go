@@ -79,6 +79,23 @@ func TestCAPage(t *testing.T) {
 	wantInOrder(t, page(t, newSite(t, o), "/ca"), "Whoever gets its key", "it can sign for &lt;b&gt;; it can sign for IP addresses. When")
 }
 
+// Files of the CA that are gone are on both pages that show it, and not on the public one.
+func TestCAFilesOnThePages(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	o.Authority.Problem = func() string { return "ca.key is <gone>" }
+	h := newSite(t, o)
+	wantInOrder(t, page(t, h, "/ca"), "would not start again: ca.key is &lt;gone&gt;")
+	wantInOrder(t, page(t, h, "/"), "its files have a problem: ca.key is &lt;gone&gt;")
+	public, err := NewPublic(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(page(t, public, "/ca"), "gone") {
+		t.Error("it is on the public page")
+	}
+}
+
 // An operator's intermediate CA has no other forms.
 func TestCAWithoutOtherForms(t *testing.T) {
 	t.Parallel()

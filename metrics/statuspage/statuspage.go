@@ -90,7 +90,7 @@ func NewPublic(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.public, s.Version, s.Authority.Excess = true, "", nil // nothing that helps an attacker
+	s.public, s.Version, s.Authority.Excess, s.Authority.Problem = true, "", nil, nil // nothing that helps an attacker
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "This address has the CA certificate, /ca, and /proxy.pac; all else is on the admin address.", http.StatusNotFound)

@@ -68,6 +68,7 @@ type CA struct {
 	keys    map[int]*leafKey // of the leaves, by their length; does not change
 	leaves  *cache
 	issued  atomic.Uint64
+	problem atomic.Pointer[string] // what is wrong with the files
 }
 
 // authority is what the files of a CA hold.
@@ -76,6 +77,7 @@ type authority struct {
 	// CA is followed by those above it, as far as ca.pem has them.
 	path []*x509.Certificate
 	key  *rsa.PrivateKey
+	sums [2][sha256.Size]byte // of the content of the files
 }
 
 // Open loads the CA of o.Dir, or makes one if the directory is absent or

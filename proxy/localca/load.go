@@ -3,6 +3,7 @@ package localca
 import (
 	"bytes"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -20,17 +21,9 @@ const maxFile = 1 << 20
 
 // load reads the CA of dir. Every error names the file and what to do.
 func load(dir string, now time.Time) (authority, error) {
-	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
-	if err := secretfile.CheckDirectory(dir); err != nil {
+	certPEM, keyPEM, err := readFiles(dir)
+	if err != nil {
 		return authority{}, err
-	}
-	certPEM, err := secretfile.ReadTrusted(certFile, maxFile)
-	if err != nil {
-		return authority{}, readable(certFile, renew(dir), err)
-	}
-	keyPEM, err := secretfile.ReadKey(keyFile, maxFile)
-	if err != nil {
-		return authority{}, readable(keyFile, renew(dir), err)
 	}
 	defer clear(keyPEM)
 	a, err := parse(dir, certPEM, keyPEM)
@@ -38,9 +31,31 @@ func load(dir string, now time.Time) (authority, error) {
 		return authority{}, fmt.Errorf("%w; %s", err, renew(dir))
 	}
 	if err := checkDates(a.path[0], now, renew(dir)); err != nil {
-		return authority{}, fmt.Errorf("%s %w", certFile, err)
+		return authority{}, fmt.Errorf("%s %w", filepath.Join(dir, certificateName), err)
 	}
+	a.sums = sumsOf(certPEM, keyPEM)
 	return a, nil
+}
+
+// readFiles returns the content of the files in dir, which others must not be able to
+// change. The caller clears that of the key.
+func readFiles(dir string) (certPEM, keyPEM []byte, err error) {
+	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
+	if err := secretfile.CheckDirectory(dir); err != nil {
+		return nil, nil, err
+	}
+	if certPEM, err = secretfile.ReadTrusted(certFile, maxFile); err != nil {
+		return nil, nil, readable(certFile, renew(dir), err)
+	}
+	if keyPEM, err = secretfile.ReadKey(keyFile, maxFile); err != nil {
+		return nil, nil, readable(keyFile, renew(dir), err)
+	}
+	return certPEM, keyPEM, nil
+}
+
+// sumsOf returns what tells whether the files have the same content later.
+func sumsOf(certPEM, keyPEM []byte) [2][sha256.Size]byte {
+	return [...][sha256.Size]byte{sha256.Sum256(certPEM), sha256.Sum256(keyPEM)}
 }
 
 // renew is the remedy for a CA that is of no use any more.

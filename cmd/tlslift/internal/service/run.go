@@ -94,6 +94,7 @@ func (s *Service) run(ctx context.Context) error {
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	refreshing.Go(func() { s.tickets.Run(ctx) })
+	refreshing.Go(func() { s.ca.Watch(ctx, s.log) })
 	stopKeeping := s.keep(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()

@@ -131,7 +131,7 @@ func newService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued)
+	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued, s.ca.FileProblem)
 	s.inventory = newInventory(s)
 	parts.Clients = s.useClients(parts.Clients)
 	s.rename(parts.Clients)
@@ -204,6 +204,7 @@ func (s *Service) pageOptions() (statuspage.Options, error) {
 		Listeners: s.proxy.Listeners,
 		Authority: statuspage.Authority{
 			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: s.ca.Excess(),
+			Problem: s.ca.FileProblem,
 		},
 		Endpoints: s.allowed.Shown,
 		SignIn:    s.mailboxes.State,
