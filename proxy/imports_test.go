@@ -66,11 +66,13 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/password", "cmd/tlslift/internal/sandbox",
 		"cmd/tlslift/internal/service",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
+		"cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
 		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/memorylimit",
 		"cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile",
+		"cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/allowlist":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
@@ -83,6 +85,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/sandbox":     {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/setup":       {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/statefile":   {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/warnings":    {"cmd/tlslift/internal/settings"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/warnings"
 )
 
 const (
@@ -17,6 +18,9 @@ const (
 	formatEnv      = "env"
 )
 
+// anyUser means that the service may run as another user than the command.
+const anyUser = -1
+
 func (p *program) configCommand() *cobra.Command {
 	var format string
 	formats := []string{formatText, formatMarkdown, formatEnv}
@@ -24,11 +28,11 @@ func (p *program) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Check and print all settings",
 		Long: `Prints every setting with its value, where the value comes from, and what it
-means; or else every mistake in them. The formats markdown and env print the
+means; or else every mistake in them. It warns of what is unwise. The formats markdown and env print the
 defaults instead: env is a file for --env-file, ready to be edited.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.printConfig(cmd.OutOrStdout(), format)
+			return p.printConfig(cmd.OutOrStdout(), cmd.ErrOrStderr(), format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", formatText, "`FORMAT`: "+strings.Join(formats, ", "))
@@ -37,11 +41,15 @@ defaults instead: env is a file for --env-file, ready to be edited.`,
 	return cmd
 }
 
-func (p *program) printConfig(w io.Writer, format string) error {
+func (p *program) printConfig(w, notes io.Writer, format string) error {
 	switch format {
 	case formatText:
-		if _, err := p.load(); err != nil {
+		cfg, err := p.load()
+		if err != nil {
 			return err
+		}
+		for _, found := range warnings.Of(cfg, anyUser) {
+			fmt.Fprintln(notes, "warning:", found)
 		}
 		return failed(p.source().Write(w))
 	case formatMarkdown:

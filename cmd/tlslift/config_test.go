@@ -37,3 +37,21 @@ func TestExampleEnvFile(t *testing.T) {
 	got := runWith(t, nil, "config", "--format", "env")
 	testenv.WantFile(t, filepath.Join("..", "..", "deploy", "systemd", "tlslift.env"), got.stdout)
 }
+
+// What is unwise is no mistake: it is said once, beside the settings, and when it starts.
+func TestWarningsOfSettings(t *testing.T) {
+	t.Parallel()
+	environ := map[string]string{"TLSLIFT_TRUSTED_PROXIES": "100.64.0.0/10", "TLSLIFT_STATE_DIR": t.TempDir()}
+	const want = "TLSLIFT_TRUSTED_PROXIES has 100.64.0.0/10: each host there can claim to be any client"
+	got := runWith(t, environ, "config")
+	if got.code != exitOK || got.stderr != "warning: "+want+"; name the addresses of the load balancers\n" ||
+		strings.Contains(got.stdout, "warning: ") {
+		t.Errorf("got %+v", got)
+	}
+	needSignals(t)
+	c := newChild(t, "TLSLIFT_TRUSTED_PROXIES=100.64.0.0/10")
+	c.start()
+	if line := c.await(want); !strings.Contains(line, `"level":"WARN"`) || !strings.Contains(line, `"remedy":"name the addresses`) {
+		t.Errorf("got %s", line)
+	}
+}

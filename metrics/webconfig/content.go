@@ -190,3 +190,13 @@ func Files(path string) (named []string) {
 	}
 	return named
 }
+
+// KeepsOut reports whether a file asks for a password or a client certificate; for no path
+// and for a file that cannot be read it does not.
+func KeepsOut(path string) bool {
+	if path == "" {
+		return false
+	}
+	c, err := read(path)
+	return err == nil && (len(c.Users) > 0 || c.TLSConfig.ClientAuth == "RequireAndVerifyClientCert")
+}

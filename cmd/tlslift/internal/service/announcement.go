@@ -2,9 +2,11 @@ package service
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/warnings"
 )
 
 const trustHint = "The CA is new: clients that are lifted must trust its certificate. " +
@@ -13,6 +15,9 @@ const trustHint = "The CA is new: clients that are lifted must trust its certifi
 // announce prints what an administrator needs next: as lines for a person, or as
 // log records for a machine.
 func (s *Service) announce() {
+	for _, w := range warnings.Of(s.cfg, os.Geteuid()) {
+		s.log.Warn("a setting that is permitted and unwise", "cause", w.Text, "remedy", w.Remedy)
+	}
 	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart()
 	} else {
