@@ -160,10 +160,11 @@ func response(r *http.Request, f *record.Failure) *http.Response {
 	return resp
 }
 
-// explain returns the body of a refusal: what happened and what to change.
+// explain returns the body of a refusal: what happened and what to change. The detail is in
+// it if it is of the request, and not of what tlslift did for it.
 func explain(f *record.Failure) string {
 	text := fmt.Sprintf("tlslift: %s\n%s\nReason: %s\n", f.Reason.Cause(), f.Reason.Remedy(), f.Reason)
-	if f.Err != nil {
+	if f.Err != nil && f.Reason.Echoes() && !errors.As(f.Err, new(*net.OpError)) {
 		text += fmt.Sprintf("Detail: %s\n", f.Err)
 	}
 	return text

@@ -167,6 +167,8 @@ type row struct {
 	// unmatched means that the connection is out of tlslift's scope. A
 	// redirected one may then be bypassed.
 	unmatched bool
+	// echo means that the detail is made of what the client has asked for.
+	echo bool
 	// signIn means that the client could not sign in at tlslift, or tlslift not for it.
 	signIn bool
 	alert  uint8  // description of the TLS alert; zero means internal_error
@@ -235,6 +237,11 @@ func (r Reason) Silent() bool { return r.row().silent }
 // Unmatched reports whether the connection is out of tlslift's scope, so that a
 // redirected one may be bypassed.
 func (r Reason) Unmatched() bool { return r.row().unmatched }
+
+// Echoes reports whether the detail is made of what the client has asked for, so that it
+// may be repeated to it. Any other detail is for the log: it may have addresses of this
+// network or of this machine.
+func (r Reason) Echoes() bool { return r.row().echo }
 
 // SignInFailed reports whether the client could not sign in at tlslift, or tlslift not
 // at the destination for it.

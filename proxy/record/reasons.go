@@ -86,31 +86,31 @@ var reasons = []row{
 		remedy: "Change the type of the proxy in the client's settings from SOCKS to HTTP (also called HTTPS, SSL or CONNECT proxy).",
 	},
 	{
-		reason: ReasonHTTPRequestInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonHTTPRequestInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		http:   http.StatusBadRequest,
 		cause:  "The client's HTTP request is malformed, too large, too slow or not a proxy request.",
 		remedy: "Check that the client is configured to use tlslift as its HTTP proxy.",
 	},
 	{
-		reason: ReasonDestinationInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonDestinationInvalid, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		alert: alertUnrecognizedName, http: http.StatusBadRequest, unmatched: true,
 		cause:  "The destination the client asked for is not a valid host name and port.",
 		remedy: "Correct the host name and port in the client's settings.",
 	},
 	{
-		reason: ReasonDestinationIsAddress, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonDestinationIsAddress, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		alert: alertUnrecognizedName, http: http.StatusForbidden,
 		cause:  "The client asked for an IP address; destinations are allowed by name, so that the certificate can be checked.",
 		remedy: "Enter the host name in the client's settings, for example smtp.office365.com.",
 	},
 	{
-		reason: ReasonDestinationNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonDestinationNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1", unmatched: true,
 		cause:  "The destination is not a Microsoft 365 host of the configured instance nor one you added.",
 		remedy: "If the client should reach it, add host:port to TLSLIFT_DESTINATIONS.",
 	},
 	{
-		reason: ReasonPortNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonPortNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		alert: alertAccessDenied, http: http.StatusForbidden, smtp: "554 5.7.1", unmatched: true,
 		cause:  "The host is allowed, but not on this port.",
 		remedy: "Correct the port in the client's settings, or add host:port to TLSLIFT_DESTINATIONS.",
@@ -140,7 +140,7 @@ var reasons = []row{
 			" its own log.",
 	},
 	{
-		reason: ReasonPlaintextNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn,
+		reason: ReasonPlaintextNotAllowed, outcome: OutcomeRefused, fault: FaultClient, level: slog.LevelWarn, echo: true,
 		http: http.StatusForbidden, smtp: "530 5.7.0",
 		cause: "The client wanted to sign in, send mail or open an https:// address without TLS.",
 		remedy: "Turn on SSL/TLS or STARTTLS in the client's settings, or CONNECT for its HTTP proxy; for a client that has no such " +
@@ -376,8 +376,8 @@ var reasons = []row{
 	{
 		reason: ReasonClientUnknownCA, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client does not trust tlslift's certificate authority (alert unknown_ca).",
-		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one; /ca-sha1.pem for OpenSSL 0.9.7, PolarSSL " +
-			"0.10 and others that know no SHA-256), or turn off certificate checking there.",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one; /ca-sha1.pem for " +
+			"OpenSSL 0.9.7, PolarSSL 0.10 and others that know no SHA-256), or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientBadCertificate, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
@@ -389,8 +389,8 @@ var reasons = []row{
 	{
 		reason: ReasonClientCertUnknown, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client could not verify the certificate that tlslift made for the destination (alert certificate_unknown).",
-		remedy: "Import tlslift's CA certificate (/ca.pem on the admin address or the public one) on the client, for Java into the trust store of " +
-			"its runtime, or turn off certificate checking there.",
+		remedy: "Import tlslift's CA certificate (/ca.pem on the admin address or the public one) on the client, for Java into the " +
+			"trust store of its runtime, or turn off certificate checking there.",
 	},
 	{
 		reason: ReasonClientCertUnsupported, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
@@ -425,7 +425,8 @@ var reasons = []row{
 		reason: ReasonClientClosedAfterCert, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
 		cause: "The client closed the connection after it received the certificate, without an alert: most likely it checks " +
 			"certificates and does not trust tlslift's.",
-		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one), or turn off certificate checking there.",
+		remedy: "Import tlslift's CA certificate on the client (/ca.pem on the admin address or the public one), or turn off " +
+			"certificate checking there.",
 	},
 	{
 		reason: ReasonClientClosed, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
