@@ -123,6 +123,7 @@ var quiet = map[string]string{
 	"TLSLiftWrongPasswordsFromMany": "one device has tried once",
 	"TLSLiftCAExpiresSoon":          "the CA was made now",
 	"TLSLiftCAExpiresVerySoon":      "the CA was made now",
+	"TLSLiftCAFilesUnusable":        "the CA was made now",
 	"TLSLiftEndpointsStale":         "nobody asks for a newer list",
 }
 
