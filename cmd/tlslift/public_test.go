@@ -67,14 +67,18 @@ func TestServePublicAddress(t *testing.T) {
 	}
 }
 
-// Two addresses cannot be one.
+// Two addresses cannot be one, whether that is seen before or when they are opened.
 func TestPublicAddressInUse(t *testing.T) {
 	t.Parallel()
 	address := testenv.FreeAddress(t)
-	c := newChild(t, "TLSLIFT_PUBLIC_LISTEN="+address, "TLSLIFT_ADMIN_LISTEN="+address)
+	got := runWith(t, map[string]string{"TLSLIFT_PUBLIC_LISTEN": address, "TLSLIFT_ADMIN_LISTEN": address}, "config")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "TLSLIFT_PUBLIC_LISTEN: "+address+" is that of TLSLIFT_ADMIN_LISTEN") {
+		t.Errorf("got %+v", got)
+	}
+	c := newChild(t, "TLSLIFT_PUBLIC_LISTEN="+strings.Replace(address, "127.0.0.1", "localhost", 1), "TLSLIFT_ADMIN_LISTEN="+address)
 	c.start()
 	code, rest := c.wait()
-	if code != exitFailure || !strings.Contains(rest, "TLSLIFT_PUBLIC_LISTEN: cannot listen on "+address) {
+	if code != exitFailure || !strings.Contains(rest, "TLSLIFT_PUBLIC_LISTEN: cannot listen on localhost") {
 		t.Errorf("exit code %d: %s", code, rest)
 	}
 }

@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
@@ -74,6 +75,8 @@ func fingerprint(c *x509.Certificate) string {
 type caPage struct {
 	head
 	Authority authorityView
+	// PublicURL is where devices fetch it; empty if that is this very page.
+	PublicURL string
 	Devices   []guides.Guide
 	Systems   []guides.Guide
 }
@@ -90,9 +93,13 @@ func (s *site) serveCA(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		scheme = "https"
 	}
+	here, public := scheme+"://"+address, ""
+	if s.PublicURL != nil && !s.public {
+		public = s.PublicURL()
+	}
 	s.render(w, http.StatusOK, "ca.html", caPage{
-		head: s.head("CA certificate", "/ca"), Authority: s.Authority.view(time.Now()),
-		Devices: guides.Devices(), Systems: guides.Systems(scheme + "://" + address + "/ca.pem"),
+		head: s.head("CA certificate", "/ca"), Authority: s.Authority.view(time.Now()), PublicURL: public,
+		Devices: guides.Devices(), Systems: guides.Systems(cmp.Or(public, here) + "/ca.pem"),
 	})
 }
 

@@ -79,6 +79,24 @@ func TestCAPage(t *testing.T) {
 	wantInOrder(t, page(t, newSite(t, o), "/ca"), "Whoever gets its key", "it can sign for &lt;b&gt;; it can sign for IP addresses. When")
 }
 
+// Devices are sent to the public address, if there is one.
+func TestCAPageNamesThePublicAddress(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	o.PublicURL = func() string { return "http://gateway:8080" }
+	wantInOrder(t, page(t, newSite(t, o), "http://127.0.0.1:9465/ca"), `fetch it from <a href="http://gateway:8080/ca">`,
+		"http://gateway:8080/ca.pem")
+	public, err := NewPublic(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantInOrder(t, page(t, public, "http://192.0.2.7:8080/ca"), "http://192.0.2.7:8080/ca.pem")
+	o.PublicURL = func() string { return "" }
+	if body := page(t, newSite(t, o), "http://127.0.0.1:9465/ca"); strings.Contains(body, "fetch it from") {
+		t.Error("the page names an address that there is not")
+	}
+}
+
 // Files of the CA that are gone are on both pages that show it, and not on the public one.
 func TestCAFilesOnThePages(t *testing.T) {
 	t.Parallel()

@@ -46,6 +46,9 @@ type Options struct {
 	// clients cannot be forgotten.
 	Forget    func(key string) bool
 	Authority Authority
+	// PublicURL returns the URL of the public address, where devices fetch the CA; nil, or
+	// an empty one, means that there is none.
+	PublicURL func() string
 	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
 	// SignIn returns how the sign-in is; nil shows none.

@@ -207,6 +207,7 @@ func (s *Service) pageOptions() (statuspage.Options, error) {
 			Problem: s.ca.FileProblem,
 		},
 		Endpoints: s.allowed.Shown,
+		PublicURL: func() string { return s.public.urlForDevices() },
 		SignIn:    s.mailboxes.State,
 		Version:   s.version,
 	}, nil

@@ -70,6 +70,9 @@ func (c *Config) check() problems {
 		wrong = append(wrong, wrongSetting("UPSTREAM_CERT_DESTINATIONS",
 			fmt.Errorf("it is missing, and %sUPSTREAM_CERT_FILE is shown to nobody else", Prefix)))
 	}
+	if c.PublicListen != "" && c.PublicListen == c.AdminListen && !c.PublicListen.IsAnyPort() {
+		wrong = append(wrong, wrongSetting("PUBLIC_LISTEN", fmt.Errorf("%s is that of %sADMIN_LISTEN", c.PublicListen, Prefix)))
+	}
 	if err := webconfig.Check(c.AdminWebConfig); err != nil {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}

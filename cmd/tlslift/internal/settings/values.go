@@ -143,6 +143,9 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// IsAnyPort reports whether the system chooses the port.
+func (a Address) IsAnyPort() bool { return strings.HasSuffix(string(a), ":0") }
+
 // Host returns the host; empty means all addresses of the machine.
 func (a Address) Host() string {
 	host, _, _ := net.SplitHostPort(string(a)) // UnmarshalText has looked at it
