@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // hosts are the names under which an admin address answers. Any other one may be that of a
@@ -28,9 +30,31 @@ func newHosts(named []string, covers func(string) bool) *hosts {
 	if name, err := os.Hostname(); err == nil && name != "" {
 		name = plainHost(name)
 		short, _, _ := strings.Cut(name, ".")
-		h.names = append(h.names, name, short+".local") // the latter by multicast DNS (RFC 6762)
+		h.names = append(h.names, name, short+".local")     // the latter by multicast DNS (RFC 6762)
+		text, _ := secretfile.Read(hostsFile, maxHostsFile) // systems without one have nothing to add
+		h.names = append(h.names, namesBeside(string(text), name, short)...)
 	}
 	return h
+}
+
+const (
+	// hostsFile is where systems write the whole name of the machine, as name servers know
+	// it, beside its short one (hosts(5)).
+	hostsFile    = "/etc/hosts"
+	maxHostsFile = 1 << 20
+)
+
+// namesBeside returns the names in the lines of a hosts file that have one of the machine's
+// own.
+func namesBeside(text string, own ...string) (names []string) {
+	for line := range strings.Lines(strings.ToLower(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) > 1 && slices.ContainsFunc(fields[1:], func(f string) bool { return slices.Contains(own, f) }) {
+			names = append(names, fields[1:]...)
+		}
+	}
+	return names
 }
 
 // allow reports whether a request has asked for this address under one of its names. An IP

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,20 @@ func TestOnlyOwnNamesAreAnswered(t *testing.T) {
 				t.Errorf("%q, %s: got %d %s, want %d", host, path, w.Code, w.Body, want)
 			}
 		}
+	}
+}
+
+// The machine's whole name stands beside its short one.
+func TestNamesOfTheHostsFile(t *testing.T) {
+	t.Parallel()
+	text := "127.0.0.1 localhost\n127.0.1.1\tGateway.Corp.example.com gateway # evil.example gateway\n# 192.0.2.1 gateway x.example\n" +
+		"192.0.2.9 other.example.com gateway2\n2001:db8::1 gw6.example.com gateway\r\ngateway\n"
+	want := []string{"gateway.corp.example.com", "gateway", "gw6.example.com", "gateway"}
+	if got := namesBeside(text, "gateway"); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := namesBeside("", "gateway"); len(got) != 0 {
+		t.Errorf("an empty file has %q", got)
 	}
 }
 
