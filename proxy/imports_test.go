@@ -34,7 +34,7 @@ var layers = []struct {
 	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
 	{"cmd", []string{"cmd/..."}},
 	{"test set-up", []string{"proxy/testenv"}},
-	{"soak test", []string{"proxy/soak"}},
+	{"tests of the whole", []string{"proxy/soak", "proxy/faults", "proxy/model", "proxy/attacks"}},
 }
 
 // siblings are the imports within a layer.
@@ -100,7 +100,10 @@ var never = map[string][]string{
 }
 
 // testModules are modules that only tests import.
-var testModules = []string{"github.com/chromedp", "github.com/emersion/go-imap", "github.com/emersion/go-message"}
+var testModules = []string{
+	"github.com/Shopify/toxiproxy", "github.com/chromedp", "github.com/emersion/go-imap", "github.com/emersion/go-message",
+	"pgregory.net/rapid",
+}
 
 type goPackage struct {
 	ImportPath string
