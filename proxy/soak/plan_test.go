@@ -53,11 +53,8 @@ func (e *entry) protocol() record.Protocol {
 	return record.ProtocolSMTP
 }
 
-// watched reports whether tlslift knows that it is mail: through CONNECT it does so at
-// the ports of STARTTLS.
-func (e *entry) watched() bool {
-	return e.scheme != listener.SchemeProxy && e.port != 443 || e.port == 587
-}
+// watched reports whether tlslift knows that it is mail.
+func (e *entry) watched() bool { return e.port != 443 }
 
 // implicit reports whether the client begins with TLS.
 func (e *entry) implicit() bool {
