@@ -55,49 +55,80 @@ type worker struct {
 // Of many mixed connections, the log, the metrics and the inventory say what the far
 // ends know: each mail that was lost is red, and nothing that went well is.
 func TestMixedConnections(t *testing.T) {
+	s := newSoak(t)
+	count := int64(setting(t, "TLSLIFT_TEST_CONNECTIONS", usual))
+	s.run(func(n int64) bool { return n <= count })
+	s.end(t)
+}
+
+// A soak is a world with its workers.
+type soak struct {
+	world      *world
+	far        [workers]*farEnd
+	workers    [workers]*worker
+	ledger     *ledger
+	seed       uint64
+	start      time.Time
+	next       atomic.Int64 // number of a connection
+	goroutines int          // before the start of tlslift
+	files      int          // before the first connection
+}
+
+func newSoak(t *testing.T) *soak {
+	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has all of 127.0.0.0/8")
 	}
-	seed, count := setting(t, "TLSLIFT_TEST_SEED", 12), int64(setting(t, "TLSLIFT_TEST_CONNECTIONS", usual))
-	var far [workers]*farEnd
+	s := &soak{seed: setting(t, "TLSLIFT_TEST_SEED", 12), ledger: newLedger(), start: time.Now()}
 	var to [workers]string
 	for i := range workers {
-		far[i] = newFarEnd(t)
-		to[i] = far[i].listener.Addr().String()
+		s.far[i] = newFarEnd(t)
+		to[i] = s.far[i].listener.Addr().String()
 	}
-	goroutines := runtime.NumGoroutine()
-	w := newWorld(t, to)
-	for _, f := range far {
-		f.serve(t, w)
+	s.goroutines = runtime.NumGoroutine()
+	s.world = newWorld(t, to)
+	for _, f := range s.far {
+		f.serve(t, s.world)
 	}
-	roots := w.fake.Roots().Clone()
-	roots.AddCert(w.ca.Certificate())
-	files := openFiles(t)
-
-	start := time.Now()
-	l := newLedger()
-	var next atomic.Int64
-	var running sync.WaitGroup
+	roots := s.world.fake.Roots().Clone()
+	roots.AddCert(s.world.ca.Certificate())
 	for i := range workers {
-		one := &worker{number: i, world: w, far: far[i], roots: roots, ledger: l, sessions: map[kind]tls.ClientSessionCache{}}
+		one := &worker{
+			number: i, world: s.world, far: s.far[i], roots: roots, ledger: s.ledger, sessions: map[kind]tls.ClientSessionCache{},
+		}
 		for _, k := range []kind{tls10, tls11, tls12RSA, tls12, tls13} {
 			one.sessions[k] = tls.NewLRUClientSessionCache(0)
 		}
+		s.workers[i] = one
+	}
+	s.files = openFiles(t)
+	return s
+}
+
+// run has connections while wanted says so of the next one's number.
+func (s *soak) run(wanted func(n int64) bool) {
+	var running sync.WaitGroup
+	for _, w := range s.workers {
 		running.Go(func() {
-			for n := next.Add(1); n <= count && !l.isHopeless(); n = next.Add(1) {
-				one.carry(draw(seed, int(n)))
+			for n := s.next.Add(1); wanted(n) && !s.ledger.isHopeless(); n = s.next.Add(1) {
+				w.carry(draw(s.seed, int(n)))
 			}
 		})
 	}
 	running.Wait()
-	l.compare(t, w)
-	awaitFiles(t, files)
-	w.stop()
-	for _, f := range far {
+}
+
+// end compares the totals, and looks that nothing is left over.
+func (s *soak) end(t *testing.T) {
+	t.Helper()
+	s.ledger.compare(t, s.world)
+	awaitFiles(t, s.files)
+	s.world.stop()
+	for _, f := range s.far {
 		f.stop()
 	}
-	testenv.AwaitGoroutines(t, goroutines)
-	t.Logf("seed %d, %.0f s\n%s", seed, time.Since(start).Seconds(), l)
+	testenv.AwaitGoroutines(t, s.goroutines)
+	t.Logf("seed %d, %.0f s\n%s", s.seed, time.Since(s.start).Seconds(), s.ledger)
 }
 
 // openFiles counts the open files of the process.

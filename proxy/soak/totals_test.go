@@ -157,12 +157,12 @@ const maxOfClient = 16
 
 // fold returns series with those of each client that may have too many of a kind added up.
 func fold(series, have map[string]float64) map[string]float64 {
-	folded := map[string]float64{}
+	folded, names := map[string]float64{}, slices.Sorted(maps.Keys(have))
 	for name, value := range series {
-		if m := connectionsOf.FindStringSubmatch(name); m != nil && countOf(have, m[1]) >= maxOfClient {
+		if m := connectionsOf.FindStringSubmatch(name); m != nil && countOf(names, m[1]) >= maxOfClient {
 			name = m[0]
 		}
-		if m := failuresOf.FindStringSubmatch(name); m != nil && countOf(have, m[0]) >= maxOfClient {
+		if m := failuresOf.FindStringSubmatch(name); m != nil && countOf(names, m[0]) >= maxOfClient {
 			name = m[1] + "other" + m[2] + name[len(m[0]):]
 		}
 		folded[name] += value
@@ -170,13 +170,10 @@ func fold(series, have map[string]float64) map[string]float64 {
 	return folded
 }
 
-// countOf returns how many series begin like that.
-func countOf(have map[string]float64, begin string) int {
+// countOf returns how many of some sorted names begin like that.
+func countOf(names []string, begin string) int {
 	n := 0
-	for name := range have {
-		if strings.HasPrefix(name, begin) {
-			n++
-		}
+	for first, _ := slices.BinarySearch(names, begin); first+n < len(names) && strings.HasPrefix(names[first+n], begin); n++ {
 	}
 	return n
 }

@@ -31,11 +31,16 @@ const (
 	// workers is how many connections there are at a time, each of its own client
 	// and to its own destination.
 	workers = 12
-	// clientsOfWorker is how many addresses one worker connects from.
-	clientsOfWorker = 4
 	// short is the timeout of the tlslift for those who wait for it.
 	short = time.Second
 )
+
+// clientsOfWorker is how many addresses one worker connects from, at most 254.
+var clientsOfWorker = 4
+
+// ofGroup is how many more clients are kept than there are: all are of one group of
+// addresses, which gets a small share.
+const ofGroup = 100
 
 // A world is a tlslift with usual timeouts, one with short timeouts, and what both
 // report to.
@@ -86,10 +91,12 @@ const deadHost = "dead.office365.com"
 // newWorld starts both. Destinations of a worker are reached at to.
 func newWorld(t *testing.T, to [workers]string) *world {
 	t.Helper()
+	kept := ofGroup * clientsOfWorker * workers
 	w := &world{
-		t: t, fake: testenv.FakeM365(t), dead: testenv.FreeAddress(t), inventory: inventory.New(inventory.Options{}),
-		metrics: metrics.New(metrics.Options{}),
-		waiting: map[string]chan report{}, records: map[string]record.Record{}, bad: map[deed]*tls.Config{},
+		t: t, fake: testenv.FakeM365(t), dead: testenv.FreeAddress(t),
+		inventory: inventory.New(inventory.Options{MaxClients: kept}),
+		metrics:   metrics.New(metrics.Options{MaxClients: kept}),
+		waiting:   map[string]chan report{}, records: map[string]record.Record{}, bad: map[deed]*tls.Config{},
 	}
 	var extra []policy.Endpoint
 	connect := map[string]string{}
