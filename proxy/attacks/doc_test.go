@@ -1,5 +1,5 @@
-// Package attacks has a list of what somebody may try against tlslift and its clients,
-// each with the test that tries it, and those attacks that are of no other package.
+// Package attacks has attacks that need all listeners together. Others are tried in the
+// package that keeps them from working: deploy/docs/threat-model.md lists them.
 //
 // It is only tests.
 package attacks

@@ -251,7 +251,8 @@ func webCuts() []fault {
 
 // ends are rows of toxics that end a connection by themselves.
 func ends() []fault {
-	early := is(record.ReasonUpstreamClosed, record.ReasonUpstreamUnreachable, record.ReasonUpstreamCutOff, record.ReasonUpstreamHandshakeFailed)
+	early := is(record.ReasonUpstreamClosed, record.ReasonUpstreamUnreachable, record.ReasonUpstreamCutOff,
+		record.ReasonUpstreamHandshakeFailed)
 	return []fault{
 		{
 			name: "reset_peer, destination's side", sees: []sight{refused, cut}, reasons: early,
