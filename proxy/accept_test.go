@@ -11,6 +11,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/sockets"
 )
 
 // A flood is a listener at which clients wait from the beginning. It counts those that were
@@ -68,6 +69,16 @@ func (f *flood) count() (accepted, atMost int) {
 	return f.accepted, f.atMost
 }
 
+// floodedServer returns a server that has f as its listener and its observer.
+func floodedServer(f *flood, limits admission.Config) *Server {
+	s := &Server{}
+	s.log, s.admission = slog.New(slog.DiscardHandler), admission.New(limits)
+	s.clients.Store(&clientfile.Table{})
+	s.open = sockets.Set{{Listener: f}}
+	s.now = &setup{common: &s.common, cfg: Config{Observer: f}, sockets: []*socket{{}}}
+	return s
+}
+
 // Connections are accepted no faster than those that have no place are closed: else they
 // would use up the open files that are reserved for the admin address and destinations.
 func TestAcceptWaitsForOpenConnections(t *testing.T) {
@@ -78,15 +89,11 @@ func TestAcceptWaitsForOpenConnections(t *testing.T) {
 				const places, clients = 8, 1000
 				most := admission.MaxOpen(places, balanced)
 				f := newFlood(clients)
-				s := &Server{
-					log: slog.New(slog.DiscardHandler), cfg: Config{Observer: f},
-					admission: admission.New(admission.Config{Max: places, MaxPerClient: places, Balanced: balanced}),
-				}
-				s.clients.Store(&clientfile.Table{})
+				s := floodedServer(f, admission.Config{Max: places, MaxPerClient: places, Balanced: balanced})
 				ctx, stop := context.WithCancel(t.Context())
-				var accepting, conns sync.WaitGroup
+				var accepting sync.WaitGroup
 				accepting.Go(func() {
-					if err := s.accept(ctx, t.Context(), &socket{Listener: f}, &conns); err != nil {
+					if err := s.accept(ctx, t.Context(), 0); err != nil {
 						t.Error(err)
 					}
 				})
@@ -102,7 +109,7 @@ func TestAcceptWaitsForOpenConnections(t *testing.T) {
 				stop()
 				close(f.waiting)
 				accepting.Wait()
-				conns.Wait()
+				s.carrying.Wait()
 			})
 		})
 	}
@@ -113,18 +120,14 @@ func TestStopWhileAcceptWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlood(1000)
-		s := &Server{
-			log: slog.New(slog.DiscardHandler), cfg: Config{Observer: f},
-			admission: admission.New(admission.Config{Max: 1, MaxPerClient: 1}),
-		}
-		s.clients.Store(&clientfile.Table{})
+		s := floodedServer(f, admission.Config{Max: 1, MaxPerClient: 1})
 		ctx, stop := context.WithCancel(t.Context())
-		var accepting, conns sync.WaitGroup
-		accepting.Go(func() { _ = s.accept(ctx, t.Context(), &socket{Listener: f}, &conns) })
+		var accepting sync.WaitGroup
+		accepting.Go(func() { _ = s.accept(ctx, t.Context(), 0) })
 		synctest.Wait()
 		stop()
 		accepting.Wait() // or it is a deadlock
 		close(f.goOn)
-		conns.Wait()
+		s.carrying.Wait()
 	})
 }

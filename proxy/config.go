@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/signin"
+	"github.com/tlslift/tlslift/proxy/sockets"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/turns"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -24,6 +25,8 @@ import (
 // zero value is required.
 type Config struct {
 	Listeners []listener.URL
+	// Open opens the socket of a listener; nil means sockets.Open.
+	Open sockets.Opener
 	// ClientNets are the networks that may connect; none means that nobody
 	// may.
 	ClientNets []netip.Prefix

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"io"
 	"net"
 	"net/netip"
 	"time"
@@ -54,7 +53,7 @@ type conn struct {
 }
 
 // newConn begins the record of an accepted connection.
-func (s *Server) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
+func (s *setup) newConn(from *socket, accepted net.Conn, now time.Time) *conn {
 	remote := upstream.AddrPortOf(accepted.RemoteAddr())
 	rec := &record.Record{
 		Listener: from.name, Client: remote.Addr(), Start: now,
@@ -125,20 +124,4 @@ func (c *conn) close() {
 		c.mail.Close()
 	}
 	c.out.close()
-}
-
-// lingerTime and lingerBytes bound how long a refused client is read from.
-const (
-	lingerTime  = 2 * time.Second
-	lingerBytes = 16 << 20
-)
-
-// linger half-closes and reads what the client still sends before the caller
-// closes: closing a socket with unread bytes sends a reset, which can destroy
-// the error message on its way to the client (RFC 1122 section 4.2.2.13).
-func (c *conn) linger() {
-	if c.CloseWrite() != nil || c.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, c, lingerBytes)
 }

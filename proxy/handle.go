@@ -9,6 +9,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/helloanswer"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/listener"
@@ -21,13 +22,14 @@ import (
 )
 
 // serve carries one accepted connection and makes its record.
-func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
+func (s *setup) serve(ctx context.Context, from *socket, accepted net.Conn) {
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
 	c := s.newConn(from, accepted, time.Now())
 	// A cut-off at shutdown ends whatever the connection waits for.
 	stop := context.AfterFunc(ctx, func() { relay.Reset(accepted) })
 	defer stop()
+	defer s.silent.Add(c.Conn, c.rec.Start)()
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.Opened(from.name)
 	}
@@ -43,6 +45,7 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 		err = record.Fail(record.ReasonRedirectLoop, err)
 	}
 	f := asFailure(err)
+	c.rec.Stopped = c.WasEnded()
 	s.refuser.refuse(c, f)
 	s.finish(ctx, c, f)
 }
@@ -50,7 +53,7 @@ func (s *Server) serve(ctx context.Context, from *socket, accepted net.Conn) {
 // handle is the way of a connection, in order: who is it, may it connect,
 // which destination does it want, what is said before TLS, what does its
 // ClientHello say, and then pass, lift or refuse.
-func (s *Server) handle(ctx context.Context, c *conn, cut func(error)) error {
+func (s *setup) handle(ctx context.Context, c *conn, cut func(error)) error {
 	if err := admit(s, c, cut); err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func (s *Server) handle(ctx context.Context, c *conn, cut func(error)) error {
 		return record.Fail(c.decision.Reason, decide.Describe(c.hello, c.decision.Reason))
 	case decide.Pass:
 		err := s.passer.pass(ctx, c)
-		if !errors.Is(err, errHelloRefused) {
+		if !errors.Is(err, helloanswer.ErrRefused) {
 			return err
 		}
 		return s.lifter.liftRefused(ctx, c, err)
@@ -101,7 +104,7 @@ func (s *Server) handle(ctx context.Context, c *conn, cut func(error)) error {
 
 // admit finds out who the client is and takes a place for it. Cut ends the connection
 // when another one gets its place.
-func admit(s *Server, c *conn, cut func(error)) error {
+func admit(s *setup, c *conn, cut func(error)) error {
 	if admission.Within(s.cfg.TrustedProxies, c.rec.Client) {
 		awaited := s.admission.Await(c.rec.Client, cut)
 		defer awaited.Leave()
@@ -119,7 +122,7 @@ func admit(s *Server, c *conn, cut func(error)) error {
 }
 
 // findOptions finds what the clients file says of a client.
-func (s *Server) findOptions(c *conn) {
+func (s *setup) findOptions(c *conn) {
 	c.options = s.clients.Load().Lookup(c.rec.Client)
 	c.rec.ClientName = c.options.Name
 	c.legacy = legacytls.LegacySuites{
@@ -130,7 +133,7 @@ func (s *Server) findOptions(c *conn) {
 // openTunnel serves the HTTP side of an explicit proxy until the client asks
 // for a tunnel: other requests are answered there. The destination is dialled before the client gets the 200, so
 // that one that is dead or forbidden is an honest HTTP error.
-func (s *Server) openTunnel(ctx context.Context, c *conn) error {
+func (s *setup) openTunnel(ctx context.Context, c *conn) error {
 	if c.socket.http == nil {
 		return nil
 	}
@@ -161,7 +164,7 @@ func (s *Server) openTunnel(ctx context.Context, c *conn) error {
 
 // negotiateMail carries SMTP, IMAP and POP3 until the client is about to begin
 // TLS, or goes on without.
-func (s *Server) negotiateMail(ctx context.Context, c *conn) error {
+func (s *setup) negotiateMail(ctx context.Context, c *conn) error {
 	protocol, implicitTLS := c.mailProtocol(), c.scheme().ImplicitTLS()
 	if protocol == "" && s.signInFor(c) != nil { // behind CONNECT or a listener for any protocol
 		protocol, implicitTLS = mailInside(c), true
@@ -199,7 +202,7 @@ func refusedKey(c *conn) refusedhello.Key {
 
 // signInFor returns how tlslift signs in for the client at the destination, as far as
 // that is known by now; nil if it does not.
-func (s *Server) signInFor(c *conn) *mail.SignIn {
+func (s *setup) signInFor(c *conn) *mail.SignIn {
 	if s.cfg.SignIn == nil || !s.finder.policy.Load().TakesTokens(c.out.destination.Host) {
 		return nil
 	}
@@ -212,14 +215,14 @@ func (s *Server) signInFor(c *conn) *mail.SignIn {
 }
 
 // findSignIn finds it for a mail session.
-func (s *Server) findSignIn(c *conn) {
+func (s *setup) findSignIn(c *conn) {
 	if c.mail != nil {
 		c.mail.SignIn = s.signInFor(c)
 	}
 }
 
 // decide asks for the decision.
-func (s *Server) decide(c *conn) decide.Decision {
+func (s *setup) decide(c *conn) decide.Decision {
 	key, now := refusedKey(c), time.Now()
 	return decide.Decide(c.hello, decide.Circumstance{
 		Legacy:             c.legacy,
@@ -235,7 +238,7 @@ func (s *Server) decide(c *conn) decide.Decision {
 
 // bypass relays a connection that is out of scope to its original destination, if
 // the listener permits; err is why it is refused otherwise.
-func (s *Server) bypass(ctx context.Context, c *conn, err error) error {
+func (s *setup) bypass(ctx context.Context, c *conn, err error) error {
 	if !c.isUnmatched(err) {
 		return err
 	}
@@ -246,7 +249,7 @@ func (s *Server) bypass(ctx context.Context, c *conn, err error) error {
 // finish completes the record of a connection, hands it to the observer, closes the
 // connection, and logs it. Who reads the line finds the metrics up to date, and no
 // client waits for the log.
-func (s *Server) finish(ctx context.Context, c *conn, f *record.Failure) {
+func (s *setup) finish(ctx context.Context, c *conn, f *record.Failure) {
 	rec := c.rec
 	rec.Duration = time.Since(rec.Start)
 	if name := s.clients.Load().Lookup(rec.Client).Name; name != "" { // the clients file may have named it since

@@ -51,8 +51,8 @@ func TestRefusedClientsDoNotPileUp(t *testing.T) {
 		if atOnce != clients-most || answered != clients || r.leaving.Load() != 0 {
 			t.Errorf("%d of %d leave at once, %d are answered, %d stay", atOnce, clients, answered, r.leaving.Load())
 		}
-		if waited := time.Since(began); waited != lingerTime {
-			t.Errorf("the others have had %v, want %v", waited, lingerTime)
+		if waited := time.Since(began); waited != relay.LingerTime {
+			t.Errorf("the others have had %v, want %v", waited, relay.LingerTime)
 		}
 	})
 }

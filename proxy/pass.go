@@ -2,13 +2,11 @@ package proxy
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/helloanswer"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
@@ -26,24 +24,8 @@ type passer struct {
 // client has for a command.
 const personTimeout = 5 * time.Minute
 
-// errHelloRefused means that the destination answered a passed hello with a
-// fatal alert, or closed, before any ServerHello: the client has seen nothing
-// yet and can still be lifted.
-var errHelloRefused = errors.New("the destination refused the client's hello")
-
-// TLS record framing (RFC 5246 section 6.2.1).
-const (
-	recordHeaderLen     = 5
-	recordTypeHandshake = 22
-	recordTypeAlert     = 21
-	alertLen            = 2
-	alertLevelFatal     = 2
-	alertFallback       = 86 // inappropriate_fallback (RFC 7507)
-	alertRecordTotal    = recordHeaderLen + alertLen
-)
-
 // pass replays the client's hello to the destination and, when that is
-// answered, relays the bytes of both sides untouched. The error is errHelloRefused
+// answered, relays the bytes of both sides untouched. The error is helloanswer.ErrRefused
 // if the client can still be lifted.
 func (p *passer) pass(ctx context.Context, c *conn) error {
 	if c.mail != nil && c.mail.IsSecured() {
@@ -81,71 +63,30 @@ func (c *conn) reachUpstream(ctx context.Context) error {
 	return err
 }
 
-// tryHello sends the peeked hello and reads the beginning of the answer: the
-// first record's header, and the alert when it is one.
+// tryHello sends the peeked hello and reads the beginning of the answer.
 func (c *conn) tryHello() ([]byte, error) {
 	raw, err := c.Reader().Peek(c.hello.Length)
 	if err != nil {
 		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("peeking the hello again: %w", err))
 	}
-	if _, err := c.out.conn.Write(raw); err != nil {
-		return nil, answerFailure(err)
-	}
-	answer := make([]byte, alertRecordTotal)
-	n, err := io.ReadFull(c.out.conn, answer[:recordHeaderLen])
-	if err == nil && answer[0] == recordTypeAlert {
-		var more int
-		more, err = io.ReadFull(c.out.conn, answer[recordHeaderLen:])
-		n += more
-	}
-	switch {
-	case err != nil:
-		return nil, answerFailure(err)
-	case answer[0] == recordTypeAlert, answer[0] == recordTypeHandshake:
-		return answer[:n], nil
-	case c.mail != nil && c.mail.UpstreamSTARTTLS():
-		return nil, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
-	}
-	return nil, record.Fail(record.ReasonUpstreamHandshakeFailed, errors.New("what comes in the place of a ServerHello is not TLS"))
-}
-
-// answerFailure returns why a hello got no answer. Some servers refuse by closing
-// or resetting without an alert.
-func answerFailure(err error) error {
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return record.Fail(record.ReasonUpstreamTimeout, err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), relay.IsReset(err):
-		return fmt.Errorf("%w: %w", errHelloRefused, err)
-	}
-	return record.Fail(record.ReasonUpstreamUnreachable, err)
+	return helloanswer.Ask(c.out.conn, raw, c.mail != nil && c.mail.UpstreamSTARTTLS())
 }
 
 // checkAnswer recognises a fatal alert in place of a ServerHello. A client that falls
 // back must hear that it should not.
 func (p *passer) checkAnswer(c *conn, answer []byte) error {
-	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
+	refusal := helloanswer.Refusal(answer)
+	switch {
+	case refusal == nil:
 		return nil
-	}
-	if c.out.isLoop.Load() {
+	case c.out.isLoop.Load():
 		return record.Fail(record.ReasonRedirectLoop, nil) // it is our own alert
-	}
-	if answer[alertRecordTotal-1] == alertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(refusedKey(c), time.Now()) {
+	case refusal.Alert() == helloanswer.AlertFallback && c.hello.HasFallbackSCSV() && !p.refused.HasOther(refusedKey(c), time.Now()):
 		return record.Fail(record.ReasonInappropriateFallback, errors.New("the destination says so"))
 	}
-	c.isRefused = c.hello.RefusalCounts(answer[alertRecordTotal-1])
-	return &alertError{answer: answer}
+	c.isRefused = c.hello.RefusalCounts(refusal.Alert())
+	return refusal
 }
-
-// An alertError is an errHelloRefused that still has the alert, in case the client
-// must get it after all.
-type alertError struct{ answer []byte }
-
-func (e *alertError) Error() string {
-	return fmt.Sprintf("%v with alert %s", errHelloRefused, hex.EncodeToString(e.answer[recordHeaderLen:]))
-}
-
-func (e *alertError) Unwrap() error { return errHelloRefused }
 
 // bypass relays a connection that is out of scope untouched to its original
 // address, as if it had not been redirected.

@@ -9,9 +9,11 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/clienttls"
+	"github.com/tlslift/tlslift/proxy/helloanswer"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/mail"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/relay"
 )
 
 // A refuser answers clients that are refused, in their own protocol.
@@ -29,7 +31,7 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 	defer r.leaving.Add(-1)
 	hasTime := int(r.leaving.Add(1)) <= r.maxLeaving
 	if (c.isAlerted || r.reply(c, f, hasTime)) && hasTime {
-		c.linger()
+		c.Linger()
 	}
 }
 
@@ -37,7 +39,7 @@ func (r *refuser) refuse(c *conn, f *record.Failure) {
 func (r *refuser) letRead(c *conn) {
 	defer r.leaving.Add(-1)
 	if int(r.leaving.Add(1)) <= r.maxLeaving {
-		c.linger()
+		c.Linger()
 	}
 }
 
@@ -54,7 +56,7 @@ func (r *refuser) reply(c *conn, f *record.Failure, hasTime bool) bool {
 	if f.Replied || hasTime && r.refuseInside(c, f) || c.startedTLS {
 		return true
 	}
-	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
+	if c.SetWriteDeadline(time.Now().Add(relay.LingerTime)) != nil {
 		return false
 	}
 	_, err := c.Write(r.refusal(c, f))
@@ -76,7 +78,7 @@ func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
 			return true
 		}
 	}
-	if c.SetWriteDeadline(time.Now().Add(lingerTime)) != nil {
+	if c.SetWriteDeadline(time.Now().Add(relay.LingerTime)) != nil {
 		return true
 	}
 	if !c.mail.IsSecured() {
@@ -91,10 +93,10 @@ func (r *refuser) refuseInside(c *conn, f *record.Failure) bool {
 
 // refusal returns what to send to the client.
 func (r *refuser) refusal(c *conn, f *record.Failure) []byte {
-	var byDestination *alertError
+	var byDestination *helloanswer.AlertError
 	switch {
 	case errors.As(f, &byDestination):
-		return byDestination.answer
+		return byDestination.Answer
 	case f.Reason == record.ReasonSOCKSOnProxyPort:
 		first, _ := c.Reader().Peek(1) // it is there
 		return httpproxy.SOCKSRefusal(first[0])

@@ -13,6 +13,7 @@ import (
 // relay relays until both sides have ended, counts the bytes, and returns how it ended,
 // for relayFailure. A passed handshake comes first; nil means none.
 func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake) error {
+	c.Heard() // whoever has said nothing by now waits for the destination
 	r := relay.Relay{Client: client, Upstream: destination, Idle: c.idleTimeout(), Handshake: handshake}
 	r.Abort, r.AbortUpstream = c.abort, c.abortUpstream
 	r.InTLS = c.rec.Outcome == record.OutcomeLifted

@@ -3,85 +3,82 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
-	"github.com/tlslift/tlslift/proxy/clienttls"
-	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/m365"
-	"github.com/tlslift/tlslift/proxy/origdst"
-	"github.com/tlslift/tlslift/proxy/policy"
-	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
+	"github.com/tlslift/tlslift/proxy/silence"
+	"github.com/tlslift/tlslift/proxy/sockets"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A Server listens for clients and carries their connections.
 type Server struct {
-	cfg     Config
-	log     *slog.Logger
-	clients atomic.Pointer[clientfile.Table]
-	sockets []*socket
+	common
+	ctx context.Context // ended by Cut
+	cut context.CancelFunc
 
-	dialer    *upstream.Dialer
-	loops     *upstream.Loops
-	admission *admission.Admission
-	finder    finder
-	passer    passer
-	lifter    lifter
-	refuser   refuser
+	carrying, retiring sync.WaitGroup // connections, and setups that were replaced
+
+	replacing sync.Mutex   // held while another setup is built
+	isServing bool         // Serve has begun; guarded by replacing
+	mu        sync.RWMutex // of the fields below
+	now       *setup       // for new connections
+	setups    []*setup     // those with connections, and the one for new ones
 }
 
-// A socket is an open listener.
-type socket struct {
-	net.Listener
-
-	url  listener.URL
-	name string            // the URL without options
-	http *httpproxy.Server // the HTTP proxy; nil unless the scheme is proxy
+// common is what all setups of a Server share.
+type common struct {
+	log       *slog.Logger
+	clients   atomic.Pointer[clientfile.Table]
+	loops     *upstream.Loops
+	admission *admission.Admission
+	refused   *refusedhello.Memory
+	silent    silence.Set
+	open      sockets.Set
 }
 
 // New builds a Server; it opens nothing yet.
 func New(cfg Config) (*Server, error) {
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	s := &Server{cfg: cfg, log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), loops: upstream.NewLoops()}
-	s.admission = admission.New(admission.Config{
-		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
-		Balanced: len(cfg.TrustedProxies) > 0, Log: s.log, AcceptFailed: cfg.AcceptFailed,
-	})
-	s.SetClients(cfg.Clients)
-	s.SetPolicy(cfg.Policy)
-	cfg.Upstream.IsSelf = s.isSelf
-	var err error
-	if s.dialer, err = upstream.New(cfg.Upstream); err != nil {
-		return nil, err
-	}
 	if cfg.TicketKeys == nil {
+		var err error
 		if cfg.TicketKeys, err = ticketkeys.Open(ticketkeys.Options{}); err != nil {
 			return nil, err
 		}
 	}
-	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), s.isSelf
-	s.passer = passer{refused: refusedhello.New(), timeout: cfg.HandshakeTimeout}
-	s.lifter = lifter{refused: s.passer.refused, tls: clienttls.New(cfg.CA, cfg.TicketKeys, cfg.DHBits, cfg.HandshakeTimeout)}
-	s.refuser.lifter, s.refuser.timeout, s.refuser.maxLeaving = &s.lifter, cfg.HandshakeTimeout, admission.MaxLeaving(cfg.MaxConnections)
+	s := &Server{}
+	s.log, s.loops, s.refused = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), upstream.NewLoops(), refusedhello.New()
+	s.admission = admission.New(admission.Config{
+		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
+		Balanced: len(cfg.TrustedProxies) > 0, Log: s.log, AcceptFailed: cfg.AcceptFailed,
+	})
+	s.ctx, s.cut = context.WithCancel(context.Background())
+	var err error
+	if s.now, err = newSetup(cfg, &s.common); err != nil {
+		return nil, err
+	}
+	s.setups = []*setup{s.now}
+	s.SetClients(cfg.Clients)
 	return s, nil
 }
 
 // SetPolicy replaces the policy in force. Connections that are open go on, and
 // listeners keep the destination that they have.
-func (s *Server) SetPolicy(p *m365.Policy) { s.finder.policy.Store(p) }
+func (s *Server) SetPolicy(p *m365.Policy) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.now.finder.policy.Store(p)
+}
 
 // SetClients replaces the table of per-client options in force. Connections that
 // are open keep theirs.
@@ -90,85 +87,67 @@ func (s *Server) SetClients(t *clientfile.Table) {
 	s.admission.Reserve(t.Len())
 }
 
-// Listen opens every listener, or none: an error closes those already open.
-func (s *Server) Listen(ctx context.Context) error {
-	for _, u := range s.cfg.Listeners {
-		ln, err := listen(ctx, u)
-		if err != nil {
-			s.closeListeners()
-			return &ListenError{URL: u, Err: err}
-		}
-		// The name has the port in force, in case the configured one is 0.
-		u.Address = ln.Addr().String()
-		u.To = cmp.Or(u.To, mailDestination(s.finder.policy.Load().Mail(), u.Scheme))
-		opened := &socket{Listener: ln, url: u, name: u.String()}
-		if u.Scheme == listener.SchemeProxy {
-			opened.http = httpproxy.New(httpproxy.Config{
-				Check: s.finder.check, HasPlainHTTP: func(host string) bool { return s.finder.policy.Load().HasPlainHTTP(host) },
-				HandshakeTimeout: s.cfg.HandshakeTimeout, IdleTimeout: s.cfg.IdleTimeout,
-			})
-		}
-		s.sockets = append(s.sockets, opened)
+// Replace puts another configuration into force, and another policy than that of the
+// configuration, which the listeners are checked with; nil means that one. Connections
+// that are open keep theirs; the listeners, the observer and the log stay. With an error,
+// nothing has changed.
+func (s *Server) Replace(cfg Config, p *m365.Policy) error {
+	s.replacing.Lock()
+	defer s.replacing.Unlock()
+	before := s.now // nobody else changes it
+	cfg.Listeners, cfg.Observer, cfg.Log = before.cfg.Listeners, before.cfg.Observer, before.cfg.Log
+	cfg.TicketKeys = cmp.Or(cfg.TicketKeys, before.cfg.TicketKeys)
+	next, err := newSetup(cfg, &s.common)
+	if err != nil {
+		return err
 	}
+	if cfg.CA == before.cfg.CA && cfg.DHBits == before.cfg.DHBits && cfg.HandshakeTimeout == before.cfg.HandshakeTimeout {
+		next.lifter.tls = before.lifter.tls // it has sessions that clients resume
+	}
+	next.finder.policy.Store(cmp.Or(p, cfg.Policy))
+	next.listenOn(s.open)
+	if s.isServing {
+		next.https.Serve()
+	}
+	s.mu.Lock()
+	s.now, s.setups = next, append(s.setups, next)
+	s.mu.Unlock()
+	s.admission.Set(cfg.ClientNets, cfg.MaxConnectionsPerClient)
+	s.SetClients(cfg.Clients)
+	s.retiring.Go(func() { s.retire(before) })
 	return nil
 }
 
-func listen(ctx context.Context, u listener.URL) (net.Listener, error) {
-	lc := &net.ListenConfig{}
-	if u.Scheme.Transparent() {
-		var err error
-		if lc, err = origdst.Listen(u.Scheme == listener.SchemeTPROXY); err != nil {
-			return nil, err
-		}
+// retire frees a setup when its last connection has ended.
+func (s *Server) retire(old *setup) {
+	old.carrying.Wait()
+	old.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setups = slices.DeleteFunc(s.setups, func(one *setup) bool { return one == old })
+}
+
+// Listen opens every listener, or none: an error, which is a *sockets.Error, closes those
+// already open.
+func (s *Server) Listen(ctx context.Context) error {
+	var err error
+	if s.open, err = sockets.OpenAll(ctx, s.now.cfg.Listeners, s.now.cfg.Open); err != nil {
+		return err
 	}
-	return lc.Listen(ctx, "tcp", u.Address)
+	for i := range s.open {
+		u := &s.open[i].URL
+		u.To = cmp.Or(u.To, s.now.finder.policy.Load().Mail().Of(u.Scheme.Mail()))
+	}
+	s.now.listenOn(s.open)
+	return nil
 }
-
-// mailDestination returns the destination of a mail listener that names none; zero
-// for other schemes.
-func mailDestination(m m365.Mail, scheme listener.Scheme) policy.Destination {
-	return map[record.Protocol]policy.Destination{
-		record.ProtocolSMTP: m.SMTP, record.ProtocolIMAP: m.IMAP, record.ProtocolPOP3: m.POP3,
-	}[scheme.Mail()]
-}
-
-// A ListenError says which listener could not be opened.
-type ListenError struct {
-	URL listener.URL
-	Err error
-}
-
-func (e *ListenError) Error() string { return fmt.Sprintf("listening on %s: %v", e.URL, e.Err) }
-
-// Unwrap returns the system's error.
-func (e *ListenError) Unwrap() error { return e.Err }
 
 // Listeners returns the open listeners, with the addresses in force.
-func (s *Server) Listeners() []listener.URL {
-	urls := make([]listener.URL, len(s.sockets))
-	for i, l := range s.sockets {
-		urls[i] = l.url
-	}
-	return urls
-}
+func (s *Server) Listeners() []listener.URL { return s.open.URLs() }
 
 // isSelf reports whether addr is one of our own listeners, so that a destination
 // that is tlslift itself is no loop.
-func (s *Server) isSelf(addr netip.AddrPort) bool {
-	for _, l := range s.sockets {
-		own := l.Addr().(*net.TCPAddr).AddrPort()
-		if own.Port() != addr.Port() {
-			continue
-		}
-		if own.Addr().Unmap() == addr.Addr().Unmap() {
-			return true
-		}
-		if own.Addr().IsUnspecified() && upstream.IsLocal(addr.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
-}
+func (c *common) isSelf(addr netip.AddrPort) bool { return c.open.Has(addr) }
 
 // Serve carries connections until ctx is done. It then stops accepting, lets
 // open connections end for DrainTimeout, cuts off the rest, and returns nil.
@@ -177,15 +156,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	// Connections outlive ctx while they drain; cut ends them.
 	carry, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
+	defer context.AfterFunc(s.ctx, cut)()
 	accept, stop := context.WithCancel(ctx)
 	defer stop()
-	stopped := make(chan error, len(s.sockets))
-	var accepting, conns, https sync.WaitGroup
-	for _, l := range s.sockets {
-		if l.http != nil {
-			https.Go(l.http.Serve)
-		}
-		accepting.Go(func() { stopped <- s.accept(accept, carry, l, &conns) })
+	stopped := make(chan error, len(s.open))
+	var accepting sync.WaitGroup
+	s.replacing.Lock()
+	s.isServing = true
+	s.now.https.Serve()
+	s.replacing.Unlock()
+	for i := range s.open {
+		accepting.Go(func() { stopped <- s.accept(accept, carry, i) })
 	}
 	var err error
 	select {
@@ -193,50 +174,60 @@ func (s *Server) Serve(ctx context.Context) error {
 	case err = <-stopped:
 	}
 	stop()
-	s.closeListeners()
+	s.open.Close()
 	accepting.Wait()
-	s.drain(&conns, cut)
-	https.Wait()
-	s.finder.addresses.Close()
+	s.drain(cut)
 	return err
 }
 
-// drain waits for the open connections and cuts off those that stay too long.
-func (s *Server) drain(conns *sync.WaitGroup, cut context.CancelFunc) {
-	timer := time.AfterFunc(s.cfg.DrainTimeout, cut)
-	defer timer.Stop()
-	for _, l := range s.sockets {
-		if l.http != nil {
-			l.http.Drain()
-		}
-	}
-	conns.Wait()
-	for _, l := range s.sockets {
-		if l.http != nil {
-			l.http.Stop()
-		}
-	}
-}
+// Cut ends the open connections at once with a reset; Serve returns then, if its own ctx
+// is done.
+func (s *Server) Cut() { s.cut() }
 
-func (s *Server) closeListeners() {
-	for _, l := range s.sockets {
-		_ = l.Close()
+// drain waits for the open connections and cuts off those that stay too long. Clients that
+// have said nothing are not waited for.
+func (s *Server) drain(cut context.CancelFunc) {
+	s.mu.Lock()
+	setups, last := slices.Clone(s.setups), s.now
+	s.mu.Unlock()
+	timer := time.AfterFunc(last.cfg.DrainTimeout, cut)
+	defer timer.Stop()
+	defer s.silent.End()()
+	for _, one := range setups {
+		one.https.Drain()
 	}
+	s.carrying.Wait()
+	last.close()
+	s.retiring.Wait()
 }
 
 // accept takes connections from one listener until it is closed or ctx is done.
-func (s *Server) accept(ctx, carry context.Context, l *socket, conns *sync.WaitGroup) error {
+func (s *Server) accept(ctx, carry context.Context, i int) error {
+	l := s.open[i]
 	for {
-		conns.Add(1) // before a connection is accepted, so that a drain cannot miss one
-		conn := s.admission.Accept(ctx, l, l.name)
+		s.carrying.Add(1) // before a connection is accepted, so that a drain cannot miss one
+		conn := s.admission.Accept(ctx, l, l.URL.String())
 		if conn == nil {
-			conns.Done()
+			s.carrying.Done()
 			return nil
 		}
 		go func() {
-			defer conns.Done()
+			defer s.carrying.Done()
 			defer s.admission.Closed()
-			s.serve(carry, l, conn)
+			s.carry(carry, i, conn)
 		}()
 	}
+}
+
+// IsFull reports whether clients have to wait until the connections of others are closed.
+func (s *Server) IsFull() bool { return s.admission.IsFull() }
+
+// carry carries a connection of a listener with the setup that is in force.
+func (s *Server) carry(ctx context.Context, i int, conn net.Conn) {
+	s.mu.RLock()
+	in := s.now
+	in.carrying.Add(1)
+	s.mu.RUnlock()
+	defer in.carrying.Done()
+	in.serve(ctx, in.sockets[i], conn)
 }

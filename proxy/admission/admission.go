@@ -83,15 +83,27 @@ func (a *Admission) Reserve(named int) {
 	}
 }
 
+// Set replaces the networks and the limit of each group. Connections that have a place
+// keep it.
+func (a *Admission) Set(nets []netip.Prefix, mostPerClient int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cfg.Nets, a.cfg.MaxPerClient = nets, mostPerClient
+}
+
+// IsFull reports whether no more connections are accepted before others are closed.
+func (a *Admission) IsFull() bool { return len(a.open) == cap(a.open) }
+
 // Enter takes a place for one connection, or returns a *record.Failure that says why
 // not. The caller gives the place back with Leave. Cut is called, with the reason, if
 // another connection gets the place before: it must not block.
 func (a *Admission) Enter(c Client, cut func(error)) (*Place, error) {
-	if !Within(a.cfg.Nets, c.Addr) {
-		return nil, record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", c.Addr))
-	}
 	key := groupKey{c.Name, netname.Group(c.Addr, a.cfg.GroupBits)}
 	a.mu.Lock()
+	if !Within(a.cfg.Nets, c.Addr) {
+		a.mu.Unlock()
+		return nil, record.Fail(record.ReasonClientNotAllowed, fmt.Errorf("client %s", c.Addr))
+	}
 	place, shed, err := a.enter(key, cut)
 	a.mu.Unlock()
 	shed.end()

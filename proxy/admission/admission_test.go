@@ -304,3 +304,29 @@ func BenchmarkEnterWhenFull(b *testing.B) {
 		_, _ = a.Enter(Client{Addr: netip.AddrFrom4(addr)}, func(error) {})
 	}
 }
+
+// Other limits are in force for newcomers; who has a place keeps it.
+func TestSet(t *testing.T) {
+	t.Parallel()
+	before, after := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	a := New(Config{Nets: before, Max: 3, MaxPerClient: 1})
+	enter := func(addr string) record.Reason {
+		_, err := a.Enter(Client{Addr: netip.MustParseAddr(addr)}, func(error) { t.Errorf("%s makes another one leave", addr) })
+		return reasonOf(err)
+	}
+	steps := []struct {
+		addr string
+		want record.Reason
+	}{
+		{"10.0.0.1", ""}, {"192.0.2.1", record.ReasonClientNotAllowed}, {"10.0.0.1", record.ReasonTooManyFromClient},
+		{"10.0.0.2", record.ReasonClientNotAllowed}, {"192.0.2.1", ""}, {"192.0.2.1", ""},
+	}
+	for i, step := range steps {
+		if i == len(steps)/2 {
+			a.Set(after, 2)
+		}
+		if got := enter(step.addr); got != step.want {
+			t.Errorf("%d: %s: got %q, want %q", i, step.addr, got, step.want)
+		}
+	}
+}

@@ -197,6 +197,14 @@ func (s *Source) Credential() (expires time.Time, known bool) {
 // answer; zero before the first.
 func (s *Source) Skew() time.Duration { return time.Duration(s.entra.skew.Load()) }
 
+// Freeze lets a source store no sign-ins of people any more that are renewed: another
+// process does.
+func Freeze(s *Source) {
+	if s.acquirers.delegated != nil {
+		s.acquirers.delegated.store.freeze()
+	}
+}
+
 // Close ends requests and waits for them until ctx is done. Nobody gets a token
 // after that.
 func (s *Source) Close(ctx context.Context) error {

@@ -35,7 +35,15 @@ const (
 type store struct {
 	dir, keyFile string
 
-	mu sync.Mutex // one writer at a time
+	mu     sync.Mutex // one writer at a time
+	frozen bool       // nothing is stored any more
+}
+
+// freeze stores nothing any more: another process does.
+func (s *store) freeze() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = true
 }
 
 // A login is what is kept of one sign-in.
@@ -89,6 +97,9 @@ func (s *store) load(account string) (login, error) {
 func (s *store) save(account string, l login) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.frozen {
+		return nil
+	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}

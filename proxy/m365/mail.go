@@ -1,6 +1,9 @@
 package m365
 
-import "github.com/tlslift/tlslift/proxy/policy"
+import (
+	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/record"
+)
 
 // Mail says where an instance takes mail from clients and lets them read it.
 type Mail struct {
@@ -9,6 +12,19 @@ type Mail struct {
 	POP3 policy.Destination // implicit TLS
 	// HVE is submission of High Volume Email, with STARTTLS; zero where there is none.
 	HVE policy.Destination
+}
+
+// Of returns the destination of a protocol; zero for those that are not mail.
+func (m Mail) Of(p record.Protocol) policy.Destination {
+	switch p {
+	case record.ProtocolSMTP:
+		return m.SMTP
+	case record.ProtocolIMAP:
+		return m.IMAP
+	case record.ProtocolPOP3:
+		return m.POP3
+	}
+	return policy.Destination{}
 }
 
 const (

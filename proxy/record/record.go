@@ -21,6 +21,9 @@ type Record struct {
 	// ByBalancer means that a trusted balancer connected for itself and not for a
 	// client, as for a health check.
 	ByBalancer bool
+	// Stopped means that tlslift closed the connection, because it stopped, before the
+	// client had said anything.
+	Stopped bool
 	// ClientName is its name in the clients file; empty when it has none.
 	ClientName string
 	// Start is when the connection was accepted.
@@ -101,8 +104,11 @@ func (r *Record) Failing() bool { return r.Reason.Failing() }
 func (r *Record) SignedIn() bool { return r.Mailbox != "" && r.Outcome == OutcomeLifted }
 
 // IsHealthCheck reports whether the connection is no event: a trusted balancer looked
-// whether the port is open, and no more.
+// whether the port is open, and no more, or there was none when tlslift stopped.
 func (r *Record) IsHealthCheck() bool {
+	if r.Stopped {
+		return true
+	}
 	switch r.Reason {
 	case ReasonClosedBeforeHello, ReasonClosedBeforeTLS:
 		return r.ByBalancer

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -30,12 +31,14 @@ type Conn struct {
 
 	reader *bufio.Reader // nil once drained
 	source source        // what reader reads from
+	ended  atomic.Bool   // by EndRead
 }
 
 // A source reads bytes that were put back, then the connection.
 type source struct {
-	unread []byte
-	conn   net.Conn
+	unread  []byte
+	conn    net.Conn
+	hasRead atomic.Bool // anything
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -44,8 +47,29 @@ func (s *source) Read(p []byte) (int, error) {
 		s.unread = s.unread[n:]
 		return n, nil
 	}
-	return s.conn.Read(p)
+	n, err := s.conn.Read(p)
+	if n > 0 {
+		s.hasRead.Store(true)
+	}
+	return n, err
 }
+
+// HasRead reports whether anything was read from the connection.
+func (c *Conn) HasRead() bool { return c.source.hasRead.Load() }
+
+// Heard makes HasRead report that.
+func (c *Conn) Heard() { c.source.hasRead.Store(true) }
+
+// EndRead lets who reads find the end of the connection, if nothing has arrived.
+func (c *Conn) EndRead() {
+	if half, ok := c.source.conn.(interface{ CloseRead() error }); ok {
+		c.ended.Store(true)  // before anybody finds the end
+		_ = half.CloseRead() // it has ended by itself
+	}
+}
+
+// WasEnded reports whether EndRead has ended the connection before anything was read.
+func (c *Conn) WasEnded() bool { return c.ended.Load() && !c.HasRead() }
 
 // NewConn gives conn a reader. Release frees it.
 func NewConn(conn net.Conn) *Conn {
@@ -85,13 +109,13 @@ func (c *Conn) Buffered() int { return c.reader.Buffered() }
 // bytes; from then on the reader's buffer is free for another connection.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.reader == nil {
-		return c.Conn.Read(p)
+		return c.source.Read(p)
 	}
 	if c.reader.Buffered() > 0 || len(c.source.unread) > 0 {
 		return c.reader.Read(p)
 	}
 	c.Release()
-	return c.Conn.Read(p)
+	return c.source.Read(p)
 }
 
 // AwaitLine waits until the reader has a whole line of at most limit bytes, if

@@ -69,6 +69,13 @@ func Open(o Options) (*Keys, error) {
 	return k, nil
 }
 
+// Check returns what is wrong with a file of ticket keys; the error wraps fs.ErrNotExist if
+// there is none yet. It writes nothing.
+func Check(path string) error {
+	_, err := (&Keys{path: path}).read()
+	return err
+}
+
 // Run makes a new key each day, and follows the changes of the file, until ctx is done.
 func (k *Keys) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)

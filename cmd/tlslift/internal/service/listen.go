@@ -8,8 +8,8 @@ import (
 	"syscall"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/origdst"
+	"github.com/tlslift/tlslift/proxy/sockets"
 )
 
 func (s *Service) listen(ctx context.Context) error {
@@ -48,7 +48,7 @@ func listenError(setting, where string, err error) error {
 }
 
 func proxyListenError(err error) error {
-	var listen *proxy.ListenError
+	var listen *sockets.Error
 	if errors.As(err, &listen) {
 		return listenError("LISTEN", listen.URL.String(), listen.Err)
 	}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package origdst
+
+import "net"
+
+// MakeTransparent fails here.
+func MakeTransparent(net.Listener) error { return ErrUnsupported }
