@@ -185,9 +185,9 @@ var definitions = [...]definition{
 	endpointsRefreshes: {"endpoints_refreshes_total", counter, []string{"result"},
 		"Requests to Microsoft's endpoints web service, by result: unchanged, updated, rejected, failed or throttled."},
 	reloadSuccessful: {"config_last_reload_successful", gauge, nil,
-		"Whether the last attempt to read the clients file and the sign-in file was successful, at the start or after SIGHUP: 1 or 0."},
+		"Whether the last attempt to read the configuration was successful, at the start or after SIGHUP: 1 or 0."},
 	reloadSuccessTime: {"config_last_reload_success_timestamp_seconds", gauge, nil,
-		"When the clients file and the sign-in file were last read with success, as a Unix time; without such files, when tlslift started."},
+		"When the configuration was last read with success, as a Unix time."},
 	webConfigFailures: {"web_config_reload_failures_total", counter, nil,
 		"How often TLSLIFT_ADMIN_WEB_CONFIG_FILE could not be used after a change, since the start. Until it is corrected, the admin " +
 			"address answers only the health checks, and no scrape."},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/configcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/warnings"
 )
@@ -23,19 +25,30 @@ const anyUser = -1
 
 func (p *program) configCommand() *cobra.Command {
 	var format string
+	var check bool
 	formats := []string{formatText, formatMarkdown, formatEnv}
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Check and print all settings",
 		Long: `Prints every setting with its value, where the value comes from, and what it
 means; or else every mistake in them. It warns of what is unwise. The formats markdown and env print the
-defaults instead: env is a file for --env-file, ready to be edited.`,
+defaults instead: env is a file for --env-file, ready to be edited. With --check it
+reads also all files that the settings name, as a start does, and prints every
+mistake in them; it writes nothing. The exit code is 2 if there is one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				if err := configcheck.Run(p.load); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), "the settings and the files that they name are good")
+				return failed(err)
+			}
 			return p.printConfig(cmd.OutOrStdout(), cmd.ErrOrStderr(), format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", formatText, "`FORMAT`: "+strings.Join(formats, ", "))
+	cmd.Flags().BoolVar(&check, "check", false, "read all files that the settings name, and print every mistake")
 	// It fails only for a flag that does not exist.
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
@@ -64,8 +77,11 @@ func (p *program) printConfig(w, notes io.Writer, format string) error {
 
 // source returns where the settings come from.
 func (p *program) source() settings.Source {
-	return settings.Source{Environ: p.environ, EnvFile: p.envFile, Terminal: isTerminal(p.stderr)}
+	return settings.Source{Environ: p.environ, EnvFile: settingsFile(p), Terminal: isTerminal(p.stderr)}
 }
+
+// settingsFile returns the file with settings; empty if there is none.
+func settingsFile(p *program) string { return cmp.Or(p.envFile, p.environ[settings.EnvFileName]) }
 
 // load returns all settings. Its error has a line for everything that is wrong.
 func (p *program) load() (*settings.Config, error) { return p.source().Load() }

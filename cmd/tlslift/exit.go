@@ -7,6 +7,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitCut     = 3
 )
 
 // exitCodes are the exit codes with their meaning.
@@ -14,12 +15,13 @@ var exitCodes = []struct {
 	code    int
 	meaning string
 }{
-	{exitOK, "success; `serve` and `watch` were stopped by a signal, " +
+	{exitOK, "success; `serve` and `watch` were stopped by a signal, or another `serve` has taken over, " +
 		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed, `check mailbox` found all well"},
 	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
 		"a destination that is not allowed, a mailbox that cannot be signed in to, a `login` that nobody has completed; " +
 		"trying again later may help"},
 	{exitUsage, "the command line, a setting or a new password is wrong; trying again without changing it does not help"},
+	{exitCut, "a second signal has stopped `serve`, which cut off the connections that were still open"},
 }
 
 // A failure is an error that trying again later may solve, as opposed to one of
@@ -36,12 +38,21 @@ func failed(err error) error {
 	return failure{err}
 }
 
+// A cut is the error of a service that has cut off connections.
+type cut struct{ error }
+
+func (c cut) Unwrap() error { return c.error }
+
 // exitCode returns the exit code of an error. What is not marked comes from
 // reading the command line or the settings.
 func exitCode(err error) int {
 	var f failure
-	if errors.As(err, &f) {
+	var c cut
+	switch {
+	case errors.As(err, &f):
 		return exitFailure
+	case errors.As(err, &c):
+		return exitCut
 	}
 	return exitUsage
 }

@@ -150,7 +150,7 @@ func TestSignInFileIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.signal(syscall.SIGHUP)
-		got := c.record("reading the sign-in file again; what was read before stays in force")
+		got := c.record("reading the configuration again; what was read before stays in force")
 		if text, _ := got["error"].(string); !strings.Contains(text, "TLSLIFT_SIGNIN_FILE: "+file+": ") || !strings.Contains(text, where) {
 			t.Errorf("got %q, want the file and %q", text, where)
 		}
@@ -158,7 +158,7 @@ func TestSignInFileIsReadAgain(t *testing.T) {
 	}
 	signInFile(t, file, "copier2")
 	c.signal(syscall.SIGHUP)
-	if got := c.record("read the sign-in file again")["mailboxes"]; got != 1.0 {
+	if got := c.record("read the configuration again")["mailboxes"]; got != 1.0 {
 		t.Errorf("got %v mailboxes, want 1", got)
 	}
 	want("copier1", "535 5.7.8 ")

@@ -30,7 +30,8 @@ with a certificate of its own CA, and opens verified TLS 1.2 or newer to Microso
 365. Without a command it serves; the default settings suit a first try.
 
 Settings come from environment variables that begin with TLSLIFT_, and from a
-file given with --env-file; the environment wins. An empty value is the same as
+file given with --env-file or TLSLIFT_ENV_FILE, which may be missing if its path
+follows a "-"; the environment wins. An empty value is the same as
 none, except for TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
 "tlslift config" lists all settings with their values.
 

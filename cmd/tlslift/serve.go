@@ -1,6 +1,12 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
@@ -13,8 +19,11 @@ func (p *program) serveCommand() *cobra.Command {
 		Short: "Run until a signal stops it (the default)",
 		Long: `Opens the listeners, prints their addresses and the file of the CA certificate,
 and serves clients. SIGTERM or SIGINT stops it: no new connections are accepted,
-and open ones may continue for TLSLIFT_DRAIN_TIMEOUT. A second signal ends it at
-once. SIGHUP reads TLSLIFT_CLIENTS_FILE and TLSLIFT_SIGNIN_FILE again.`,
+and open ones may continue for TLSLIFT_DRAIN_TIMEOUT. A second signal cuts them
+off with a reset. SIGHUP reads TLSLIFT_CLIENTS_FILE and TLSLIFT_SIGNIN_FILE again.
+SIGUSR2 (Linux) starts the program again, which takes over the listeners; open
+connections may end in the first one. Sockets that systemd passes are used for the
+listeners with their address.`,
 		Args: cobra.NoArgs,
 		RunE: p.runServe,
 	}
@@ -27,7 +36,29 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	}
 	disableCoreDumps()
 	logging.SurviveReader()
-	return failed(service.Run(cmd.Context(), service.Options{
-		Settings: cfg, Log: p.log, Version: p.version, Revision: buildRevision(), Confine: confine,
-	}))
+	err = service.Run(cmd.Context(), service.Options{
+		Settings: cfg, Load: p.load, Log: p.log, Version: p.version, Revision: buildRevision(),
+		Environ: p.environ, EnvFile: strings.TrimPrefix(settingsFile(p), "-"), Command: ownCommand(), Confine: confine,
+	})
+	var usage service.UsageError
+	switch {
+	case errors.As(err, &usage):
+		return err
+	case errors.Is(err, service.ErrCut):
+		return cut{err}
+	}
+	return failed(err)
+}
+
+// ownCommand returns the path and the arguments by which the program was started: what
+// is at the path by then is what a successor runs. It is nil if the path is not known.
+func ownCommand() []string {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil
+	}
+	return append([]string{path}, os.Args[1:]...)
 }

@@ -129,7 +129,7 @@ func TestRestart(t *testing.T) {
 }
 
 // connected starts a child with an open connection through it.
-func connected(t *testing.T) (*child, net.Conn) {
+func connected(t *testing.T, environ ...string) (*child, net.Conn) {
 	t.Helper()
 	needSignals(t)
 	fake := testenv.FakeM365(t)
@@ -137,10 +137,10 @@ func connected(t *testing.T) (*child, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newChild(t,
+	c := newChild(t, append(environ,
 		"TLSLIFT_CONNECT_TO=outlook.office365.com:443="+server.Addr(),
 		"TLSLIFT_UPSTREAM_CA_FILE="+writeFile(t, string(fake.RootPEM())),
-		"TLSLIFT_DRAIN_TIMEOUT=10m")
+		"TLSLIFT_DRAIN_TIMEOUT=10m")...)
 	c.start()
 	c.started()
 	c.record("started")
@@ -191,11 +191,18 @@ func TestDrain(t *testing.T) {
 
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
-	c, _ := connected(t)
+	state := t.TempDir()
+	c, _ := connected(t, "TLSLIFT_STATE_DIR="+state)
 	c.signal(os.Interrupt)
 	c.record("stopping")
+	c.signal(syscall.SIGHUP) // it has no effect any more
 	c.signal(os.Interrupt)
-	if code, rest := c.wait(); code != exitFailure || !strings.HasPrefix(rest, "tlslift: a second signal") {
+	code, rest := c.wait()
+	if text, err := os.ReadFile(filepath.Join(state, "clients.json")); err != nil || !strings.Contains(string(text), `"127.0.0.1"`) {
+		t.Errorf("the client is not saved: %s, %v", text, err)
+	}
+	if code != exitCut || !strings.Contains(rest, `"reason":"cut_off_at_shutdown"`) ||
+		!strings.Contains(rest, "\ntlslift: a second signal") || strings.Contains(rest, "again") {
 		t.Errorf("exit code %d, then %q", code, rest)
 	}
 }

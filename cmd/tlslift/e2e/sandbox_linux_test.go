@@ -25,7 +25,7 @@ func TestSandbox(t *testing.T) {
 	n := startNginx(t, newPKI(t), modernTLS, false, nil)
 	for _, test := range []struct{ setting, replaced, privileges string }{
 		{"TLSLIFT_SANDBOX=true", "permission denied", "1"},
-		{"TLSLIFT_SANDBOX=false", "read the clients file again", "0"},
+		{"TLSLIFT_SANDBOX=false", "read the configuration again", "0"},
 	} {
 		t.Run(test.setting, func(t *testing.T) {
 			t.Parallel()
@@ -46,7 +46,7 @@ func TestSandbox(t *testing.T) {
 			replace(t, clients, func(path string) error {
 				return os.WriteFile(path, []byte("clients: [{address: 192.0.2.7, name: anew}]\n"), 0o600)
 			})
-			l.hangUp(t, "read the clients file again")
+			l.hangUp(t, "read the configuration again")
 			replace(t, clients, func(path string) error { return os.Symlink(elsewhere, path) })
 			l.hangUp(t, test.replaced)
 		})

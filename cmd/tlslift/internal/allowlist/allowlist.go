@@ -6,12 +6,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics"
@@ -20,7 +21,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // maxOmissionLines bounds the log lines about one list.
@@ -29,9 +29,11 @@ const maxOmissionLines = 50
 // An Allowlist is what clients may reach: the policy in force, and what keeps it
 // up to date.
 type Allowlist struct {
-	cfg *settings.Config
 	log *slog.Logger
-	// policy is the one in force. Once the service runs, only refresher uses it.
+
+	mu  sync.Mutex // held while the policy is replaced
+	cfg *settings.Config
+	// policy is the one in force.
 	policy *m365.Policy
 	// refresher is nil when M365_REFRESH is off.
 	refresher *m365.Refresher
@@ -60,6 +62,25 @@ func (a *Allowlist) Use(p *proxy.Server, ca *localca.CA) {
 // Policy returns the policy in force. It is for before Refresh.
 func (a *Allowlist) Policy() *m365.Policy { return a.policy }
 
+// Change puts the policy into force that follows from other settings with the list in
+// force: with use, unless that fails. Then nothing has changed.
+func (a *Allowlist) Change(cfg *settings.Config, ca *localca.CA, use func(*m365.Policy) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p, err := m365.NewFrom(a.policy.List(), cfg.Destinations)
+	if err != nil {
+		return fmt.Errorf("%sDESTINATIONS: %w", settings.Prefix, err)
+	}
+	if err := use(p); err != nil {
+		return err
+	}
+	before := a.uncovered()
+	a.cfg, a.policy, a.ca = cfg, p, ca
+	a.show(a.Shown().Checked)
+	a.warnUncovered(slices.DeleteFunc(a.uncovered(), func(domain string) bool { return slices.Contains(before, domain) }))
+	return nil
+}
+
 // Shown returns the list in force for the status page.
 func (a *Allowlist) Shown() statuspage.Endpoints { return *a.shown.Load() }
 
@@ -72,24 +93,23 @@ func (a *Allowlist) Refresh(ctx context.Context) {
 
 // Load puts the saved list into force and prepares to ask for newer ones, if
 // M365_REFRESH is on. Before it, the policy is the built-in one.
-func (a *Allowlist) Load(out upstream.Config, m *metrics.Metrics) error {
+func (a *Allowlist) Load(web *http.Client, m *metrics.Metrics) error {
 	published := a.policy.List().Published()
 	checked := func(at time.Time) {
 		m.SetEndpointsChecked(at)
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		a.show(at)
 	}
 	checked(published)
 	if !a.cfg.Refresh {
 		return nil
 	}
-	client, err := egress.Client(out)
-	if err != nil {
-		return err
-	}
+	var err error
 	a.refresher, err = m365.NewRefresher(m365.RefreshConfig{
 		Instance: a.cfg.Instance,
 		BuiltIn:  m365.VersionOf(published),
-		Client:   client,
+		Client:   web,
 		Store:    statefile.Endpoints(a.cfg),
 		Accept:   a.take,
 		Report: func(r m365.RefreshResult) {
@@ -110,6 +130,8 @@ func (a *Allowlist) Load(out upstream.Config, m *metrics.Metrics) error {
 // take puts a list into force. It is called at the start, for a list that
 // was saved, and then by the one goroutine that asks for others.
 func (a *Allowlist) take(version string, text []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	list, err := m365.ParseList(a.cfg.Instance, version, text)
 	if err != nil {
 		return err
@@ -169,8 +191,7 @@ func (a *Allowlist) uncovered() []string {
 	return slices.DeleteFunc(a.cfg.CADomains(a.policy.Policy), a.ca.Covers)
 }
 
-// show shows the policy in use on the status page. It is called where the policy
-// may be read: at the start, and then by the refresh of the list.
+// show shows the policy in use on the status page. The caller holds mu.
 func (a *Allowlist) show(checked time.Time) {
 	list := a.policy.List()
 	shown := &statuspage.Endpoints{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -28,6 +29,37 @@ func Client(out upstream.Config) (*http.Client, error) {
 		MaxResponseHeaderBytes: maxAnswerHeader,
 	}}}, nil
 }
+
+// A Way is a client of web services whose way out may change. It is safe for concurrent
+// use.
+type Way struct {
+	Client *http.Client
+	now    atomic.Pointer[http.RoundTripper]
+}
+
+// NewWay returns a Way.
+func NewWay(out upstream.Config) (*Way, error) {
+	w := &Way{}
+	w.Client = &http.Client{Transport: w}
+	change, err := w.Prepare(out)
+	if err != nil {
+		return nil, err
+	}
+	change()
+	return w, nil
+}
+
+// Prepare returns what changes the way for the requests that come then.
+func (w *Way) Prepare(out upstream.Config) (change func(), err error) {
+	client, err := Client(out)
+	if err != nil {
+		return nil, err
+	}
+	return func() { w.now.Store(&client.Transport) }, nil
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *Way) RoundTrip(r *http.Request) (*http.Response, error) { return (*w.now.Load()).RoundTrip(r) }
 
 // A transport sends requests, and leaves nothing behind of one that has ended.
 type transport struct{ *http.Transport }

@@ -20,18 +20,15 @@ import (
 
 // Options configures New.
 type Options struct {
-	Level slog.Level // the lowest that is written
-	JSON  bool       // or text
+	Level slog.Leveler // the lowest that is written, which may change; nil means slog.LevelInfo
+	JSON  bool         // or text
 }
 
 // New returns a logger that writes to w, and what merges its repeated lines, whose Run has
-// to be called. At slog.LevelDebug, no lines are merged.
+// to be called. While the level is slog.LevelDebug, no lines are merged.
 func New(w *Writer, o Options) (*slog.Logger, *Repeats) {
 	w.describeDrops(func(lines int64) []byte { return dropsLine(o, lines) })
 	repeats := newRepeats(newHandler(w, o))
-	if o.Level <= slog.LevelDebug {
-		return slog.New(repeats.out), repeats
-	}
 	return slog.New(repeats), repeats
 }
 

@@ -78,7 +78,7 @@ func (r *Repeats) WithGroup(name string) slog.Handler { return r.out.WithGroup(n
 
 // Handle implements slog.Handler.
 func (r *Repeats) Handle(ctx context.Context, line slog.Record) error {
-	if line.Message == connectionMessage {
+	if line.Message == connectionMessage && !r.out.Enabled(ctx, slog.LevelDebug) {
 		if k := kindOf(line); k.reason != "" && r.isRepeated(k, line) {
 			return nil
 		}

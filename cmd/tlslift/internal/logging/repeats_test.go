@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -254,4 +255,27 @@ func TestRepeatsManyClients(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	})
+}
+
+// The level may change: at debug each line is written, and later they are merged again.
+func TestLevelChanges(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	var level slog.LevelVar
+	log, repeats := New(w, Options{Level: &level, JSON: true})
+	broken := func() { log.Info(connectionMessage, record.FieldClient, "192.0.2.1", record.FieldReason, "x") }
+	for _, l := range []slog.Level{slog.LevelInfo, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
+		level.Set(l)
+		for range 3 {
+			broken()
+		}
+		log.Debug("detail")
+	}
+	repeats.Flush()
+	w.Close()
+	text := out.String()
+	if lines, details := strings.Count(text, `"msg":"connection"`), strings.Count(text, `"detail"`); lines != 4 || details != 1 {
+		t.Errorf("%d lines of connections and %d details, want 4 and 1:\n%s", lines, details, text)
+	}
 }

@@ -1,12 +1,14 @@
 package mailboxes
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -56,6 +58,16 @@ func newService(t *testing.T, file *signin.Config) *Service {
 	return s
 }
 
+// replace puts another file into force.
+func replace(s *Service, file *signin.Config) error {
+	commit, _, err := s.Prepare(&settings.Config{}, file)
+	if err != nil {
+		return err
+	}
+	commit()
+	return nil
+}
+
 // The day on which the secret expires is no reason to ask for all tokens anew.
 func TestReplaceKeepsTheTokens(t *testing.T) {
 	t.Parallel()
@@ -66,15 +78,60 @@ func TestReplaceKeepsTheTokens(t *testing.T) {
 	for _, day := range []string{"2027-11-01", "2028-11-01"} {
 		later := *load(t, ", expires: "+day, box)
 		later.Application.SecretFile = file.Application.SecretFile // the two have directories of their own
-		if err := s.Replace(&later); err != nil || s.Source() != before || s.File().Application.Expires.IsZero() {
+		if err := replace(s, &later); err != nil || s.Source() != before || s.File().Application.Expires.IsZero() {
 			t.Errorf("%s: %v, the tokens stay: %v", day, err, s.Source() == before)
 		}
 	}
-	if err := s.Replace(load(t, "", box)); err != nil || s.Source() == before {
+	if err := replace(s, load(t, "", box)); err != nil || s.Source() == before {
 		t.Errorf("another secret: %v, the tokens stay: %v", err, s.Source() == before)
 	}
 	if s.Keeper.Mapped(signin.Client{Addr: netip.MustParseAddr("10.0.0.1")}) == nil {
 		t.Error("the client has no mailbox")
+	}
+}
+
+// A stalled reaches a server that does not answer its first request, and no other one.
+type stalled struct{ requests chan struct{} }
+
+// RoundTrip implements http.RoundTripper.
+func (s stalled) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case s.requests <- struct{}{}: // the first
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	default:
+		return nil, syscall.ECONNREFUSED
+	}
+}
+
+// A request for a token that is under way when another application takes the place of
+// the one before asks with that one.
+func TestReplaceUnderWay(t *testing.T) {
+	t.Parallel()
+	const box = "{address: scan@contoso.com, clients: [10.0.0.1]}"
+	s := newService(t, load(t, "", box))
+	way := stalled{make(chan struct{}, 1)}
+	s.http.Transport = way
+	if err := replace(s, load(t, "", box)); err != nil { // one that goes this way
+		t.Fatal(err)
+	}
+	reason := make(chan record.Reason, 1)
+	go func() {
+		_, err := s.Token(t.Context(), entra.Identity{Mailbox: "scan@contoso.com", Protocol: record.ProtocolSMTP})
+		var f *record.Failure
+		if !errors.As(err, &f) {
+			f = record.Fail(record.ReasonInternal, err)
+		}
+		reason <- f.Reason
+	}()
+	for len(way.requests) == 0 {
+		runtime.Gosched()
+	}
+	if err := replace(s, load(t, "", box)); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-reason; got != record.ReasonEntraUnreachable {
+		t.Errorf("the request ends with %s, and not with what the new source finds", got)
 	}
 }
 
@@ -112,7 +169,7 @@ func TestState(t *testing.T) {
 	})
 	less := load(t, "", application)
 	less.Application.SecretFile = file.Application.SecretFile
-	if err := s.Replace(less); err != nil {
+	if err := replace(s, less); err != nil {
 		t.Fatal(err)
 	}
 	wantReasons(t, s.State(), map[string]record.Reason{"application": record.ReasonEntraUnreachable})

@@ -75,17 +75,22 @@ func TestOfService(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := OfService(c, signin.Application{SecretFile: write("secrets/secret", "x"), ManagedIdentity: "system"})
+	got := OfService(c, signin.Application{SecretFile: write("secrets/secret", "x"), ManagedIdentity: "system"}, Own{
+		EnvFile: write("settings/tlslift.env", ""), Command: []string{write("program/tlslift", ""), "serve"},
+	})
 	want := Limits{
 		Read: []string{
 			"/etc", filepath.Dir(clients), filepath.Dir(real), filepath.Join(dir, "roots"), filepath.Join(dir, "web"),
-			filepath.Join(dir, "secrets"),
+			filepath.Join(dir, "secrets"), filepath.Join(dir, "settings"),
 		},
 		Write:   []string{state, filepath.Join(dir, "shared"), "/dev/null"},
 		Connect: []uint16{25, 53, 80, 143, 443, 587, 993, 995, 2525, 3128, 8443},
 	}
 	if missing := got.Beyond(want); len(missing) > 0 {
 		t.Errorf("not permitted: %q", missing)
+	}
+	if !slices.Contains(got.Execute, filepath.Join(dir, "program")) {
+		t.Errorf("a successor cannot be started: %q", got.Execute)
 	}
 	for _, not := range []Limits{
 		{Read: []string{dir}}, {Read: []string{"/home"}}, {Read: []string{"/"}}, {Write: []string{"/etc"}},
@@ -113,7 +118,7 @@ func TestAnyPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := OfService(c, signin.Application{}).Connect; got != nil {
+		if got := OfService(c, signin.Application{}, Own{}).Connect; got != nil {
 			t.Errorf("%v: %d ports one by one, want all", environ, len(got))
 		}
 	}

@@ -20,8 +20,14 @@ import (
 // wide range, all may be connected to.
 const maxPorts = 1000
 
+// Own is what the process needs to read its settings again, and to start a successor.
+type Own struct {
+	EnvFile string   // with settings; empty for none
+	Command []string // the path of the program first, as it was started; empty if it is not known
+}
+
 // OfService returns what "tlslift serve" needs with these settings.
-func OfService(c *settings.Config, application signin.Application) Limits {
+func OfService(c *settings.Config, application signin.Application, own Own) Limits {
 	read, write, execute := set{}, set{}, set{}
 	// What Go's resolver, its certificate verification and its clock read, and the metrics
 	// of the process.
@@ -32,6 +38,7 @@ func OfService(c *settings.Config, application signin.Application) Limits {
 	read.addParents(c.AdminWebConfig, c.UpstreamCAFile, c.UpstreamCert, c.UpstreamKey, c.ClientsFile, c.SignInFile,
 		application.SecretFile, application.CertificateFile, application.FederatedTokenFile)
 	read.addParents(webconfig.Files(c.AdminWebConfig)...)
+	read.addParents(own.EnvFile)
 	write.add(c.StateDir, "/dev/null")
 	write.addParents(c.TicketKeysFile)
 	// A successor is started from the file of the program, which may have been replaced; one
@@ -39,6 +46,7 @@ func OfService(c *settings.Config, application signin.Application) Limits {
 	if program, err := os.Executable(); err == nil {
 		execute.addParents(strings.TrimSuffix(program, " (deleted)"))
 	}
+	execute.addParents(own.Command[:min(1, len(own.Command))]...)
 	execute.add("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 	connect := ports(c)
 	if application.ManagedIdentity != "" {

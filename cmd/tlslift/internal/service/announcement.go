@@ -21,7 +21,7 @@ func (s *Service) announce() {
 	if s.cfg.LogFormat == settings.LogJSON {
 		s.logStart()
 	} else {
-		fmt.Fprint(s.out, s.startText())
+		fmt.Fprint(s.options.Log, s.startText())
 	}
 	s.allowed.WarnUncovered()
 	if excess := s.ca.Excess(); len(excess) > 0 {
@@ -32,7 +32,7 @@ func (s *Service) announce() {
 
 func (s *Service) startText() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "tlslift %s\n", s.version)
+	fmt.Fprintf(&b, "tlslift %s\n", s.options.Version)
 	for _, l := range s.proxy.Listeners() {
 		fmt.Fprintf(&b, "  listening on    %s\n", l)
 	}
@@ -65,5 +65,5 @@ func (s *Service) logStart() {
 	if s.ca.Created() {
 		s.log.Info(trustHint)
 	}
-	s.log.Info("started", "version", s.version)
+	s.log.Info("started", "version", s.options.Version)
 }

@@ -18,14 +18,12 @@ type confinement struct {
 }
 
 // confine enters the sandbox, unless it is switched off.
-func confine(enter func(sandbox.Limits) (string, error), cfg *settings.Config, m *mailboxes.Service, log *slog.Logger) (
-	confinement, error,
-) {
-	if enter == nil || !bool(cfg.Sandbox) {
+func confine(o Options, m *mailboxes.Service, log *slog.Logger) (confinement, error) {
+	if o.Confine == nil || !bool(o.Settings.Sandbox) {
 		return confinement{}, nil
 	}
-	limits := sandbox.OfService(cfg, application(m))
-	enforced, err := enter(limits)
+	limits := sandbox.OfService(o.Settings, application(m), sandbox.Own{EnvFile: o.EnvFile, Command: o.Command})
+	enforced, err := o.Confine(limits)
 	if err != nil {
 		return confinement{}, fmt.Errorf("%w; to go on without it, set %sSANDBOX=false", err, settings.Prefix)
 	}
@@ -39,11 +37,12 @@ func confine(enter func(sandbox.Limits) (string, error), cfg *settings.Config, m
 
 // warn tells of what the settings need that the sandbox, which cannot be left, does not
 // permit.
-func (c confinement) warn(cfg *settings.Config, m *mailboxes.Service, log *slog.Logger) {
+func (c confinement) warn(o Options, cfg *settings.Config, m *mailboxes.Service, log *slog.Logger) {
 	if c.limits == nil {
 		return
 	}
-	if beyond := c.limits.Beyond(sandbox.OfService(cfg, application(m))); len(beyond) > 0 {
+	wanted := sandbox.OfService(cfg, application(m), sandbox.Own{EnvFile: o.EnvFile, Command: o.Command})
+	if beyond := c.limits.Beyond(wanted); len(beyond) > 0 {
 		log.Warn("what has been read needs more than tlslift may do since its start", "denied", strings.Join(beyond, ", "),
 			"remedy", "restart tlslift")
 	}

@@ -3,23 +3,35 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 )
 
+// known is what is known of clients: in the inventory, in the metrics, and in the clients
+// file.
+type known struct {
+	inventory *inventory.Inventory
+	metrics   *metrics.Metrics
+	clients   atomic.Pointer[clientfile.Table] // those in force
+	renaming  sync.Mutex                       // held while clients get names
+	log       *slog.Logger
+}
+
 // newInventory returns the inventory of a service, with what earlier runs have saved.
-func newInventory(s *Service) *inventory.Inventory {
+func newInventory(s *Service, store inventory.Store) *inventory.Inventory {
 	options := inventory.Options{
 		GroupBits: int(s.cfg.ClientIPv6Prefix),
 		Expiry:    time.Duration(s.cfg.ClientExpiry),
-		Store:     statefile.Clients(s.cfg),
+		Store:     store,
 		IsNamed:   func(host string) bool { return s.clients.Load().HasHost(host) },
 		Confirm:   leadsTo,
 		Named:     func() { s.rename(s.clients.Load()) },
@@ -31,33 +43,33 @@ func newInventory(s *Service) *inventory.Inventory {
 	return inventory.New(options)
 }
 
-// useClients makes a table that of the service, and returns it with the names in reverse
+// use makes a table that of the service, and returns it with the names in reverse
 // DNS.
-func (s *Service) useClients(table *clientfile.Table) *clientfile.Table {
-	table = table.WithHosts(s.inventory.HostOf)
-	s.clients.Store(table)
+func (k *known) use(table *clientfile.Table) *clientfile.Table {
+	table = table.WithHosts(k.inventory.HostOf)
+	k.clients.Store(table)
 	return table
 }
 
 // rename gives the clients the names of the table, in the inventory and in the metrics.
-func (s *Service) rename(table *clientfile.Table) {
-	s.renaming.Lock()
-	defer s.renaming.Unlock()
+func (k *known) rename(table *clientfile.Table) {
+	k.renaming.Lock()
+	defer k.renaming.Unlock()
 	var all []metrics.Renaming
-	for _, r := range s.inventory.Rename(table) {
+	for _, r := range k.inventory.Rename(table) {
 		all = append(all, metrics.Renaming{From: r.From, Now: factsOf([]inventory.Client{r.Client})[0]})
 	}
-	s.metrics.Rename(all)
+	k.metrics.Rename(all)
 }
 
 // forget removes a client from the inventory, from what is saved, and from the metrics; it
 // reports whether there was one.
-func (s *Service) forget(key string) bool {
-	if !s.inventory.Forget(key) {
+func (k *known) forget(key string) bool {
+	if !k.inventory.Forget(key) {
 		return false
 	}
-	s.metrics.Forget(key)
-	s.log.Info("forgot a client", "client", key)
+	k.metrics.Forget(key)
+	k.log.Info("forgot a client", "client", key)
 	return true
 }
 

@@ -36,13 +36,14 @@ func TestFactsOfTheInventory(t *testing.T) {
 // However often clients get names, the metrics count what the inventory counts.
 func TestRenamedClientsAgree(t *testing.T) {
 	t.Parallel()
-	s := &Service{inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{})}
+	s := &known{inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{})}
+	seen := &events{metrics: s.metrics, inventory: s.inventory}
 	random := rand.New(rand.NewPCG(1, 2))
 	var table *clientfile.Table
 	for i := range 500 {
 		addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(8))})
 		r := &record.Record{Client: addr, ClientName: table.NameOf(addr), Start: time.Unix(int64(i), 0), Outcome: record.OutcomeLifted}
-		observers{s.metrics, s.inventory}.Closed(r)
+		seen.Closed(r)
 		if i%10 > 0 {
 			continue
 		}
@@ -66,11 +67,11 @@ func TestRenamedClientsAgree(t *testing.T) {
 // Whoever is forgotten has no series any more, and no line on the status page.
 func TestForget(t *testing.T) {
 	t.Parallel()
-	s := &Service{
+	s := &known{
 		inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{}), log: slog.New(slog.DiscardHandler),
 	}
 	for addr, name := range map[string]string{"192.0.2.31": "scanner 2nd/floor", "192.0.2.32": ""} {
-		observers{s.metrics, s.inventory}.Closed(&record.Record{
+		(&events{metrics: s.metrics, inventory: s.inventory}).Closed(&record.Record{
 			Client: netip.MustParseAddr(addr), ClientName: name, Start: time.Now(), Outcome: record.OutcomeLifted,
 		})
 	}

@@ -25,6 +25,11 @@ func (s *Service) listen(ctx context.Context) error {
 		s.public.close()
 		return proxyListenError(err)
 	}
+	if err := s.checkInherited(); err != nil {
+		s.admin.close()
+		s.public.close()
+		return err
+	}
 	return nil
 }
 

@@ -2,58 +2,74 @@ package service
 
 import (
 	"context"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
-	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/tenant"
 )
 
-// openMailboxes prepares the sign-in for clients, if there is a sign-in file.
-func (s *Service) openMailboxes(clients *clientfile.Table, parts *proxy.Config) error {
-	file, err := s.cfg.SignIn(clients)
-	if file == nil || err != nil {
-		return err
-	}
-	client, err := egress.Client(s.upstream)
-	if err != nil {
-		return err
-	}
-	observer := mailboxes.Observer{Log: s.log, Count: s.metrics.SignIn.TokenRequested}
-	if s.mailboxes, err = mailboxes.New(s.cfg, file, client, observer); err != nil {
-		return err
-	}
-	s.metrics.SignIn.Show(s.mailboxes.State)
-	parts.SignIn, parts.Tokens = s.mailboxes.Keeper, s.mailboxes
-	return nil
+// A signIn is the sign-in for clients, which may change.
+type signIn struct {
+	log     *slog.Logger
+	metrics *metrics.Metrics
+	web     *egress.Way
+
+	now     atomic.Pointer[mailboxes.Service] // nil if sign-in is configured for nobody
+	retired []*mailboxes.Service              // of before, whose sessions may go on
 }
 
-// reloadMailboxes reads the sign-in file again. With an error, what was read before
-// stays in force.
-func (s *Service) reloadMailboxes(clients *clientfile.Table) error {
-	if s.mailboxes == nil {
-		return nil
+// state returns how the sign-in is now.
+func (n *signIn) state() tenant.State { return n.now.Load().State() }
+
+// A signInChange is a sign-in that was read, and is not in force yet.
+type signInChange struct {
+	service *mailboxes.Service // that will be in force; nil for none
+	commit  func()
+	drop    func() // instead of commit
+}
+
+// prepare prepares the sign-in of a reading, if there is a sign-in file.
+func (n *signIn) prepare(r *reading) (*signInChange, error) {
+	before := n.now.Load()
+	switch {
+	case r.signIn == nil:
+		return &signInChange{commit: func() { n.use(nil) }, drop: func() {}}, nil
+	case before != nil:
+		commit, drop, err := before.Prepare(r.cfg, r.signIn)
+		return &signInChange{service: before, commit: commit, drop: drop}, err
 	}
-	file, err := s.cfg.SignIn(clients)
+	observer := mailboxes.Observer{Log: n.log, Count: n.metrics.SignIn.TokenRequested}
+	next, err := mailboxes.New(r.cfg, r.signIn, n.web.Client, observer)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := s.mailboxes.Replace(file); err != nil {
-		return err
+	commit := func() {
+		n.use(next)
+		n.metrics.SignIn.Show(n.state)
 	}
-	s.log.Info("read the sign-in file again", "mailboxes", len(file.Mailboxes()))
-	return nil
+	return &signInChange{service: next, commit: commit, drop: func() { _ = next.Close(context.Background()) }}, nil
+}
+
+// use puts another sign-in into force. Sessions with the one before may go on.
+func (n *signIn) use(next *mailboxes.Service) {
+	if before := n.now.Swap(next); before != nil && before != next {
+		n.retired = append(n.retired, before)
+	}
 }
 
 // closeTime is how long a request for a token may take to end.
 const closeTime = 2 * time.Second
 
-func (s *Service) closeMailboxes() {
-	if s.mailboxes == nil {
-		return
-	}
+// close ends requests for tokens.
+func (n *signIn) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	_ = s.mailboxes.Close(ctx) // the process ends with what still waits
+	n.use(nil)
+	for _, one := range n.retired {
+		_ = one.Close(ctx) // the process ends with what still waits
+	}
 }

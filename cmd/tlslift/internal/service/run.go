@@ -5,87 +5,84 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/inherited"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/memorylimit"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/sdnotify"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/successor"
 )
 
-// Run builds a service and runs it until it fails or a signal stops it.
-func Run(ctx context.Context, o Options) error {
-	// A signal during the start must not end the process halfway.
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	// A channel of its own, so that it crowds out none of the others; one that
-	// comes while the file is read stands for all.
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+// ErrCut is the error of a service whose open connections a second signal has cut off.
+var ErrCut = errors.New("a second signal ended tlslift before all connections had ended")
 
+// A UsageError is wrong settings: trying again does not help.
+type UsageError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e UsageError) Unwrap() error { return e.error }
+
+// Run builds a service and runs it until it fails, a signal stops it, or a successor has
+// taken over. The error may be ErrCut or a UsageError.
+func Run(ctx context.Context, o Options) error {
+	all := listenToSignals()
+	defer all.end()
+	before, err := successor.Of(o.Environ)
+	if err != nil {
+		return UsageError{err}
+	}
+	defer before.Close()
+	sockets, err := inherited.Take(o.Environ, os.Getpid(), before != nil)
+	if err != nil {
+		return UsageError{err}
+	}
+	defer sockets.Close()
 	s, err := newService(o)
 	if err != nil {
 		return err
 	}
+	s.before, s.opened.inherited = before, sockets
+	s.systemd.watchdog = sdnotify.Watchdog(o.Environ, os.Getpid(), before != nil)
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
 	s.room.Warn(s.log)
 	memorylimit.Set(s.log)
-	if s.confined, err = confine(o.Confine, s.cfg, s.mailboxes, s.log); err != nil {
+	if s.confined, err = confine(o, s.mailboxes.now.Load(), s.log); err != nil {
 		return err
 	}
 	s.announce()
-	return s.runUntil(ctx, signals, hangups)
+	l := &life{Service: s, signals: all, done: make(chan error, 1)}
+	return l.run(ctx)
 }
 
-// runUntil serves until the first signal, and then waits for the open
-// connections. The second signal ends the waiting: what still runs ends with the
-// process.
-func (s *Service) runUntil(ctx context.Context, signals, hangups <-chan os.Signal) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	s.enter(ready)
-	done := make(chan error, 1)
-	go func() { done <- s.run(ctx) }()
-	sig, err := s.untilStopped(done, signals, hangups)
-	if sig == nil {
-		return err
+// checkInherited finds sockets that nobody listens on: clients would wait there for ever. A
+// successor closes them, since a setting has changed.
+func (s *Service) checkInherited() error {
+	rest := s.opened.inherited.Rest()
+	s.opened.inherited.Close()
+	if len(rest) == 0 || s.before != nil {
+		return nil
 	}
-	s.enter(stopping)
-	s.log.Info("stopping", "signal", sig.String(), "drain_timeout", time.Duration(s.cfg.DrainTimeout).String())
-	stop()
-	sig, err = s.untilStopped(done, signals, hangups)
-	switch {
-	case sig != nil:
-		s.repeats.Flush()
-		return errors.New("a second signal ended tlslift before all connections had ended")
-	case err == nil:
-		s.log.Info("stopped")
-	}
-	return err
+	return UsageError{fmt.Errorf("%[1]s: the socket %[2]s is neither in %[3]sLISTEN nor in %[3]sADMIN_LISTEN; add it there, or "+
+		"remove it from the .socket unit", inherited.EnvCount, strings.Join(rest, ", "), settings.Prefix)}
 }
 
-// untilStopped waits until the service is done, or until the signal to stop that it
-// returns. Meanwhile a hang-up makes it read files again.
-func (s *Service) untilStopped(done <-chan error, signals, hangups <-chan os.Signal) (os.Signal, error) {
-	for {
-		select {
-		case err := <-done:
-			return nil, err
-		case sig := <-signals:
-			return sig, nil
-		case <-hangups:
-			s.reload()
-		}
+// status returns what systemctl status shows.
+func (s *Service) status() string {
+	if p := *s.phase.Load(); p != ready {
+		return sdnotify.Status(string(p))
 	}
+	return sdnotify.Status(fmt.Sprintf("serving clients at %d listeners", len(s.proxy.Listeners())))
 }
 
-// run serves clients and the admin address until ctx is done. The admin
-// address stays to the end, so that the drain can be watched.
-func (s *Service) run(ctx context.Context) error {
+// serve serves clients and the admin address until ctx is done. The admin
+// address stays to the end, so that the drain can be watched; after a hand-over, that of
+// the successor answers.
+func (s *Service) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	adminDone := make(chan error, 2)
@@ -94,13 +91,13 @@ func (s *Service) run(ctx context.Context) error {
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	refreshing.Go(func() { s.tickets.Run(ctx) })
-	refreshing.Go(func() { s.ca.Watch(ctx, s.log) })
 	stopKeeping := s.keep(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()
 	refreshing.Wait()
-	s.closeMailboxes()
+	s.watching.end()
 	stopKeeping()
+	s.mailboxes.close()
 	s.admin.close()
 	s.public.close()
 	return errors.Join(err, <-adminDone, <-adminDone)
@@ -110,39 +107,27 @@ func (s *Service) run(ctx context.Context) error {
 // stopped, which comes after the last connection has ended, so that none is left out.
 func (s *Service) keep(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var running sync.WaitGroup
+	var running, receiving sync.WaitGroup
 	running.Go(func() { s.inventory.Run(ctx) })
 	running.Go(func() { s.repeats.Run(ctx) })
+	running.Go(func() { s.systemd.watch(ctx, s) })
+	receiving.Go(s.receive)
 	return func() {
+		// The process before this one has been told to end before.
+		timer := time.AfterFunc(time.Duration(s.cfg.DrainTimeout), s.before.Close)
+		defer timer.Stop()
+		receiving.Wait()
+		if lost := s.events.close(); lost > 0 {
+			s.log.Warn("the next process does not know of some connections that have ended here", "connections", lost)
+		}
 		cancel()
 		running.Wait()
 	}
 }
 
-// reload reads the clients file and the sign-in file again. With a mistake in one of
-// them, or when the first is empty as after a full disk, both stay in force as they were
-// read before.
-func (s *Service) reload() {
-	table, unread := s.cfg.ClientTable()
-	if unread == nil && table.Len() == 0 && s.clients.Load().Len() > 0 {
-		unread = fmt.Errorf("%s has no clients; to go on without any, restart tlslift", s.cfg.ClientsFile)
+// receive counts what becomes of the connections of the process before this one.
+func (s *Service) receive() {
+	if err := s.before.Receive(s.events.receive); err != nil {
+		s.log.Warn("not all connections of the process before this one are counted", "error", err.Error())
 	}
-	err := unread
-	if err == nil {
-		err = s.reloadMailboxes(table)
-	}
-	s.metrics.SetReloaded(err == nil, time.Now())
-	switch {
-	case unread != nil:
-		s.log.Error("reading the clients file again; what was read before stays in force", "error", unread.Error())
-		return
-	case err != nil:
-		s.log.Error("reading the sign-in file again; what was read before stays in force", "error", err.Error())
-		return
-	}
-	table = s.useClients(table)
-	s.proxy.SetClients(table)
-	s.rename(table)
-	s.log.Info("read the clients file again", "clients", table.Len())
-	s.confined.warn(s.cfg, s.mailboxes, s.log)
 }

@@ -78,7 +78,7 @@ func TestAdminBreaks(t *testing.T) {
 	_ = s.admin.listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := s.run(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
+	if err := s.serve(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
 		t.Errorf("got %v; %v", err, ctx.Err())
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,25 +21,25 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/openfiles"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/sdnotify"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/successor"
 	"github.com/tlslift/tlslift/metrics"
-	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
-	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
-	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/secretfile"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/turns"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // Options are what a Service is made from; all are required.
 type Options struct {
 	Settings *settings.Config
+	// Load reads the settings again.
+	Load func() (*settings.Config, error)
 	// Log is where log lines and the start message are written to.
 	Log *logging.Writer
 	// Version and Revision are those of the program.
@@ -48,30 +47,39 @@ type Options struct {
 	// Confine enters the sandbox once everything is open, and returns what the system
 	// enforces of it; nil means that there is none.
 	Confine func(sandbox.Limits) (enforced string, err error)
+	// Environ is the environment, which says what the process inherits and who wants to
+	// be told of it.
+	Environ map[string]string
+	// EnvFile is the file with settings; empty means none.
+	EnvFile string
+	// Command is the path of the program and its arguments, for a successor.
+	Command []string
 }
 
 // A Service is the parts, built and put together.
 type Service struct {
+	options Options
 	cfg     *settings.Config
-	version string
-	out     *logging.Writer
 	room    openfiles.Room // for connections
 	log     *slog.Logger
 	repeats *logging.Repeats
+	level   slog.LevelVar // of the log
 	allowed *allowlist.Allowlist
-	// upstream is for connections to destinations, and to the web service of lists.
-	upstream  upstream.Config
-	ca        *localca.CA
-	tickets   *ticketkeys.Keys
-	turns     *turns.Queue
-	proxy     *proxy.Server
-	admin     *adminServer
-	public    *adminServer // for devices
-	inventory *inventory.Inventory
-	metrics   *metrics.Metrics
-	mailboxes *mailboxes.Service               // nil if sign-in is configured for nobody
-	clients   atomic.Pointer[clientfile.Table] // those in force
-	renaming  sync.Mutex                       // held while clients get names
+	web     *egress.Way // to web services
+	ca      *localca.CA
+	tickets *ticketkeys.Keys
+	turns   *turns.Queue
+	proxy   *proxy.Server
+	admin   *adminServer
+	public  *adminServer // for devices
+	known
+	events    *events
+	opened    opened
+	before    *successor.Predecessor // nil unless this process is a successor
+	systemd   systemd
+	mailboxes signIn
+	pages     site
+	watching  caWatch
 	phase     atomic.Pointer[phase]
 	confined  confinement
 }
@@ -99,25 +107,32 @@ func (s *Service) ready() error {
 func newService(o Options) (*Service, error) {
 	turns.ShareProcessor()
 	cfg := o.Settings
-	s := &Service{cfg: cfg, version: o.Version, out: o.Log, turns: turns.New(turns.Config{GroupBits: int(cfg.ClientIPv6Prefix)})}
-	s.log, s.repeats = logging.New(o.Log, LogOptions(cfg))
+	s := &Service{options: o, cfg: cfg, turns: turns.New(turns.Config{GroupBits: int(cfg.ClientIPv6Prefix)})}
+	s.level.Set(slog.Level(cfg.LogLevel))
+	s.log, s.repeats = logging.New(o.Log, logging.Options{Level: &s.level, JSON: LogOptions(cfg).JSON})
+	s.known.log = s.log
 	s.enter(starting)
 	s.room = openfiles.Fit(int(cfg.MaxConns), len(cfg.TrustedProxies) > 0)
-	var err error
-	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
-		return nil, err
-	}
-	if s.upstream, err = egress.Config(cfg, s.log); err != nil {
-		return nil, err
-	}
-	m := metrics.New(metrics.Options{
+	s.systemd.notifier, s.systemd.log = sdnotify.New(o.Environ), s.log
+	s.metrics = metrics.New(metrics.Options{
 		Version: o.Version, Revision: o.Revision,
 		MaxClients: int(cfg.MetricsClients), Expiry: time.Duration(cfg.ClientExpiry),
 		GroupBits: int(cfg.ClientIPv6Prefix), ConnectionsLimit: s.room.Connections, LogLinesDropped: o.Log.Dropped,
 		HandshakesWaiting: s.turns.Waiting,
 	})
+	var err error
+	if s.allowed, err = allowlist.New(cfg, s.log); err != nil {
+		return nil, err
+	}
+	out, err := egress.Config(cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	if s.web, err = egress.NewWay(out); err != nil {
+		return nil, err
+	}
 	builtIn := s.allowed.Policy()
-	if err := s.allowed.Load(s.upstream, m); err != nil {
+	if err := s.allowed.Load(s.web.Client, s.metrics); err != nil {
 		return nil, err
 	}
 	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
@@ -126,29 +141,42 @@ func newService(o Options) (*Service, error) {
 	if s.tickets, err = openTicketKeys(cfg, s.log); err != nil {
 		return nil, err
 	}
-	s.metrics = m
-	parts, err := s.proxyConfig()
-	if err != nil {
-		return nil, err
-	}
-	m.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued, s.ca.FileProblem)
-	s.inventory = newInventory(s)
-	parts.Clients = s.useClients(parts.Clients)
-	s.rename(parts.Clients)
-	m.Restore(factsOf(s.inventory.Snapshot()))
-	parts.Observer, parts.AcceptFailed = observers{m, s.inventory}, m.AcceptFailed
 	// The listeners are checked against the built-in list, as load has done:
 	// a host that Microsoft removes from its list must not prevent the start.
-	parts.Policy = builtIn
+	r := &reading{cfg: cfg, upstream: out, ca: s.ca, listed: builtIn}
+	if err := r.readClients(); err != nil {
+		return nil, err // load has found the mistakes, unless a file has just changed
+	}
+	return s, s.build(r)
+}
+
+// build builds what depends on the first reading.
+func (s *Service) build(r *reading) error {
+	s.metrics.SetCA(s.ca.Certificate().NotAfter, s.ca.Issued, s.ca.FileProblem)
+	store := &gate{Store: statefile.Clients(r.cfg)}
+	s.inventory = newInventory(s, store)
+	s.events = &events{metrics: s.metrics, inventory: s.inventory, store: store}
+	s.mailboxes.log, s.mailboxes.metrics, s.mailboxes.web = s.log, s.metrics, s.web
+	change, err := s.mailboxes.prepare(r)
+	if err != nil {
+		return err
+	}
+	change.commit()
+	parts := s.proxyConfig(r, change.service)
+	parts.Clients = s.known.use(parts.Clients)
+	s.rename(parts.Clients)
+	s.metrics.Restore(factsOf(s.inventory.Snapshot()))
+	parts.Observer, parts.Open, parts.AcceptFailed = s.events, s.opened.open, s.metrics.AcceptFailed
 	if s.proxy, err = proxy.New(parts); err != nil {
-		return nil, err
+		return err
 	}
 	s.allowed.Use(s.proxy, s.ca)
-	options, err := s.pageOptions()
+	shown, err := s.pagesOf(s.ca)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.newServers(options)
+	s.pages.show(shown)
+	return s.newServers()
 }
 
 // LogOptions returns how the log is written.
@@ -156,20 +184,18 @@ func LogOptions(cfg *settings.Config) logging.Options {
 	return logging.Options{Level: slog.Level(cfg.LogLevel), JSON: cfg.LogFormat == settings.LogJSON}
 }
 
-func (s *Service) proxyConfig() (proxy.Config, error) {
-	cfg := s.cfg
-	table, err := cfg.ClientTable()
-	if err != nil { // load has found the mistakes, unless the file has just changed
-		return proxy.Config{}, err
-	}
+// proxyConfig returns the configuration of the proxy.
+func (s *Service) proxyConfig(r *reading, boxes *mailboxes.Service) proxy.Config {
+	cfg := r.cfg
 	parts := proxy.Config{
-		Clients:        table,
+		Clients:        r.clients,
 		DHBits:         int(cfg.DHBits),
 		Listeners:      cfg.Listen,
 		ClientNets:     cfg.ClientNets,
 		TrustedProxies: cfg.TrustedProxies,
-		Upstream:       s.upstream,
-		CA:             s.ca,
+		Policy:         r.listed,
+		Upstream:       r.upstream,
+		CA:             r.ca,
 		TicketKeys:     s.tickets,
 		Turns:          s.turns,
 		Legacy: legacytls.LegacySuites{
@@ -185,49 +211,10 @@ func (s *Service) proxyConfig() (proxy.Config, error) {
 		DrainTimeout:            time.Duration(cfg.DrainTimeout),
 		Log:                     s.log,
 	}
-	return parts, s.openMailboxes(table, &parts)
-}
-
-// pageOptions returns what the status page shows of a service.
-func (s *Service) pageOptions() (statuspage.Options, error) {
-	sha1, err := s.ca.Form(localca.Form{SHA1: true})
-	if err != nil {
-		return statuspage.Options{}, err
+	if boxes != nil {
+		parts.SignIn, parts.Tokens = boxes.Keeper, boxes
 	}
-	backdated, err := s.ca.Form(localca.Form{Backdated: true})
-	if err != nil {
-		return statuspage.Options{}, err
-	}
-	return statuspage.Options{
-		Inventory: s.inventory,
-		Forget:    s.forget,
-		Listeners: s.proxy.Listeners,
-		Authority: statuspage.Authority{
-			Certificate: s.ca.Certificate(), Fingerprint: s.ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: s.ca.Excess(),
-			Problem: s.ca.FileProblem,
-		},
-		Endpoints: s.allowed.Shown,
-		PublicURL: func() string { return s.public.urlForDevices() },
-		SignIn:    s.mailboxes.State,
-		Version:   s.version,
-	}, nil
-}
-
-// observers are called one after the other.
-type observers []proxy.Observer
-
-// Opened implements proxy.Observer.
-func (all observers) Opened(listener string) {
-	for _, o := range all {
-		o.Opened(listener)
-	}
-}
-
-// Closed implements proxy.Observer.
-func (all observers) Closed(r *record.Record) {
-	for _, o := range all {
-		o.Closed(r)
-	}
+	return parts
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.

@@ -7,25 +7,23 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/openfiles"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // configOf is what a service makes of its settings.
-func configOf(s *Service) (proxy.Config, error) {
-	var err error
-	if s.upstream, err = egress.Config(s.cfg, s.log); err != nil {
-		return proxy.Config{}, err
-	}
-	s.room = openfiles.Fit(int(s.cfg.MaxConns), false)
-	return s.proxyConfig()
+func configOf(cfg *settings.Config) (proxy.Config, error) {
+	out, err := egress.Config(cfg, nil)
+	s := &Service{room: openfiles.Fit(int(cfg.MaxConns), false)}
+	return s.proxyConfig(&reading{cfg: cfg, upstream: out}, nil), err
 }
 
 // TestProxyConfig: what is set reaches the proxy.
 func TestProxyConfig(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	s := &Service{cfg: mustLoad(t, map[string]string{
+	got, err := configOf(mustLoad(t, map[string]string{
 		"TLSLIFT_CLIENT_NETS":                "10.0.0.0/8",
 		"TLSLIFT_TRUSTED_PROXIES":            "10.0.0.5",
 		"TLSLIFT_CIPHERS":                    "aes,rc4",
@@ -40,8 +38,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_CONNECT_TO":                 "a.example:1=b.example:2",
 		"TLSLIFT_UPSTREAM_PROXY":             "http://proxy:3128",
 		"TLSLIFT_UPSTREAM_CA_FILE":           writeFile(t, string(fake.RootPEM())),
-	})}
-	got, err := configOf(s)
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +55,7 @@ func TestProxyConfig(t *testing.T) {
 		!got.Upstream.Roots.Equal(fake.Roots()) || got.Upstream.Certificate != nil {
 		t.Errorf("got %+v", got.Upstream)
 	}
-	s.cfg = mustLoad(t, nil)
-	if got, err := configOf(s); err != nil || got.Legacy.RC4 || len(got.TrustedProxies) != 0 ||
+	if got, err := configOf(mustLoad(t, nil)); err != nil || got.Legacy.RC4 || len(got.TrustedProxies) != 0 ||
 		got.Upstream.Roots != nil || got.Upstream.Proxy != nil {
 		t.Errorf("without settings: got %+v, %v", got, err)
 	}

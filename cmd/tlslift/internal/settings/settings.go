@@ -76,12 +76,13 @@ type setting struct {
 
 	emptyCounts bool // an empty value is a value, and not the same as none
 	secret      bool // a URL whose user and password are never shown
+	atStart     bool // a change has no effect before the next start
 }
 
 // table has all settings, in the order of Config and of the documentation.
 var table = []setting{
 	{
-		name: "LISTEN", def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587",
+		name: "LISTEN", atStart: true, def: "proxy://127.0.0.1:3128,smtp://127.0.0.1:2587",
 		meaning: "listener URLs, comma-separated: `proxy://` is an HTTP proxy; `smtp://`, `imap://` and `pop3://` take STARTTLS " +
 			"or implicit TLS, `smtps://`, `imaps://` and `pop3s://` only implicit TLS; `tls://` takes implicit TLS for " +
 			"`?to=host:port`, or else for the client's server name; `redirect://` and `tproxy://` (Linux) take connections " +
@@ -90,48 +91,49 @@ var table = []setting{
 			"proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443",
 	},
 	{
-		name: "ADMIN_LISTEN", def: "127.0.0.1:9465", emptyCounts: true,
+		name: "ADMIN_LISTEN", atStart: true, def: "127.0.0.1:9465", emptyCounts: true,
 		meaning: "address of the status page, the CA certificate, /proxy.pac, the API, /metrics, /healthz and /readyz; an empty " +
 			"value turns it off",
 		remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off",
 	},
 	{
-		name: "ADMIN_WEB_CONFIG_FILE",
+		name: "ADMIN_WEB_CONFIG_FILE", atStart: true,
 		meaning: "file with TLS and passwords for that address, in the web configuration format of Prometheus (exporter-toolkit); " +
 			"without it the address serves plain HTTP to everyone who can reach it",
 		remedy: "the path of a readable file with tls_server_config, basic_auth_users or both",
 	},
 	{
-		name: "ADMIN_HOSTS",
+		name: "ADMIN_HOSTS", atStart: true,
 		meaning: "host names by which browsers and programs may ask that address, besides `localhost`, IP addresses, names without a dot, " +
 			"the machine's own name and those of its certificate; other names are refused, since a web site can make a browser ask under its own",
 		remedy: "host names, comma-separated, as in tlslift.example.com",
 	},
 	{
-		name: "PUBLIC_LISTEN",
+		name: "PUBLIC_LISTEN", atStart: true,
 		meaning: "address where everybody may fetch the CA certificate (/ca) and /proxy.pac, by plain HTTP, and nothing else, so that " +
 			"the address of the status page need not be open to devices; none by default",
 		remedy: "an address and port, as in :8080",
 	},
 	{
-		name: "STATE_DIR", defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,
+		name: "STATE_DIR", atStart: true,
+		defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,
 		meaning: "directory of the CA and of the saved state, such as the clients; it is created if it is missing, and only its " +
 			"owner may read it",
 		remedy: "a directory that only tlslift may read, as in /var/lib/tlslift",
 	},
 	{
-		name: "SANDBOX", def: "true",
+		name: "SANDBOX", atStart: true, def: "true",
 		meaning: "`true` leaves the running tlslift only the files of its configuration and its state, and the ports of destinations, " +
 			"where the system has Landlock (Linux 5.13 and later; ports from 6.7); `false` leaves it all that its user may do",
 		remedy: "true or false",
 	},
 	{
-		name: "M365_INSTANCE", def: "worldwide",
+		name: "M365_INSTANCE", atStart: true, def: "worldwide",
 		meaning: "instance of Microsoft 365 whose hosts and ports clients may reach: `worldwide`, `gcchigh`, `dod` or `china`",
 		remedy:  "worldwide, gcchigh, dod or china",
 	},
 	{
-		name: "M365_REFRESH", def: "false",
+		name: "M365_REFRESH", atStart: true, def: "false",
 		meaning: "`true` asks Microsoft's endpoints web service, at most once an hour, for changed hosts and ports; `false` uses " +
 			"the list that is built into tlslift",
 		remedy: "true or false",
@@ -211,24 +213,24 @@ var table = []setting{
 		remedy: "the path of a readable YAML file of mode 0600",
 	},
 	{
-		name: "CA_CRITICAL_CONSTRAINTS", def: "false",
+		name: "CA_CRITICAL_CONSTRAINTS", atStart: true, def: "false",
 		meaning: "`true` marks the name constraints of a new CA critical: safer, but devices with OpenSSL 0.9.8 then reject it",
 		remedy:  "true or false",
 	},
 	{
-		name: "CA_NAMES", def: "all",
+		name: "CA_NAMES", atStart: true, def: "all",
 		meaning: "hosts that a new CA may sign for: `all` of those that clients may reach through TLS, or only those with ports of `mail`: " +
 			"some small devices cannot read a CA certificate with as many names as `all`",
 		remedy: "all or mail",
 	},
 	{
-		name: "TICKET_KEYS_FILE", defText: "`ticket.keys` in the state directory",
+		name: "TICKET_KEYS_FILE", atStart: true, defText: "`ticket.keys` in the state directory",
 		meaning: "file of the keys of session tickets, which replicas of tlslift share to resume each other's sessions; a new key is " +
 			"written into it each day, unless somebody else does; only the owner may write to it",
 		remedy: "the path of a file that all replicas read",
 	},
 	{
-		name: "MAX_CONNECTIONS", def: "10000",
+		name: "MAX_CONNECTIONS", atStart: true, def: "10000",
 		meaning: "how many connections may be open at the same time; fewer, with a warning at the start, if the system's limit of " +
 			"open files permits no more: a connection takes two, and everything else 704",
 		remedy: "a whole number above zero",
@@ -239,7 +241,7 @@ var table = []setting{
 		remedy:  "a whole number above zero",
 	},
 	{
-		name: "CLIENT_IPV6_PREFIX", def: "64",
+		name: "CLIENT_IPV6_PREFIX", atStart: true, def: "64",
 		meaning: "how many bits of an IPv6 address count as one client in all limits, since one host may take any number of " +
 			"addresses in its network; 127.0.0.0/8 is one client as well, and each client that the clients file names counts " +
 			"by itself",
@@ -269,17 +271,17 @@ var table = []setting{
 		remedy:  "a time with its unit, as in 30s",
 	},
 	{
-		name: "METRICS_MAX_CLIENTS", def: "2000",
+		name: "METRICS_MAX_CLIENTS", atStart: true, def: "2000",
 		meaning: "how many clients that the clients file does not name have metrics of their own; the others share `client=\"other\"`",
 		remedy:  "a whole number above zero",
 	},
 	{
-		name: "CLIENT_EXPIRY", def: "720h",
+		name: "CLIENT_EXPIRY", atStart: true, def: "720h",
 		meaning: "how long an inactive client is kept, in the metrics and on the status page; `0` means never forgotten",
 		remedy:  "a time with its unit, as in 720h, or 0 to never forget a client",
 	},
 	{
-		name: "REVERSE_DNS", def: "false",
+		name: "REVERSE_DNS", atStart: true, def: "false",
 		meaning: "`true` asks the machine's name servers for the names of clients, each at most once a day, or once an hour if the clients " +
 			"file has its `host`",
 		remedy: "true or false",
@@ -290,7 +292,7 @@ var table = []setting{
 		remedy:  "debug, info, warn or error",
 	},
 	{
-		name: "LOG_FORMAT", defText: "`text` on a terminal, else `json`", defOf: logFormatDefault,
+		name: "LOG_FORMAT", atStart: true, defText: "`text` on a terminal, else `json`", defOf: logFormatDefault,
 		meaning: "format of the log lines on standard error: `text` or `json`",
 		remedy:  "text or json",
 	},

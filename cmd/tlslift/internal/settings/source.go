@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -16,12 +18,17 @@ import (
 type Source struct {
 	// Environ is the environment, as Environ returns it.
 	Environ map[string]string
-	// EnvFile is the path of a file with settings; empty means none.
+	// EnvFile is the path of a file with settings; empty means none. After a "-", the
+	// file may be missing.
 	EnvFile string
 	// Terminal means that a person reads the log, which decides the default of
 	// LOG_FORMAT.
 	Terminal bool
 }
+
+// EnvFileName is the variable of the environment that names a file with settings, as
+// --env-file does.
+const EnvFileName = Prefix + "ENV_FILE"
 
 // Environ returns the variables of an environment, which has NAME=value lines.
 func Environ(lines []string) map[string]string { return env.ToMap(lines) }
@@ -56,7 +63,7 @@ func (s Source) defaultOf(row setting) string {
 func (s Source) given() (map[string]value, problems) {
 	all, wrong := s.fromEnvFile()
 	for name, text := range s.Environ {
-		if !strings.HasPrefix(strings.ToUpper(name), Prefix) || s.fromKubernetes(name) {
+		if !strings.HasPrefix(strings.ToUpper(name), Prefix) || name == EnvFileName || s.fromKubernetes(name) {
 			continue
 		}
 		if !slices.Contains(names(), name) {
@@ -73,19 +80,27 @@ func (s Source) fromEnvFile() (map[string]value, problems) {
 	if s.EnvFile == "" {
 		return all, nil
 	}
-	assignments, err := readEnvFile(s.EnvFile)
+	path, mayBeMissing := strings.CutPrefix(s.EnvFile, "-")
+	assignments, err := readEnvFile(path)
+	if mayBeMissing && errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
 	var wrong problems
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
-			wrong = append(wrong, problem{text: s.EnvFile + ": " + line})
+			wrong = append(wrong, problem{text: path + ": " + line})
 		}
 	}
 	for _, a := range assignments {
-		if !slices.Contains(names(), a.name) {
-			wrong = append(wrong, unknown(a.name, fmt.Sprintf("%s: line %d: ", s.EnvFile, a.line)))
-			continue
+		where := fmt.Sprintf("%s: line %d: ", path, a.line)
+		switch {
+		case a.name == EnvFileName:
+			wrong = append(wrong, problem{text: where + a.name + " names this file, and cannot be in it"})
+		case !slices.Contains(names(), a.name):
+			wrong = append(wrong, unknown(a.name, where))
+		default:
+			all[a.name] = value{a.value, fmt.Sprintf("%s line %d", path, a.line)}
 		}
-		all[a.name] = value{a.value, fmt.Sprintf("%s line %d", s.EnvFile, a.line)}
 	}
 	return all, wrong
 }

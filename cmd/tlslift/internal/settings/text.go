@@ -73,13 +73,17 @@ func plain(s string) string { return strings.ReplaceAll(s, "`", "") }
 // Markdown returns the settings with their defaults as a Markdown table.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| setting | default | meaning |\n|---|---|---|\n")
+	b.WriteString("| setting | default | changed by | meaning |\n|---|---|---|---|\n")
 	for _, row := range table {
 		def := cmp.Or(row.defText, "none")
 		if row.def != "" {
 			def = "`" + row.def + "`"
 		}
-		fmt.Fprintf(&b, "| `%s%s` | %s | %s |\n", Prefix, row.name, def, row.meaning)
+		by := "SIGHUP"
+		if row.atStart {
+			by = "restart"
+		}
+		fmt.Fprintf(&b, "| `%s%s` | %s | %s | %s |\n", Prefix, row.name, def, by, row.meaning)
 	}
 	return b.String()
 }

@@ -1,0 +1,90 @@
+package service
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/localca"
+)
+
+// pages are pages in force.
+type pages struct{ now atomic.Pointer[http.Handler] }
+
+// ServeHTTP implements http.Handler.
+func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*p.now.Load()).ServeHTTP(w, r) }
+
+// A site is the pages and the API, and those for devices.
+type site struct{ all, public pages }
+
+// show puts others into force.
+func (s *site) show(shown shownSite) {
+	s.all.now.Store(&shown.all)
+	s.public.now.Store(&shown.public)
+}
+
+// A shownSite is what a site shows.
+type shownSite struct{ all, public http.Handler }
+
+// pagesOf returns the pages of a service with a CA.
+func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
+	sha1, err := ca.Form(localca.Form{SHA1: true})
+	if err != nil {
+		return shownSite{}, err
+	}
+	backdated, err := ca.Form(localca.Form{Backdated: true})
+	if err != nil {
+		return shownSite{}, err
+	}
+	o := statuspage.Options{
+		Inventory: s.inventory,
+		Forget:    s.known.forget,
+		Listeners: s.proxy.Listeners,
+		Authority: statuspage.Authority{
+			Certificate: ca.Certificate(), Fingerprint: ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: ca.Excess(),
+			Problem: ca.FileProblem,
+		},
+		Endpoints: s.allowed.Shown,
+		PublicURL: func() string { return s.public.urlForDevices() },
+		SignIn:    s.mailboxes.state,
+		Version:   s.options.Version,
+	}
+	var shown shownSite
+	if shown.all, err = statuspage.New(o); err != nil {
+		return shownSite{}, err
+	}
+	shown.public, err = statuspage.NewPublic(o)
+	return shown, err
+}
+
+// A caWatch looks at the files of the CA in force.
+type caWatch struct {
+	mu      sync.Mutex
+	stop    context.CancelFunc // nil before the first
+	running sync.WaitGroup
+}
+
+// of looks at those of another CA, until end.
+func (w *caWatch) of(ca *localca.CA, log *slog.Logger) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stop != nil {
+		w.stop()
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop = stop
+	w.running.Go(func() { ca.Watch(ctx, log) })
+}
+
+// end stops looking.
+func (w *caWatch) end() {
+	w.mu.Lock()
+	if w.stop != nil {
+		w.stop()
+	}
+	w.mu.Unlock()
+	w.running.Wait()
+}
