@@ -550,9 +550,9 @@ func TestUselessInheritedSockets(t *testing.T) {
 	defer connected.Close()
 	const noListener = "tlslift: LISTEN_FDS: descriptor 3: it is no TCP socket that listens; "
 	for want, file := range map[string]*os.File{
-		"tlslift: LISTEN_FDS: the socket " + address + " is neither in TLSLIFT_LISTEN": other,
-		noListener + "write ListenStream":                                              local,
-		noListener:                                                                     connected,
+		"tlslift: LISTEN_FDS: the socket " + address + " is in none of TLSLIFT_LISTEN, ": other,
+		noListener + "write ListenStream":                                                local,
+		noListener:                                                                       connected,
 	} {
 		cmd := exec.Command("/bin/sh", append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh"}, l.cmd.Args...)...)
 		cmd.Env = append(l.cmd.Env, "LISTEN_FDS=1")

@@ -46,13 +46,16 @@ func (s *Service) newServers() error {
 	}
 	metrics.ShowWebConfig(s.metrics, file.Failures)
 	s.admin = &adminServer{
-		opened: &s.opened, served: make(chan struct{}), setting: "ADMIN_LISTEN", address: s.cfg.AdminListen, webConfig: file, webConfigFile: s.cfg.AdminWebConfig,
+		opened: &s.opened, served: make(chan struct{}),
+		setting: "ADMIN_LISTEN", address: s.cfg.AdminListen, webConfig: file, webConfigFile: s.cfg.AdminWebConfig,
 		server: admin.NewServer(admin.NewHandler(admin.Options{
-			Metrics: s.metrics.Handler(), Ready: s.ready, Pages: &s.pages.all, Hosts: s.cfg.Hosts(), WebConfig: file, Changes: statuspage.ClientsPath,
+			Metrics: s.metrics.Handler(), Ready: s.ready, Pages: &s.pages.all, Hosts: s.cfg.Hosts(), WebConfig: file,
+			Changes: statuspage.ClientsPath,
 		})),
 	}
 	s.public = &adminServer{
-		opened: &s.opened, served: make(chan struct{}), setting: "PUBLIC_LISTEN", address: s.cfg.PublicListen, server: admin.NewServer(admin.NewPublicHandler(&s.pages.public)), isPublic: true,
+		opened: &s.opened, served: make(chan struct{}), setting: "PUBLIC_LISTEN", address: s.cfg.PublicListen,
+		server: admin.NewServer(admin.NewPublicHandler(&s.pages.public)), isPublic: true,
 	}
 	return nil
 }

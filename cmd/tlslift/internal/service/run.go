@@ -67,8 +67,8 @@ func (s *Service) checkInherited() error {
 	if len(rest) == 0 || s.before != nil {
 		return nil
 	}
-	return UsageError{fmt.Errorf("%[1]s: the socket %[2]s is neither in %[3]sLISTEN nor in %[3]sADMIN_LISTEN; add it there, or "+
-		"remove it from the .socket unit", inherited.EnvCount, strings.Join(rest, ", "), settings.Prefix)}
+	return UsageError{fmt.Errorf("%[1]s: the socket %[2]s is in none of %[3]sLISTEN, %[3]sADMIN_LISTEN and "+
+		"%[3]sPUBLIC_LISTEN; add it there, or remove it from the .socket unit", inherited.EnvCount, strings.Join(rest, ", "), settings.Prefix)}
 }
 
 // status returns what systemctl status shows.
