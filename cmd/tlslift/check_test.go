@@ -356,7 +356,7 @@ func TestCheckMailboxRefused(t *testing.T) {
 	} {
 		got := runWith(t, nil, append([]string{"check"}, test.args...)...)
 		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%q: got %+v, want exit code 2 and one line with %q", test.args, got, test.want)
+			t.Errorf("%q: got %+v, want exit code 64 and one line with %q", test.args, got, test.want)
 		}
 	}
 }

@@ -6,8 +6,9 @@ import "errors"
 const (
 	exitOK      = 0
 	exitFailure = 1
-	exitUsage   = 2
+	exitCrash   = 2 // of the Go runtime, for a panic, and for the SIGABRT of a watchdog
 	exitCut     = 3
+	exitUsage   = 64 // EX_USAGE of sysexits(3); 2, which is more common, is that of a crash
 )
 
 // exitCodes are the exit codes with their meaning.
@@ -20,8 +21,9 @@ var exitCodes = []struct {
 	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
 		"a destination that is not allowed, a mailbox that cannot be signed in to, a `login` that nobody has completed; " +
 		"trying again later may help"},
-	{exitUsage, "the command line, a setting or a new password is wrong; trying again without changing it does not help"},
+	{exitCrash, "tlslift has crashed, or did not answer its watchdog, and the log has the stack; please report it"},
 	{exitCut, "a second signal has stopped `serve`, which cut off the connections that were still open"},
+	{exitUsage, "the command line, a setting or a new password is wrong; trying again without changing it does not help"},
 }
 
 // A failure is an error that trying again later may solve, as opposed to one of

@@ -169,7 +169,7 @@ func TestLoginRefused(t *testing.T) {
 	} {
 		got := w.run(t, append([]string{"login"}, test.args...)...)
 		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%q: got %+v, want exit code 2 and one line with %q", test.args, got, test.want)
+			t.Errorf("%q: got %+v, want exit code 64 and one line with %q", test.args, got, test.want)
 		}
 	}
 	if n := w.Counts(); n.DeviceCode+n.Token+n.Discovery != 0 {

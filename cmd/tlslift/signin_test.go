@@ -64,7 +64,7 @@ func TestSignInSetupRefused(t *testing.T) {
 		got := runWith(t, nil, append([]string{"signin"}, test.args...)...)
 		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, test.want) || strings.Count(got.stderr, "\n") != 1 ||
 			strings.ContainsRune(got.stderr, '\x1b') {
-			t.Errorf("%q: got %+v, want exit code 2 and one line with %q", test.args, got, test.want)
+			t.Errorf("%q: got %+v, want exit code 64 and one line with %q", test.args, got, test.want)
 		}
 	}
 	got := runWith(t, map[string]string{"TLSLIFT_LISTN": "x"}, "signin", "setup")

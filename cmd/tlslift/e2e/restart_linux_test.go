@@ -404,7 +404,7 @@ func TestHandOverFails(t *testing.T) {
 	}
 	l.signal(l.cmd.Process, syscall.SIGUSR2)
 	failed := l.awaitLine("the next process has failed; this one goes on")
-	if text, _ := failed["error"].(string); !strings.Contains(text, "exit status 2") {
+	if text, _ := failed["error"].(string); !strings.Contains(text, "exit status 64") {
 		t.Errorf("got %v", failed)
 	}
 	if !strings.Contains(l.log(), "tlslift: TLSLIFT_CLIENTS_FILE: "+file) {
