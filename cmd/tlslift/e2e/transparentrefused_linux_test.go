@@ -170,7 +170,8 @@ func TestLoop(t *testing.T) {
 			if !strings.Contains(out, accessDenied) {
 				t.Errorf("got %s", end(out))
 			}
-			g.record(t, map[string]string{"outcome": "refused", "reason": "redirect_loop", "client": "10.78.0.1"}) // our own
+			// Our own, from fd78::1 or 10.78.0.1: the first address that answers wins.
+			g.record(t, map[string]string{"outcome": "refused", "reason": "redirect_loop", "client": "78"})
 			rec := g.record(t, map[string]string{"outcome": "refused", "reason": "redirect_loop", "client": "10.77.0.2"})
 			if remedy, _ := rec["remedy"].(string); !strings.Contains(remedy, "TLSLIFT_UPSTREAM_MARK") {
 				t.Errorf("the remedy is %q", remedy)
