@@ -71,6 +71,22 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
 		"cmd/tlslift/internal/warnings",
 	},
+	"cmd/tlslift-bench": {
+		"cmd/tlslift-bench/internal/backend", "cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/cli",
+		"cmd/tlslift-bench/internal/load",
+	},
+	"cmd/tlslift-bench/internal/backend": {"cmd/tlslift-bench/internal/identity"},
+	"cmd/tlslift-bench/internal/bench": {
+		"cmd/tlslift-bench/internal/backend", "cmd/tlslift-bench/internal/identity", "cmd/tlslift-bench/internal/load",
+		"cmd/tlslift-bench/internal/machine", "cmd/tlslift-bench/internal/procstat", "cmd/tlslift-bench/internal/stats",
+		"cmd/tlslift-bench/internal/subject",
+	},
+	"cmd/tlslift-bench/internal/cli": {
+		"cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/report", "cmd/tlslift-bench/internal/subject",
+	},
+	"cmd/tlslift-bench/internal/load":    {"cmd/tlslift-bench/internal/backend", "cmd/tlslift-bench/internal/identity"},
+	"cmd/tlslift-bench/internal/report":  {"cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/subject"},
+	"cmd/tlslift-bench/internal/subject": {"cmd/tlslift-bench/internal/identity"},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
 		"cmd/tlslift/internal/inherited", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
