@@ -25,14 +25,22 @@ func (h *handover) ended() <-chan error {
 	return h.done
 }
 
-// abort ends a successor that is not ready yet.
-func (h *handover) abort() {
+// abort ends a successor that is not ready yet. What ends here from now on is saved again.
+func (l *life) abort(h *handover) {
 	if h == nil {
 		return
 	}
 	h.process.Abort()
 	if err := <-h.done; err == nil { // it had become ready before
 		h.process.Close()
+	}
+	l.thaw()
+}
+
+// thaw saves the list of clients as before the hand-over.
+func (l *life) thaw() {
+	if err := l.events.thaw(); err != nil {
+		l.log.Error("the list of clients cannot be saved", "error", err.Error())
 	}
 }
 
@@ -75,9 +83,7 @@ func (l *life) startSuccessor() (*successor.Process, error) {
 func (l *life) endHandOver(err error) {
 	l.log.Error("the next process has failed; this one goes on", "program", l.program(), "error", err.Error(),
 		"remedy", "read the lines above that begin with tlslift:, and correct what they name; tlslift config --check finds the same mistakes")
-	if err := l.events.thaw(); err != nil {
-		l.log.Error("the list of clients cannot be saved", "error", err.Error())
-	}
+	l.thaw()
 	l.systemd.tell(sdnotify.Ready, l.status())
 }
 

@@ -92,10 +92,10 @@ func (l *life) serveUntil() (why string, err error) {
 	for {
 		select {
 		case err := <-l.done:
-			next.abort()
+			l.abort(next)
 			return "", err
 		case sig := <-l.signals.stop:
-			next.abort()
+			l.abort(next)
 			return sig.String(), nil
 		case <-l.signals.hangup:
 			if hungUp = next != nil; !hungUp {
