@@ -17,12 +17,12 @@ func TestFit(t *testing.T) {
 	}{
 		{65536, 10000, false, 10000},
 		{65536, 10000, true, 10000},
-		{20704, 10000, false, 10000},
-		{20703, 10000, false, 9999},
-		{20704, 10000, true, 8889},
-		{1024, 10000, false, 256},
+		{20832, 10000, false, 10000},
+		{20831, 10000, false, 9999},
+		{20832, 10000, true, 8889},
+		{1024, 10000, false, 199},
 		{1024, 100, false, 100},
-		{1024, 10000, true, 231},
+		{1024, 10000, true, 179},
 		{256, 10000, false, 16},
 		{64, 10000, false, 1},
 		{3, 10000, false, 1},
@@ -47,7 +47,7 @@ func TestWarning(t *testing.T) {
 	if log.Len() != 0 {
 		t.Errorf("one connection does not fit: %s", log.String())
 	}
-	Room{Connections: 256, want: 10000, files: 1024, need: 20704}.Warn(to)
+	Room{Connections: 256, want: 10000, files: 1024, need: 20832}.Warn(to)
 	if n := strings.Count(log.String(), "lowered_to=256"); n != 1 || !strings.Contains(log.String(), "remedy=") {
 		t.Errorf("the log says %s", log.String())
 	}

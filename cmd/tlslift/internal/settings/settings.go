@@ -232,7 +232,7 @@ var table = []setting{
 	{
 		name: "MAX_CONNECTIONS", atStart: true, def: "10000",
 		meaning: "how many connections may be open at the same time; fewer, with a warning at the start, if the system's limit of " +
-			"open files permits no more: a connection takes two, and everything else 704",
+			"open files permits no more: a connection takes two, and everything else 832",
 		remedy: "a whole number above zero",
 	},
 	{
