@@ -28,7 +28,8 @@ type Config struct {
 	Max, MaxPerClient int
 	// GroupBits is how many bits of an IPv6 address make a group; zero means 64.
 	GroupBits int
-	// Balanced means that load balancers connect, so that PROXY headers may be awaited.
+	// Balanced means that load balancers connect, so that many PROXY headers may be awaited;
+	// otherwise only a few may, of those that are added later.
 	Balanced bool
 
 	// Log gets a line when connections cannot be accepted, and one when they can again;
@@ -67,7 +68,7 @@ type Client struct {
 // New returns an Admission.
 func New(cfg Config) *Admission {
 	return &Admission{
-		cfg: cfg, maxAwaited: MaxAwaited(cfg.Max), groups: map[groupKey]*group{}, awaited: map[netip.Prefix]*list.List{},
+		cfg: cfg, maxAwaited: cfg.mostAwaited(), groups: map[groupKey]*group{}, awaited: map[netip.Prefix]*list.List{},
 		open:     make(chan struct{}, MaxOpen(cfg.Max, cfg.Balanced)),
 		shortage: shortage{log: cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), began: cfg.AcceptFailed},
 	}

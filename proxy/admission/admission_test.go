@@ -330,3 +330,20 @@ func TestSet(t *testing.T) {
 		}
 	}
 }
+
+// Headers that are awaited never take the room of connections with a place: where all have
+// come that may, a newcomer still finds its turn, and somebody makes room for it.
+func TestAwaitedHeadersLeaveRoom(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{1, 16, 100, 1000, 10000} {
+		for _, balanced := range []bool{false, true} { // false: a load balancer was added by a reload
+			a := New(Config{Max: most, MaxPerClient: most, Balanced: balanced})
+			for i := range 2 * MaxAwaited(most) {
+				a.Await(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), func(error) {})
+			}
+			if room := cap(a.open) - a.awaiting; a.awaiting == 0 || room < most+MaxLeaving(most)+passing/2 {
+				t.Errorf("%d places, balanced: %v: with %d headers awaited there is room for %d connections", most, balanced, a.awaiting, room)
+			}
+		}
+	}
+}

@@ -15,6 +15,9 @@ const (
 	// passing is how many connections may be open that are counted nowhere for an instant:
 	// they were just accepted, or their place was just given up.
 	passing = 64
+	// unplannedAwaited is how many headers may be awaited where no load balancer was known of
+	// at the start: they are among those that are counted nowhere.
+	unplannedAwaited = passing / 2
 	// enough is more than there ever are: the sums stay within 32 bits.
 	enough = 1 << 29
 )
@@ -22,6 +25,15 @@ const (
 // MaxAwaited returns how many connections of load balancers may wait for their PROXY
 // header beside so many places.
 func MaxAwaited(places int) int { return max(places/4, leastAwaited) }
+
+// mostAwaited returns how many headers an Admission awaits: so many that all places and all
+// clients that leave find room in MaxOpen, which a later load balancer does not change.
+func (c *Config) mostAwaited() int {
+	if c.Balanced {
+		return MaxAwaited(c.Max)
+	}
+	return min(MaxAwaited(c.Max), unplannedAwaited)
+}
 
 // MaxLeaving returns how many clients that are refused may have time to read why, beside so
 // many places.
