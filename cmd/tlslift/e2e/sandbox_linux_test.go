@@ -53,6 +53,36 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
+// A successor stays in the sandbox of the process before it, and so do those after it: the
+// log says what their settings need beyond it.
+func TestHandOverInTheSandbox(t *testing.T) {
+	t.Parallel()
+	if abi, err := ll.LandlockGetABIVersion(); err != nil || abi < 4 {
+		t.Skipf("this kernel does not limit ports: %v", err)
+	}
+	n := startNginx(t, newPKI(t), modernTLS, false, nil)
+	l := prepare(t, nil, n.address, n.pki.pem)
+	file := testenv.WriteFile(t, "tlslift.env", []byte("TLSLIFT_SANDBOX=true\n"))
+	l.cmd.Env = append(l.cmd.Env, "TLSLIFT_ENV_FILE="+file)
+	l.runUntilEnd()
+	if err := os.WriteFile(file, []byte("TLSLIFT_SANDBOX=true\nTLSLIFT_DESTINATIONS=mail.example.com:2525\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := l.cmd.Process
+	for range 2 {
+		l.signal(next, syscall.SIGUSR2)
+		next = l.successor()
+		if denied, _ := l.awaitLine("needs more than tlslift may do since its start")["denied"].(string); denied != "connecting to port 2525" {
+			t.Errorf("what is denied is %q", denied)
+		}
+		l.forget(handedOver)
+		l.forget("needs more than tlslift may do since its start")
+	}
+	_ = l.cmd.Wait()
+	l.signal(next, syscall.SIGTERM)
+	<-l.readToEnd
+}
+
 // replace puts a new file in the place of one.
 func replace(t *testing.T, path string, create func(path string) error) {
 	t.Helper()

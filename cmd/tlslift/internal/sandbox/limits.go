@@ -54,6 +54,38 @@ func (l Limits) Beyond(wanted Limits) []string {
 	return all
 }
 
+// Within returns what both l and outer permit: what is left of l in a process that had
+// entered outer before.
+func (l Limits) Within(outer Limits) Limits {
+	connect := l.Connect
+	switch {
+	case connect == nil:
+		connect = outer.Connect
+	case outer.Connect != nil:
+		connect = slices.DeleteFunc(slices.Clone(connect), func(port uint16) bool { return !slices.Contains(outer.Connect, port) })
+	}
+	return Limits{
+		Read: both(l.readable(), outer.readable()), Write: both(l.Write, outer.Write),
+		Execute: both(l.Execute, outer.Execute), Connect: connect,
+	}
+}
+
+// readable returns the directories whose files may be read.
+func (l Limits) readable() []string { return slices.Concat(l.Read, l.Write, l.Execute) }
+
+// both returns the directories that are, or are inside, those of two lists.
+func both(a, b []string) []string {
+	all := set{}
+	for _, dir := range a {
+		all[dir] = isBelow(dir, b)
+	}
+	for _, dir := range b {
+		all[dir] = all[dir] || isBelow(dir, a)
+	}
+	maps.DeleteFunc(all, func(_ string, is bool) bool { return !is })
+	return all.sorted()
+}
+
 // isBelow reports whether a path is one of directories, or is inside one of them.
 func isBelow(path string, directories []string) bool {
 	return slices.ContainsFunc(directories, func(dir string) bool {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -31,6 +32,37 @@ func TestBeyond(t *testing.T) {
 	}
 	if got := (Limits{}).Beyond(Limits{Connect: []uint16{2525}}); got != nil {
 		t.Errorf("with no limit of ports: %q", got)
+	}
+}
+
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	l := Limits{
+		Read: []string{"/etc", "/srv/new"}, Write: []string{"/var/lib/tlslift"}, Execute: []string{"/usr/lib", "/opt"},
+		Connect: []uint16{443, 2525},
+	}
+	outer := Limits{
+		Read: []string{"/etc/tlslift", "/var"}, Write: []string{"/var/lib/tlslift/ca"}, Execute: []string{"/usr"},
+		Connect: []uint16{443, 587},
+	}
+	want := Limits{
+		Read:  []string{"/etc/tlslift", "/usr/lib", "/var/lib/tlslift", "/var/lib/tlslift/ca"},
+		Write: []string{"/var/lib/tlslift/ca"}, Execute: []string{"/usr/lib"}, Connect: []uint16{443},
+	}
+	if got := l.Within(outer); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got := outer.Within(l); !reflect.DeepEqual(got, want) {
+		t.Errorf("the other way round: %+v", got)
+	}
+	for _, ports := range [][]uint16{nil, {}, {443}} {
+		one, all := Limits{Connect: ports}, Limits{}
+		if got := one.Within(all).Connect; !reflect.DeepEqual(got, ports) {
+			t.Errorf("%v within all ports: %v", ports, got)
+		}
+		if got := all.Within(one).Connect; !reflect.DeepEqual(got, ports) {
+			t.Errorf("all ports within %v: %v", ports, got)
+		}
 	}
 }
 

@@ -73,16 +73,21 @@ func (l *life) startSuccessor() (*successor.Process, error) {
 	if l.options.Environ["INVOCATION_ID"] != "" && l.options.Environ["NOTIFY_SOCKET"] == "" {
 		return nil, errors.New("systemd would take the end of this process for that of the service: use a unit with Type=notify")
 	}
+	environ, err := l.confined.environ(l.options.Environ)
+	if err != nil {
+		return nil, err
+	}
 	if err := l.events.freeze(); err != nil {
 		return nil, fmt.Errorf("saving the list of clients: %w", settings.SystemError(err))
 	}
-	return successor.Start(successor.Options{Command: l.options.Command, Environ: l.options.Environ, Sockets: l.opened.sockets()})
+	return successor.Start(successor.Options{Command: l.options.Command, Environ: environ, Sockets: l.opened.sockets()})
 }
 
 // endHandOver goes on as before, after a successor has failed.
 func (l *life) endHandOver(err error) {
 	l.log.Error("the next process has failed; this one goes on", "program", l.program(), "error", err.Error(),
-		"remedy", "read the lines above that begin with tlslift:, and correct what they name; tlslift config --check finds the same mistakes")
+		"remedy", "read the lines above that begin with tlslift:, and correct what they name; tlslift config --check finds the same mistakes, "+
+			"but not that a file is in a directory that this process may not read: that needs a restart")
 	l.thaw()
 	l.systemd.tell(sdnotify.Ready, l.status())
 }

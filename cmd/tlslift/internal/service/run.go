@@ -51,12 +51,27 @@ func Run(ctx context.Context, o Options) error {
 	}
 	s.room.Warn(s.log)
 	memorylimit.Set(s.log)
-	if s.confined, err = confine(o, s.mailboxes.now.Load(), s.log); err != nil {
+	if err := confine(s); err != nil {
 		return err
 	}
 	s.announce()
 	l := &life{Service: s, signals: all, done: make(chan error, 1)}
 	return l.run(ctx)
+}
+
+// confine enters the sandbox, and tells of what that of the process before this one takes
+// from it.
+func confine(s *Service) error {
+	before, err := inheritedConfinement(s.options.Environ, s.before != nil)
+	if err != nil {
+		return err
+	}
+	boxes := s.mailboxes.now.Load()
+	if s.confined, err = before.confine(s.options, boxes, s.log); err != nil {
+		return err
+	}
+	s.confined.warn(s.options, s.cfg, boxes, s.log)
+	return nil
 }
 
 // checkInherited finds sockets that nobody listens on: clients would wait there for ever. A
