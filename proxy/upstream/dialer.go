@@ -71,6 +71,7 @@ type Dialer struct {
 	interfaces   func() ([]net.Addr, error) // the addresses of this machine
 	names        *names
 	failed       *failures
+	spare        spare
 	connect      func(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error)
 	control      func(syscall.RawConn) error
 	sessions     tls.ClientSessionCache
@@ -107,6 +108,7 @@ func New(c Config) (*Dialer, error) {
 		interfaces: net.InterfaceAddrs,
 		names:      newNames(c.Resolver),
 		failed:     newFailures(),
+		spare:      make(spare, maxSpare),
 		connect:    connect,
 		control:    c.Control,
 		sessions:   tls.NewLRUClientSessionCache(c.SessionCacheSize),

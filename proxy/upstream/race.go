@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type race struct {
 	attempts chan *attempt
 	running  map[*attempt]bool
 	begun    int
+	spare    spare // for attempts that run beside another one
+	extras   int   // had of spare
 
 	seen   map[netip.AddrPort]bool
 	queue  [2][2][]netip.AddrPort // by whether they have failed lately, and family
@@ -48,14 +51,6 @@ type resolved struct {
 	err     error
 }
 
-// An attempt is one address that is dialled.
-type attempt struct {
-	to    netip.AddrPort
-	since time.Time
-	conn  net.Conn
-	err   error
-}
-
 // The families, in the order in which they begin.
 const (
 	familyIPv6 = iota
@@ -67,7 +62,7 @@ func (d *Dialer) dialName(ctx context.Context, name string, port uint16, g *guar
 	ctx, cancel := context.WithCancel(ctx)
 	r := &race{
 		connect: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) { return d.connect(ctx, to, g) },
-		failed:  d.failed, port: port,
+		failed:  d.failed, port: port, spare: d.spare,
 		answers: make(chan resolved), attempts: make(chan *attempt), running: map[*attempt]bool{},
 		seen: map[netip.AddrPort]bool{}, family: familyIPv4, delay: time.NewTimer(attemptDelay),
 	}
@@ -116,7 +111,7 @@ func (r *race) run(ctx context.Context) *attempt {
 		case a := <-r.answers:
 			r.take(a)
 		case a := <-r.attempts:
-			delete(r.running, a)
+			r.drop(a)
 			if a.err == nil {
 				r.learn(a)
 				return a
@@ -131,14 +126,12 @@ func (r *race) run(ctx context.Context) *attempt {
 
 // begin begins the next attempt, if there is an address for it.
 func (r *race) begin(ctx context.Context) {
-	if r.begun == maxAttempts {
+	if r.begun == maxAttempts || !r.hasNext() || !r.makeRoom() {
 		return
 	}
-	to, found := r.next()
-	if !found {
-		return
-	}
+	to, _ := r.next()
 	a := &attempt{to: to, since: time.Now()}
+	ctx, a.cancel = context.WithCancel(ctx)
 	r.begun++
 	r.running[a] = true
 	r.hold(attemptDelay)
@@ -147,6 +140,7 @@ func (r *race) begin(ctx context.Context) {
 
 // dial is the goroutine of one attempt; run or end takes it back.
 func (r *race) dial(ctx context.Context, a *attempt) {
+	defer a.cancel()
 	a.conn, a.err = r.connect(ctx, a.to)
 	r.attempts <- a
 }
@@ -155,6 +149,11 @@ func (r *race) dial(ctx context.Context, a *attempt) {
 func (r *race) hold(wait time.Duration) {
 	r.isHeld = true
 	r.delay.Reset(wait)
+}
+
+// hasNext reports whether an address waits.
+func (r *race) hasNext() bool {
+	return slices.ContainsFunc(r.queue[:], func(late [2][]netip.AddrPort) bool { return len(late[0])+len(late[1]) > 0 })
 }
 
 // next takes the next address: families in turn, and what has failed lately last.
@@ -209,6 +208,9 @@ func (r *race) add(to netip.AddrPort) {
 // lose takes in an attempt that has failed. A time-out of ours says something about an
 // address only if it had some time.
 func (r *race) lose(ctx context.Context, a *attempt) {
+	if a.isOver && errors.Is(a.err, context.Canceled) {
+		a.err = errNoAnswer
+	}
 	r.note(a.err)
 	if !isClassified(a.err) && !lacksFiles(a.err) && (ctx.Err() == nil || isTimeout(a.err) && time.Since(a.since) >= attemptDelay) {
 		r.failed.add(a.to)
@@ -234,7 +236,7 @@ func (r *race) end() {
 		case <-r.answers:
 			r.unknown--
 		case a := <-r.attempts:
-			delete(r.running, a)
+			r.drop(a)
 			if a.conn != nil {
 				_ = a.conn.Close()
 			}

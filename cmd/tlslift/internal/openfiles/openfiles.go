@@ -9,8 +9,9 @@ import (
 )
 
 // reserve is for everything but clients' connections and those to their destinations: 128
-// for the pipes of passed connections, 320 for the admin and the public address, and the
-// rest for saved state and look-ups. Of a small limit it is at most half.
+// for the pipes of passed connections, 320 for the admin and the public address, 32 for
+// addresses that are dialled beside another one, and the rest for saved state and look-ups.
+// Of a small limit it is at most half.
 const reserve = 512
 
 // A Room is how many connections fit into the system's limit of open files.
