@@ -7,6 +7,7 @@ package successor
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -88,24 +89,30 @@ func (p *Predecessor) Ready() error {
 }
 
 // Receive calls handle for each event, until the predecessor has ended or Close is
-// called.
+// called. An event that cannot be read, as one of another version of the program, is left
+// out, and the error says how many those were.
 func (p *Predecessor) Receive(handle func(Event)) error {
 	if p == nil {
 		return nil
 	}
 	lines := bufio.NewScanner(p.conn)
 	lines.Buffer(nil, maxEvent)
+	unread, first := 0, error(nil)
 	for lines.Scan() {
 		e, err := decode(lines.Bytes())
 		if err != nil {
-			return err
+			unread, first = unread+1, cmp.Or(first, err)
+			continue
 		}
 		handle(e)
 	}
-	if err := lines.Err(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("reading events: %w", err)
+	if first != nil {
+		first = fmt.Errorf("%d events, the first: %w", unread, first)
 	}
-	return nil
+	if err := lines.Err(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return errors.Join(first, fmt.Errorf("reading events: %w", err))
+	}
+	return first
 }
 
 // Close ends Receive.

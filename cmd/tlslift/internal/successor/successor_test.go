@@ -115,6 +115,29 @@ func TestReceive(t *testing.T) {
 	_ = before.Receive(func(Event) { t.Error("received an event") })
 }
 
+// An event that cannot be read, as one of another version, takes no other with it.
+func TestReceiveOfAnotherVersion(t *testing.T) {
+	t.Parallel()
+	line, err := anEvent().encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unknown := range []string{"no JSON\n", `{"Start":"yesterday"}` + "\n", `{"Client":{"Address":"192.0.2.1"}}` + "\n"} {
+		ours, theirs := net.Pipe()
+		go func() {
+			_, _ = io.WriteString(ours, unknown+string(line)+unknown+string(line))
+			_ = ours.Close()
+		}()
+		received := 0
+		before := &Predecessor{theirs}
+		err := before.Receive(func(Event) { received++ })
+		if received != 2 || err == nil || !strings.HasPrefix(err.Error(), "2 events, the first: reading an event: ") {
+			t.Errorf("%q: %d of 2 events are received, and the error is %v", unknown, received, err)
+		}
+		before.Close()
+	}
+}
+
 // Whatever arrives, decode takes it or not, and never fails otherwise.
 func FuzzDecode(f *testing.F) {
 	line, err := anEvent().encode()
