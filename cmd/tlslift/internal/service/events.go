@@ -57,8 +57,8 @@ type receiver interface {
 	Close() int
 }
 
-// A journal has the connections that have ended since the inventory was saved for a
-// successor.
+// A journal has the connections that have ended, and the clients that were forgotten, since
+// the inventory was saved for a successor.
 type journal struct {
 	mu  sync.Mutex
 	all []successor.Event
@@ -68,8 +68,10 @@ func (j *journal) add(e successor.Event) {
 	if j == nil {
 		return
 	}
-	copied := *e.Record
-	e.Record = &copied
+	if e.Record != nil {
+		copied := *e.Record
+		e.Record = &copied
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.all = append(j.all, e)
@@ -99,6 +101,10 @@ func (e *events) receive(event successor.Event) {
 		e.next.Send(event)
 		return
 	}
+	if event.Forgotten != "" {
+		e.forgetHere(event.Forgotten)
+		return
+	}
 	if !event.Counted {
 		e.metrics.Opened(event.Record.Listener)
 		e.metrics.Closed(event.Record)
@@ -106,6 +112,27 @@ func (e *events) receive(event successor.Event) {
 	}
 	e.inventory.Closed(event.Record)
 	e.journal.add(event)
+}
+
+// forget forgets a client, here and in a successor; it reports whether there was one.
+func (e *events) forget(key string) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.next != nil {
+		e.next.Send(successor.Event{Forgotten: key})
+	}
+	return e.forgetHere(key)
+}
+
+// forgetHere forgets a client here, and in a successor that is starting. e.mu is held for
+// reading.
+func (e *events) forgetHere(key string) bool {
+	if !e.inventory.Forget(key) {
+		return false
+	}
+	e.metrics.Forget(key)
+	e.journal.add(successor.Event{Forgotten: key})
+	return true
 }
 
 // freeze saves the inventory as it is now for a successor, and then nothing more. What

@@ -138,3 +138,41 @@ func TestHandOverCountsOnce(t *testing.T) {
 		t.Errorf("its metrics have %v, want that of the last", got)
 	}
 }
+
+// A client that is forgotten while a successor starts, or just before this process ends,
+// does not come back with what the successor has loaded. What it does later is counted.
+func TestForgottenInAHandOver(t *testing.T) {
+	t.Parallel()
+	const client = "192.0.2.1"
+	disk := &memory{}
+	e := newEvents(disk)
+	e.Closed(ended())
+	e.Closed(ended())
+	if err := e.freeze(); err != nil {
+		t.Fatal(err)
+	}
+	second := newEvents(disk) // it has loaded both
+	e.Closed(ended())
+	if !e.forget(client) || e.forget(client) || e.forget("nobody") {
+		t.Error("forgot a client never or twice")
+	}
+	e.Closed(ended())
+	e.handOver(next{second})
+	if got := second.known(); got != 1 {
+		t.Errorf("the successor knows of %d connections, want the one since", got)
+	}
+	if err := second.freeze(); err != nil {
+		t.Fatal(err)
+	}
+	third := newEvents(disk)
+	e.forget(client) // on the way through the second process
+	second.handOver(next{third})
+	if got := third.known(); got != 0 {
+		t.Errorf("the third process knows of %d connections of a client that was forgotten", got)
+	}
+	e.forget(client)
+	e.Closed(ended())
+	if got := third.known(); got != 1 {
+		t.Errorf("the third process knows of %d connections, want the last one", got)
+	}
+}

@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -23,7 +22,6 @@ type known struct {
 	metrics   *metrics.Metrics
 	clients   atomic.Pointer[clientfile.Table] // those in force
 	renaming  sync.Mutex                       // held while clients get names
-	log       *slog.Logger
 }
 
 // newInventory returns the inventory of a service, with what earlier runs have saved.
@@ -62,14 +60,13 @@ func (k *known) rename(table *clientfile.Table) {
 	k.metrics.Rename(all)
 }
 
-// forget removes a client from the inventory, from what is saved, and from the metrics; it
-// reports whether there was one.
-func (k *known) forget(key string) bool {
-	if !k.inventory.Forget(key) {
+// forget removes a client from the inventory, from what is saved, and from the metrics,
+// also in a successor; it reports whether there was one.
+func forget(s *Service, key string) bool {
+	if !s.events.forget(key) {
 		return false
 	}
-	k.metrics.Forget(key)
-	k.log.Info("forgot a client", "client", key)
+	s.log.Info("forgot a client", "client", key)
 	return true
 }
 

@@ -67,15 +67,16 @@ func TestRenamedClientsAgree(t *testing.T) {
 // Whoever is forgotten has no series any more, and no line on the status page.
 func TestForget(t *testing.T) {
 	t.Parallel()
-	s := &known{
-		inventory: inventory.New(inventory.Options{}), metrics: metrics.New(metrics.Options{}), log: slog.New(slog.DiscardHandler),
+	seen := newEvents(&memory{})
+	s := &Service{
+		known: known{inventory: seen.inventory, metrics: seen.metrics}, events: seen, log: slog.New(slog.DiscardHandler),
 	}
 	for addr, name := range map[string]string{"192.0.2.31": "scanner 2nd/floor", "192.0.2.32": ""} {
-		(&events{metrics: s.metrics, inventory: s.inventory}).Closed(&record.Record{
+		seen.Closed(&record.Record{
 			Client: netip.MustParseAddr(addr), ClientName: name, Start: time.Now(), Outcome: record.OutcomeLifted,
 		})
 	}
-	if !s.forget("scanner 2nd/floor") || s.forget("scanner 2nd/floor") {
+	if !forget(s, "scanner 2nd/floor") || forget(s, "scanner 2nd/floor") {
 		t.Error("forgot a client never or twice")
 	}
 	if all := s.inventory.Snapshot(); len(all) != 1 || all[0].Client != "192.0.2.32" {

@@ -41,7 +41,7 @@ func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
 	}
 	o := statuspage.Options{
 		Inventory: s.inventory,
-		Forget:    s.known.forget,
+		Forget:    func(key string) bool { return forget(s, key) },
 		Listeners: s.proxy.Listeners,
 		Authority: statuspage.Authority{
 			Certificate: ca.Certificate(), Fingerprint: ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: ca.Excess(),

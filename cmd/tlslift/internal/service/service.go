@@ -110,7 +110,6 @@ func newService(o Options) (*Service, error) {
 	s := &Service{options: o, cfg: cfg, turns: turns.New(turns.Config{GroupBits: int(cfg.ClientIPv6Prefix)})}
 	s.level.Set(slog.Level(cfg.LogLevel))
 	s.log, s.repeats = logging.New(o.Log, logging.Options{Level: &s.level, JSON: LogOptions(cfg).JSON})
-	s.known.log = s.log
 	s.enter(starting)
 	s.room = openfiles.Fit(int(cfg.MaxConns), len(cfg.TrustedProxies) > 0)
 	s.systemd.notifier, s.systemd.log = sdnotify.New(o.Environ), s.log

@@ -30,9 +30,11 @@ const (
 	sendTimeout = 5 * time.Second
 )
 
-// An Event is a connection that has ended.
+// An Event is a connection that has ended, or a client that was forgotten.
 type Event struct {
-	Record *record.Record
+	Record *record.Record // nil if a client was forgotten
+	// Forgotten is the key of that client.
+	Forgotten string
 	// Counted means that the metrics of the sender have it.
 	Counted bool
 }
@@ -42,15 +44,19 @@ type Event struct {
 type message struct {
 	record.Record
 
-	Err     string `json:",omitempty"`
-	Counted bool   `json:",omitempty"`
+	Err       string `json:",omitempty"`
+	Forgotten string `json:",omitempty"`
+	Counted   bool   `json:",omitempty"`
 }
 
 // encode returns an event as a line.
 func (e Event) encode() ([]byte, error) {
-	m := message{Record: *e.Record, Counted: e.Counted}
-	if e.Record.Err != nil {
-		m.Err = e.Record.Err.Error()
+	m := message{Forgotten: e.Forgotten, Counted: e.Counted}
+	if e.Record != nil {
+		m.Record = *e.Record
+	}
+	if m.Record.Err != nil {
+		m.Err = m.Record.Err.Error()
 	}
 	line, err := json.Marshal(m)
 	if err != nil {
@@ -63,6 +69,9 @@ func decode(line []byte) (Event, error) {
 	var m message
 	if err := json.Unmarshal(line, &m); err != nil {
 		return Event{}, fmt.Errorf("reading an event: %w", err)
+	}
+	if m.Forgotten != "" {
+		return Event{Forgotten: m.Forgotten}, nil
 	}
 	r := m.Record
 	if m.Err != "" {

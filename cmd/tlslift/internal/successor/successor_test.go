@@ -60,6 +60,20 @@ func TestEventsArrive(t *testing.T) {
 	}
 }
 
+// A client that was forgotten is told as well, whatever it is called.
+func TestForgottenArrives(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"192.0.2.1", "scanner \"2nd\"/floor\n"} {
+		line, err := Event{Forgotten: key}.encode()
+		if err != nil || strings.Count(string(line), "\n") != 1 {
+			t.Fatalf("%q is sent as %q, %v", key, line, err)
+		}
+		if got, err := decode(line); err != nil || got.Forgotten != key || got.Record != nil {
+			t.Errorf("%q arrives as %+v, %v", key, got, err)
+		}
+	}
+}
+
 // A successor that has ended loses events, which are counted, and nobody waits for it.
 func TestEventsAreLost(t *testing.T) {
 	t.Parallel()
@@ -146,6 +160,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(line)
 	f.Add([]byte(`{"Counted":1}`))
+	f.Add([]byte(`{"Forgotten":"scanner"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		e, err := decode(text)
 		if err != nil {
@@ -155,7 +170,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return // a time beyond the year 9999
 		}
-		if back, err := decode(again); err != nil || back.Counted != e.Counted || !slices.Equal(back.Record.SMTPReplies, e.Record.SMTPReplies) {
+		if back, err := decode(again); err != nil || back.Counted != e.Counted || back.Forgotten != e.Forgotten ||
+			e.Record != nil && !slices.Equal(back.Record.SMTPReplies, e.Record.SMTPReplies) {
 			t.Errorf("%q becomes %q: %v", text, again, err)
 		}
 	})
