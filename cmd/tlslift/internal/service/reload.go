@@ -68,6 +68,9 @@ func (s *Service) read() (*reading, error) {
 // reload reads the configuration again and puts all of it into force, or with a mistake
 // nothing. Connections that are open keep the one with which they began.
 func (s *Service) reload() {
+	if s.ready() != nil {
+		return // what is read now would serve nobody
+	}
 	s.systemd.tell(sdnotify.Reloading())
 	defer func() { s.systemd.tell(sdnotify.Ready, s.status()) }()
 	r, err := s.read()

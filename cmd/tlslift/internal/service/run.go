@@ -100,9 +100,13 @@ func (s *Service) status() string {
 func (s *Service) serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	broken := func() {
+		s.enter(stopping)
+		stop()
+	}
 	adminDone := make(chan error, 2)
-	go func() { adminDone <- s.admin.serve(stop) }()
-	go func() { adminDone <- s.public.serve(stop) }()
+	go func() { adminDone <- s.admin.serve(broken) }()
+	go func() { adminDone <- s.public.serve(broken) }()
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	refreshing.Go(func() { s.tickets.Run(ctx) })

@@ -57,28 +57,47 @@ func TestListenErrorRemedies(t *testing.T) {
 	}
 }
 
-// TestAdminBreaks: without its admin address nobody would see how it is.
+// TestAdminBreaks: without its admin address nobody would see how it is. Open connections
+// may end; meanwhile it is not ready, and reads no other configuration.
 func TestAdminBreaks(t *testing.T) {
 	t.Parallel()
-	cfg := mustLoad(t, map[string]string{
-		"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "127.0.0.1:0", "TLSLIFT_STATE_DIR": t.TempDir(),
-	})
-	log := logging.NewWriter(io.Discard)
-	t.Cleanup(func() { log.Close() })
-	s, err := newService(Options{Settings: cfg, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.ready(); err == nil {
-		t.Error("ready before it runs")
-	}
-	_ = s.admin.listener.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := s.serve(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), "TLSLIFT_ADMIN_LISTEN: serving ") {
-		t.Errorf("got %v; %v", err, ctx.Err())
+	for setting, breaks := range map[string]func(*Service){
+		"TLSLIFT_ADMIN_LISTEN":  func(s *Service) { _ = s.admin.listener.Close() },
+		"TLSLIFT_PUBLIC_LISTEN": func(s *Service) { _ = s.public.listener.Close() },
+	} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			cfg := mustLoad(t, map[string]string{
+				"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "127.0.0.1:0", "TLSLIFT_PUBLIC_LISTEN": "127.0.0.1:0",
+				"TLSLIFT_STATE_DIR": t.TempDir(),
+			})
+			log := logging.NewWriter(io.Discard)
+			t.Cleanup(func() { log.Close() })
+			load := func() (*settings.Config, error) {
+				t.Error("the configuration is read again")
+				return cfg, nil
+			}
+			s, err := newService(Options{Settings: cfg, Log: log, Load: load})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.listen(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.ready(); err == nil {
+				t.Error("ready before it runs")
+			}
+			s.enter(ready)
+			breaks(s)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := s.serve(ctx); ctx.Err() != nil || err == nil || !strings.HasPrefix(err.Error(), setting+": serving ") {
+				t.Errorf("got %v; %v", err, ctx.Err())
+			}
+			if err := s.ready(); err == nil {
+				t.Error("ready although nobody is served any more")
+			}
+			s.reload()
+		})
 	}
 }
