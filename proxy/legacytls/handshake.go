@@ -15,12 +15,13 @@ func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 // A handshake is one under way.
 type handshake struct {
 	*Conn
-	key   *rsa.PrivateKey
-	hello *clientHello
-	offer Offer  // of hello
-	raw   []byte // the hello as the transcript has it
-	suite *suite
-	prf   prf
+	key    privateKey
+	public *rsa.PublicKey
+	hello  *clientHello
+	offer  Offer  // of hello
+	raw    []byte // the hello as the transcript has it
+	suite  *suite
+	prf    prf
 
 	transcript transcript
 	answer     serverHello
@@ -37,11 +38,15 @@ type handshake struct {
 // handshake does a full handshake or, where the client asks for a session that
 // may be resumed, an abbreviated one (RFC 5246 section 7.3).
 func (c *Conn) handshake() error {
-	key, ok := c.config.Certificate.PrivateKey.(*rsa.PrivateKey)
-	if !ok {
+	h := &handshake{Conn: c}
+	key, is := c.config.Certificate.PrivateKey.(privateKey)
+	if is {
+		h.key = key
+		h.public, is = key.Public().(*rsa.PublicKey)
+	}
+	if !is {
 		return fault(alertInternalError, "the certificate's key is not an RSA key")
 	}
-	h := &handshake{Conn: c, key: key}
 	defer h.wipe()
 	if err := h.readHello(); err != nil {
 		return err
@@ -85,7 +90,7 @@ func (h *handshake) negotiate() error {
 	if err := h.resume(version); err != nil {
 		return err
 	}
-	h.offer = hello.offer(version, h.key.N.BitLen())
+	h.offer = hello.offer(version, h.public.N.BitLen())
 	if h.resumed == nil {
 		if h.suite = h.offer.choose(h.config.Suites); h.suite == nil {
 			return fault(alertHandshakeFailure, "no cipher suite in common, or no signature that our key can make")

@@ -25,9 +25,20 @@ type keyAgreement interface {
 
 const premasterLen = 48 // of RSA
 
+// A privateKey is the RSA key of a certificate, of crypto/rsa or another package.
+type privateKey interface {
+	crypto.Signer
+	crypto.Decrypter
+}
+
+// sessionKey is how it is asked for a premaster secret.
+//
+//lint:ignore SA1019 RFC 5246 section 7.4.7.1
+type sessionKey = rsa.PKCS1v15DecryptOptions //nolint:staticcheck // old clients have nothing else
+
 // rsaAgreement is the key exchange of RFC 5246 section 7.4.7.1.
 type rsaAgreement struct {
-	key *rsa.PrivateKey
+	key privateKey
 	// offered and agreed are the versions of which the premaster secret holds
 	// the first, or, by a mistake of some old clients, the second.
 	offered, agreed uint16
@@ -46,17 +57,16 @@ func (a rsaAgreement) premaster(body []byte) ([]byte, error) {
 	if !s.ReadUint16LengthPrefixed(&ciphertext) || !s.Empty() {
 		return nil, fault(alertDecodeError, "malformed ClientKeyExchange")
 	}
-	secret, random := make([]byte, premasterLen), make([]byte, premasterLen)
-	if _, err := rand.Read(secret); err != nil {
-		return nil, err
-	}
+	random := make([]byte, premasterLen)
 	if _, err := rand.Read(random); err != nil {
 		return nil, err
 	}
-	// It fails only for what anybody can see of the ciphertext, and then leaves
-	// secret as it is.
-	//lint:ignore SA1019 RFC 5246 section 7.4.7.1
-	_ = rsa.DecryptPKCS1v15SessionKey(nil, a.key, ciphertext, secret) //nolint:staticcheck // old clients have nothing else
+	// It fails only for what anybody can see of the ciphertext. Where the padding is
+	// wrong, it returns a random secret.
+	secret, err := a.key.Decrypt(rand.Reader, ciphertext, &sessionKey{SessionKeyLen: premasterLen})
+	if err != nil {
+		return random, nil
+	}
 	version := int32(binary.BigEndian.Uint16(secret))
 	good := subtle.ConstantTimeEq(version, int32(a.offered)) | subtle.ConstantTimeEq(version, int32(a.agreed))
 	subtle.ConstantTimeCopy(1-good, secret, random)
@@ -187,7 +197,7 @@ type signature struct {
 	value  []byte
 }
 
-func sign(key *rsa.PrivateKey, s *signatureScheme, parts ...[]byte) (signature, error) {
+func sign(key crypto.Signer, s *signatureScheme, parts ...[]byte) (signature, error) {
 	var digest []byte
 	hashes := []crypto.Hash{s.hash}
 	if s.hash == crypto.MD5SHA1 {
@@ -200,12 +210,10 @@ func sign(key *rsa.PrivateKey, s *signatureScheme, parts ...[]byte) (signature, 
 		}
 		digest = h.Sum(digest)
 	}
-	var value []byte
-	var err error
+	var options crypto.SignerOpts = s.hash
 	if s.pss {
-		value, err = rsa.SignPSS(rand.Reader, key, s.hash, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-	} else {
-		value, err = rsa.SignPKCS1v15(nil, key, s.hash, digest)
+		options = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}
 	}
+	value, err := key.Sign(rand.Reader, digest, options)
 	return signature{s.id, value}, err
 }

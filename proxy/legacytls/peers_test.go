@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/leafrsa"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -46,8 +47,8 @@ func runPeer(t *testing.T, stdin []byte, name string, args ...string) (string, e
 // A peerPKI is a root and the certificates that it signed.
 type peerPKI struct {
 	root   *testenv.Authority
-	sha256 tls.Certificate // RSA-2048, signed with SHA-256
-	sha1   tls.Certificate // the same, signed with SHA-1
+	sha256 tls.Certificate // RSA-2048 of three primes, signed with SHA-256
+	sha1   tls.Certificate // RSA-2048 of crypto/rsa, signed with SHA-1
 }
 
 var peersOnce struct {
@@ -65,7 +66,11 @@ func peerPKIOf(t *testing.T) *peerPKI {
 		leaf.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
 		leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 		leaf.SignatureAlgorithm = x509.SHA256WithRSA
-		pki.sha256 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
+		key, err := leafrsa.Generate(2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pki.sha256 = pki.root.Issue(t, leaf, key)
 		leaf.SignatureAlgorithm = x509.SHA1WithRSA
 		pki.sha1 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
 	})

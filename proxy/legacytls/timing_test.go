@@ -16,6 +16,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/leafrsa"
 )
 
 // The benchmarks of this file are run by hand:
@@ -133,8 +135,12 @@ func BenchmarkTimingCBC(b *testing.B) {
 // BenchmarkTimingRSA compares ciphertexts of a good premaster secret and of
 // others, which an attacker would like to tell apart.
 func BenchmarkTimingRSA(b *testing.B) {
-	key := identity(b).PrivateKey.(*rsa.PrivateKey)
-	agreement := rsaAgreement{key, tls.VersionTLS10, tls.VersionTLS10}
+	private, err := leafrsa.Generate(2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	key := private.Public().(*rsa.PublicKey)
+	agreement := rsaAgreement{private, tls.VersionTLS10, tls.VersionTLS10}
 	// encoded is PKCS #1 v1.5 with a random filling.
 	encoded := func(change func(m []byte)) []byte {
 		m := make([]byte, 256)
