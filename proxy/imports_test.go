@@ -41,6 +41,7 @@ var layers = []struct {
 // siblings are the imports within a layer.
 var siblings = map[string][]string{
 	"proxy/listener":     {"proxy/policy"},
+	"proxy/localca":      {"proxy/leafrsa"},
 	"proxy/m365":         {"proxy/policy"},
 	"proxy/sockets":      {"proxy/listener", "proxy/origdst", "proxy/upstream"},
 	"proxy/refusedhello": {"proxy/policy"},

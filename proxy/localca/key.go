@@ -1,12 +1,15 @@
 package localca
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/leafrsa"
 )
 
 // keyUse is how long new leaves get the same key.
@@ -21,8 +24,8 @@ type leafKey struct {
 }
 
 type datedKey struct {
-	*rsa.PrivateKey
-	made time.Time
+	crypto.Signer // of RSA, and a crypto.Decrypter
+	made          time.Time
 }
 
 // fresh is false too when the clock was set back by more than the key's use.
@@ -33,14 +36,14 @@ func (k *datedKey) fresh(now time.Time) bool {
 // at returns the key to use now. The caller that finds it too old makes the
 // next one, and the others use the old one until then; only for the first one
 // all have to wait.
-func (l *leafKey) at(now time.Time) (*rsa.PrivateKey, error) {
+func (l *leafKey) at(now time.Time) (crypto.Signer, error) {
 	switch k := l.current.Load(); {
 	case k.fresh(now):
-		return k.PrivateKey, nil
+		return k.Signer, nil
 	case k == nil:
 		l.changing.Lock()
 	case !l.changing.TryLock():
-		return k.PrivateKey, nil
+		return k.Signer, nil
 	}
 	defer l.changing.Unlock()
 	// Another caller may have made it between the look and the lock.
@@ -49,14 +52,22 @@ func (l *leafKey) at(now time.Time) (*rsa.PrivateKey, error) {
 			return nil, fmt.Errorf("making its key: %w", err)
 		}
 	}
-	return l.current.Load().PrivateKey, nil
+	return l.current.Load().Signer, nil
 }
 
 // change makes a key.
 func (l *leafKey) change(now time.Time) error {
-	key, err := rsa.GenerateKey(rand.Reader, l.bits)
+	key, err := newLeafKey(l.bits)
 	if err == nil {
 		l.current.Store(&datedKey{key, now})
 	}
 	return err
+}
+
+// newLeafKey makes a key of the kind that is fastest on this processor.
+func newLeafKey(bits int) (crypto.Signer, error) {
+	if leafrsa.Fast() {
+		return leafrsa.Generate(bits)
+	}
+	return rsa.GenerateKey(rand.Reader, bits)
 }

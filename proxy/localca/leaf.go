@@ -2,8 +2,8 @@ package localca
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -159,8 +159,8 @@ func (ca *CA) above(p Profile) ([][]byte, error) {
 }
 
 // sign makes the certificate of template, which above follows.
-func (ca *CA) sign(template *x509.Certificate, key *rsa.PrivateKey, above [][]byte) (*tls.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.Certificate(), &key.PublicKey, ca.key)
+func (ca *CA) sign(template *x509.Certificate, key crypto.Signer, above [][]byte) (*tls.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Certificate(), key.Public(), ca.key)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package localca
 
 import (
+	"crypto"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/leafrsa"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -230,6 +232,24 @@ func BenchmarkLeafMiss(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		if _, err := ca.Leaf(names[i%2], []string{"*.outlook.com"}, Profile{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// The key of the leaves is of the kind that is fastest here, and not that of the CA.
+func TestLeafKeyIsFast(t *testing.T) {
+	t.Parallel()
+	ca := open(t, Options{})
+	for _, bits := range []int{2048, 1024} {
+		key := profiled(t, ca, "a.example", Profile{Bits: bits}).PrivateKey
+		if _, decrypts := key.(crypto.Decrypter); !decrypts {
+			t.Errorf("a %T does no RSA key exchange", key)
+		}
+		if _, is := key.(*leafrsa.Key); is != leafrsa.Fast() {
+			t.Errorf("the key of %d bits is a %T", bits, key)
+		}
+		if ca.key.PublicKey.Equal(key.(crypto.Signer).Public()) {
+			t.Error("the key of a leaf is that of the CA")
 		}
 	}
 }
