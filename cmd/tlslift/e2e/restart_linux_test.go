@@ -559,7 +559,7 @@ func TestUselessInheritedSockets(t *testing.T) {
 		cmd.ExtraFiles = []*os.File{file}
 		out, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), want) {
+		if !errors.As(err, &exit) || exit.ExitCode() != 64 || !strings.Contains(string(out), want) {
 			t.Errorf("got %v, want %q\n%s", err, want, out)
 		}
 	}

@@ -50,7 +50,7 @@ const noStartTLS = "has no STARTTLS towards both sides"
 var kinds = []kind{
 	{
 		id: TLSLift, title: "tlslift", version: []string{"version"}, args: []string{"serve", "--env-file", "CONFIG"},
-		configs: byMode{{Lift, "tlslift.env"}, {Pass, "tlslift.env"}, {Mail, "tlslift.env"}, {Connect, "tlslift.env"}},
+		configs: byMode{{Lift, "tlslift.conf"}, {Pass, "tlslift.conf"}, {Mail, "tlslift.conf"}, {Connect, "tlslift.conf"}},
 	},
 	{
 		id: "haproxy", title: "HAProxy", programs: []string{"haproxy"}, version: []string{"-v"}, args: []string{"-db", "-f", "CONFIG"},
