@@ -115,7 +115,7 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 		// processor time. One that arrives after a
 		// side has closed gives a reset, which can be read before that end is. But a
 		// destination that resets while it takes no more bytes has not had all of them.
-		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s, maxCloseNotify)
+		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s, unsure)
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out
 		// when its client has gone has nothing left to say.
@@ -135,8 +135,10 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	return true
 }
 
-// maxCloseNotify is more than a close_notify needs, whatever the cipher suite.
-const maxCloseNotify = 256
+// unsure is more than a close_notify needs, whatever the cipher suite. So few bytes prove
+// nothing when a passed connection is reset: they fit into any window, and the counts of
+// the kernel are those of the moment after the reset.
+const unsure = 4 << 10
 
 // isShort reports whether a side has gone before all that the other has sent could be
 // sent to it, but for so many bytes. What was sent and not acknowledged may have arrived:
