@@ -53,6 +53,10 @@ func (s *Server) roundTrip(r *http.Request, _ *goproxy.ProxyCtx) (*http.Response
 	if err != nil {
 		return nil, v.failureOf(r, err)
 	}
+	if f := v.clientGone(r); f != nil {
+		_ = resp.Body.Close()
+		return nil, f
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		_ = resp.Body.Close()
 		return nil, record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("the destination switches to another protocol"))
@@ -162,13 +166,16 @@ type responseBody struct {
 	request *http.Request
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. A client that has gone makes this program end the request, and
+// many a destination then ends its answer as if it were whole. A client that has had all of
+// an answer has not gone too early: its last bytes come together with io.EOF.
 func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch {
-	case err == nil || errors.Is(err, io.EOF):
+	case err == nil:
 	case b.request.Context().Err() != nil:
 		b.session.cutOff(clientFailure(b.session.lastErr))
+	case errors.Is(err, io.EOF):
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		b.session.cutOff(record.Fail(record.ReasonIdleTimeout, errors.New("the destination stopped in the middle of its answer")))
 	default:
@@ -180,13 +187,8 @@ func (b *responseBody) Read(p []byte) (int, error) {
 // failureOf returns why a request failed before there was an answer. What net/http
 // says of an answer is not repeated, because it quotes the answer.
 func (v *session) failureOf(r *http.Request, err error) *record.Failure {
-	if body, ok := r.Body.(*requestBody); ok {
-		if f := body.failure.Load(); f != nil {
-			return f
-		}
-	}
-	if r.Context().Err() != nil {
-		return clientFailure(v.lastErr) // the HTTP server has found that the client has gone
+	if f := v.clientGone(r); f != nil {
+		return f
 	}
 	var f *record.Failure
 	var timeout net.Error
@@ -197,6 +199,19 @@ func (v *session) failureOf(r *http.Request, err error) *record.Failure {
 		return record.Fail(record.ReasonUpstreamTimeout, errors.New("no HTTP answer came in time"))
 	}
 	return record.Fail(record.ReasonUpstreamHTTPFailed, errors.New("no whole HTTP answer came"))
+}
+
+// clientGone returns why a request ended at its client's side; nil if it did not.
+func (v *session) clientGone(r *http.Request) *record.Failure {
+	if body, ok := r.Body.(*requestBody); ok {
+		if f := body.failure.Load(); f != nil {
+			return f
+		}
+	}
+	if r.Context().Err() != nil {
+		return clientFailure(v.lastErr) // the HTTP server has found that the client has gone
+	}
+	return nil
 }
 
 // asFailure returns the failure that err is.
