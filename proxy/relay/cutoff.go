@@ -63,6 +63,12 @@ func (e *sideError) Error() string { return e.err.Error() }
 
 func (e *sideError) Unwrap() error { return e.err }
 
+// isWrite reports whether err is of writing.
+func isWrite(err error) bool {
+	var at *sideError
+	return errors.As(err, &at) && at.write
+}
+
 // An ending is how the two sides of a relay end, in the order of time.
 type ending struct {
 	inTLS   bool            // what is relayed is the content of TLS, not TLS itself

@@ -49,6 +49,7 @@ type idleWatch struct {
 	debts   [2]debt   // by side
 	err     error     // ErrIdle, ErrStuck, or a *record.Failure for a side that is gone; nil until then
 	stopped bool
+	quiet   bool // both sides are still to be ended, with a FIN
 
 	lost [2]int64 // bytes that were on their way to a side in the end
 }
@@ -165,8 +166,8 @@ func (w *idleWatch) giveUp(s Side) {
 // computer that sleeps, acknowledges not even that.
 const goodbye = 1 << 10
 
-// end ends both sides: with a FIN, unless something is on its way that would then
-// seem to arrive.
+// end ends both directions, and both sides with a reset if something is on its way that
+// would seem to arrive with a FIN. Else close does the rest.
 func (w *idleWatch) end() {
 	inFlight, stuck := w.writing > 0, w.writing > 0
 	for side, s := range w.sockets {
@@ -183,12 +184,25 @@ func (w *idleWatch) end() {
 		w.relay.Abort()
 		return
 	}
-	// Nothing is read any more before the ends are sent: a peer that answers with its own
-	// must not seem to have ended first.
-	_ = w.relay.Client.SetReadDeadline(time.Unix(1, 0))
-	_ = w.relay.Upstream.SetReadDeadline(time.Unix(1, 0))
-	_ = Truncate(w.relay.Client)
-	_ = Truncate(w.relay.Upstream)
+	w.quiet = true
+	_ = w.relay.Client.SetDeadline(time.Unix(1, 0))
+	_ = w.relay.Upstream.SetDeadline(time.Unix(1, 0))
+}
+
+// close ends both sides of a relay in which nothing was on its way, once both directions
+// have ended: a peer that answers with its own end at once must not seem to have ended
+// first. Cut means that bytes came at the last moment, and were not written.
+func (w *idleWatch) close(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.quiet:
+	case cut:
+		w.relay.Abort()
+	default:
+		_ = Truncate(w.relay.Client)
+		_ = Truncate(w.relay.Upstream)
+	}
 }
 
 // ended returns an error once the relay was idle for too long.

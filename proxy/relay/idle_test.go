@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -208,60 +210,101 @@ func TestResetOfPassed(t *testing.T) {
 	}
 }
 
-// A hastyConn is a connection whose peer closes as soon as it is told of an end, and is
-// never late. A pending read has returned before what ends it does.
+// A hastyConn is a connection whose peer closes as soon as it is told of an end. Its reads
+// are as those of a busy machine: what comes after a deadline, and before the goroutine that
+// waits runs again, is still read.
 type hastyConn struct {
 	net.Conn
 
-	closed, late chan struct{} // what ends a read
-	done         chan error    // how the read has ended
+	closed, late chan struct{}
+	closing      sync.Once
+	last         error // of reading
 }
 
 func newHastyConn() *hastyConn {
-	return &hastyConn{closed: make(chan struct{}), late: make(chan struct{}), done: make(chan error, 1)}
+	return &hastyConn{closed: make(chan struct{}), late: make(chan struct{})}
 }
 
 func (c *hastyConn) Read([]byte) (int, error) {
-	err := os.ErrDeadlineExceeded
 	select {
 	case <-c.closed:
-		err = io.EOF
 	case <-c.late:
+		time.Sleep(time.Second) // fake time: the bubble's clock
 	}
-	c.done <- err
-	return 0, err
-}
-
-func (c *hastyConn) SetReadDeadline(t time.Time) error { return c.end(t.IsZero(), c.late) }
-
-func (c *hastyConn) CloseWrite() error { return c.end(false, c.closed) }
-
-// end ends the read, if there is one, unless there is nothing to end.
-func (c *hastyConn) end(nothing bool, by chan struct{}) error {
+	c.last = os.ErrDeadlineExceeded
 	select {
-	case <-by:
-		return nil
+	case <-c.closed:
+		c.last = io.EOF
 	default:
 	}
-	if !nothing {
-		close(by)
-		c.done <- <-c.done
+	return 0, c.last
+}
+
+func (c *hastyConn) SetReadDeadline(t time.Time) error { return c.SetDeadline(t) }
+
+func (c *hastyConn) SetDeadline(t time.Time) error {
+	if !t.IsZero() {
+		close(c.late)
 	}
 	return nil
 }
 
+func (c *hastyConn) CloseWrite() error {
+	c.closing.Do(func() { close(c.closed) })
+	return nil
+}
+
 // Where nothing moves any more, neither side has ended the relay, however fast one of
-// them answers the FIN.
+// them answers the FIN, and however late its end is read.
 func TestIdleIsTheEndOfNobody(t *testing.T) {
 	t.Parallel()
-	client, upstream := newHastyConn(), newHastyConn()
-	r := &Relay{Client: client, Upstream: upstream, Idle: time.Millisecond, InTLS: true, Abort: func() {}}
-	if _, _, err := r.Run(); !errors.Is(err, ErrIdle) {
-		t.Errorf("ended with %v", err)
-	}
-	for side, c := range []*hastyConn{client, upstream} {
-		if err := <-c.done; !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("the last read of the %s ended with %v", Side(side), err)
+	synctest.Test(t, func(t *testing.T) {
+		client, upstream := newHastyConn(), newHastyConn()
+		r := &Relay{Client: client, Upstream: upstream, Idle: time.Millisecond, InTLS: true, Abort: func() {}}
+		if _, _, err := r.Run(); !errors.Is(err, ErrIdle) {
+			t.Errorf("ended with %v", err)
 		}
+		for side, c := range []*hastyConn{client, upstream} {
+			if !errors.Is(c.last, os.ErrDeadlineExceeded) {
+				t.Errorf("the last read of the %s ended with %v", Side(side), c.last)
+			}
+			<-c.closed
+		}
+	})
+}
+
+// A lateConn is a connection on which bytes come at the very moment at which its deadline
+// passes.
+type lateConn struct {
+	*hastyConn
+
+	read bool
+}
+
+func (c *lateConn) Read(p []byte) (int, error) {
+	<-c.late
+	if c.read {
+		return 0, os.ErrDeadlineExceeded
 	}
+	c.read = true
+	return copy(p, "too late"), nil
+}
+
+func (c *lateConn) Write([]byte) (int, error) {
+	<-c.late
+	return 0, os.ErrDeadlineExceeded
+}
+
+// What comes when the idle time is over and cannot be passed on any more ends with a reset:
+// with a FIN it would seem to have arrived.
+func TestIdleAtTheLastMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		aborted := false
+		client, upstream := &lateConn{hastyConn: newHastyConn()}, &lateConn{hastyConn: newHastyConn()}
+		r := &Relay{Client: client, Upstream: upstream, Idle: time.Millisecond, InTLS: true, Abort: func() { aborted = true }}
+		if _, _, err := r.Run(); !errors.Is(err, ErrIdle) || !aborted {
+			t.Errorf("ended with %v, reset: %t", err, aborted)
+		}
+	})
 }

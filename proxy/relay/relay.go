@@ -79,6 +79,7 @@ func (r *Relay) run() error {
 	upstreamErr := r.carry(r.Client, r.Upstream, Upstream, &r.toClient)
 	other.Wait()
 	if err := r.idle.ended(); err != nil {
+		r.idle.close(isWrite(clientErr) || isWrite(upstreamErr))
 		return err
 	}
 	if !isOrdinary(clientErr) {
