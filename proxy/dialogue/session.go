@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/tlslift/tlslift/proxy/httpline"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -102,10 +103,12 @@ func newWatcher(p record.Protocol, greets bool) watcher {
 }
 
 // Client returns the client's connection, watched.
-func (s *Session) Client(conn net.Conn) net.Conn { return &clientConn{Conn: conn, session: s} }
+func (s *Session) Client(conn net.Conn) net.Conn {
+	return &clientConn{watched: watched{conn}, session: s}
+}
 
 // Destination returns the destination's connection, whose end is watched.
-func (s *Session) Destination(conn net.Conn) net.Conn { return &destinationConn{conn, s} }
+func (s *Session) Destination(conn net.Conn) net.Conn { return &destinationConn{watched{conn}, s} }
 
 // Sent takes in what the client has sent before its connection was watched, and the
 // destination has not had.
@@ -158,15 +161,30 @@ func (s *Session) ended(by side, err error) {
 	defer s.move()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.end.first == 0 {
+	switch {
+	case s.end.first == 0:
 		// Many clients close without an orderly end of their TLS.
 		s.end.first, s.end.failed = by, !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF)
+	case s.end.first == by && errors.Is(err, syscall.ECONNRESET):
+		s.end.failed = true // one who uses a socket is told of its reset, and the others see an end
 	}
 }
 
+// A watched is a connection.
+type watched struct{ net.Conn }
+
+// CloseWrite half-closes.
+func (c watched) CloseWrite() error { return relay.CloseWrite(c.Conn) }
+
+// Truncate half-closes without close_notify.
+func (c watched) Truncate() error { return relay.Truncate(c.Conn) }
+
+// NetConn returns the connection that is watched.
+func (c watched) NetConn() net.Conn { return c.Conn }
+
 // A clientConn is the client's side, on which both directions are watched.
 type clientConn struct {
-	net.Conn
+	watched
 	session *Session
 	held    heldBack // used by the goroutine that reads
 }
@@ -192,18 +210,9 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// CloseWrite half-closes.
-func (c *clientConn) CloseWrite() error { return relay.CloseWrite(c.Conn) }
-
-// Truncate half-closes without close_notify.
-func (c *clientConn) Truncate() error { return relay.Truncate(c.Conn) }
-
-// NetConn returns the connection that is watched.
-func (c *clientConn) NetConn() net.Conn { return c.Conn }
-
 // A destinationConn is the destination's side.
 type destinationConn struct {
-	net.Conn
+	watched
 	session *Session
 }
 
@@ -218,12 +227,3 @@ func (c *destinationConn) Write(p []byte) (int, error) {
 	c.session.ended(destination, err)
 	return n, err
 }
-
-// CloseWrite half-closes.
-func (c *destinationConn) CloseWrite() error { return relay.CloseWrite(c.Conn) }
-
-// Truncate half-closes without close_notify.
-func (c *destinationConn) Truncate() error { return relay.Truncate(c.Conn) }
-
-// NetConn returns the connection that is watched.
-func (c *destinationConn) NetConn() net.Conn { return c.Conn }
