@@ -10,14 +10,14 @@ import "golang.org/x/sys/cpu"
 // in asm.
 type ifma struct{}
 
+func (ifma) radix() radix                                    { return radix{52, 14, 40} }
 func (ifma) multiplyTriple(z, x, y, m *triple, k *[3]uint64) { multiplyTriple(z, x, y, m, k) }
 func (ifma) multiplyWide(z, x, y, m *wide, k *uint64)        { multiplyWide(z, x, y, m, k) }
 func (ifma) pick(z *triple, table *[1 << digitBits]triple, digits *[3]uint64) {
 	pickTriple(z, table, digits)
 }
 
-// fastCore returns the core that is faster than crypto/rsa on this processor, nil if there
-// is none.
+// fastCore returns the core that is made for this processor, nil if there is none.
 func fastCore() core {
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512IFMA && cpu.X86.HasBMI2 {
 		return ifma{}

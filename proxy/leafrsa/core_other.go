@@ -2,5 +2,5 @@
 
 package leafrsa
 
-// fastCore returns nil: no core is faster than crypto/rsa here.
+// fastCore returns nil: no core is made for this processor.
 func fastCore() core { return nil }

@@ -16,10 +16,10 @@ func cores() map[string]core {
 	return all
 }
 
-func toBig(limbs []uint64) *big.Int {
+func (r radix) toBig(limbs []uint64) *big.Int {
 	n := new(big.Int)
 	for i := len(limbs) - 1; i >= 0; i-- {
-		n.Lsh(n, limbBits).Add(n, new(big.Int).SetUint64(limbs[i]))
+		n.Lsh(n, uint(r.bits)).Add(n, new(big.Int).SetUint64(limbs[i]))
 	}
 	return n
 }
@@ -33,40 +33,50 @@ func randomBelow(t testing.TB, n *big.Int) *big.Int {
 	return v
 }
 
-// checkProduct checks that z is x·y/2^bits modulo m, is not much above m, and has proper limbs.
-func checkProduct(t *testing.T, z []uint64, x, y, m *big.Int, bits uint) {
+// montgomery returns x·y/2^(bits·limbs) modulo m as each core has to compute it: with the
+// smallest multiple of m that makes the sum divisible.
+func (r radix) montgomery(x, y, m *big.Int, limbs int) *big.Int {
+	radix := new(big.Int).Lsh(big.NewInt(1), uint(r.bits*limbs))
+	sum := new(big.Int).Mul(x, y)
+	multiple := new(big.Int).ModInverse(m, radix)
+	multiple.Mul(multiple, sum).Neg(multiple).Mod(multiple, radix)
+	sum.Add(sum, multiple.Mul(multiple, m))
+	return sum.Rsh(sum, uint(r.bits*limbs))
+}
+
+// checkProduct checks that z is the product of x and y, is not much above m, and has proper
+// limbs.
+func (r radix) checkProduct(t *testing.T, z []uint64, x, y, m *big.Int, limbs int) {
 	t.Helper()
 	for i, limb := range z {
-		if limb > limbMask {
+		if limb > r.mask() || i >= limbs && limb != 0 {
 			t.Fatalf("limb %d is %x", i, limb)
 		}
 	}
-	got := toBig(z)
+	got, want := r.toBig(z), r.montgomery(x, y, m, limbs)
+	if got.Cmp(want) != 0 {
+		t.Fatalf("%x * %x modulo %x is %x, want %x", x, y, m, got, want)
+	}
 	if got.Cmp(new(big.Int).Lsh(m, 1)) >= 0 {
 		t.Fatalf("%x is not below twice the modulus %x", got, m)
 	}
-	want := new(big.Int).Mul(x, y)
-	want.Mul(want, new(big.Int).ModInverse(new(big.Int).Lsh(big.NewInt(1), bits), m)).Mod(want, m)
-	if got.Mod(got, m); got.Cmp(want) != 0 {
-		t.Fatalf("%x * %x modulo %x is %x, want %x", x, y, m, got, want)
-	}
 }
 
-// operands returns numbers below twice a modulus that are likely to show a mistake.
-func operands(t *testing.T, m *big.Int, round int) (x, y *big.Int) {
+// operands returns numbers below six times a modulus that are likely to show a mistake.
+func (r radix) operands(t *testing.T, m *big.Int, round int) (x, y *big.Int) {
 	t.Helper()
-	twice := new(big.Int).Lsh(m, 1)
+	one, most := big.NewInt(1), new(big.Int).Mul(m, big.NewInt(6))
 	special := []*big.Int{
-		new(big.Int), big.NewInt(1), big.NewInt(limbMask), new(big.Int).Sub(m, big.NewInt(1)), m,
-		new(big.Int).Sub(twice, big.NewInt(1)), new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), uint(m.BitLen())), big.NewInt(1)),
+		new(big.Int), one, new(big.Int).SetUint64(r.mask()), new(big.Int).Sub(m, one), m,
+		new(big.Int).Sub(most, one), new(big.Int).Sub(new(big.Int).Lsh(one, uint(m.BitLen())), one),
 	}
 	if round < len(special)*len(special) {
 		return special[round%len(special)], special[round/len(special)]
 	}
-	return randomBelow(t, twice), randomBelow(t, twice)
+	return randomBelow(t, most), randomBelow(t, most)
 }
 
-// moduli returns odd numbers of some bits: random ones, and those with limbs of ones and zeros.
+// modulus returns an odd number of some bits: a random one, or one with limbs of ones or zeros.
 func modulus(t *testing.T, bits, round int) *big.Int {
 	t.Helper()
 	top := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
@@ -86,26 +96,31 @@ func TestMultiplyTriple(t *testing.T) {
 	for name, c := range cores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			r := c.radix()
 			for round := range 2000 {
 				var x, y, m, z triple
 				var k [3]uint64
 				var numbers [3][3]*big.Int
 				for i := range m {
 					p := modulus(t, []int{683, 682, 512}[i], round/50)
-					a, b := operands(t, p, round%50)
-					limbsOf(m[i][:], p)
-					limbsOf(x[i][:], a)
-					limbsOf(y[i][:], b)
-					k[i] = negativeInverse(p)
+					a, b := r.operands(t, p, round%50)
+					r.limbsOf(m[i][:], p)
+					r.limbsOf(x[i][:], a)
+					r.limbsOf(y[i][:], b)
+					k[i] = r.negativeInverse(p)
 					numbers[i] = [3]*big.Int{a, b, p}
 				}
 				c.multiplyTriple(&z, &x, &y, &m, &k)
 				for i, n := range numbers {
-					checkProduct(t, z[i][:], n[0], n[1], n[2], tripleBits)
+					r.checkProduct(t, z[i][:], n[0], n[1], n[2], r.triple)
 				}
 				c.multiplyTriple(&x, &x, &y, &m, &k)
 				if x != z {
 					t.Fatal("in place it is another number")
+				}
+				c.multiplyTriple(&y, &y, &y, &m, &k)
+				for i, n := range numbers {
+					r.checkProduct(t, y[i][:], n[1], n[1], n[2], r.triple)
 				}
 			}
 		})
@@ -117,20 +132,23 @@ func TestMultiplyWide(t *testing.T) {
 	for name, c := range cores() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			r := c.radix()
 			for round := range 1000 {
 				n := modulus(t, []int{2048, 1024}[round%2], round/50)
-				a, b := operands(t, n, round%50)
+				a, b := r.operands(t, n, round%50)
 				var x, y, m, z wide
-				limbsOf(m[:], n)
-				limbsOf(x[:], a)
-				limbsOf(y[:], b)
-				k := negativeInverse(n)
+				r.limbsOf(m[:], n)
+				r.limbsOf(x[:], a)
+				r.limbsOf(y[:], b)
+				k := r.negativeInverse(n)
 				c.multiplyWide(&z, &x, &y, &m, &k)
-				checkProduct(t, z[:], a, b, n, wideBits)
+				r.checkProduct(t, z[:], a, b, n, r.wide)
 				c.multiplyWide(&y, &x, &y, &m, &k)
 				if y != z {
 					t.Fatal("in place it is another number")
 				}
+				c.multiplyWide(&x, &x, &x, &m, &k)
+				r.checkProduct(t, x[:], a, a, n, r.wide)
 			}
 		})
 	}
@@ -144,7 +162,7 @@ func TestPick(t *testing.T) {
 			var table [1 << digitBits]triple
 			for e := range table {
 				for i := range table[e] {
-					for j := range table[e][i] {
+					for j := range c.radix().triple {
 						table[e][i][j] = uint64(e*10000 + i*100 + j)
 					}
 				}

@@ -5,43 +5,78 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"math/big"
+	"math/bits"
 	"testing"
 )
 
-// All cores compute the same products, also of numbers above twice the modulus.
+// All cores compute what slowly does, also of numbers far above twice the modulus.
 func FuzzMultiply(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{255}, 400), uint64(1))
 	f.Add(bytes.Repeat([]byte{0, 1, 128}, 100), uint64(3))
 	f.Fuzz(func(t *testing.T, data []byte, k uint64) {
-		k &= limbMask
-		var limbs [3 * tripleLimbs]uint64
-		for i := range limbs {
-			if len(data) >= 8 {
-				limbs[i], data = binary.LittleEndian.Uint64(data)&limbMask, data[8:]
-			}
-		}
-		var x, y, m, want triple
-		for i := range x {
-			copy(x[i][:tripleLimbs], limbs[i:])
-			copy(y[i][:tripleLimbs], limbs[tripleLimbs-i:])
-			copy(m[i][:tripleLimbs], limbs[2*tripleLimbs-i:])
-			m[i][tripleLimbs-1] >>= 1 // the sum has to fit
-			x[i][tripleLimbs-1] >>= 1
-		}
-		factors := [3]uint64{k, k ^ 2, k >> 3}
-		for i := range factors {
-			// An odd modulus with that factor.
-			m[i][0] = negativeInverse(new(big.Int).SetUint64(factors[i] | 1))
-			factors[i] |= 1
-		}
-		portable{}.multiplyTriple(&want, &x, &y, &m, &factors)
-		for name, c := range cores() {
-			var z triple
-			if c.multiplyTriple(&z, &x, &y, &m, &factors); z != want {
-				t.Fatalf("%s: %x times %x modulo %x is %x, want %x", name, x, y, m, z, want)
-			}
+		for _, c := range cores() {
+			multiplyLimbs(t, c, data, k)
 		}
 	})
+}
+
+func multiplyLimbs(t *testing.T, c core, data []byte, k uint64) {
+	t.Helper()
+	r := c.radix()
+	limbs := make([]uint64, 3*r.triple)
+	for i := range limbs {
+		if len(data) >= 8 {
+			limbs[i], data = binary.LittleEndian.Uint64(data)&r.mask(), data[8:]
+		}
+	}
+	var x, y, m, z, want triple
+	for i := range x {
+		copy(x[i][:r.triple], limbs[i:])
+		copy(y[i][:r.triple], limbs[r.triple-i:])
+		copy(m[i][:r.triple], limbs[2*r.triple-i:])
+		m[i][r.triple-1] >>= 1 // the sum has to fit
+		x[i][r.triple-1] >>= 1
+	}
+	factors := [3]uint64{k&r.mask() | 1, k>>5 | 1, k>>11 | 1}
+	for i, factor := range factors {
+		// An odd modulus with that factor.
+		factors[i] &= r.mask()
+		m[i][0] = r.negativeInverse(new(big.Int).SetUint64(factor & r.mask()))
+	}
+	for _, other := range []*triple{&y, &x} {
+		c.multiplyTriple(&z, &x, other, &m, &factors)
+		for i := range want {
+			r.slowly(want[i][:r.triple], x[i][:], other[i][:], m[i][:], factors[i])
+		}
+		if z != want {
+			t.Fatalf("%T: %x times %x modulo %x is %x, want %x", c, x, *other, m, z, want)
+		}
+	}
+}
+
+// slowly sets z to x·y/2^(bits·len) modulo m, limb by limb. What it compares with is checked
+// with math/big too, whose many branches would lead a fuzzer astray.
+func (r radix) slowly(z, x, y, m []uint64, k uint64) {
+	clear(z)
+	for _, factor := range y[:len(z)] {
+		multiple := (z[0] + x[0]*factor) * k & r.mask()
+		var carry uint64
+		for j := range z {
+			high1, low1 := bits.Mul64(x[j], factor)
+			high2, low2 := bits.Mul64(m[j], multiple)
+			low, c := bits.Add64(low1, low2, 0)
+			high := high1 + high2 + c
+			low, c = bits.Add64(low, z[j], 0)
+			high += c
+			low, c = bits.Add64(low, carry, 0)
+			high += c
+			carry = high<<(64-r.bits) | low>>r.bits
+			if j > 0 {
+				z[j-1] = low & r.mask()
+			}
+		}
+		z[len(z)-1] = carry
+	}
 }
 
 func FuzzPrivate(f *testing.F) {

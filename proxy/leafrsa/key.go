@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"runtime"
 	"sync"
 )
 
@@ -28,6 +29,7 @@ type Key struct {
 	core       core
 	public     rsa.PublicKey
 	workspaces sync.Pool // of *workspace
+	radix
 	residues
 	publicModulus
 }
@@ -36,8 +38,8 @@ type Key struct {
 // the second time with a cofactor of zero.
 type residues struct {
 	primes   triple
-	factors  [3]uint64   // -1/prime modulo 2^52
-	parts    [3]triple   // 2^(728·(2+i)): they bring part i of a number into Montgomery's form
+	factors  [3]uint64   // -1/prime modulo 2^bits
+	parts    [3]triple   // 2^(bits·triple·(2+i)): they bring part i of a number into Montgomery's form
 	one      triple      // in Montgomery's form
 	digits   [][3]uint64 // of the private exponents, the highest first
 	inverses triple      // of the cofactors
@@ -48,12 +50,20 @@ type residues struct {
 // publicModulus is what is known of the public modulus.
 type publicModulus struct {
 	modulus wide
-	factor  uint64 // -1/modulus modulo 2^52
-	square  wide   // 2^(2·2080), which brings a number into Montgomery's form
+	factor  uint64 // -1/modulus modulo 2^bits
+	square  wide   // 2^(2·bits·wide), which brings a number into Montgomery's form
 }
 
-// Fast reports whether a Key is faster than one of crypto/rsa on this processor.
-func Fast() bool { return fastCore() != nil }
+// Fast reports whether a Key of some bits is faster than one of crypto/rsa on this
+// processor.
+func Fast(bits int) bool {
+	if fastCore() != nil {
+		return true
+	}
+	// What crypto/rsa does with keys of 1024 bits is as fast as a portable. Processors of
+	// 32 bits, and those of 64 bits on which nobody has measured, stay with it too.
+	return bits == 2048 && (runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64")
+}
 
 // Generate makes a key of 2048 or 1024 bits.
 func Generate(bits int) (*Key, error) {
@@ -77,7 +87,7 @@ func Generate(bits int) (*Key, error) {
 	}
 }
 
-// bestCore returns the fastest core that this processor can run.
+// bestCore returns the fastest core that this processor has.
 func bestCore() core {
 	if c := fastCore(); c != nil {
 		return c
@@ -116,7 +126,7 @@ func product(factors []*big.Int) *big.Int {
 // newKey returns the key of two or three primes of at most 683 bits.
 func newKey(primes []*big.Int, c core) *Key {
 	n := product(primes)
-	k := &Key{core: c, public: rsa.PublicKey{N: n, E: exponent}}
+	k := &Key{core: c, radix: c.radix(), public: rsa.PublicKey{N: n, E: exponent}}
 	longest := 0
 	for _, p := range primes {
 		longest = max(longest, p.BitLen())
@@ -128,20 +138,20 @@ func newKey(primes []*big.Int, c core) *Key {
 			k.cofactors[i] = wide{}
 		}
 	}
-	limbsOf(k.modulus[:], n)
-	k.factor = negativeInverse(n)
-	limbsOf(k.square[:], power2(2*wideBits, n))
+	k.limbsOf(k.modulus[:], n)
+	k.factor = k.negativeInverse(n)
+	k.limbsOf(k.square[:], power2(2*k.bits*k.wide, n))
 	return k
 }
 
 // setPrime computes what is known of a prime of n.
 func (k *Key) setPrime(i int, p, n *big.Int) {
-	limbsOf(k.primes[i][:], p)
-	k.factors[i] = negativeInverse(p)
+	k.limbsOf(k.primes[i][:], p)
+	k.factors[i] = k.negativeInverse(p)
 	for part := range k.parts {
-		limbsOf(k.parts[part][i][:], power2((2+part)*tripleBits, p))
+		k.limbsOf(k.parts[part][i][:], power2((2+part)*k.bits*k.triple, p))
 	}
-	limbsOf(k.one[i][:], power2(tripleBits, p))
+	k.limbsOf(k.one[i][:], power2(k.bits*k.triple, p))
 	minusOne := new(big.Int).Sub(p, big.NewInt(1))
 	private := new(big.Int).ModInverse(big.NewInt(exponent), minusOne)
 	for d := range k.digits {
@@ -152,15 +162,15 @@ func (k *Key) setPrime(i int, p, n *big.Int) {
 		k.digits[d][i] = digit
 	}
 	cofactor := new(big.Int).Div(n, p)
-	limbsOf(k.cofactors[i][:], cofactor)
-	limbsOf(k.inverses[i][:], cofactor.ModInverse(cofactor, p))
+	k.limbsOf(k.cofactors[i][:], cofactor)
+	k.limbsOf(k.inverses[i][:], cofactor.ModInverse(cofactor, p))
 }
 
-// negativeInverse returns -1/m modulo 2^52.
-func negativeInverse(m *big.Int) uint64 {
-	radix := new(big.Int).Lsh(big.NewInt(1), limbBits)
-	inverse := new(big.Int).ModInverse(m, radix)
-	return radix.Sub(radix, inverse).Uint64()
+// negativeInverse returns -1/m modulo 2^bits.
+func (r radix) negativeInverse(m *big.Int) uint64 {
+	modulus := new(big.Int).Lsh(big.NewInt(1), uint(r.bits))
+	inverse := new(big.Int).ModInverse(m, modulus)
+	return modulus.Sub(modulus, inverse).Uint64()
 }
 
 // power2 returns 2^n modulo m.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,7 +89,7 @@ func TestGenerate(t *testing.T) {
 		}
 		var primes []*big.Int
 		for i := range lengths {
-			p := toBig(k.primes[i][:])
+			p := k.toBig(k.primes[i][:])
 			if p.BitLen() != lengths[i] || !p.ProbablyPrime(20) {
 				t.Errorf("prime %d of a key of %d bits is %x", i, bits, p)
 			}
@@ -106,6 +107,19 @@ func TestGenerate(t *testing.T) {
 		if k, err := Generate(bits); err == nil {
 			t.Errorf("made a key of %d bits: %s", bits, k)
 		}
+	}
+}
+
+// A processor for which no core is made has the portable one for keys of 2048 bits, if it
+// multiplies 64 bits at once.
+func TestFast(t *testing.T) {
+	t.Parallel()
+	is64 := map[string]bool{"amd64": true, "arm64": true}[runtime.GOARCH]
+	if got, want := Fast(2048), is64 || fastCore() != nil; got != want {
+		t.Errorf("Fast(2048) is %t on %s", got, runtime.GOARCH)
+	}
+	if got, want := Fast(1024), fastCore() != nil; got != want {
+		t.Errorf("Fast(1024) is %t on %s", got, runtime.GOARCH)
 	}
 }
 

@@ -26,7 +26,7 @@ func (k *Key) private(input []byte) ([]byte, error) {
 		*w = workspace{} // it has what could give the key away, and the result
 		k.workspaces.Put(w)
 	}()
-	setBytes(&w.input, input)
+	k.setBytes(&w.input, input)
 	if len(input) != k.public.Size() || isLess(&w.input, &k.modulus) == 0 {
 		return nil, errRange
 	}
@@ -37,18 +37,18 @@ func (k *Key) private(input []byte) ([]byte, error) {
 		return nil, errFault
 	}
 	output := make([]byte, len(input))
-	fillBytes(&w.result, output)
+	k.fillBytes(&w.result, output)
 	return output, nil
 }
 
 // reduce sets base to the input modulo each prime, in Montgomery's form. The input is in
-// three parts of 14 limbs.
+// three parts of as many limbs as a triple has.
 func (k *Key) reduce(w *workspace) {
 	w.base = triple{}
 	for part := range k.parts {
 		w.part = triple{}
 		for i := range w.part {
-			copy(w.part[i][:tripleLimbs], w.input[part*tripleLimbs:])
+			copy(w.part[i][:k.triple], w.input[part*k.triple:])
 		}
 		k.core.multiplyTriple(&w.part, &w.part, &k.parts[part], &k.primes, &k.factors)
 		for i := range w.base {
@@ -58,7 +58,7 @@ func (k *Key) reduce(w *workspace) {
 		}
 	}
 	for i := range w.base {
-		carry(w.base[i][:])
+		k.carry(w.base[i][:])
 	}
 }
 
@@ -83,9 +83,9 @@ func (k *Key) exponentiate(w *workspace) {
 // (power · 1/cofactor mod prime) · cofactor. A cofactor is the product of the other primes.
 func (k *Key) combine(w *workspace) {
 	k.core.multiplyTriple(&w.power, &w.power, &k.inverses, &k.primes, &k.factors)
-	addProducts(&w.result, &w.power, &k.cofactors)
+	k.addProducts(&w.result, &w.power, &k.cofactors)
 	for range k.primes {
-		subtractOnce(&w.result, &k.modulus)
+		k.subtractOnce(&w.result, &k.modulus)
 	}
 }
 
@@ -96,6 +96,6 @@ func (k *Key) isRight(w *workspace) bool {
 		k.core.multiplyWide(&w.check, &w.check, &w.check, &k.modulus, &k.factor)
 	}
 	k.core.multiplyWide(&w.check, &w.check, &w.result, &k.modulus, &k.factor)
-	subtractOnce(&w.check, &k.modulus)
+	k.subtractOnce(&w.check, &k.modulus)
 	return isLess(&w.result, &k.modulus)&isEqual(&w.check, &w.input) == 1
 }

@@ -66,7 +66,7 @@ func (l *leafKey) change(now time.Time) error {
 
 // newLeafKey makes a key of the kind that is fastest on this processor.
 func newLeafKey(bits int) (crypto.Signer, error) {
-	if leafrsa.Fast() {
+	if leafrsa.Fast(bits) {
 		return leafrsa.Generate(bits)
 	}
 	return rsa.GenerateKey(rand.Reader, bits)

@@ -245,7 +245,7 @@ func TestLeafKeyIsFast(t *testing.T) {
 		if _, decrypts := key.(crypto.Decrypter); !decrypts {
 			t.Errorf("a %T does no RSA key exchange", key)
 		}
-		if _, is := key.(*leafrsa.Key); is != leafrsa.Fast() {
+		if _, is := key.(*leafrsa.Key); is != leafrsa.Fast(bits) {
 			t.Errorf("the key of %d bits is a %T", bits, key)
 		}
 		if ca.key.PublicKey.Equal(key.(crypto.Signer).Public()) {
