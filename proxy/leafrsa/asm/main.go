@@ -89,8 +89,7 @@ func (f multiplication) write(signature, doc string) {
 			VMOVDQU64(p.sum[v], Mem{Base: z, Disp: f.at(p.index, v)})
 		}
 	}
-	VZEROUPPER()
-	RET()
+	leave(Z16, Z17, Z18, Z19, Z20, Z21, Z22)
 }
 
 // at returns the offset of a vector of a number.
@@ -240,6 +239,19 @@ func pick() {
 	for i := range picked {
 		VMOVDQU64(picked[i], Mem{Base: z, Disp: i * bytes})
 	}
-	VZEROUPPER()
+	leave()
+}
+
+// leave returns with nothing left in the vector registers. VZEROALL knows the lower 16
+// only, so the caller names the others.
+func leave(upper ...Register) {
+	if len(upper) > 0 {
+		zero := ZMM()
+		VPXORQ(zero, zero, zero)
+		for _, r := range upper {
+			VMOVDQA64(zero, r)
+		}
+	}
+	VZEROALL()
 	RET()
 }
