@@ -1,14 +1,48 @@
 package leafrsa_test
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const assembly = "ifma_amd64.s"
+
+// TestAssemblyIsGenerated runs the generator again.
+func TestAssemblyIsGenerated(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "asm"), os.DirFS("asm")); err != nil {
+		t.Fatal(err)
+	}
+	run := func(name string, args ...string) ([]byte, error) {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = filepath.Join(dir, "asm")
+		return cmd.CombinedOutput()
+	}
+	if out, err := run("go", "mod", "download"); err != nil {
+		testenv.Missing(t, "the modules of the generator are not here: "+string(out))
+	}
+	if out, err := run("go", "run", ".", "-out", "../"+assembly, "-stubs", "../ifma_amd64.go", "-pkg", "leafrsa"); err != nil {
+		t.Fatalf("running the generator: %v\n%s", err, out)
+	}
+	for _, name := range []string{assembly, "ifma_amd64.go"} {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what go generate ./proxy/leafrsa writes, %v", name, err)
+		}
+	}
+}
 
 // An instruction has a name, and operands of which the last one is written.
 type instruction struct {
