@@ -233,11 +233,9 @@ func (k *Key) Decrypt(_ io.Reader, ciphertext []byte, opts crypto.DecrypterOpts)
 	_, _ = rand.Read(secret) // never returns an error
 	input := make([]byte, size)
 	copy(input[size-len(ciphertext):], ciphertext)
-	message, err := k.private(input)
-	if err != nil {
+	if err := k.withPower(input, func(message []byte) { copySessionKey(secret, message) }); err != nil {
 		return nil, err
 	}
-	copySessionKey(secret, message)
 	return secret, nil
 }
 

@@ -430,6 +430,25 @@ func TestWorkspaceIsWiped(t *testing.T) {
 	}
 }
 
+// What a ciphertext decrypts to, which has the premaster secret, is kept no longer than it
+// takes to copy that.
+func TestDecryptedMessageIsWiped(t *testing.T) {
+	t.Parallel()
+	eachPair(t, func(t *testing.T, p pair) {
+		message := paddings(p.std.Size())["good"].message
+		var kept []byte
+		err := p.withPower(p.encrypt(message), func(power []byte) {
+			kept = power
+			if !bytes.Equal(power, message) {
+				t.Errorf("the message is %x", power)
+			}
+		})
+		if err != nil || len(kept) != len(message) || !bytes.Equal(kept, make([]byte, len(message))) {
+			t.Errorf("left is %x, %v", kept, err)
+		}
+	})
+}
+
 func TestKeyIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	k := newPair(t, 1024, portable{}).Key

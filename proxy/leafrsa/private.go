@@ -1,6 +1,9 @@
 package leafrsa
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // errFault says that the machine has computed wrongly. Nothing of the result leaves.
 var errFault = errors.New("the result of the RSA private operation is wrong: the processor or the memory has a fault")
@@ -13,11 +16,18 @@ type workspace struct {
 	table                [1 << digitBits]triple // of the powers of base
 	base, power, part    triple
 	input, result, check wide
+	output               [maxSize]byte
 }
 
 // private returns input to the power of the private exponent, both in big-endian form and
 // as long as the modulus.
-func (k *Key) private(input []byte) ([]byte, error) {
+func (k *Key) private(input []byte) (output []byte, err error) {
+	err = k.withPower(input, func(power []byte) { output = bytes.Clone(power) })
+	return output, err
+}
+
+// withPower calls use with input to the power of the private exponent, and wipes it then.
+func (k *Key) withPower(input []byte, use func(power []byte)) error {
 	w, _ := k.workspaces.Get().(*workspace)
 	if w == nil {
 		w = new(workspace)
@@ -28,17 +38,18 @@ func (k *Key) private(input []byte) ([]byte, error) {
 	}()
 	k.setBytes(&w.input, input)
 	if len(input) != k.public.Size() || isLess(&w.input, &k.modulus) == 0 {
-		return nil, errRange
+		return errRange
 	}
 	k.reduce(w)
 	k.exponentiate(w)
 	k.combine(w)
 	if !k.isRight(w) {
-		return nil, errFault
+		return errFault
 	}
-	output := make([]byte, len(input))
+	output := w.output[:len(input)]
 	k.fillBytes(&w.result, output)
-	return output, nil
+	use(output)
+	return nil
 }
 
 // reduce sets base to the input modulo each prime, in Montgomery's form. The input is in
