@@ -2,6 +2,7 @@ package leafrsa
 
 import (
 	"crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
@@ -55,8 +56,11 @@ type publicModulus struct {
 }
 
 // Fast reports whether a Key of some bits is faster than one of crypto/rsa on this
-// processor.
+// processor, and may be used: with GODEBUG=fips140=on, keys are those of Go's FIPS 140 module.
 func Fast(bits int) bool {
+	if fips140.Enabled() {
+		return false
+	}
 	if fastCore() != nil {
 		return true
 	}

@@ -3,6 +3,7 @@ package leafrsa
 import (
 	"bytes"
 	"crypto"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -115,11 +117,28 @@ func TestGenerate(t *testing.T) {
 func TestFast(t *testing.T) {
 	t.Parallel()
 	is64 := map[string]bool{"amd64": true, "arm64": true}[runtime.GOARCH]
-	if got, want := Fast(2048), is64 || fastCore() != nil; got != want {
+	if got, want := Fast(2048), (is64 || fastCore() != nil) && !fips140.Enabled(); got != want {
 		t.Errorf("Fast(2048) is %t on %s", got, runtime.GOARCH)
 	}
-	if got, want := Fast(1024), fastCore() != nil; got != want {
+	if got, want := Fast(1024), fastCore() != nil && !fips140.Enabled(); got != want {
 		t.Errorf("Fast(1024) is %t on %s", got, runtime.GOARCH)
+	}
+}
+
+// With FIPS 140, all keys are those of Go's module.
+func TestFastWithFIPS140(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []string{"on", "off"} {
+		cmd := exec.CommandContext(t.Context(), program, "-test.run", "^TestFast$", "-test.v")
+		cmd.Env = append(os.Environ(), "GODEBUG=fips140="+mode)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !bytes.Contains(out, []byte("--- PASS: TestFast ")) {
+			t.Errorf("FIPS 140 is %s: %v\n%s", mode, err, out)
+		}
 	}
 }
 
