@@ -32,6 +32,18 @@ func BenchmarkTiming(b *testing.B) {
 			welch(b, [2]func() []byte{class, random}, func(input []byte) { _, _ = p.private(input) })
 		})
 	}
+	b.Run("exponent", func(b *testing.B) {
+		k := newKey(p.std.Primes, p.core) // its power is wrong with either exponent
+		classes := [2]func() []byte{func() []byte { return zero }, random}
+		welch(b, classes, func(input []byte) {
+			for i := range k.digits {
+				for j := range k.digits[i] {
+					k.digits[i][j] = uint64(input[i] & (1<<digitBits - 1))
+				}
+			}
+			_, _ = k.private(fixed)
+		})
+	})
 	all := paddings(256)
 	for name, test := range all {
 		b.Run("decrypt/"+name, func(b *testing.B) {
