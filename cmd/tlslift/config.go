@@ -34,7 +34,7 @@ func (p *program) configCommand() *cobra.Command {
 means; or else every mistake in them. It warns of what is unwise. The formats markdown and env print the
 defaults instead: env is a file for --env-file, ready to be edited. With --check it
 reads also all files that the settings name, as a start does, and prints every
-mistake in them; it writes nothing. The exit code is 2 if there is one.`,
+mistake in them; it writes nothing. The exit code is 64 if there is one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {

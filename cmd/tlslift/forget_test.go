@@ -32,9 +32,11 @@ func TestForgetClient(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	environ := map[string]string{"TLSLIFT_ADMIN_LISTEN": server.Listener.Addr().String()}
-	got := runWith(t, environ, "__complete", "clients", "forget", "")
-	if !strings.HasPrefix(got.stdout, "192.0.2.32\nscanner 2nd/floor\n:4\n") {
-		t.Errorf("completion: got %+v", got)
+	for _, line := range [][]string{{"clients", "forget", ""}, {"watch", "--client", ""}} {
+		got := runWith(t, environ, append([]string{"__complete"}, line...)...)
+		if !strings.HasPrefix(got.stdout, "192.0.2.32\nscanner 2nd/floor\n:4\n") {
+			t.Errorf("completion of %q: got %+v", line, got)
+		}
 	}
 	for _, test := range []struct{ name, want string }{
 		{"scanner 2nd/flor", "tlslift: no client is called \"scanner 2nd/flor\"; did you mean \"scanner 2nd/floor\"?\n"},

@@ -52,7 +52,22 @@ func (p *program) rulesCommand() *cobra.Command {
 	flags.BoolVar(&o.TPROXY, "tproxy", false, "lead to the tproxy:// listener although there is a redirect:// one")
 	flags.BoolVar(&o.Routes, "routes", false,
 		"print a shell script with the routes that TPROXY needs, instead of the rules; they are the same with --iptables")
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("service", p.completeArea)
 	return cmd
+}
+
+// completeArea completes the name of a service area.
+func (p *program) completeArea(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := p.load()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	allowed, err := endpoints.New(cfg)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return fwrules.Areas(allowed.Policy().Ranges()), cobra.ShellCompDirectiveNoFileComp
 }
 
 func (p *program) printRules(w io.Writer, o fwrules.Options) error {

@@ -20,7 +20,7 @@ func (p *program) serveCommand() *cobra.Command {
 		Long: `Opens the listeners, prints their addresses and the file of the CA certificate,
 and serves clients. SIGTERM or SIGINT stops it: no new connections are accepted,
 and open ones may continue for TLSLIFT_DRAIN_TIMEOUT. A second signal cuts them
-off with a reset. SIGHUP reads TLSLIFT_CLIENTS_FILE and TLSLIFT_SIGNIN_FILE again.
+off with a reset. SIGHUP reads the settings, and all files that they name, again.
 SIGUSR2 (Linux) starts the program again, which takes over the listeners; open
 connections may end in the first one. Sockets that systemd passes are used for the
 listeners with their address.`,

@@ -53,6 +53,8 @@ the environment turns colours off.`,
 	}
 	cmd.Flags().StringVar(&client, "client", "", "print only connections of the client with this `NAME` or address")
 	cmd.Flags().IntVar(&before, "last", 10, "begin with the last `N` connections, up to 1000")
+	// It fails only for a flag that does not exist.
+	_ = cmd.RegisterFlagCompletionFunc("client", completeClient(p))
 	return cmd
 }
 

@@ -128,13 +128,17 @@ func operatorsOwn(endpoints []policy.Endpoint) []string {
 	return all
 }
 
+// Areas returns the names of the service areas of some ranges, as --service takes them.
+func Areas(ranges []m365.Range) (names []string) {
+	for _, r := range ranges {
+		names = append(names, strings.ToLower(r.Area))
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
+}
+
 // chosen returns the ranges of the named areas; no name means all.
 func chosen(ranges []m365.Range, areas []string) ([]m365.Range, error) {
-	var known []string
-	for _, r := range ranges {
-		known = append(known, strings.ToLower(r.Area))
-	}
-	known = slices.Compact(slices.Sorted(slices.Values(known)))
+	known := Areas(ranges)
 	for _, area := range areas {
 		if slices.Contains(known, area) {
 			continue
