@@ -224,12 +224,15 @@ func TestPackages(t *testing.T) {
 func (m *machine) rpm() {
 	m.t.Helper()
 	rpm := func(args ...string) string {
-		out, err := exec.Command("rpm", append([]string{"--root", m.path("/"), "--nodeps"}, args...)...).CombinedOutput()
+		// This machine's rpm, where it sees the tree at its own place.
+		all := []string{"--target", m.pid, "--mount", "rpm", "--root", filepath.Join(m.root, "root"), "--dbpath", "/var/lib/rpm", "--nodeps", "--force-debian"}
+		out, err := exec.Command("nsenter", append(all, args...)...).CombinedOutput()
 		if err != nil {
 			m.t.Fatalf("rpm %v: %v\n%s", args, err, out)
 		}
 		return string(out)
 	}
+	m.run("mkdir", "-p", "/var/lib/rpm") // Debian's rpm has its own ideas of where
 	rpm("--install", filepath.Join(os.Getenv("TLSLIFT_TEST_RELEASE"), "tlslift-0.0.1-1.x86_64.rpm"))
 	m.run("systemctl", "daemon-reload") // what its script did was outside of the tree's processes
 	m.run("systemctl", "start", "tlslift")
