@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/origdst"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
-	"github.com/tlslift/tlslift/proxy/upstream"
 )
 
 // A finder finds the destination of a connection. There are four sources, and each
@@ -153,7 +151,7 @@ func (f *finder) original(c *conn) error {
 	}
 	// Before a balancer, its header has it.
 	if !c.original.IsValid() {
-		original, err := kernelOriginal(c)
+		original, err := origdst.Of(c.Conn.Conn, c.socket.url.Scheme == listener.SchemeTPROXY)
 		if errors.Is(err, origdst.ErrNotRedirected) {
 			return record.Fail(record.ReasonNotRedirected, err)
 		}
@@ -168,18 +166,6 @@ func (f *finder) original(c *conn) error {
 	}
 	c.rec.Original, c.out.original = c.original, c.original
 	return nil
-}
-
-// kernelOriginal asks the kernel for the original destination.
-func kernelOriginal(c *conn) (netip.AddrPort, error) {
-	tcp, ok := c.Conn.Conn.(*net.TCPConn)
-	if !ok {
-		return netip.AddrPort{}, origdst.ErrNotRedirected
-	}
-	if c.socket.url.Scheme == listener.SchemeTPROXY {
-		return upstream.AddrPortOf(tcp.LocalAddr()), nil
-	}
-	return origdst.Redirected(tcp)
 }
 
 // bypassWait is how long to wait for a client that should begin with TLS, and may

@@ -9,6 +9,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/greeting"
 	"github.com/tlslift/tlslift/proxy/helloanswer"
 	"github.com/tlslift/tlslift/proxy/httpproxy"
 	"github.com/tlslift/tlslift/proxy/legacytls"
@@ -180,11 +181,20 @@ func (s *setup) negotiateMail(ctx context.Context, c *conn) error {
 	c.mail = mail.New(mail.Config{
 		Protocol: protocol, Client: c.Conn, Destination: c.out,
 		ImplicitTLS: implicitTLS, UpstreamImplicitTLS: upstreamImplicitTLS,
-		Plaintext: c.mayBePlaintext(), GreetingWait: c.socket.url.GreetingWait(),
+		Plaintext: c.mayBePlaintext(), GreetingWait: c.socket.url.GreetingWait(), Habit: s.habitOf(c),
 		Timeout: s.cfg.HandshakeTimeout, IdleTimeout: c.idleTimeout(),
 	})
 	s.findSignIn(c)
 	return c.mail.Negotiate(ctx)
+}
+
+// habitOf returns how sessions of the client have begun. One that asks through CONNECT is
+// always waited for: the greeting is to come apart from the answer.
+func (s *setup) habitOf(c *conn) greeting.Habit {
+	if c.tunnel != nil {
+		return greeting.Habit{}
+	}
+	return s.greetings.Of(greeting.Key{Client: c.rec.Client, Listener: c.socket.name, Port: c.original.Port()})
 }
 
 // mayBePlaintext reports whether the client may go on without TLS.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/admission"
 	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/greeting"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/refusedhello"
@@ -44,6 +45,7 @@ type common struct {
 	loops     *upstream.Loops
 	admission *admission.Admission
 	refused   *refusedhello.Memory
+	greetings *greeting.Memory
 	silent    silence.Set
 	open      sockets.Set
 }
@@ -57,7 +59,8 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{}
-	s.log, s.loops, s.refused = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), upstream.NewLoops(), refusedhello.New()
+	s.log, s.loops = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler)), upstream.NewLoops()
+	s.refused, s.greetings = refusedhello.New(), greeting.New()
 	s.admission = admission.New(admission.Config{
 		Nets: cfg.ClientNets, Max: cfg.MaxConnections, MaxPerClient: cfg.MaxConnectionsPerClient, GroupBits: cfg.ClientIPv6Prefix,
 		Balanced: len(cfg.TrustedProxies) > 0, Log: s.log, AcceptFailed: cfg.AcceptFailed,

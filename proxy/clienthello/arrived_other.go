@@ -2,5 +2,5 @@
 
 package clienthello
 
-// canRead reports whether bytes wait in a socket, which is not known here.
-func canRead(uintptr) bool { return false }
+// canRead reports whether bytes, or the end, wait in a socket, which is not known here.
+func canRead(uintptr) (can, known bool) { return false, false }

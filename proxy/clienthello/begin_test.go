@@ -2,6 +2,7 @@ package clienthello_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -10,8 +11,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/clienthello"
 )
 
-// What has arrived already is seen, even if the wait is over before the first look. A
-// connection that is silent begins with nothing.
+// What has arrived already is seen without a wait, and even if the wait is over before the
+// first look. A connection that is silent begins with nothing.
 func TestBeginsWithinNoTime(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -39,10 +40,15 @@ func TestBeginsWithinNoTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := bufio.NewReader(near)
-		if got, err := clienthello.BeginsWithin(near, r, -time.Second); got != tt.want || err != nil {
-			t.Errorf("%s: %t, %v", name, got, err)
+		for _, wait := range []time.Duration{0, -time.Second, time.Nanosecond} {
+			if got, err := clienthello.BeginsWithin(near, r, wait); got != tt.want || err != nil {
+				t.Errorf("%s, within %v: %t, %v", name, wait, got, err)
+			}
 		}
 		_ = far.Close()
+		if _, err := clienthello.BeginsWithin(near, r, 0); tt.says == "" && !errors.Is(err, io.EOF) {
+			t.Errorf("%s: its end is %v", name, err)
+		}
 		if rest, err := io.ReadAll(r); string(rest) != tt.says || err != nil {
 			t.Errorf("%s: then reads %q, %v", name, rest, err)
 		}

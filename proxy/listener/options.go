@@ -69,7 +69,8 @@ var options = []Option{
 	},
 	{
 		Name: "wait", Value: "a time", Default: "`200ms`",
-		Meaning: "how long to wait for a client that begins with implicit TLS, before the greeting is sent",
+		Meaning: "how long to wait for a client that begins with implicit TLS, before the greeting is sent; less for clients " +
+			"that are known to wait for it; `0` for a port on which all clients use STARTTLS",
 		Schemes: slices.Concat(startTLSSchemes, transparentSchemes), Example: "1s",
 	},
 }
@@ -110,7 +111,7 @@ func (l URL) query() url.Values {
 		q.Set("plaintext", "allow")
 	}
 	if l.Wait != 0 {
-		q.Set("wait", l.Wait.String())
+		q.Set("wait", max(0, l.Wait).String())
 	}
 	for port, scheme := range l.Ports {
 		q.Add("ports", fmt.Sprintf("%d:%s", port, scheme))
@@ -208,10 +209,12 @@ func hostName(s string) (string, error) {
 func parseWait(s string) (time.Duration, error) {
 	wait, err := time.ParseDuration(s)
 	switch _, number := strconv.ParseFloat(s, 64); {
+	case err == nil && wait == 0:
+		return NoWait, nil
 	case number == nil:
 		return 0, fmt.Errorf("%q has no unit; write for example 200ms", s)
-	case err != nil || wait <= 0 || wait > maxWait:
-		return 0, fmt.Errorf("%q is not a time between 1ns and %s; write for example 200ms", s, maxWait)
+	case err != nil || wait < 0 || wait > maxWait:
+		return 0, fmt.Errorf("%q is not a time between 0s and %s; write for example 200ms", s, maxWait)
 	}
 	return wait, nil
 }

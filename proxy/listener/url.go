@@ -41,7 +41,8 @@ type URL struct {
 	// address.
 	Bypass bool
 	// Wait is how long smtp://, imap:// and pop3:// wait for a client that
-	// begins with TLS before they send their greeting; zero means 200 ms.
+	// begins with TLS before they send their greeting; zero means 200 ms, NoWait not
+	// at all.
 	Wait time.Duration
 }
 
@@ -49,12 +50,15 @@ type URL struct {
 // disturb clients that wait for the greeting.
 const defaultWait = 200 * time.Millisecond
 
+// NoWait is the Wait of a listener whose clients never begin with TLS.
+const NoWait time.Duration = -1
+
 // maxWait keeps clients from giving up on the greeting.
 const maxWait = 30 * time.Second
 
 // GreetingWait returns how long to wait for a client that begins with TLS before
-// the greeting is sent.
-func (l URL) GreetingWait() time.Duration { return cmp.Or(l.Wait, defaultWait) }
+// the greeting is sent; zero means not at all.
+func (l URL) GreetingWait() time.Duration { return max(0, cmp.Or(l.Wait, defaultWait)) }
 
 // String returns the URL without its options: the listener's name in logs
 // and metrics.

@@ -21,6 +21,9 @@ func TestParse(t *testing.T) {
 		"tls://0.0.0.0:0?port=993":                  {Scheme: SchemeTLS, Address: "0.0.0.0:0", Port: 993},
 		"tls://:8443?to=outlook.office365.com:443":  {Scheme: SchemeTLS, Address: ":8443", To: to},
 		"smtp://:25":                                {Scheme: SchemeSMTP, Address: ":25"},
+		"smtp://:25?wait=0":                         {Scheme: SchemeSMTP, Address: ":25", Wait: NoWait},
+		"pop3://:110?wait=0s":                       {Scheme: SchemePOP3, Address: ":110", Wait: NoWait},
+		"redirect://:3129?wait=0ms":                 {Scheme: SchemeRedirect, Address: ":3129", Wait: NoWait},
 		"imap://:143?plaintext=allow&wait=1s":       {Scheme: SchemeIMAP, Address: ":143", Plaintext: true, Wait: time.Second},
 		"pop3s://:995?to=outlook.office365.com:443": {Scheme: SchemePOP3S, Address: ":995", To: to},
 		"smtp://:25?plaintext=refuse":               {Scheme: SchemeSMTP, Address: ":25"},
@@ -63,7 +66,9 @@ func TestParseErrors(t *testing.T) {
 		"tls://:443?a=%zz":                       "options",
 		"smtps://:465?plaintext=allow":           "is to",
 		"smtp://:25?plaintext=yes":               "allow, or refuse",
-		"smtp://:25?wait=0s":                     "200ms",
+		"smtp://:25?wait=-1s":                    "between 0s and 30s",
+		"smtp://:25?wait=-1ns":                   "200ms",
+		"smtps://:465?wait=0":                    "is to",
 		"smtp://:25?wait=5":                      "no unit",
 		"imap://:143?wait=1h":                    "30s",
 		"tls://:1?to=a.example:587":              "smtps://",
@@ -91,7 +96,7 @@ func TestParseErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"proxy://127.0.0.1:3128", "tls://:443?to=outlook.office365.com:443", "tls://[::]:0?port=993",
-		"smtp://:25?plaintext=allow&wait=200ms", "pop3s://:995", "tls://%:1",
+		"smtp://:25?plaintext=allow&wait=200ms", "imap://:1?wait=0", "pop3s://:995", "tls://%:1",
 		"tproxy://:1?ports=2525:smtp&ports=1:tls&sni=a.example&unmatched=bypass&plaintext=allow", "tls://0:0:0", "proxy://:1?",
 		"tls://a:1?to=xn--bcher-kva.example:1",
 	} {

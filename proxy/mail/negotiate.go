@@ -32,6 +32,8 @@ type client struct {
 	phase    clientPhase
 	inside   *relay.Conn // what is inside its TLS; nil until it is read
 	deadline time.Time   // of what it says before TLS
+	spoke    bool        // before its greeting, or it began TLS in the place of its first command
+	commands bool        // its first words after the greeting were a command
 	rejected int         // how often it was told to use TLS
 	pending  []byte      // a command that the destination has not had
 	// refusal is the destination's rejection of the client's EHLO, which is why the
@@ -48,6 +50,7 @@ func (c *client) beginsTLS(wait time.Duration) (bool, error) {
 	if begun {
 		c.phase = clientImplicitTLS
 	}
+	c.spoke = c.cfg.Client.Buffered() > 0
 	return begun, nil
 }
 
@@ -63,6 +66,7 @@ func (c *client) negotiate() error {
 	}
 	for n := range maxCommands {
 		cmd, line, err := c.next(client)
+		c.noteBeginning(n, cmd, err)
 		if err != nil {
 			return c.closedAfter(n, err)
 		}
@@ -88,6 +92,21 @@ func (c *client) negotiate() error {
 	}
 	return c.closedAfter(maxCommands,
 		record.Fail(record.ReasonMalformedBeforeTLS, fmt.Errorf("more than %d commands before TLS", maxCommands)))
+}
+
+// noteBeginning notes what the client has said after its greeting, if it has said nothing
+// before: so many commands.
+func (c *client) noteBeginning(n int, cmd dialect.Command, err error) {
+	var f *record.Failure
+	switch {
+	case n > 0 || c.spoke:
+	case errors.As(err, &f):
+		c.spoke = f.Reason == record.ReasonTLSBeforeStartTLS
+	case cmd.Kind == dialect.Other:
+		c.commands = c.cfg.Plaintext // it may be anything otherwise
+	default:
+		c.commands = cmd.Kind != dialect.BadSyntax
+	}
 }
 
 // greet sends the client the greeting, unless it has had one.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/dialogue"
+	"github.com/tlslift/tlslift/proxy/greeting"
 	"github.com/tlslift/tlslift/proxy/mail/dialect"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
@@ -35,9 +36,12 @@ type Config struct {
 	// Plaintext means that the client may go on without TLS.
 	Plaintext bool
 	// GreetingWait is how long to wait for a client that begins with TLS, before
-	// the greeting is sent. It also keeps the greeting apart from the answer to
-	// CONNECT: some clients read both together, and lose the second.
+	// the greeting is sent; zero means not at all. It also keeps the greeting apart from the
+	// answer to CONNECT: some clients read both together, and lose the second.
 	GreetingWait time.Duration
+	// Habit is how sessions of the client have begun until now; its zero value is that of
+	// a client that is always waited for.
+	Habit greeting.Habit
 	// Timeout bounds each reply and each write before TLS.
 	Timeout time.Duration
 	// IdleTimeout bounds each command and each write inside the client's TLS.
@@ -76,8 +80,19 @@ func (s *Session) Negotiate(ctx context.Context) error {
 		s.client.phase = clientImplicitTLS
 		return nil
 	}
-	if begun, err := s.client.beginsTLS(s.GreetingWait); begun || err != nil {
-		return err
+	err := s.negotiate(ctx)
+	s.learn()
+	return err
+}
+
+// negotiate is Negotiate for a client that may begin with TLS or not. Who is known for
+// waiting is looked at when the destination has been reached, and perhaps for a while then.
+func (s *Session) negotiate(ctx context.Context) error {
+	began, wait := time.Now(), s.Habit.Wait(s.GreetingWait)
+	if wait > 0 && wait == s.GreetingWait {
+		if begun, err := s.client.beginsTLS(wait); begun || err != nil {
+			return err
+		}
 	}
 	if s.Plaintext || s.UpstreamImplicitTLS {
 		if err := s.Secure(ctx); err != nil {
@@ -87,14 +102,23 @@ func (s *Session) Negotiate(ctx context.Context) error {
 		return err
 	}
 	// Reaching the destination has taken its time, too.
-	if begun, err := s.client.beginsTLS(aMoment); begun || err != nil {
+	if begun, err := s.client.beginsTLS(wait - time.Since(began)); begun || err != nil {
 		return err
 	}
 	return s.client.negotiate()
 }
 
-// aMoment is enough to see what has arrived already.
-const aMoment = time.Millisecond
+// learn notes how the session has begun.
+func (s *Session) learn() {
+	switch {
+	case s.client.spoke:
+		s.Habit.Spoke()
+	case s.client.commands:
+		s.Habit.WasSilent()
+	case s.client.phase == clientGreeted:
+		s.Habit.Left()
+	}
+}
 
 // Reach makes the destination ready for TLS to begin: it dials, and negotiates
 // STARTTLS on the client's behalf where that has not been done. The error is a
