@@ -97,11 +97,11 @@ func (c *client) negotiate() error {
 // noteBeginning notes what the client has said after its greeting, if it has said nothing
 // before: so many commands.
 func (c *client) noteBeginning(n int, cmd dialect.Command, err error) {
-	var f *record.Failure
 	switch {
 	case n > 0 || c.spoke:
-	case errors.As(err, &f):
-		c.spoke = f.Reason == record.ReasonTLSBeforeStartTLS
+	case err != nil:
+		var f *record.Failure
+		c.spoke = errors.As(err, &f) && f.Reason == record.ReasonTLSBeforeStartTLS
 	case cmd.Kind == dialect.Other:
 		c.commands = c.cfg.Plaintext // it may be anything otherwise
 	default:

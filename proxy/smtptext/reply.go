@@ -1,25 +1,54 @@
 package smtptext
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-var (
-	replyCode    = regexp.MustCompile(`^[2-5][0-9]{2}`)
-	enhancedCode = regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
-)
-
 // Codes returns the codes of a line of a reply; both are empty if it is none, and the
-// second one if it has none (RFC 2034).
+// second one if it has none (RFC 2034). It is called for each reply of a session.
 func Codes(line string) (code, enhanced string) {
-	if code = replyCode.FindString(line); code == "" {
+	if len(line) < 3 || line[0] < '2' || line[0] > '5' || digits(line) < 3 {
 		return "", ""
 	}
-	return code, enhancedCode.FindString(line[min(4, len(line)):])
+	return line[:3], enhancedCode(line[min(4, len(line)):])
+}
+
+// enhancedCode returns the enhanced status code with which s begins, as in 5.7.60; empty if it
+// begins with none.
+func enhancedCode(s string) string {
+	if len(s) == 0 || s[0] != '2' && s[0] != '4' && s[0] != '5' {
+		return ""
+	}
+	n := 1
+	for range 2 { // subject and detail
+		if n == len(s) || s[n] != '.' {
+			return ""
+		}
+		some := digits(s[n+1:])
+		if some == 0 {
+			return ""
+		}
+		n += 1 + some
+	}
+	if n < len(s) && isWord(s[n]) {
+		return ""
+	}
+	return s[:n]
+}
+
+// digits returns with how many digits s begins, of three at most.
+func digits(s string) (n int) {
+	for n < min(3, len(s)) && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+func isWord(b byte) bool {
+	return '0' <= b && b <= '9' || 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' || b == '_'
 }
 
 // A knownReply is a reply of Microsoft 365 whose cause is known. Empty fields

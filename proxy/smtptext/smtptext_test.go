@@ -1,6 +1,8 @@
 package smtptext
 
 import (
+	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,26 +67,108 @@ func TestCodes(t *testing.T) {
 	}
 }
 
+// endOf is where the content ends, by the words of RFC 5321 section 4.1.1.4.
+func endOf(text []byte) int {
+	_, after, found := bytes.Cut(append([]byte("\r\n"), text...), []byte("\r\n.\r\n"))
+	if !found {
+		return len(text)
+	}
+	return len(text) - len(after)
+}
+
+// inPieces is where it ends when it is found in pieces of so many bytes.
+func inPieces(text []byte, size int) (at int) {
+	c := NewContent()
+	for at < len(text) {
+		n, ended := c.Find(text[at:min(at+size, len(text))])
+		if at += n; ended {
+			break
+		}
+	}
+	return at
+}
+
+// The end of all short contents is found, in whatever pieces.
+func TestEndOfContent(t *testing.T) {
+	t.Parallel()
+	const letters, longest = "\r\n.a", 7
+	for n := range 1 << (2 * longest) {
+		text := make([]byte, longest)
+		for i := range text {
+			text[i] = letters[n>>(2*i)&3]
+		}
+		want := endOf(text)
+		if after := append([]byte(strings.Repeat(".", 2*fewDots)), text...); inPieces(after, len(after)) != endOf(after) {
+			t.Fatalf("%q ends at %d, want %d", after, inPieces(after, len(after)), endOf(after))
+		}
+		for size := 1; size <= longest; size++ {
+			if got := inPieces(text, size); got != want {
+				t.Fatalf("%q in pieces of %d ends at %d, want %d", text, size, got, want)
+			}
+		}
+	}
+}
+
 // Whatever the pieces, the end is the same.
 func FuzzContent(f *testing.F) {
 	f.Add([]byte("a\r\n.\r\nb"), 2)
+	f.Add([]byte(".\r\n"), 1)
+	f.Add([]byte(strings.Repeat("....\r\n", 10)+".\r\nc"), 1000)
 	f.Fuzz(func(t *testing.T, text []byte, size int) {
 		if size < 1 {
 			return
 		}
-		whole := NewContent()
-		want, _ := whole.Find(text)
-		c, at := NewContent(), 0
-		for at < len(text) {
-			n, ended := c.Find(text[at:min(at+size, len(text))])
-			if at += n; ended {
-				break
-			}
-		}
-		if at != want {
-			t.Errorf("%q in pieces of %d ends at %d, whole at %d", text, size, at, want)
+		if got, want := inPieces(text, size), endOf(text); got != want {
+			t.Errorf("%q in pieces of %d ends at %d, want %d", text, size, got, want)
 		}
 	})
+}
+
+// FuzzCodes compares with regular expressions, which say the same in fewer words.
+func FuzzCodes(f *testing.F) {
+	replyCode := regexp.MustCompile(`^[2-5][0-9]{2}`)
+	enhancedCode := regexp.MustCompile(`^[245]\.[0-9]{1,3}\.[0-9]{1,3}\b`)
+	for _, line := range []string{
+		"250 2.1.0 ok", "550-5.7.139", "550 5.7.1390", "550 5.7.13x", "550 5.7._", "550 5..1", "550 5.1234.1", "550 3.1.1", "550 5.1.1\xff",
+		"199 2.1.1", "650 5.1.1", "25", "250", "2500", "550 5.7.", "550 5.7.1.2", "5505.7.1",
+	} {
+		f.Add(line)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		code, enhanced := Codes(line)
+		if want := replyCode.FindString(line); code != want {
+			t.Errorf("%q: the code is %q, want %q", line, code, want)
+		}
+		want := ""
+		if code != "" {
+			want = enhancedCode.FindString(line[min(4, len(line)):])
+		}
+		if enhanced != want {
+			t.Errorf("%q: the enhanced code is %q, want %q", line, enhanced, want)
+		}
+	})
+}
+
+func BenchmarkContent(b *testing.B) {
+	for name, line := range map[string]string{
+		"base64": strings.Repeat("QUJD", 19) + "\r\n", "text": strings.Repeat("A sentence, of words. ", 3) + "\r\n",
+		"dots": strings.Repeat(".", 76) + "\r\n", "empty lines": "\r\n",
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := []byte(strings.Repeat(line, 16<<10/len(line)))
+			b.SetBytes(int64(len(p)))
+			c := NewContent()
+			for b.Loop() {
+				c.Find(p)
+			}
+		})
+	}
+}
+
+func BenchmarkCodes(b *testing.B) {
+	for b.Loop() {
+		Codes("535 5.7.139 Authentication unsuccessful")
+	}
 }
 
 // The sender of a mail is what every server reads, or it is not told.
