@@ -14,6 +14,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/greeting"
 )
 
 // A visitor is a mail client behind a balancer, before TLS.
@@ -86,7 +87,7 @@ func TestGreetingForKnownClients(t *testing.T) {
 		next = *c
 	})
 	var all sync.WaitGroup
-	for range 12 {
+	for range greeting.Trials + 12 {
 		for _, via := range []string{viaSMTP, viaConnect} {
 			v := w.visitor(t, via, known)
 			all.Go(func() { v.hears("220"); v.leaves() })

@@ -6,16 +6,17 @@
 // TLS cannot read a greeting, and its connection fails. To wait too long costs a fifth of a
 // second. So the time of the wait follows from what was seen, for each address and listener:
 //
-//   - Each session that was silent until the greeting, and then began with a command, halves
-//     the wait of the next one, down to Least. One session proves little, since devices of
-//     both kinds may have one address, behind NAT. The more there were, the less likely is
-//     a device that begins with TLS.
+//   - Sessions that were silent until the greeting, and then began with a command, are
+//     counted. The first ones change nothing: devices of both kinds may have one address,
+//     behind NAT, and whoever tries a device by hand tries both kinds, one after the other.
+//     After Trials of them, each one halves the wait of the next, down to Least: the more
+//     there were, the less likely is one that begins with TLS.
 //   - One session that said anything before its greeting, or TLS after it, makes all
 //     sessions wait for the whole time for SpokeAge, which is longer than the month after
 //     which the rarest reports and invoices are sent.
 //   - What has been learnt of silent sessions ends Age after the last one: by then the
-//     address may belong to another device. A client that comes less often than that does not
-//     notice the wait.
+//     address may belong to another device. Pauses at work are shorter, and who comes
+//     less often does not notice the wait.
 //
 // Most devices whose first sight is after all that are served as well. A program that begins
 // with TLS does so as soon as it has connected: OpenSSL, GnuTLS, curl, msmtp and Python after

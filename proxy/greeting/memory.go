@@ -7,17 +7,19 @@ import (
 )
 
 const (
+	// Trials is how many silent sessions there are before one shortens the wait.
+	Trials = 8
 	// Least is the shortest wait.
 	Least = 5 * time.Millisecond
 	// Age is how long silent sessions count after the last one.
-	Age = time.Hour
+	Age = 4 * time.Hour
 	// SpokeAge is how long a client is waited for in full after it was not silent.
 	SpokeAge = 35 * 24 * time.Hour
 
 	// maxClients bounds how many are remembered.
 	maxClients = 16 << 10
 	// maxSilent is enough for the longest wait that a listener may have.
-	maxSilent = 16
+	maxSilent = Trials + 16
 )
 
 // A Key identifies a client at a listener. The address is not widened to that of a network:
@@ -105,7 +107,7 @@ func (h Habit) Wait(full time.Duration) time.Duration {
 	h.memory.mu.Lock()
 	silent := h.memory.clients[h.key].count(time.Now())
 	h.memory.mu.Unlock()
-	return min(full, max(Least, full>>silent))
+	return min(full, max(Least, full>>(max(silent, Trials)-Trials)))
 }
 
 // WasSilent notes a session that was silent until its greeting, and then began with a command.

@@ -17,18 +17,31 @@ func keyOf(i int) Key {
 
 // silent makes a client known.
 func silent(h Habit) {
-	for range 10 {
+	for range Trials + 10 {
 		h.WasSilent()
 	}
 }
 
-// Each silent session halves the wait, whatever the whole one is.
+// tried makes a client one whose next silent session shortens its wait.
+func tried(h Habit) {
+	for range Trials {
+		h.WasSilent()
+	}
+}
+
+// After the trials, each silent session halves the wait, whatever the whole one is.
 func TestWaitFollowsSilence(t *testing.T) {
 	t.Parallel()
 	h := New().Of(keyOf(1))
+	for i := range Trials {
+		if got := h.Wait(full); got != full {
+			t.Errorf("after %d silent sessions, waits for %v", i, got)
+		}
+		h.WasSilent()
+	}
 	for i, want := range []time.Duration{full, full / 2, full / 4, full / 8, full / 16, full / 32, Least, Least, Least} {
 		if got := h.Wait(full); got != want {
-			t.Errorf("after %d silent sessions, waits for %v, want %v", i, got, want)
+			t.Errorf("after %d silent sessions and the trials, waits for %v, want %v", i, got, want)
 		}
 		h.WasSilent()
 	}
@@ -68,6 +81,8 @@ func TestMemoryEnds(t *testing.T) {
 		check("before its age", map[Habit]time.Duration{quiet: Least, mixed: full})
 		time.Sleep(time.Second)
 		check("at its age", map[Habit]time.Duration{quiet: full})
+		tried(quiet)
+		check("later", map[Habit]time.Duration{quiet: full})
 		quiet.WasSilent()
 		check("later", map[Habit]time.Duration{quiet: full / 2})
 		time.Sleep(SpokeAge - Age - time.Second)
@@ -121,8 +136,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	if len(m.clients) > maxClients {
 		t.Errorf("%d clients are remembered", len(m.clients))
 	}
-	for i := range maxClients / 4 {
-		m.Of(keyOf(i)).WasSilent()
+	for i := range maxClients / 16 {
+		silent(m.Of(keyOf(i)))
 		if got := m.Of(keyOf(i)).Wait(full); got != full {
 			t.Fatalf("a client that began with TLS is forgotten for silent ones, and waited for for %v", got)
 		}
