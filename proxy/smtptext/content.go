@@ -9,12 +9,27 @@ type Content struct{ last [5]byte }
 func NewContent() Content { return Content{[5]byte{3: '\r', 4: '\n'}} }
 
 // Find returns how many bytes belong to the content, and whether it has ended.
-func (c *Content) Find(p []byte) (n int, ended bool) {
-	if n = c.restOfEnd(p); n == 0 {
-		n = c.endIn(p)
+func (c *Content) Find(p []byte) (n int, ended bool) { return c.find(p, false) }
+
+// FindLoose returns how many bytes belong to the content up to its end, or to what could
+// be its end for a server that takes LF for the end of a line.
+func (c *Content) FindLoose(p []byte) (n int) {
+	n, _ = c.find(p, true)
+	return n
+}
+
+// IsLoose reports whether the last bytes could be the end for a server that takes LF
+// for the end of a line.
+func (c *Content) IsLoose() bool {
+	return bytes.HasSuffix(c.last[:], []byte("\n.\n")) || bytes.HasSuffix(c.last[:], []byte("\n.\r\n"))
+}
+
+// find is Find, and FindLoose with loose.
+func (c *Content) find(p []byte, loose bool) (n int, ended bool) {
+	if n = c.restOfEnd(p, loose); n == 0 {
+		n = c.endIn(p, loose)
 	}
-	ended = n > 0
-	if !ended {
+	if ended = n > 0; !ended {
 		n = len(p)
 	}
 	c.note(p[:n])
@@ -23,11 +38,12 @@ func (c *Content) Find(p []byte) (n int, ended bool) {
 
 // restOfEnd returns how many bytes of p are the rest of an end whose dot has been seen; 0 if
 // they are none.
-func (c *Content) restOfEnd(p []byte) int {
-	switch {
-	case len(p) > 1 && string(p[:2]) == "\r\n" && string(c.last[2:]) == "\r\n.":
-		return 2
-	case len(p) > 0 && p[0] == '\n' && string(c.last[1:]) == "\r\n.\r":
+func (c *Content) restOfEnd(p []byte, loose bool) int {
+	seen := c.last[:]
+	switch begun := len(seen) - 1; {
+	case seen[begun] == '.' && endsLine(seen[:begun], loose):
+		return lineEnd(p, loose)
+	case seen[begun] == '\r' && seen[begun-1] == '.' && endsLine(seen[:begun-1], loose) && len(p) > 0 && p[0] == '\n':
 		return 1
 	}
 	return 0
@@ -42,57 +58,48 @@ const (
 
 // endIn returns how many bytes of p are there up to an end whose dot is among them; 0 if
 // there is none. What is large is Base64 without dots, where only these are looked for.
-func (c *Content) endIn(p []byte) int {
+func (c *Content) endIn(p []byte, loose bool) int {
 	for at, dots := 0, 0; ; at, dots = at+1, dots+1 {
 		var next int // dot
 		if dots < fewDots+at/dotEvery {
 			next = bytes.IndexByte(p[at:], '.')
 		} else {
-			next = bytes.Index(p[at-1:], []byte("\n.\r\n"))
+			next = bytes.Index(p[at-1:], []byte("\n."))
 		}
 		if next < 0 {
 			return 0
 		}
 		at += next
-		if after := p[at+1:]; len(after) > 1 && after[0] == '\r' && after[1] == '\n' && c.lineEndBefore(p[:at]) {
-			return at + len(".\r\n")
+		before := p[:at]
+		if at < len("\r\n") {
+			before = append(c.last[3:5:5], before...)
+		}
+		if !endsLine(before, loose) {
+			continue
+		}
+		if n := lineEnd(p[at+1:], loose); n > 0 {
+			return at + 1 + n
 		}
 	}
 }
 
-// lineEndBefore reports whether CRLF ends what has been seen, and p after it.
-func (c *Content) lineEndBefore(p []byte) bool {
-	switch len(p) {
-	case 0:
-		return c.last[3] == '\r' && c.last[4] == '\n'
-	case 1:
-		return c.last[4] == '\r' && p[0] == '\n'
-	}
-	return p[len(p)-2] == '\r' && p[len(p)-1] == '\n'
+// endsLine reports whether p, of at least two bytes, ends a line.
+func endsLine(p []byte, loose bool) bool {
+	return p[len(p)-1] == '\n' && (loose || p[len(p)-2] == '\r')
 }
 
-// FindLoose returns how many bytes belong to the content up to its end, or to what could
-// be its end for a server that takes LF for the end of a line.
-func (c *Content) FindLoose(p []byte) (n int) {
-	for n < len(p) {
-		if n += c.line(p[n:]); c.hasEnded() || c.IsLoose() {
-			return n
-		}
+// lineEnd returns how long the end of a line is with which p begins; 0 if it begins with none.
+func lineEnd(p []byte, loose bool) int {
+	switch {
+	case len(p) > 1 && p[0] == '\r' && p[1] == '\n':
+		return 2
+	case loose && len(p) > 0 && p[0] == '\n':
+		return 1
 	}
-	return n
+	return 0
 }
 
-func (c *Content) hasEnded() bool { return string(c.last[:]) == "\r\n.\r\n" }
-
-// line takes in the first line of p, and returns its size.
-func (c *Content) line(p []byte) int {
-	if i := bytes.IndexByte(p, '\n'); i >= 0 {
-		p = p[:i+1]
-	}
-	c.note(p)
-	return len(p)
-}
-
+// note keeps the last bytes.
 func (c *Content) note(p []byte) {
 	if len(p) >= len(c.last) {
 		copy(c.last[:], p[len(p)-len(c.last):])
@@ -100,10 +107,4 @@ func (c *Content) note(p []byte) {
 	}
 	copy(c.last[:], c.last[len(p):])
 	copy(c.last[len(c.last)-len(p):], p)
-}
-
-// IsLoose reports whether the last bytes could be the end for a server that takes LF
-// for the end of a line.
-func (c *Content) IsLoose() bool {
-	return bytes.HasSuffix(c.last[:], []byte("\n.\n")) || bytes.HasSuffix(c.last[:], []byte("\n.\r\n"))
 }

@@ -1,7 +1,6 @@
 package smtptext
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 	"testing"
@@ -67,20 +66,25 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// endOf is where the content ends, by the words of RFC 5321 section 4.1.1.4.
-func endOf(text []byte) int {
-	_, after, found := bytes.Cut(append([]byte("\r\n"), text...), []byte("\r\n.\r\n"))
-	if !found {
-		return len(text)
+// endOf is where the content ends, by the words of RFC 5321 section 4.1.1.4; with loose,
+// where it could end for a server that takes LF for the end of a line.
+func endOf(text []byte, loose bool) int {
+	end := regexp.MustCompile(`\r\n\.\r\n`)
+	if loose {
+		end = regexp.MustCompile(`\n\.\r?\n`)
 	}
-	return len(text) - len(after)
+	if at := end.FindIndex(append([]byte("\r\n"), text...)); at != nil {
+		return at[1] - len("\r\n")
+	}
+	return len(text)
 }
 
 // inPieces is where it ends when it is found in pieces of so many bytes.
-func inPieces(text []byte, size int) (at int) {
+func inPieces(text []byte, size int, loose bool) (at int) {
 	c := NewContent()
 	for at < len(text) {
-		n, ended := c.Find(text[at:min(at+size, len(text))])
+		piece := text[at:min(at+size, len(text))]
+		n, ended := c.find(piece, loose)
 		if at += n; ended {
 			break
 		}
@@ -91,34 +95,38 @@ func inPieces(text []byte, size int) (at int) {
 // The end of all short contents is found, in whatever pieces.
 func TestEndOfContent(t *testing.T) {
 	t.Parallel()
-	const letters, longest = "\r\n.a", 7
+	const letters, longest = "\r\n.a", 6
+	check := func(text []byte, size int) {
+		t.Helper()
+		for _, loose := range []bool{false, true} {
+			if got, want := inPieces(text, size, loose), endOf(text, loose); got != want {
+				t.Fatalf("%q in pieces of %d ends at %d, want %d", text, size, got, want)
+			}
+		}
+	}
 	for n := range 1 << (2 * longest) {
 		text := make([]byte, longest)
 		for i := range text {
 			text[i] = letters[n>>(2*i)&3]
 		}
-		want := endOf(text)
-		if after := append([]byte(strings.Repeat(".", 2*fewDots)), text...); inPieces(after, len(after)) != endOf(after) {
-			t.Fatalf("%q ends at %d, want %d", after, inPieces(after, len(after)), endOf(after))
-		}
 		for size := 1; size <= longest; size++ {
-			if got := inPieces(text, size); got != want {
-				t.Fatalf("%q in pieces of %d ends at %d, want %d", text, size, got, want)
-			}
+			check(text, size)
 		}
+		check(append([]byte(strings.Repeat(".", 2*fewDots)), text...), 100)
 	}
 }
 
 // Whatever the pieces, the end is the same.
 func FuzzContent(f *testing.F) {
-	f.Add([]byte("a\r\n.\r\nb"), 2)
-	f.Add([]byte(".\r\n"), 1)
-	f.Add([]byte(strings.Repeat("....\r\n", 10)+".\r\nc"), 1000)
-	f.Fuzz(func(t *testing.T, text []byte, size int) {
+	f.Add([]byte("a\r\n.\r\nb"), 2, false)
+	f.Add([]byte(".\r\n"), 1, true)
+	f.Add([]byte("a\n.\nb"), 1, true)
+	f.Add([]byte(strings.Repeat("....\r\n", 10)+".\r\nc"), 1000, false)
+	f.Fuzz(func(t *testing.T, text []byte, size int, loose bool) {
 		if size < 1 {
 			return
 		}
-		if got, want := inPieces(text, size), endOf(text); got != want {
+		if got, want := inPieces(text, size, loose), endOf(text, loose); got != want {
 			t.Errorf("%q in pieces of %d ends at %d, want %d", text, size, got, want)
 		}
 	})
