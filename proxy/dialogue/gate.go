@@ -57,9 +57,9 @@ func (s *Session) begun(piece []byte) (mails []mail) {
 	defer s.mu.Unlock()
 	w := s.watcher.(*smtp)
 	said := w.said
-	if w.isCommand() {
+	if !w.lost && w.chunk == 0 && !w.inBody { // a command comes next
 		piece = bytes.TrimLeft(piece, " \t") // some servers do not mind blanks
-		switch verb, args := cutVerb(strings.TrimRight(string(piece), "\r\n")); {
+		switch verb, args := smtptext.CutVerb(strings.TrimRight(string(piece), "\r\n")); {
 		case verb == "AUTH":
 			return []mail{{after: said, isAuth: true}}
 		case !smtptext.IsClear(piece, verb, args):
@@ -101,10 +101,20 @@ func (s *Session) piece(p []byte) int {
 func (s *Session) isAgreed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.end.first != 0 || !s.watcher.(*smtp).isUndecided()
+}
+
+// takeContent takes in what a client has sent, if it is content without an end.
+func (s *Session) takeContent(p []byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	w := s.watcher.(*smtp)
-	asked := w.pending.has(func(c smtpCommand) bool { return c.at == data })
-	isOpen := asked || w.inBody && w.bodySeen && !w.answered && w.body.IsLoose()
-	return s.end.first != 0 || w.lost || !isOpen
+	body := w.body
+	if len(p) == 0 || s.end.first != 0 || w.lost || !w.inBody || w.isUndecided() || body.FindLoose(p) < len(p) || body.IsLoose() {
+		return false
+	}
+	w.body, w.bodySeen = body, true
+	return true
 }
 
 // isSettled reports whether the client has the replies to all that it has said before a
@@ -124,20 +134,19 @@ func (s *Session) lose() {
 	s.watcher.(*smtp).lost = true
 }
 
-// move wakes up who waits for the session to go on.
+// move wakes up who waits for the session to go on; without a Gate, nobody does.
 func (s *Session) move() {
-	if s.moved == nil {
-		return
-	}
 	select {
 	case s.moved <- struct{}{}:
 	default:
 	}
 }
 
-// await waits until the session is as it has to be, for a time at most. It reports
-// whether it is.
+// await waits until the session is as it has to be, for a time at most, and reports that.
 func (s *Session) await(is func() bool, limit time.Duration) bool {
+	if is() {
+		return true // nearly always
+	}
 	over := time.NewTimer(limit)
 	defer over.Stop()
 	for !is() {
@@ -150,8 +159,7 @@ func (s *Session) await(is func() bool, limit time.Duration) bool {
 	return true
 }
 
-// settle waits until the session is settled, so that what is said to the client next
-// comes in its turn.
+// settle waits until what is said to the client next comes in its turn.
 func (s *Session) settle(m mail) {
 	s.await(func() bool { return s.isSettled(m) }, settleTime)
 }
@@ -181,7 +189,10 @@ func (c *clientConn) gated(p []byte) (int, error) {
 			return 0, err
 		default:
 			n, err := c.Conn.Read(p)
-			h.bytes, h.err = append(h.bytes, p[:n]...), err
+			if h.err = err; len(h.bytes) == 0 && c.session.takeContent(p[:n]) {
+				return n, nil
+			}
+			h.bytes = append(h.bytes, p[:n]...)
 		}
 	}
 	if h.over != nil {

@@ -65,11 +65,17 @@ func TestGate(t *testing.T) {
 		"in the content":    {"DATA\r\n|S: 354 go\r\n|MAIL FROM:<no@b>\r\n.\r\n", "", "DATA\r\nMAIL FROM:<no@b>\r\n.\r\n"},
 		"a line in parts":   {"MAIL FR|OM:<no@b>\r\nRSET\r\n", "no@b", ""},
 		"content in parts":  {"DATA\r\n|S: 354 go\r\n|a\r|\n.\r|\nMAIL FROM:<no@b>\r\n", "no@b", "DATA\r\na\r\n.\r\n"},
-		"a tab":             {"MAIL\tFROM:<no@b>\r\n", "no@b", ""},
-		"blanks before":     {"  MAIL FROM:<no@b>\r\n", "no@b", ""},
-		"many blanks":       {strings.Repeat(" ", 300) + "MAIL FROM:<no@b>\r\n", "no@b", ""},
-		"small letters":     {"mail from: no@b\r\n", "no@b", ""},
-		"no end":            {"NOOP\r\nMAIL FROM:<a@b>", "", "NOOP\r\n"},
+		"an end in parts": {
+			"DATA\r\n|S: 354 go\r\n|a\r\n|b\r\n.|\r\nMAIL FROM:<no@b>\r\n", "no@b", "DATA\r\na\r\nb\r\n.\r\n",
+		},
+		"a loose end in parts": {
+			"DATA\r\n|S: 354 go\r\n|a\r\n|b\n.|\nMAIL FROM:<no@b>\r\n.\r\n", smtptext.SenderUnknown, "DATA\r\na\r\nb\n.\n",
+		},
+		"a tab":         {"MAIL\tFROM:<no@b>\r\n", "no@b", ""},
+		"blanks before": {"  MAIL FROM:<no@b>\r\n", "no@b", ""},
+		"many blanks":   {strings.Repeat(" ", 300) + "MAIL FROM:<no@b>\r\n", "no@b", ""},
+		"small letters": {"mail from: no@b\r\n", "no@b", ""},
+		"no end":        {"NOOP\r\nMAIL FROM:<a@b>", "", "NOOP\r\n"},
 		// What follows DATA are commands if it is rejected, and who sends it all at once does
 		// not wait for that.
 		"DATA that is rejected":    {"DATA\r\n|S: 503 no\r\n|MAIL FROM:<no@b>\r\n", "no@b", "DATA\r\n"},

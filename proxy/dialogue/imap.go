@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/smtptext"
 )
 
 // maxTags bounds the IMAP commands that have no tagged reply yet, and maxTag a tag.
@@ -146,7 +147,7 @@ func (i *imap) fromClient(p []byte) {
 
 func (i *imap) takeCommand(text string) {
 	tag, rest, _ := strings.Cut(text, " ")
-	verb, _ := cutVerb(rest)
+	verb, _ := smtptext.CutVerb(rest)
 	if tag == "" && verb == "" {
 		return // an empty line
 	}
@@ -177,7 +178,7 @@ func (i *imap) fromDestination(p []byte) {
 
 func (i *imap) takeLine(text string) {
 	tag, rest, _ := strings.Cut(text, " ")
-	status, words := cutVerb(rest)
+	status, words := smtptext.CutVerb(rest)
 	switch hashed := i.hash(tag); {
 	case tag == "*":
 		i.takeUntagged(status, text)

@@ -1,9 +1,6 @@
 package dialogue
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // A line collects the beginning of a line, and no more of it.
 type line struct {
@@ -41,13 +38,6 @@ func (l *line) end() string {
 	return text
 }
 
-// cutVerb splits a command into its first word, in upper case, and the rest.
-func cutVerb(text string) (verb, rest string) {
-	text = strings.TrimLeft(text, " \t")
-	end := strings.IndexAny(text+" ", " \t")
-	return strings.ToUpper(text[:end]), strings.Trim(text[end:], " \t")
-}
-
 // maxPending bounds the commands of a client that have no reply yet; nobody sends so
 // many at once.
 const maxPending = 2048
@@ -69,14 +59,4 @@ func (q *queue[T]) pop() T {
 	first := q.items[0]
 	q.items = q.items[:copy(q.items, q.items[1:])]
 	return first
-}
-
-// has reports whether one of the commands is without a reply.
-func (q *queue[T]) has(is func(T) bool) bool {
-	for _, item := range q.items {
-		if is(item) {
-			return true
-		}
-	}
-	return false
 }

@@ -2,10 +2,12 @@ package dialogue
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
+	"github.com/tlslift/tlslift/proxy/smtptext"
 )
 
 const (
@@ -65,7 +67,7 @@ func (p *pop3) fromClient(b []byte) {
 		if p.signsIn() {
 			continue
 		}
-		if !p.pending.push(popCommandOf(cutVerb(text))) {
+		if !p.pending.push(popCommandOf(smtptext.CutVerb(text))) {
 			p.lost = true
 		}
 	}
@@ -107,7 +109,7 @@ func (p *pop3) fromDestination(b []byte) {
 }
 
 func (p *pop3) takeLine(text string) {
-	word, rest := cutVerb(text)
+	word, rest := smtptext.CutVerb(text)
 	switch {
 	case p.inMany:
 		p.inMany = text != "."
@@ -154,13 +156,13 @@ func refusedSession(words string) *record.Failure {
 }
 
 func (p *pop3) finding(e end) Finding {
-	awaited := p.inMany || p.pending.has(func(c popCommand) bool { return c != popQuit })
+	awaited := p.inMany || slices.ContainsFunc(p.pending.items, func(c popCommand) bool { return c != popQuit })
 	f := Finding{Failure: p.failure, Lost: p.lost}
 	switch {
 	case p.lost || p.failure != nil:
 	case e.first == destination && awaited:
 		f.Failure = cutOff(destination, "a command")
-	case e.first == client && e.failed && awaited && !p.pending.has(func(c popCommand) bool { return c == popGreeting }):
+	case e.first == client && e.failed && awaited && !slices.Contains(p.pending.items, popGreeting):
 		f.Failure = cutOff(client, "a command")
 	case e.idle && (awaited || p.command.isOpen()):
 		f.Failure = idleIn("a command")

@@ -2,6 +2,7 @@ package dialogue
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -133,8 +134,12 @@ func (s *smtp) forget() {
 	}
 }
 
-// isCommand reports whether a command comes next.
-func (s *smtp) isCommand() bool { return !s.lost && s.chunk == 0 && !s.inBody }
+// isUndecided reports whether the destination has yet to say whether the client goes on with
+// content or with commands.
+func (s *smtp) isUndecided() bool {
+	asked := slices.ContainsFunc(s.pending.items, func(c smtpCommand) bool { return c.at == data })
+	return !s.lost && (asked || s.inBody && s.bodySeen && !s.answered && s.body.IsLoose())
+}
 
 // endBody is the end of the content.
 func (s *smtp) endBody() {
@@ -152,7 +157,7 @@ func (s *smtp) takeCommand(text string) {
 		return
 	}
 	s.cancelled = false
-	verb, rest := cutVerb(text)
+	verb, rest := smtptext.CutVerb(text)
 	if verb == "BDAT" {
 		s.takeBDAT(rest)
 		return
@@ -348,7 +353,7 @@ func (s *smtp) unfinished(e end) *record.Failure {
 // if it was not.
 func (s *smtp) cutOff(e end) *record.Failure {
 	sending := s.inBody && !s.answered || s.chunk > 0 || s.chunked
-	awaited := s.pending.has(func(c smtpCommand) bool { return c.at == chunk || c.at == content })
+	awaited := slices.ContainsFunc(s.pending.items, func(c smtpCommand) bool { return c.at == chunk || c.at == content })
 	switch {
 	case s.lost:
 		return nil
@@ -359,7 +364,7 @@ func (s *smtp) cutOff(e end) *record.Failure {
 	case sending && e.first == destination, awaited && (e.first != 0 || e.idle):
 		return cutOff(destination, "a mail")
 	}
-	asked := s.pending.has(func(c smtpCommand) bool { return c.at != quit && c.at != blank })
+	asked := slices.ContainsFunc(s.pending.items, func(c smtpCommand) bool { return c.at != quit && c.at != blank })
 	switch {
 	case e.first == destination && asked:
 		return cutOff(destination, "a command")

@@ -3,7 +3,18 @@ package smtptext
 import (
 	"bytes"
 	"regexp"
+	"strings"
 )
+
+// CutVerb splits a command into its first word, in upper case, and the rest.
+func CutVerb(text string) (verb, rest string) {
+	text = strings.TrimLeft(text, " \t")
+	end := strings.IndexAny(text, " \t")
+	if end < 0 {
+		end = len(text)
+	}
+	return strings.ToUpper(text[:end]), strings.Trim(text[end:], " \t")
+}
 
 // MaxLine bounds a command. An AUTH has up to 12288 bytes (RFC 4954 section 4).
 const MaxLine = 12288 + len("\r\n")
