@@ -14,7 +14,7 @@
 //	                whether it may connect: networks and limits (proxy/admission)
 //	destination.go  where it wants to go, if that is allowed
 //	                (proxy/httpproxy, proxy/origdst, proxy/policy)
-//	                what is said before TLS (proxy/mail)
+//	                what is said before TLS (proxy/mail, proxy/greeting)
 //	hello.go        its ClientHello (proxy/clienthello)
 //	                pass, lift or refuse (proxy/decide)
 //	dial.go         the connection to the destination (proxy/upstream)

@@ -108,10 +108,12 @@ var plainWays = []mailWay{
 	{listener: "pop3://{}?plaintext=allow&to=" + host + ":110", protocol: "pop3", tlsMode: never, upstream: 110},
 }
 
-// What a server takes from everyone.
+// What a server takes from everyone. Nobody begins with TLS there.
 var (
-	toPort25      = mailWay{listener: "smtp://{}?to=" + smtpHost + ":25", protocol: "smtp", tlsMode: startTLS, upstream: 25}
-	plainToPort25 = mailWay{listener: "smtp://{}?plaintext=allow&to=" + smtpHost + ":25", protocol: "smtp", tlsMode: never, upstream: 25}
+	toPort25      = mailWay{listener: "smtp://{}?wait=0&to=" + smtpHost + ":25", protocol: "smtp", tlsMode: startTLS, upstream: 25}
+	plainToPort25 = mailWay{
+		listener: "smtp://{}?plaintext=allow&wait=0&to=" + smtpHost + ":25", protocol: "smtp", tlsMode: never, upstream: 25,
+	}
 )
 
 // connectTo is the setting that leads to the servers.
