@@ -98,19 +98,23 @@ func TestSignInLeavesTheQueue(t *testing.T) {
 	w := newSignInWorld(t, newCloud(t), strings.Replace(mailboxesOfAll, "    senders", "    sessions: 1\n    senders", 1), "")
 	first := w.device(copier, viaSMTP)
 	first.want(plain("copier1", devicePassword), "235 ")
-	for n := range 3 { // they end in different ways
+	var leaving []*device
+	for n := range 3 {
 		d := w.device(copier, viaSMTP)
 		say(t, d.conn, plain("copier1", devicePassword)+[]string{"", "\r\nQUIT", ""}[n])
 		w.until(func() bool { return w.queue().Waiting == n+1 })
+		leaving = append(leaving, d)
+	}
+	last := w.device(mappedC, viaSMTP)
+	say(t, last.conn, "MAIL FROM:<"+scanner+">")
+	w.until(func() bool { return w.queue().Waiting == 4 })
+	for n, d := range leaving { // in different ways; whether that is seen before their turn comes does not matter
 		if raw := d.conn.(*tls.Conn).NetConn().(*net.TCPConn); n == 2 {
 			_ = raw.SetLinger(0)
 			_ = raw.Close()
 		}
 		_ = d.conn.Close()
 	}
-	last := w.device(mappedC, viaSMTP)
-	say(t, last.conn, "MAIL FROM:<"+scanner+">")
-	w.until(func() bool { return w.queue().Waiting == 4 })
 	first.quit()
 	last.want("", "250 ")
 	last.quit()

@@ -32,10 +32,16 @@ func TestDestinationEndsWhenLeft(t *testing.T) {
 		body  func(leave func()) io.Reader
 		want  record.Reason
 	}{
-		"before an answer without a body": {"", func(leave func()) io.Reader { leave(); return nil }, record.ReasonClientCutOff},
-		"before the body":                 {"", func(leave func()) io.Reader { leave(); return strings.NewReader("all") }, record.ReasonClientCutOff},
+		"before an answer without a body": {"", func(leave func()) io.Reader {
+			leave()
+			return nil
+		}, record.ReasonClientCutOff},
+		"before the body": {"", func(leave func()) io.Reader { leave(); return strings.NewReader("all") }, record.ReasonClientCutOff},
 		"in the body": {"", func(leave func()) io.Reader {
-			return readFunc(func([]byte) (int, error) { leave(); return 0, io.EOF })
+			return readFunc(func([]byte) (int, error) {
+				leave()
+				return 0, io.EOF
+			})
 		}, record.ReasonClientCutOff},
 		"in its own request": {"half", func(func()) io.Reader { return nil }, record.ReasonClientCutOff},
 		"never":              {"", func(func()) io.Reader { return strings.NewReader("all") }, ""},

@@ -196,7 +196,9 @@ func TestPackages(t *testing.T) {
 	m.run("systemctl", "is-active", "tlslift") // with its default settings
 	m.run("tlslift", "healthcheck")
 
-	l := &tlslift{t: t, tls: testenv.FreeAddress(t), proxy: testenv.FreeAddress(t), admin: testenv.FreeAddress(t), http: http.DefaultClient}
+	l := &tlslift{
+		t: t, tls: testenv.FreeAddress(t), proxy: testenv.FreeAddress(t), admin: testenv.FreeAddress(t), http: http.DefaultClient,
+	}
 	m.write("/etc/tlslift/roots.pem", string(fake.RootPEM()))
 	m.write("/etc/tlslift/tlslift.env", strings.Join([]string{
 		"TLSLIFT_LISTEN=smtp://" + l.proxy + ",tls://" + l.tls + "?to=" + host + ":443",
@@ -225,7 +227,10 @@ func (m *machine) rpm() {
 	m.t.Helper()
 	rpm := func(args ...string) string {
 		// This machine's rpm, where it sees the tree at its own place.
-		all := []string{"--target", m.pid, "--mount", "rpm", "--root", filepath.Join(m.root, "root"), "--dbpath", "/var/lib/rpm", "--nodeps", "--force-debian"}
+		all := []string{
+			"--target", m.pid, "--mount", "rpm", "--root", filepath.Join(m.root, "root"),
+			"--dbpath", "/var/lib/rpm", "--nodeps", "--force-debian",
+		}
 		out, err := exec.Command("nsenter", append(all, args...)...).CombinedOutput()
 		if err != nil {
 			m.t.Fatalf("rpm %v: %v\n%s", args, err, out)
