@@ -111,11 +111,16 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if c.reader == nil {
 		return c.source.Read(p)
 	}
-	if c.reader.Buffered() > 0 || len(c.source.unread) > 0 {
+	if c.holdsBytes() {
 		return c.reader.Read(p)
 	}
 	c.Release()
 	return c.source.Read(p)
+}
+
+// holdsBytes reports whether Read gives bytes that were read before.
+func (c *Conn) holdsBytes() bool {
+	return c.reader != nil && c.reader.Buffered() > 0 || len(c.source.unread) > 0
 }
 
 // AwaitLine waits until the reader has a whole line of at most limit bytes, if

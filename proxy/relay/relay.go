@@ -142,12 +142,30 @@ func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 			return &sideError{from, false, err}
 		}
 	}
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer func() {
-		clear(buf[:]) // it is plaintext where TLS ends here
-		buffers.Put(buf)
-	}()
+	return r.copy(dst, src, from, moved)
+}
+
+// copy is move for all but two TCP sockets. It has no buffer while it waits for bytes, where
+// the TLS of src can be read from without waiting.
+func (r *Relay) copy(dst, src net.Conn, from Side, moved *atomic.Int64) error {
+	var socket *patient
+	if raw := rawOf(src); raw != nil {
+		socket = raw.setPatient(true)
+		defer raw.setPatient(false)
+	}
+	var buf *[bufferSize]byte
+	release := func() {
+		if buf != nil {
+			clear(buf[:]) // it is plaintext where TLS ends here
+			buffers.Put(buf)
+			buf = nil
+		}
+	}
+	defer release()
 	for {
+		if buf == nil {
+			buf = buffers.Get().(*[bufferSize]byte)
+		}
 		n, err := src.Read(buf[:])
 		if n > 0 {
 			r.ending.moved(from)
@@ -160,6 +178,9 @@ func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
 			}
 		}
 		switch {
+		case errors.Is(err, errNothing):
+			release()
+			socket.wait()
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 )
 
@@ -39,8 +40,28 @@ type Raw struct {
 	// Turn is set during the handshake; nil means that none is needed.
 	Turn Turn
 
-	ended atomic.Bool
+	ended   atomic.Bool
+	patient *patient // set while the content is relayed; nil where it cannot be
 }
+
+// errNothing is the error of a Read above a Raw that is patient: there is nothing to read
+// yet, and no buffer should be held until there is. It is like that of a deadline, after
+// which every TLS stack may be read from again.
+var errNothing error = nothing{}
+
+// A nothing implements net.Error.
+type nothing struct{}
+
+func (nothing) Error() string { return "there is nothing to read yet" }
+
+// Timeout reports true: more may come.
+func (nothing) Timeout() bool { return true }
+
+// Temporary reports true. crypto/tls asks for that.
+func (nothing) Temporary() bool { return true }
+
+// Is makes it a deadline that has passed.
+func (nothing) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // NewRaw returns conn, watched.
 func NewRaw(conn net.Conn) *Raw { return &Raw{Conn: conn} }
@@ -50,11 +71,44 @@ func (r *Raw) Read(p []byte) (int, error) {
 	if r.Turn != nil {
 		r.Turn.Pause()
 	}
-	n, err := r.Conn.Read(p)
+	n, err := r.below().Read(p)
 	if n == 0 && errors.Is(err, io.EOF) {
 		r.ended.Store(true)
 	}
 	return n, r.resume(err)
+}
+
+// below returns what is read from: with a patient, the socket, unless a layer in between
+// has bytes of it.
+func (r *Raw) below() io.Reader {
+	if held, is := r.Conn.(interface{ holdsBytes() bool }); r.patient == nil || is && held.holdsBytes() {
+		return r.Conn
+	}
+	return r.patient
+}
+
+// setPatient makes Read return errNothing where it would wait, until it is called again. It
+// returns what waits; nil if Read goes on to wait.
+func (r *Raw) setPatient(is bool) *patient {
+	r.patient = nil
+	if is {
+		r.patient = patientOf(r.Conn)
+	}
+	return r.patient
+}
+
+// rawOf returns the Raw below conn; nil if there is none.
+func rawOf(conn net.Conn) *Raw {
+	for {
+		if raw, is := conn.(*Raw); is {
+			return raw
+		}
+		above, is := conn.(interface{ NetConn() net.Conn })
+		if !is {
+			return nil
+		}
+		conn = above.NetConn()
+	}
 }
 
 // Write implements net.Conn.
