@@ -3,6 +3,7 @@ package proxy
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/admission"
@@ -50,6 +51,9 @@ type conn struct {
 	startedTLS bool            // our handshake with the client has begun
 	inside     *clienttls.Conn // the client's TLS; nil until the handshake is complete
 	isAlerted  bool            // the client was sent an alert while bytes were relayed
+
+	relaying atomic.Pointer[relay.Relay] // what is left to do when handle has returned; nil until then
+	judge    func(error) error           // says what its error means
 }
 
 // newConn begins the record of an accepted connection.
@@ -98,21 +102,6 @@ func (c *conn) dropUpstream() {
 	c.out.drop()
 	if c.mail != nil {
 		c.mail.Drop()
-	}
-}
-
-// abort ends both sides at once with a reset. A broken transfer has to look
-// broken to the side that is still there, and many old clients take a mere FIN
-// for its end, with or without a close_notify.
-func (c *conn) abort() {
-	relay.Reset(c.Conn.Conn)
-	c.abortUpstream()
-}
-
-// abortUpstream ends the destination's side like that.
-func (c *conn) abortUpstream() {
-	if c.out.conn != nil {
-		relay.Reset(c.out.conn)
 	}
 }
 

@@ -22,19 +22,41 @@ import (
 	"github.com/tlslift/tlslift/proxy/signin"
 )
 
-// serve carries one accepted connection and makes its record.
-func (s *setup) serve(ctx context.Context, from *socket, accepted net.Conn) {
+// serve carries one accepted connection and makes its record. Left is called when all that
+// is done, which may be long after serve has returned: an established connection needs no
+// goroutine while no bytes move.
+func (s *setup) serve(ctx context.Context, from *socket, accepted net.Conn, left func()) {
 	ctx, cut := context.WithCancelCause(ctx)
-	defer cut(nil)
 	c := s.newConn(from, accepted, time.Now())
 	// A cut-off at shutdown ends whatever the connection waits for.
-	stop := context.AfterFunc(ctx, func() { relay.Reset(accepted) })
-	defer stop()
-	defer s.silent.Add(c.Conn, c.rec.Start)()
+	stop := context.AfterFunc(ctx, func() {
+		relay.Reset(accepted)
+		if r := c.relaying.Load(); r != nil {
+			r.Wake()
+		}
+	})
+	remove := s.silent.Add(c.Conn, c.rec.Start)
+	end := func(err error) {
+		s.end(ctx, c, err)
+		remove()
+		stop()
+		cut(nil)
+		left()
+	}
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.Opened(from.name)
 	}
 	err := s.handle(ctx, c, cut)
+	if r := c.relaying.Load(); err == nil && r != nil {
+		r.Start(func(fromClient, toClient int64, err error) { end(c.relayed(fromClient, toClient, err)) })
+		return
+	}
+	end(err)
+}
+
+// end is how a connection ends; err is why, unless it is in order.
+func (s *setup) end(ctx context.Context, c *conn, err error) {
+	c.place.Leave()
 	switch {
 	case err == nil || errors.Is(err, httpproxy.ErrServed):
 		if errors.Is(err, httpproxy.ErrUnread) {
@@ -53,13 +75,11 @@ func (s *setup) serve(ctx context.Context, from *socket, accepted net.Conn) {
 
 // handle is the way of a connection, in order: who is it, may it connect,
 // which destination does it want, what is said before TLS, what does its
-// ClientHello say, and then pass, lift or refuse.
+// ClientHello say, and then pass, lift or refuse. To relay comes after it.
 func (s *setup) handle(ctx context.Context, c *conn, cut func(error)) error {
 	if err := admit(s, c, cut); err != nil {
 		return err
 	}
-	defer c.place.Leave()
-
 	if err := s.finder.original(c); err != nil {
 		return err
 	}

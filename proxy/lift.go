@@ -64,11 +64,12 @@ func (l *lifter) relayInside(c *conn) error {
 		c.rec.Protocol = protocol
 	}
 	watched := dialogue.New(cmp.Or(protocol, record.ProtocolHTTP), true)
-	err := c.relay(watched.Client(c.inside), watched.Destination(c.out.secure), nil)
-	if protocol == "" && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, relay.ErrNoCloseNotify) {
-		return relayFailure(err) // in the middle of a record
-	}
-	return ended(c, watched.Finding(errors.Is(err, relay.ErrIdle)), err)
+	return c.relay(watched.Client(c.inside), watched.Destination(c.out.secure), nil, func(err error) error {
+		if protocol == "" && errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, relay.ErrNoCloseNotify) {
+			return clienttls.RelayFailure(err) // in the middle of a record
+		}
+		return ended(c, watched.Finding(errors.Is(err, relay.ErrIdle)), err)
+	})
 }
 
 // liftRefused lifts a client whose passed hello was refused. One that cannot
@@ -150,17 +151,18 @@ func (l *lifter) relayMail(ctx context.Context, c *conn, client net.Conn) error 
 		}
 		// A client that closes after its handshake is an ordinary end.
 		c.rec.Outcome = record.OutcomeLifted
-		return relayFailure(f.Err)
+		return clienttls.RelayFailure(f.Err)
 	}
 	c.rec.Outcome = record.OutcomeLifted
 	c.rec.BytesFromClient = sent
-	err = c.relay(down, up, nil)
-	return ended(c, c.mail.Finding(errors.Is(err, relay.ErrIdle)), err)
+	return c.relay(down, up, nil, func(err error) error {
+		return ended(c, c.mail.Finding(errors.Is(err, relay.ErrIdle)), err)
+	})
 }
 
 // ended notes what was found in a relay whose session was watched, and returns why it did
 // not end well; nil if it did.
 func ended(c *conn, found dialogue.Finding, err error) error {
 	c.rec.SMTPReplies, c.rec.SMTPReply, c.rec.Accepted = found.Replies, found.Negative, found.Accepted
-	return found.End(relayFailure(found.Settled(err)))
+	return found.End(clienttls.RelayFailure(found.Settled(err)))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/clienttls"
 	"github.com/tlslift/tlslift/proxy/helloanswer"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -47,11 +48,11 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomePassed
 	c.rec.BytesFromClient = int64(c.hello.Length)
-	return relayFailure(c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
+	return c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
 		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:],
 		Deadline: deadline, Timeout: p.timeout, ClientTimeout: max(p.timeout, personTimeout),
 		AnotherHello: c.hello.CheckAnother,
-	}))
+	}, clienttls.RelayFailure)
 }
 
 // reachUpstream makes the destination ready for TLS to begin.
@@ -99,5 +100,5 @@ func (p *passer) bypass(ctx context.Context, c *conn) error {
 		return err
 	}
 	c.rec.Outcome = record.OutcomePassed
-	return relayFailure(c.relay(c, c.out.conn, nil))
+	return c.relay(c, c.out.conn, nil, clienttls.RelayFailure)
 }

@@ -214,11 +214,7 @@ func (s *Server) accept(ctx, carry context.Context, i int) error {
 			s.carrying.Done()
 			return nil
 		}
-		go func() {
-			defer s.carrying.Done()
-			defer s.admission.Closed()
-			s.carry(carry, i, conn)
-		}()
+		go s.carry(carry, i, conn)
 	}
 }
 
@@ -231,6 +227,9 @@ func (s *Server) carry(ctx context.Context, i int, conn net.Conn) {
 	in := s.now
 	in.carrying.Add(1)
 	s.mu.RUnlock()
-	defer in.carrying.Done()
-	in.serve(ctx, in.sockets[i], conn)
+	in.serve(ctx, in.sockets[i], conn, func() {
+		in.carrying.Done()
+		s.admission.Closed()
+		s.carrying.Done()
+	})
 }

@@ -107,3 +107,22 @@ func AlertReason(err error) record.Reason {
 	}
 	return cmp.Or(alertReasons[byte(v.Uint()&0xff)], record.ReasonClientAlert)
 }
+
+// RelayFailure returns why the relay of a connection ended; nil for an ordinary end. That includes one
+// after which nothing was expected: many clients keep connections open that they do not
+// use.
+func RelayFailure(err error) error {
+	reason := AlertReason(err)
+	var f *record.Failure
+	switch {
+	case reason != "":
+		return record.Fail(reason, err)
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, relay.ErrStuck):
+		return record.Fail(record.ReasonIdleTimeout, err)
+	case errors.Is(err, relay.ErrIdle), relay.Trouble(err) == nil:
+		return nil
+	}
+	return record.Fail(record.ReasonRelayBroken, err)
+}

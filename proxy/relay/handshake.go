@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -51,8 +50,8 @@ func (r *Relay) passHandshake() error {
 	}
 	var clientErr error
 	var other sync.WaitGroup
-	other.Go(func() { clientErr = r.carryHandshake(r.Upstream, r.Client, Client, h.ToUpstream, &r.fromClient) })
-	upstreamErr := r.carryHandshake(r.Client, r.Upstream, Upstream, h.ToClient, &r.toClient)
+	other.Go(func() { clientErr = r.carryHandshake(r.Upstream, r.Client, Client, h.ToUpstream) })
+	upstreamErr := r.carryHandshake(r.Client, r.Upstream, Upstream, h.ToClient)
 	other.Wait()
 	switch err := errors.Join(clientErr, upstreamErr); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -67,7 +66,7 @@ func (r *Relay) passHandshake() error {
 
 // carryHandshake moves the bytes of one direction until the handshake is done; first
 // is what comes before those that can be read.
-func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte, moved *atomic.Int64) error {
+func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte) error {
 	h := r.Handshake
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
@@ -77,7 +76,7 @@ func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte, moved
 			return r.breakHandshake(from, err, false)
 		}
 		n, err := dst.Write(chunk)
-		moved.Add(int64(n))
+		r.directions[from].moved.Add(int64(n))
 		if err != nil {
 			return r.breakHandshake(1-from, err, true)
 		}
@@ -105,7 +104,7 @@ func (r *Relay) breakHandshake(at Side, err error, write bool) error {
 	if isGone(err) {
 		r.ending.end(at, err, write)
 	}
-	r.Abort()
+	r.abort()
 	return err
 }
 

@@ -49,7 +49,9 @@ type idleWatch struct {
 	debts   [2]debt   // by side
 	err     error     // ErrIdle, ErrStuck, or a *record.Failure for a side that is gone; nil until then
 	stopped bool
-	quiet   bool // both sides are still to be ended, with a FIN
+	quiet   bool          // both sides are still to be ended, with a FIN
+	pace    time.Duration // how soon to look again while bytes may move; 0 when none do
+	awake   bool          // no direction is to rest any more
 
 	lost [2]int64 // bytes that were on their way to a side in the end
 }
@@ -62,7 +64,7 @@ func (w *idleWatch) begin(r *Relay) {
 	if asksKernel {
 		w.sockets = [2]*net.TCPConn{socketOf(r.Client), socketOf(r.Upstream)}
 	}
-	w.arrived = w.count()
+	w.arrived, w.pace = w.count(), firstLook
 	// The timer starts after it has been assigned, since look sets it again.
 	w.timer = time.AfterFunc(math.MaxInt64, w.look)
 	w.timer.Reset(w.next())
@@ -76,6 +78,38 @@ func (w *idleWatch) stop() {
 	w.timer.Stop()
 }
 
+// firstLook is how long after its beginning a relay is looked at whether it can rest. One in
+// which bytes move is looked at less and less often.
+const firstLook = time.Second
+
+// ask asks the directions to rest in which a look has found nothing new, and says when the
+// next look is due. w.mu is held.
+func (w *idleWatch) ask(isNew bool) {
+	if isNew {
+		w.pace = min(2*w.pace, w.silent())
+		return
+	}
+	w.pace = 0
+	for i := range w.relay.directions {
+		d := &w.relay.directions[i]
+		if d.socket == nil || d.resting || d.asked || w.awake {
+			continue
+		}
+		d.asked = true
+		_ = d.socket.SetReadDeadline(time.Unix(1, 0)) // it is closed if that fails
+	}
+}
+
+// resumed notes that a direction is not at rest any more.
+func (w *idleWatch) resumed(d *direction) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	d.resting, w.pace = false, firstLook
+	if !w.stopped && w.err == nil {
+		w.timer.Reset(w.next())
+	}
+}
+
 // precision is the part of the idle time by which a connection may live longer: how
 // often the kernel is asked.
 const precision = 64
@@ -86,7 +120,11 @@ func (w *idleWatch) next() time.Duration {
 	if w.sockets == [2]*net.TCPConn{} {
 		return due
 	}
-	return min(due, w.relay.Idle/precision, w.silent()/8)
+	next := min(due, w.relay.Idle/precision, w.silent()/8)
+	if w.pace > 0 {
+		next = min(next, w.pace)
+	}
+	return next
 }
 
 // silent returns how long a side may acknowledge nothing.
@@ -131,7 +169,9 @@ func (w *idleWatch) look() {
 	if w.stopped {
 		return
 	}
-	if arrived := w.count(); arrived != w.arrived {
+	arrived := w.count()
+	isNew := arrived != w.arrived
+	if isNew {
 		w.arrived, w.last = arrived, time.Now()
 	}
 	for _, s := range []Side{Client, Upstream} {
@@ -140,11 +180,13 @@ func (w *idleWatch) look() {
 			return
 		}
 	}
-	if next := w.next(); next > 0 {
-		w.timer.Reset(next)
+	if due := w.relay.Idle - time.Since(w.last); due <= 0 {
+		w.end()
+		w.relay.wake()
 		return
 	}
-	w.end()
+	w.ask(isNew)
+	w.timer.Reset(w.next())
 }
 
 // giveUp ends both sides because one is gone.
@@ -158,7 +200,8 @@ func (w *idleWatch) giveUp(s Side) {
 		cut := &CutOffError{Side: s, Err: silence(w.silent()), Unsent: isMuch}
 		w.err = record.Fail(cut.Reason(), cut)
 	}
-	w.relay.Abort()
+	w.relay.abort()
+	w.relay.wake()
 }
 
 // goodbye is more than what a destination says when it closes an idle connection: a
@@ -181,7 +224,7 @@ func (w *idleWatch) end() {
 		w.err = ErrStuck
 	}
 	if inFlight {
-		w.relay.Abort()
+		w.relay.abort()
 		return
 	}
 	w.quiet = true
@@ -198,7 +241,7 @@ func (w *idleWatch) close(cut bool) {
 	switch {
 	case !w.quiet:
 	case cut:
-		w.relay.Abort()
+		w.relay.abort()
 	default:
 		_ = Truncate(w.relay.Client)
 		_ = Truncate(w.relay.Upstream)
@@ -226,6 +269,17 @@ func (w *idleWatch) move(writing int) {
 	// can be asked, look does that.
 	if writing > 0 || w.sockets == [2]*net.TCPConn{} {
 		w.last = time.Now()
+	}
+}
+
+// lowest returns the connection below all layers of conn.
+func lowest(conn net.Conn) net.Conn {
+	for {
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = above.NetConn()
 	}
 }
 

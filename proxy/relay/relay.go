@@ -9,7 +9,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,17 +29,17 @@ type Relay struct {
 	// InTLS means that the content of TLS is relayed; false means TLS itself.
 	InTLS bool
 	// Abort ends both sides at once, with a reset: a transfer that broke must not
-	// look complete to the side that is still there.
+	// look complete to the side that is still there. Nil resets what is below each of them.
 	Abort func()
 	// AbortUpstream is Abort for the destination's side alone, and leaves the client's
-	// to the caller: see ClientAlerted. It may be nil where the client's errors are no
-	// *AlertedError.
+	// to the caller: see ClientAlerted. Nil resets what is below it.
 	AbortUpstream func()
 	// Handshake is what comes first where a TLS handshake is passed; nil means none.
 	Handshake *Handshake
 
-	fromClient atomic.Int64 // bytes moved to upstream
-	toClient   atomic.Int64 // bytes moved to the client
+	directions [2]direction // by the side that their bytes come from
+	left       atomic.Int32 // how many of them have not ended
+	whenEnded  func(fromClient, toClient int64, err error)
 	idle       idleWatch
 	ending     ending
 	alerted    atomic.Bool
@@ -51,143 +50,114 @@ type Relay struct {
 // end: ErrIdle, ErrStuck, a *record.Failure for a side that broke off or stalled in a handshake,
 // or any other one.
 func (r *Relay) Run() (fromClient, toClient int64, err error) {
+	ended := make(chan struct{})
+	r.Start(func(from, to int64, of error) {
+		fromClient, toClient, err = from, to, of
+		close(ended)
+	})
+	<-ended
+	return fromClient, toClient, err
+}
+
+// Start carries the handshake, if there is one, begins with everything else, and returns.
+// WhenEnded is called with what Run returns, once both directions have ended. Until then
+// there are goroutines only while bytes move, and for a short time after that, where
+// package standby can wait for more.
+func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 	r.ending.inTLS, r.ending.sockets = r.InTLS, [2]*net.TCPConn{socketOf(r.Client), socketOf(r.Upstream)}
-	err = r.run()
+	r.whenEnded = whenEnded
+	r.directions[Client].init(r, Client, r.Client, r.Upstream)
+	r.directions[Upstream].init(r, Upstream, r.Upstream, r.Client)
+	if isOpen, err := r.begin(); !isOpen {
+		r.end(err)
+		return
+	}
+	r.left.Store(int32(len(r.directions)))
+	for i := range r.directions {
+		go r.directions[i].run()
+	}
+}
+
+// begin carries the handshake, if there is one, and gets ready for everything else, if there
+// is something else.
+func (r *Relay) begin() (isOpen bool, err error) {
+	if r.Handshake != nil {
+		if err := r.passHandshake(); err != nil {
+			return false, Trouble(err)
+		}
+		r.Handshake = nil // it has been, with all that was held of it
+	}
+	if err := errors.Join(r.Client.SetReadDeadline(time.Time{}), r.Upstream.SetReadDeadline(time.Time{})); err != nil {
+		return false, err
+	}
+	r.idle.begin(r)
+	return true, nil
+}
+
+// ended is the end of both directions.
+func (r *Relay) ended() {
+	r.idle.stop()
+	clientErr, upstreamErr := r.directions[Client].err, r.directions[Upstream].err
+	switch err := r.idle.ended(); {
+	case err != nil:
+		r.idle.close(isWrite(clientErr) || isWrite(upstreamErr))
+		r.end(err)
+	case !isOrdinary(clientErr):
+		r.end(clientErr)
+	default:
+		r.end(Trouble(upstreamErr))
+	}
+}
+
+// end says how it all ended.
+func (r *Relay) end(err error) {
 	if first := r.ending.first; first != nil && !errors.Is(err, ErrIdle) {
 		err = first
 	}
-	fromClient, toClient = r.fromClient.Load()-r.idle.lost[Upstream], r.toClient.Load()-r.idle.lost[Client]
-	return max(0, fromClient), max(0, toClient), err
+	fromClient, toClient := r.directions[Client].moved.Load()-r.idle.lost[Upstream], r.directions[Upstream].moved.Load()-r.idle.lost[Client]
+	r.whenEnded(max(0, fromClient), max(0, toClient), err)
 }
 
-// run carries the handshake, if there is one, and then everything else.
-func (r *Relay) run() error {
-	if r.Handshake != nil {
-		if err := r.passHandshake(); err != nil {
-			return Trouble(err)
+// abort ends both sides at once.
+func (r *Relay) abort() {
+	if r.Abort != nil {
+		r.Abort()
+		return
+	}
+	Reset(lowest(r.Client))
+	r.abortUpstream()
+}
+
+// abortUpstream ends the destination's side at once.
+func (r *Relay) abortUpstream() {
+	if r.AbortUpstream != nil {
+		r.AbortUpstream()
+		return
+	}
+	Reset(lowest(r.Upstream))
+}
+
+// Wake lets directions that are at rest find that their side was closed here. Who closes one
+// before the end calls it after that.
+func (r *Relay) Wake() {
+	r.idle.mu.Lock()
+	defer r.idle.mu.Unlock()
+	r.wake()
+}
+
+// wake is Wake. idle.mu is held.
+func (r *Relay) wake() {
+	r.idle.awake = true
+	for i := range r.directions {
+		if d := &r.directions[i]; d.resting && lot.Leave(d.socket, d.spot) {
+			go d.resume()
 		}
 	}
-	if err := errors.Join(r.Client.SetReadDeadline(time.Time{}), r.Upstream.SetReadDeadline(time.Time{})); err != nil {
-		return err
-	}
-	r.idle.begin(r)
-	defer r.idle.stop()
-
-	var clientErr error
-	var other sync.WaitGroup
-	other.Go(func() { clientErr = r.carry(r.Upstream, r.Client, Client, &r.fromClient) })
-	upstreamErr := r.carry(r.Client, r.Upstream, Upstream, &r.toClient)
-	other.Wait()
-	if err := r.idle.ended(); err != nil {
-		r.idle.close(isWrite(clientErr) || isWrite(upstreamErr))
-		return err
-	}
-	if !isOrdinary(clientErr) {
-		return clientErr
-	}
-	return Trouble(upstreamErr)
-}
-
-// carry moves the bytes of one direction and half-closes its end.
-func (r *Relay) carry(dst, src net.Conn, from Side, moved *atomic.Int64) error {
-	err := r.move(dst, src, from, moved)
-	var at *sideError
-	switch {
-	case err == nil:
-		r.ending.end(from, nil, false)
-		return CloseWrite(dst)
-	case r.idle.ended() != nil:
-		return err
-	case errors.As(err, &at):
-		r.ending.end(at.side, at.err, at.write)
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return Truncate(dst)
-	}
-	var alert *AlertedError
-	if at != nil && at.side == Client && errors.As(err, &alert) {
-		r.alerted.Store(true)
-	}
-	if r.alerted.Load() {
-		r.AbortUpstream()
-	} else {
-		r.Abort()
-	}
-	return err
 }
 
 // ClientAlerted reports whether Run has left the client's side open, because the client
 // was sent an alert that a reset could destroy on its way.
 func (r *Relay) ClientAlerted() bool { return r.alerted.Load() }
-
-// bufferSize is the size of a full TLS record's plaintext (RFC 8446 section
-// 5.1): a larger buffer is never filled by one read.
-const bufferSize = 16 << 10
-
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
-// move copies until src ends or fails, and counts the bytes. Between two TCP sockets
-// the kernel splices, unless few bytes come. The error is a *sideError.
-func (r *Relay) move(dst, src net.Conn, from Side, moved *atomic.Int64) error {
-	if d, ok := dst.(*net.TCPConn); ok && asksKernel {
-		if s, ok := src.(*net.TCPConn); ok {
-			n, write, err := splice(d, s)
-			moved.Add(n)
-			switch {
-			case err == nil:
-				return nil
-			case write:
-				return &sideError{1 - from, true, err}
-			}
-			return &sideError{from, false, err}
-		}
-	}
-	return r.copy(dst, src, from, moved)
-}
-
-// copy is move for all but two TCP sockets. It has no buffer while it waits for bytes, where
-// the TLS of src can be read from without waiting.
-func (r *Relay) copy(dst, src net.Conn, from Side, moved *atomic.Int64) error {
-	var socket *patient
-	if raw := rawOf(src); raw != nil {
-		socket = raw.setPatient(true)
-		defer raw.setPatient(false)
-	}
-	var buf *[bufferSize]byte
-	release := func() {
-		if buf != nil {
-			clear(buf[:]) // it is plaintext where TLS ends here
-			buffers.Put(buf)
-			buf = nil
-		}
-	}
-	defer release()
-	for {
-		if buf == nil {
-			buf = buffers.Get().(*[bufferSize]byte)
-		}
-		n, err := src.Read(buf[:])
-		if n > 0 {
-			r.ending.moved(from)
-			r.idle.beginWrite()
-			written, err := dst.Write(buf[:n])
-			r.idle.endWrite()
-			moved.Add(int64(written))
-			if err != nil {
-				return &sideError{1 - from, true, err}
-			}
-		}
-		switch {
-		case errors.Is(err, errNothing):
-			release()
-			socket.wait()
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return &sideError{from, false, err}
-		}
-	}
-}
 
 // errNotConnected is what a half-close of an already reset connection gives.
 var errNotConnected error = syscall.ENOTCONN

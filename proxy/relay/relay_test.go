@@ -89,7 +89,7 @@ func TestRelayHonoursHalfCloseBothWays(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("clientFirst=%v: relay ended with %v", clientFirst, err)
 		}
-		if sum := r.fromClient.Load() + r.toClient.Load(); sum != int64(len("question")+len("answer")) {
+		if sum := r.directions[Client].moved.Load() + r.directions[Upstream].moved.Load(); sum != int64(len("question")+len("answer")) {
 			t.Errorf("counted %d bytes", sum)
 		}
 	}
@@ -123,8 +123,8 @@ func TestRelayCarriesBothWaysAtOnce(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if r.fromClient.Load() != int64(len(data)) || r.toClient.Load() != int64(len(data)) {
-		t.Errorf("counted %d and %d bytes", r.fromClient.Load(), r.toClient.Load())
+	if r.directions[Client].moved.Load() != int64(len(data)) || r.directions[Upstream].moved.Load() != int64(len(data)) {
+		t.Errorf("counted %d and %d bytes", r.directions[Client].moved.Load(), r.directions[Upstream].moved.Load())
 	}
 }
 

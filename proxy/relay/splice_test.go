@@ -35,6 +35,7 @@ func spliced(t *testing.T) (client, upstream *net.TCPConn) {
 	done.Go(func() { _, _, _ = r.Run() })
 	t.Cleanup(func() {
 		r.Abort()
+		r.Wake()
 		done.Wait()
 	})
 	return client, upstream

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
+
+	"github.com/tlslift/tlslift/proxy/standby"
 )
 
 // ErrNoCloseNotify is the end of a TLS stream between two records, without the
@@ -41,27 +42,8 @@ type Raw struct {
 	Turn Turn
 
 	ended   atomic.Bool
-	patient *patient // set while the content is relayed; nil where it cannot be
+	standby *standby.Reader // set while the content is relayed; nil where it cannot be
 }
-
-// errNothing is the error of a Read above a Raw that is patient: there is nothing to read
-// yet, and no buffer should be held until there is. It is like that of a deadline, after
-// which every TLS stack may be read from again.
-var errNothing error = nothing{}
-
-// A nothing implements net.Error.
-type nothing struct{}
-
-func (nothing) Error() string { return "there is nothing to read yet" }
-
-// Timeout reports true: more may come.
-func (nothing) Timeout() bool { return true }
-
-// Temporary reports true. crypto/tls asks for that.
-func (nothing) Temporary() bool { return true }
-
-// Is makes it a deadline that has passed.
-func (nothing) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // NewRaw returns conn, watched.
 func NewRaw(conn net.Conn) *Raw { return &Raw{Conn: conn} }
@@ -78,23 +60,23 @@ func (r *Raw) Read(p []byte) (int, error) {
 	return n, r.resume(err)
 }
 
-// below returns what is read from: with a patient, the socket, unless a layer in between
-// has bytes of it.
+// below returns what is read from: the socket, while the content is relayed, unless a layer
+// in between has bytes of it.
 func (r *Raw) below() io.Reader {
-	if held, is := r.Conn.(interface{ holdsBytes() bool }); r.patient == nil || is && held.holdsBytes() {
+	if held, is := r.Conn.(interface{ holdsBytes() bool }); r.standby == nil || is && held.holdsBytes() {
 		return r.Conn
 	}
-	return r.patient
+	return r.standby
 }
 
-// setPatient makes Read return errNothing where it would wait, until it is called again. It
-// returns what waits; nil if Read goes on to wait.
-func (r *Raw) setPatient(is bool) *patient {
-	r.patient = nil
-	if is {
-		r.patient = patientOf(r.Conn)
+// setStandby makes Read return standby.ErrNothing where it would wait, until it is called
+// again. It returns what waits; nil if Read goes on to wait.
+func (r *Raw) setStandby(is bool) *standby.Reader {
+	r.standby = nil
+	if tcp := socketOf(r.Conn); is && tcp != nil {
+		r.standby = standby.NewReader(tcp)
 	}
-	return r.patient
+	return r.standby
 }
 
 // rawOf returns the Raw below conn; nil if there is none.

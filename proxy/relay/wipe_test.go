@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -51,10 +50,11 @@ func TestReadersAreWiped(t *testing.T) {
 // The same of what was relayed.
 func TestRelayedBytesAreWiped(t *testing.T) {
 	s := &spied{secret: bytes.NewReader([]byte(secret))}
-	var moved atomic.Int64
 	r := &Relay{Client: s, Upstream: s, Idle: time.Minute}
-	if err := r.move(s, s, Client, &moved); err != nil || moved.Load() != int64(len(secret)) {
-		t.Fatalf("%d bytes, %v", moved.Load(), err)
+	d := &r.directions[Client]
+	d.init(r, Client, s, s)
+	if err := d.move(); err != nil || d.moved.Load() != int64(len(secret)) {
+		t.Fatalf("%d bytes, %v", d.moved.Load(), err)
 	}
 	if bytes.Contains(s.buffer, []byte("c2VjcmV0")) {
 		t.Error("the secret is still in the buffer")

@@ -10,7 +10,6 @@ import (
 	"net"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +49,7 @@ type lifted struct {
 	client, server       *tls.Conn
 	nearClient, nearFar  *counted
 	clientTCP, serverTCP net.Conn
+	relay                *Relay
 	ended                chan error
 }
 
@@ -90,16 +90,11 @@ func startLifted(t *testing.T, version uint16, wrap func(net.Conn) net.Conn) *li
 		}
 	}
 	l.nearClient, l.nearFar = &counted{Conn: NewTLS(near, nearRaw)}, &counted{Conn: NewTLS(far, farRaw)}
-	r := &Relay{InTLS: true, Client: l.nearClient, Upstream: l.nearFar, Idle: time.Hour, Abort: func() {
-		Reset(ourClient)
-		Reset(ourServer)
-	}}
-	go func() {
-		_, _, err := r.Run()
-		ourClient.Close()
-		ourServer.Close()
+	l.relay = &Relay{InTLS: true, Client: l.nearClient, Upstream: l.nearFar, Idle: time.Hour}
+	l.relay.Start(func(_, _ int64, err error) {
+		_, _ = ourClient.Close(), ourServer.Close()
 		l.ended <- err
-	}()
+	})
 	return l
 }
 
@@ -212,32 +207,6 @@ func TestWaitsEnd(t *testing.T) {
 		case <-l.ended:
 		case <-time.After(testenv.Patience):
 			t.Errorf("%s: the relay goes on", name)
-		}
-	}
-}
-
-// To wait takes nothing away from the socket: bytes, the end and errors are still to be read.
-func TestWaitTakesNothing(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		end  func(*net.TCPConn)
-		want error
-	}{
-		"bytes":   {func(c *net.TCPConn) { _, _ = c.Write([]byte{1}) }, nil},
-		"the end": {func(c *net.TCPConn) { _ = c.CloseWrite() }, io.EOF},
-		"a reset": {func(c *net.TCPConn) { Reset(c) }, syscall.ECONNRESET},
-	} {
-		far, near := tcpPair(t)
-		w := patientOf(near)
-		if n, err := w.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errNothing) {
-			t.Errorf("%s: got %d bytes and %v before anything has come", name, n, err)
-		}
-		tt.end(far)
-		for range 3 {
-			w.wait()
-		}
-		if n, err := w.Read(make([]byte, 1)); !errors.Is(err, tt.want) || (n == 1) != (tt.want == nil) {
-			t.Errorf("%s: got %d bytes and %v, want %v", name, n, err, tt.want)
 		}
 	}
 }
