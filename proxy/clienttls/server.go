@@ -25,6 +25,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/standby"
 	"github.com/tlslift/tlslift/proxy/turns"
 )
 
@@ -243,6 +244,13 @@ func (c *Conn) CloseWrite() error {
 		return err
 	}
 	return c.Truncate()
+}
+
+// Shrink drops what the stack keeps in memory for the next bytes. Nobody reads meanwhile.
+func (c *Conn) Shrink() {
+	if stack, is := c.stack.(*tls.Conn); is {
+		standby.Shrink(stack)
+	}
 }
 
 // NetConn returns the connection below.

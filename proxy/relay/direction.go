@@ -64,6 +64,7 @@ var lot standby.Lot
 
 // rest comes to rest, and reports whether it has: it may be woken up at once.
 func (d *direction) rest() bool {
+	shrink(d.src)
 	w := &d.relay.idle
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -140,6 +141,28 @@ func (t *TLS) Read(p []byte) (int, error) {
 
 // NetConn returns the connection below.
 func (t *TLS) NetConn() net.Conn { return t.raw }
+
+// Shrink drops what the stack keeps in memory for the next bytes. Nobody reads meanwhile.
+func (t *TLS) Shrink() {
+	if stack, is := t.Conn.(*tls.Conn); is {
+		standby.Shrink(stack)
+	}
+}
+
+// shrink does that for the stack below conn, if it can.
+func shrink(conn net.Conn) {
+	for {
+		if stack, is := conn.(interface{ Shrink() }); is {
+			stack.Shrink()
+			return
+		}
+		above, is := conn.(interface{ NetConn() net.Conn })
+		if !is {
+			return
+		}
+		conn = above.NetConn()
+	}
+}
 
 // CloseWrite sends a close_notify.
 func (t *TLS) CloseWrite() error { return CloseWrite(t.Conn) }
