@@ -80,7 +80,7 @@ func (w *idleWatch) stop() {
 
 // firstLook is how long after its beginning a relay is looked at whether it can rest. One in
 // which bytes move is looked at less and less often.
-const firstLook = time.Second
+const firstLook = 500 * time.Millisecond
 
 // ask asks the directions to rest in which a look has found nothing new, and says when the
 // next look is due. w.mu is held.

@@ -129,6 +129,7 @@ func (s *Service) keep(ctx context.Context) (stop func()) {
 	var running, receiving sync.WaitGroup
 	running.Go(func() { s.inventory.Run(ctx) })
 	running.Go(func() { s.repeats.Run(ctx) })
+	running.Go(func() { memorylimit.GiveBack(ctx) })
 	running.Go(func() { s.systemd.watch(ctx, s) })
 	receiving.Go(s.receive)
 	return func() {
