@@ -11,7 +11,7 @@ import (
 // relay has everything ready to relay: that begins when handle has returned. A passed
 // handshake comes first; nil means none. Judge says what the error of the relay means.
 func (c *conn) relay(client, destination net.Conn, handshake *relay.Handshake, judge func(error) error) error {
-	c.Heard() // whoever has said nothing by now waits for the destination
+	c.Heard()                     // whoever has said nothing by now waits for the destination
 	c.judge, c.hello = judge, nil // a connection may be open for days
 	c.relaying.Store(&relay.Relay{
 		Client: client, Upstream: destination, Idle: c.idleTimeout(), Handshake: handshake, InTLS: c.rec.Outcome == record.OutcomeLifted,

@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 
 // A world is a fake Microsoft 365 and a tlslift in front of it.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	fake    *fakem365.Service
 	server  *proxy.Server
 	ca      *localca.CA
@@ -76,7 +76,7 @@ func (w *world) Opened(string) {}
 
 // newWorld starts a tlslift for which addr is where target leads; change
 // alters its configuration.
-func newWorld(t *testing.T, fake *fakem365.Service, addr string, change func(*proxy.Config)) *world {
+func newWorld(t testing.TB, fake *fakem365.Service, addr string, change func(*proxy.Config)) *world {
 	t.Helper()
 	ca, err := shared()
 	if err != nil {
@@ -142,7 +142,7 @@ func https(t *testing.T, fake *fakem365.Service, o fakem365.TLSOptions) *fakem36
 }
 
 // echo starts a server that sends back what it gets.
-func echo(t *testing.T, fake *fakem365.Service) *fakem365.Server {
+func echo(t testing.TB, fake *fakem365.Service) *fakem365.Server {
 	t.Helper()
 	s, err := fake.ServeTLS(fakem365.TLSOptions{}, func(c *tls.Conn) { _, _ = io.Copy(c, c) })
 	if err != nil {
@@ -191,7 +191,7 @@ func (w *world) lifted(state tls.ConnectionState) bool {
 }
 
 // dial opens a TCP connection that ends with the test.
-func dial(t *testing.T, address string) *net.TCPConn {
+func dial(t testing.TB, address string) *net.TCPConn {
 	t.Helper()
 	var d net.Dialer
 	conn, err := d.DialContext(t.Context(), "tcp", address)
