@@ -268,9 +268,9 @@ feed:
 	return took, nil
 }
 
-// Hold opens n sessions with one exchange each, and calls idle while all are open and
-// silent.
-func (t Target) Hold(ctx context.Context, n int, idle func() error) error {
+// Hold opens n sessions with one exchange and so many bytes each way in each, and calls idle
+// while all are open and silent.
+func (t Target) Hold(ctx context.Context, n int, size int64, idle func() error) error {
 	config, err := t.config(identity.Host)
 	if err != nil {
 		return err
@@ -289,7 +289,13 @@ func (t Target) Hold(ctx context.Context, n int, idle func() error) error {
 			return err
 		}
 		sessions[i] = s
-		return s.Echo(strconv.Itoa(i))
+		if err := s.Echo(strconv.Itoa(i)); err != nil || size == 0 {
+			return err
+		}
+		if err := s.Upload(size); err != nil {
+			return err
+		}
+		return s.Download(size)
 	})
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func TestClients(t *testing.T) {
 		t.Errorf("connections: %v, %v", took, err)
 	}
 	held := 0
-	if err := target.Hold(t.Context(), 3, func() error { held++; return nil }); err != nil || held != 1 {
+	if err := target.Hold(t.Context(), 3, 0, func() error { held++; return nil }); err != nil || held != 1 {
 		t.Errorf("held %d times: %v", held, err)
 	}
 	target.Address = a.ECDSA
