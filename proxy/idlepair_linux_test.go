@@ -113,5 +113,5 @@ func held(b *testing.B) (size int64, goroutines int) {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse), runtime.NumGoroutine() //nolint:gosec // it is small
+	return int64(m.HeapAlloc + m.StackInuse), runtime.NumGoroutine()
 }

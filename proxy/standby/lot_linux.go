@@ -80,8 +80,8 @@ func (l *Lot) begin() error {
 	if err != nil {
 		return err
 	}
-	_ = unix.SetNonblock(fd, true)                                      // which tells os.NewFile that it can be polled
-	w := &watch{fd: fd, file: os.NewFile(uintptr(fd), "standby epoll")} //nolint:gosec // it is no error
+	_ = unix.SetNonblock(fd, true) // which tells os.NewFile that it can be polled
+	w := &watch{fd: fd, file: os.NewFile(uintptr(fd), "standby epoll")}
 	if w.raw, err = w.file.SyscallConn(); err != nil {
 		_ = w.file.Close()
 		return err

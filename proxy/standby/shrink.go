@@ -38,14 +38,14 @@ func Shrink(conn *tls.Conn) {
 	if !at.known {
 		return
 	}
-	start := unsafe.Pointer(conn)                          //nolint:gosec // see layout
-	data := (*bytes.Reader)(unsafe.Add(start, at.data))    //nolint:gosec // see layout
-	raw := (*bytes.Buffer)(unsafe.Add(start, at.rawInput)) //nolint:gosec // see layout
+	start := unsafe.Pointer(conn) //nolint:gosec // see layout
+	data := (*bytes.Reader)(unsafe.Add(start, at.data))
+	raw := (*bytes.Buffer)(unsafe.Add(start, at.rawInput))
 	if data.Len() == 0 && raw.Len() == 0 {
 		data.Reset(nil) // it is a part of the other one
 		drop(raw)
 	}
-	if hand := (*bytes.Buffer)(unsafe.Add(start, at.hand)); hand.Len() == 0 { //nolint:gosec // see layout
+	if hand := (*bytes.Buffer)(unsafe.Add(start, at.hand)); hand.Len() == 0 {
 		drop(hand)
 	}
 }
