@@ -59,10 +59,10 @@ func (r *Relay) Run() (fromClient, toClient int64, err error) {
 	return fromClient, toClient, err
 }
 
-// Start carries the handshake, if there is one, begins with everything else, and returns.
-// WhenEnded is called with what Run returns, once both directions have ended. Until then
-// there are goroutines only while bytes move, and for a short time after that, where
-// package standby can wait for more.
+// Start carries the handshake, if there is one, and everything else. WhenEnded is called with
+// what Run returns, once both directions have ended. Start may return before that: there are
+// goroutines only while bytes move, and for a short time after that, where package standby
+// can wait for more.
 func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 	r.ending.inTLS, r.ending.sockets = r.InTLS, [2]*net.TCPConn{socketOf(r.Client), socketOf(r.Upstream)}
 	r.whenEnded = whenEnded
@@ -73,9 +73,8 @@ func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 		return
 	}
 	r.left.Store(int32(len(r.directions)))
-	for i := range r.directions {
-		go r.directions[i].run()
-	}
+	go r.directions[Client].run()
+	r.directions[Upstream].run() // here: most connections are short
 }
 
 // begin carries the handshake, if there is one, and gets ready for everything else, if there

@@ -49,7 +49,7 @@ func startedPassed(t *testing.T) (client, server *net.TCPConn, r *Relay) {
 	client, ourClient := tcpPair(t)
 	ourServer, server := tcpPair(t)
 	r = &Relay{Client: ourClient, Upstream: ourServer, Idle: time.Hour}
-	r.Start(func(int64, int64, error) {})
+	go r.Start(func(int64, int64, error) {})
 	return client, server, r
 }
 
@@ -132,7 +132,7 @@ func TestPassedRestEnds(t *testing.T) {
 		ourServer, server := tcpPair(t)
 		r := &Relay{Client: ourClient, Upstream: ourServer, Idle: time.Hour}
 		ended := make(chan error, 1)
-		r.Start(func(_, _ int64, err error) { ended <- err })
+		go r.Start(func(_, _ int64, err error) { ended <- err })
 		for range 3 {
 			exchange(t, client, server, 10)
 			awaitRest(t, r)

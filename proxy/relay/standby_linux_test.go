@@ -91,7 +91,7 @@ func startLifted(t *testing.T, version uint16, wrap func(net.Conn) net.Conn) *li
 	}
 	l.nearClient, l.nearFar = &counted{Conn: NewTLS(near, nearRaw)}, &counted{Conn: NewTLS(far, farRaw)}
 	l.relay = &Relay{InTLS: true, Client: l.nearClient, Upstream: l.nearFar, Idle: time.Hour}
-	l.relay.Start(func(_, _ int64, err error) {
+	go l.relay.Start(func(_, _ int64, err error) {
 		_, _ = ourClient.Close(), ourServer.Close()
 		l.ended <- err
 	})
