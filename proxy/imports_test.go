@@ -90,7 +90,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift-bench/internal/subject": {"cmd/tlslift-bench/internal/identity"},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
-		"cmd/tlslift/internal/inherited", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
+		"cmd/tlslift/internal/gcpace", "cmd/tlslift/internal/inherited", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
 		"cmd/tlslift/internal/memorylimit", "cmd/tlslift/internal/openfiles",
 		"cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/sdnotify", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/statefile", "cmd/tlslift/internal/successor", "cmd/tlslift/internal/warnings",

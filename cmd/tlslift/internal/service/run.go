@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/gcpace"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/inherited"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/memorylimit"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sdnotify"
@@ -51,6 +52,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	s.room.Warn(s.log)
 	memorylimit.Set(s.log)
+	defer gcpace.Start().Stop()
 	if err := confine(s); err != nil {
 		return err
 	}
