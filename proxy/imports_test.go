@@ -70,7 +70,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/password", "cmd/tlslift/internal/sandbox",
 		"cmd/tlslift/internal/service",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
-		"cmd/tlslift/internal/warnings",
+		"cmd/tlslift/internal/timerslack", "cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift-bench": {
 		"cmd/tlslift-bench/internal/backend", "cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/cli",

@@ -14,6 +14,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/timerslack"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
@@ -25,8 +26,12 @@ var version string
 // and do without.
 var confine func(sandbox.Limits) (enforced string, err error)
 
+// raiseTimerSlack executes the program again. Tests run commands in their own process, and
+// do without.
+var raiseTimerSlack = func() {}
+
 func main() {
-	confine = sandbox.Enter
+	confine, raiseTimerSlack = sandbox.Enter, timerslack.Raise
 	os.Exit(run(os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 

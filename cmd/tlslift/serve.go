@@ -30,6 +30,7 @@ listeners with their address.`,
 }
 
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
+	raiseTimerSlack() // first: settings may be in a pipe
 	cfg, err := p.load()
 	if err != nil {
 		return err
