@@ -1,8 +1,8 @@
 // Package helloanswer reads how a destination begins its answer to a ClientHello that was
 // passed on.
 //
-// It reads no further than what tells a refusal from a handshake: the rest is the
-// client's.
+// It waits for no more than what tells a refusal from a handshake. What has come with that is
+// the client's, too.
 package helloanswer
 
 import (
@@ -35,18 +35,22 @@ const (
 	alertRecordTotal    = recordHeaderLen + alertLen
 )
 
+// most is how much of an answer is read at once: many destinations say all that they have
+// to say until the client answers in less.
+const most = 4 << 10
+
 // Ask sends the hello to the destination and reads the beginning of the answer: the first
-// record's header, and the alert when it is one. After STARTTLS, what is not TLS was
-// injected. The error is ErrRefused, or a *record.Failure.
+// record's header, the alert when it is one, and what has come with them. After STARTTLS,
+// what is not TLS was injected. The error is ErrRefused, or a *record.Failure.
 func Ask(destination net.Conn, hello []byte, afterSTARTTLS bool) ([]byte, error) {
 	if _, err := destination.Write(hello); err != nil {
 		return nil, failure(err)
 	}
-	answer := make([]byte, alertRecordTotal)
-	n, err := io.ReadFull(destination, answer[:recordHeaderLen])
-	if err == nil && answer[0] == recordTypeAlert {
+	answer := make([]byte, most)
+	n, err := io.ReadAtLeast(destination, answer, recordHeaderLen)
+	if err == nil && answer[0] == recordTypeAlert && n < alertRecordTotal {
 		var more int
-		more, err = io.ReadFull(destination, answer[recordHeaderLen:])
+		more, err = io.ReadAtLeast(destination, answer[n:], alertRecordTotal-n)
 		n += more
 	}
 	switch {
@@ -74,10 +78,10 @@ func failure(err error) error {
 
 // Refusal returns the fatal alert that an answer of Ask is; nil if it is none.
 func Refusal(answer []byte) *AlertError {
-	if len(answer) < alertRecordTotal || answer[recordHeaderLen] != alertLevelFatal {
+	if len(answer) < alertRecordTotal || answer[0] != recordTypeAlert || answer[recordHeaderLen] != alertLevelFatal {
 		return nil
 	}
-	return &AlertError{Answer: answer}
+	return &AlertError{Answer: answer[:alertRecordTotal]}
 }
 
 // An AlertError is an ErrRefused that still has the alert, in case the client

@@ -75,7 +75,7 @@ func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte) error
 		if err != nil {
 			return r.breakHandshake(from, err, false)
 		}
-		n, err := dst.Write(chunk)
+		n, err := writeSome(dst, chunk)
 		r.directions[from].moved.Add(int64(n))
 		if err != nil {
 			return r.breakHandshake(1-from, err, true)
@@ -97,6 +97,14 @@ func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte) error
 			return r.breakHandshake(from, err, false)
 		}
 	}
+}
+
+// writeSome writes bytes, if there are any: a write of none is still a system call.
+func writeSome(dst net.Conn, p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return dst.Write(p)
 }
 
 // breakHandshake ends both sides at once.

@@ -192,3 +192,10 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
+
+// A direction that has nothing to say yet writes nothing.
+func TestWriteSomeWritesNothing(t *testing.T) {
+	if n, err := writeSome(nil, nil); n != 0 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
