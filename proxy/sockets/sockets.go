@@ -34,6 +34,7 @@ func Open(ctx context.Context, u listener.URL) (net.Listener, error) {
 			return nil, err
 		}
 	}
+	inheritKeepAlive(lc)
 	return lc.Listen(ctx, "tcp", u.Address)
 }
 

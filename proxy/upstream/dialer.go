@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/tlslift/tlslift/proxy/netname"
 )
@@ -217,8 +218,12 @@ func (d *Dialer) dialAddress(ctx context.Context, address string, g *guard) (net
 	return d.dialName(ctx, name, uint16(port), g)
 }
 
+// keepAlive is that of package net, but for how often the kernel asks in vain: to leave that
+// to the kernel, whose value is the same, saves a system call.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 15 * time.Second, Count: -1}
+
 // connect connects to one address, unless g refuses it.
 func connect(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error) {
-	dialer := net.Dialer{ControlContext: g.control}
+	dialer := net.Dialer{ControlContext: g.control, KeepAliveConfig: keepAlive}
 	return dialer.DialContext(ctx, "tcp", to.String())
 }
