@@ -34,7 +34,7 @@ func inBubble(t *testing.T, level slog.Level, test func(l *log)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		out := &sink{}
-		w := NewWriter(out)
+		w := newWriter(out, maxPending, 0)
 		l := &log{out: out}
 		l.Logger, l.Repeats = New(w, Options{Level: level})
 		ctx, stop := context.WithCancel(t.Context())
@@ -261,7 +261,7 @@ func TestRepeatsManyClients(t *testing.T) {
 func TestLevelChanges(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	w := NewWriter(&out)
+	w := newWriter(&out, maxPending, 0)
 	var level slog.LevelVar
 	log, repeats := New(w, Options{Level: &level, JSON: true})
 	broken := func() { log.Info(connectionMessage, record.FieldClient, "192.0.2.1", record.FieldReason, "x") }

@@ -13,6 +13,9 @@ const (
 	maxPending = 4 << 20
 	// keptBuffer is the size up to which a buffer is kept for the next lines.
 	keptBuffer = 256 << 10
+	// gatherTime is how long lines are gathered that are then written at once: to wake
+	// somebody for each line, and to write it, costs more than the line itself.
+	gatherTime = 10 * time.Millisecond
 	// closeWait is how long the end of the program waits for the reader of the log.
 	closeWait = time.Second
 )
@@ -23,7 +26,9 @@ const (
 type Writer struct {
 	out  io.Writer
 	max  int
+	wait time.Duration // how long lines are gathered
 	wake chan struct{} // has room for one
+	ends chan struct{} // closed when the writer is closed
 	done chan struct{} // closed when the goroutine has ended
 	cut  bool          // an error has cut the last line; for the goroutine only
 
@@ -38,10 +43,10 @@ type Writer struct {
 }
 
 // NewWriter returns a writer of lines to out; Close ends it.
-func NewWriter(out io.Writer) *Writer { return newWriter(out, maxPending) }
+func NewWriter(out io.Writer) *Writer { return newWriter(out, maxPending, gatherTime) }
 
-func newWriter(out io.Writer, limit int) *Writer {
-	w := &Writer{out: out, max: limit, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newWriter(out io.Writer, limit int, wait time.Duration) *Writer {
+	w := &Writer{out: out, max: limit, wait: wait, wake: make(chan struct{}, 1), ends: make(chan struct{}), done: make(chan struct{})}
 	go w.run()
 	return w
 }
@@ -71,6 +76,9 @@ func (w *Writer) Dropped() int64 {
 // goroutine until the program ends.
 func (w *Writer) Close() bool {
 	w.mu.Lock()
+	if !w.closed {
+		close(w.ends)
+	}
 	w.closed = true
 	w.signal()
 	w.mu.Unlock()
@@ -121,6 +129,7 @@ func (w *Writer) drop(lines []byte) {
 func (w *Writer) run() {
 	defer close(w.done)
 	for range w.wake {
+		w.gather()
 		for {
 			lines, closed := w.take()
 			if len(lines) == 0 && closed {
@@ -131,6 +140,23 @@ func (w *Writer) run() {
 			}
 			w.write(lines)
 		}
+	}
+}
+
+// gather waits for more lines, unless the writer is closed.
+func (w *Writer) gather() {
+	if w.wait == 0 {
+		return
+	}
+	timer := time.NewTimer(w.wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ends:
+	}
+	select {
+	case <-w.wake: // for lines that are there by now
+	default:
 	}
 }
 

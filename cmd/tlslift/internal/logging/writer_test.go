@@ -102,7 +102,7 @@ func TestWriterStalled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{stall: make(chan struct{})}
-		w := newWriter(s, 12)
+		w := newWriter(s, 12, 0)
 		describe(w)
 		write(t, w, "first\n")
 		synctest.Wait()
@@ -127,7 +127,7 @@ func TestWriterCloseStalled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{stall: make(chan struct{})}
-		w := NewWriter(s)
+		w := newWriter(s, maxPending, 0)
 		write(t, w, "line\n")
 		start := time.Now()
 		if w.Close() || time.Since(start) != closeWait {
@@ -144,7 +144,7 @@ func TestWriterFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{fails: errGone, takes: 6}
-		w := NewWriter(s)
+		w := newWriter(s, maxPending, 0)
 		describe(w)
 		write(t, w, "one\ntwo\nthree\n")
 		synctest.Wait()
@@ -171,7 +171,7 @@ func TestWriterTellsAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &sink{fails: errGone}
-		w := NewWriter(s)
+		w := newWriter(s, maxPending, 0)
 		takes := 0
 		w.describeDrops(func(lines int64) []byte {
 			s.set(takes, errGone)
@@ -234,4 +234,47 @@ func TestLinesHaveNoEscapes(t *testing.T) {
 			t.Errorf("%s: %v, %v", line, got, err)
 		}
 	}
+}
+
+// Lines that come within a moment are written at once, and none waits longer than that.
+func TestWriterGathersLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		w := NewWriter(s)
+		defer w.Close()
+		for i, line := range []string{"one\n", "two\n", "three\n"} {
+			write(t, w, line)
+			synctest.Wait()
+			if got := s.String(); got != "" {
+				t.Errorf("%q was written after %d lines", got, i+1)
+			}
+			time.Sleep(gatherTime / 4)
+		}
+		time.Sleep(gatherTime / 4)
+		synctest.Wait()
+		if got := s.String(); got != "one\ntwo\nthree\n" {
+			t.Errorf("got %q", got)
+		}
+		write(t, w, "four\n")
+		time.Sleep(gatherTime)
+		synctest.Wait()
+		if got := s.String(); got != "one\ntwo\nthree\nfour\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// The end of the program waits for nothing.
+func TestWriterClosesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		w := NewWriter(s)
+		write(t, w, "last words\n")
+		synctest.Wait()
+		began := time.Now()
+		if !w.Close() || s.String() != "last words\n" || time.Since(began) != 0 {
+			t.Errorf("got %q after %v", s, time.Since(began))
+		}
+		w.Close() // does no harm
+	})
 }
