@@ -4,7 +4,6 @@ import (
 	"crypto/md5" //nolint:gosec // what JA3 is made of; nothing is trusted because of it
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 )
@@ -44,8 +43,18 @@ func (h *Hello) JA4() string {
 	if h.HasExtension(extServerName) {
 		name = 'd'
 	}
-	return fmt.Sprintf("t%s%c%02d%02d%s_%s_%s", h.ja4Version(), name,
-		min(len(h.CipherSuites), 99), min(len(h.Extensions), 99), h.ja4ALPN(), h.ja4Suites(), h.ja4Extensions())
+	b := append(append(make([]byte, 0, 48), 't'), h.ja4Version()...)
+	b = appendTwoDigits(append(b, name), len(h.CipherSuites))
+	b = append(appendTwoDigits(b, len(h.Extensions)), h.ja4ALPN()...)
+	b = append(append(b, '_'), h.ja4Suites()...)
+	return string(append(append(b, '_'), h.ja4Extensions()...))
+}
+
+// appendTwoDigits writes a number, or 99 for a larger one.
+func appendTwoDigits(b []byte, n int) []byte {
+	const digits = "0123456789"
+	n = min(n, 99)
+	return append(b, digits[n/10], digits[n%10])
 }
 
 // ja4Version is the newest version, known or not: GREASE was left out before.
@@ -83,19 +92,19 @@ func isAlphanumeric(c byte) bool {
 }
 
 func (h *Hello) ja4Suites() string {
-	sorted := slices.Sorted(slices.Values(h.CipherSuites))
-	return ja4Digest(appendHex(nil, sorted))
+	sorted := slices.Clone(h.CipherSuites)
+	slices.Sort(sorted)
+	return ja4Digest(appendHex(make([]byte, 0, 512), sorted))
 }
 
 // ja4Extensions leaves out server_name and ALPN, which depend on where the
 // client goes.
 func (h *Hello) ja4Extensions() string {
-	steady := slices.DeleteFunc(slices.Sorted(slices.Values(h.Extensions)), func(t uint16) bool {
-		return t == extServerName || t == extALPN
-	})
 	if len(h.Extensions) == 0 {
 		return ja4Digest(nil)
 	}
+	steady := slices.DeleteFunc(slices.Clone(h.Extensions), func(t uint16) bool { return t == extServerName || t == extALPN })
+	slices.Sort(steady)
 	b := appendHex(make([]byte, 0, 512), steady)
 	if len(h.SignatureAlgorithms) > 0 {
 		b = appendHex(append(b, '_'), h.SignatureAlgorithms)
@@ -109,7 +118,8 @@ func appendHex(b []byte, list []uint16) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = hex.AppendEncode(b, []byte{byte(n >> 8), byte(n & 0xff)})
+		const digits = "0123456789abcdef"
+		b = append(b, digits[n>>12], digits[n>>8&0xf], digits[n>>4&0xf], digits[n&0xf])
 	}
 	return b
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"slices"
 )
 
@@ -32,9 +31,10 @@ const (
 // The order of extensions does not count, since browsers shuffle them, and neither does
 // padding with zeros, which depends on what was left out.
 func (h *Hello) FingerprintKey() [16]byte {
-	var s steady
+	s := newSteady()
 	s.add(h.key[:])
-	s.add(fmt.Append(nil, h.Length-h.size)) // how long the headers of its records are: some servers read one record only
+	// How long the headers of its records are: some servers read one record only.
+	s.add(binary.BigEndian.AppendUint32(nil, uint32(h.Length-h.size))) //nolint:gosec // of a hello
 	return s.key()
 }
 
@@ -49,8 +49,11 @@ func (h *Hello) RefusalCounts(alert uint8) bool {
 	return !h.hasTicket
 }
 
-// steady collects the parts of a hello that are not random.
+// A steady collects the parts of a hello that are not random.
 type steady struct{ text []byte }
+
+// newSteady returns one with room for a usual hello.
+func newSteady() steady { return steady{make([]byte, 0, 512)} }
 
 // add adds a part with its length, so that parts cannot run together.
 func (s *steady) add(part []byte) {
@@ -66,19 +69,23 @@ func (s *steady) key() [16]byte {
 // keyOf returns the key of a hello whose body has been parsed.
 func keyOf(body []byte, recordVersion uint16) [16]byte {
 	f := fields{rest: body}
-	var s steady
-	s.add(fmt.Appendf(nil, "record %x %x", recordVersion, f.take(2)))
+	s := newSteady()
+	s.add(append(binary.BigEndian.AppendUint16(nil, recordVersion), f.take(2)...))
 	f.take(randomLen)
 	s.add([]byte{byte(max(len(f.vector8()), maxSessionID))}) //nolint:gosec // of one byte
-	s.add(withoutGREASE(f.vector16(), 0))
+	parts := appendWithoutGREASE(make([]byte, 0, 512), f.vector16(), 0)
+	s.add(parts)
 	s.add(f.vector8())
 	s.add([]byte{byte(min(len(f.rest), 1))}) // empty extensions are not none
 	extensions := fields{rest: f.vector16()}
-	var all [][]byte
+	all := make([][]byte, 0, 32)
 	for len(extensions.rest) > 0 {
 		t, data := extensions.uint16(), extensions.vector16()
-		if part, counts := steadyExtension(t, data); counts {
-			all = append(all, append(binary.BigEndian.AppendUint16(nil, t), part...))
+		begin := len(parts)
+		parts = binary.BigEndian.AppendUint16(parts, t)
+		var counts bool
+		if parts, counts = appendSteady(parts, t, data); counts {
+			all = append(all, parts[begin:])
 		}
 	}
 	slices.SortFunc(all, bytes.Compare)
@@ -88,64 +95,66 @@ func keyOf(body []byte, recordVersion uint16) [16]byte {
 	return s.key()
 }
 
-// steadyExtension returns what counts of an extension, and whether it counts at all.
-func steadyExtension(t uint16, data []byte) (part []byte, counts bool) {
+// appendSteady adds to p what counts of an extension, and reports whether it counts at all.
+func appendSteady(p []byte, t uint16, data []byte) (with []byte, counts bool) {
 	switch t {
 	case extGroups, extSignatureAlgorithms:
-		return withoutGREASE(data, 2), true
+		return appendWithoutGREASE(p, data, 2), true
 	case extSupportedVersions:
-		return withoutGREASE(data, 1), true
+		return appendWithoutGREASE(p, data, 1), true
 	case extALPN, extServerName:
-		return data, true
+		return append(p, data...), true
 	case extKeyShare:
-		return steadyShares(data), true
+		return appendShares(p, data), true
 	case extPreSharedKey, extEarlyData:
-		return nil, false
+		return p, false
 	case extSessionTicket, extCookie:
-		return nil, true // that it is there counts
+		return p, true // that it is there counts
 	case extECH:
-		return data[:min(len(data), 1)], true
+		return append(p, data[:min(len(data), 1)]...), true
 	case extPadding:
-		return data, len(bytes.Trim(data, "\x00")) > 0
+		return append(p, data...), len(bytes.Trim(data, "\x00")) > 0
 	}
-	return data, !isGREASE(t)
+	return append(p, data...), !isGREASE(t)
 }
 
-// withoutGREASE returns a list of numbers after so many bytes of its length, in which all
-// of GREASE are the same.
-func withoutGREASE(list []byte, after int) []byte {
-	list = bytes.Clone(list)
-	for i := after; i+2 <= len(list); i += 2 {
-		if isGREASE(binary.BigEndian.Uint16(list[i:])) {
-			list[i], list[i+1] = 0x0a, 0x0a
+// appendWithoutGREASE adds to p a list of numbers after so many bytes of its length, in
+// which all of GREASE are the same.
+func appendWithoutGREASE(p, list []byte, after int) []byte {
+	begin := len(p)
+	p = append(p, list...)
+	for i := begin + after; i+2 <= len(p); i += 2 {
+		if isGREASE(binary.BigEndian.Uint16(p[i:])) {
+			p[i], p[i+1] = 0x0a, 0x0a
 		}
 	}
-	return list
+	return p
 }
 
-// steadyShares returns the groups of the shares and how long these are. What is not
+// appendShares adds to p the groups of the shares and how long these are. What is not
 // well-formed counts as it is.
-func steadyShares(data []byte) []byte {
+func appendShares(p, data []byte) []byte {
 	outer := fields{rest: data}
 	shares := fields{rest: outer.vector16()}
-	var part []byte
+	with := append(p, 1)
 	for len(shares.rest) > 0 {
 		group, share := shares.uint16(), shares.vector16()
 		if isGREASE(group) {
 			group = 0x0a0a
 		}
-		part = fmt.Appendf(part, "%x %d,", group, len(share))
+		with = binary.BigEndian.AppendUint16(with, group)
+		with = binary.BigEndian.AppendUint16(with, uint16(len(share))) //nolint:gosec // its length has two bytes
 	}
 	if !outer.done() || !shares.done() {
-		return data
+		return append(append(p, 0), data...)
 	}
-	return part
+	return with
 }
 
 // keyOfSSLv2 returns the key of a hello in SSLv2 format whose lengths are right.
 func keyOfSSLv2(body []byte) [16]byte {
 	specs := int(binary.BigEndian.Uint16(body[3:]))
-	var s steady
+	s := newSteady()
 	s.add([]byte("SSLv2"))
 	s.add(body[:sslv2FixedLen+specs])
 	return s.key()

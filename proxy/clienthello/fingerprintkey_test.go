@@ -1,6 +1,7 @@
 package clienthello
 
 import (
+	"bytes"
 	"crypto/tls"
 	"slices"
 	"testing"
@@ -161,6 +162,20 @@ func TestRefusalCounts(t *testing.T) {
 			if h.RefusalCounts(alert) != tt.illegal {
 				t.Errorf("%s: alert %d counts: %t", name, alert, !tt.illegal)
 			}
+		}
+	}
+}
+
+// Shares that are not well-formed are never taken for others, whatever is in them.
+func TestSharesThatAreNotWellFormed(t *testing.T) {
+	wellFormed := []byte{0, 6, 0x00, 0x1d, 0, 2, 7, 7}
+	counts := appendShares(nil, wellFormed)
+	if other := appendShares(nil, []byte{0, 6, 0x00, 0x1d, 0, 2, 8, 8}); !bytes.Equal(counts, other) {
+		t.Errorf("the share itself counts: %x, not %x", other, counts)
+	}
+	for _, data := range [][]byte{counts, counts[1:], wellFormed[:7], append(wellFormed, 0)} {
+		if got := appendShares(nil, data); bytes.Equal(got, counts) {
+			t.Errorf("%x counts as %x", data, got)
 		}
 	}
 }
