@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/md5"  //nolint:gosec // RFC 2246 section 5
 	"crypto/sha1" //nolint:gosec // RFC 2246 section 5
+	"crypto/sha512"
 	"crypto/subtle"
 	"crypto/tls"
 	"hash"
@@ -29,7 +30,7 @@ type prf struct {
 
 // fill computes as many bytes as out has.
 func (p prf) fill(out, secret []byte, label string, seed ...[]byte) {
-	all := []byte(label)
+	all := append(make([]byte, 0, 128), label...) // room for two random values
 	for _, s := range seed {
 		all = append(all, s...)
 	}
@@ -50,17 +51,23 @@ func (p prf) fill(out, secret []byte, label string, seed ...[]byte) {
 // expand is P_hash.
 func expand(out, secret, seed []byte, hash func() hash.Hash) {
 	h := hmac.New(hash, secret)
+	size := h.Size()
+	room := make([]byte, 2*size) // for a and for block
+	defer clear(room)
+	a, block := room[:0:size], room[size:size]
 	h.Write(seed)
-	a := h.Sum(nil)
-	for len(out) > 0 {
+	a = h.Sum(a)
+	for {
 		h.Reset()
 		h.Write(a)
 		h.Write(seed)
-		n := copy(out, h.Sum(nil))
-		out = out[n:]
+		block = h.Sum(block[:0])
+		if out = out[copy(out, block):]; len(out) == 0 {
+			return
+		}
 		h.Reset()
 		h.Write(a)
-		a = h.Sum(nil)
+		a = h.Sum(a[:0])
 	}
 }
 
@@ -84,7 +91,7 @@ func (t transcript) add(message []byte) {
 }
 
 func (t transcript) sum() []byte {
-	var all []byte
+	all := make([]byte, 0, sha512.Size384) // more than MD5 and SHA-1 together
 	for _, h := range t.hashes {
 		all = h.Sum(all)
 	}
