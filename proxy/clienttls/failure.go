@@ -66,9 +66,11 @@ func failureOf(err error, silent bool) *record.Failure {
 
 // isAlerted reports whether err is what a client did wrong, and was told by an alert.
 func isAlerted(err error) bool {
-	var legacy *legacytls.ProtocolError
-	var op *net.OpError
-	return errors.As(err, &legacy) || errors.As(err, &op) && op.Op == "local error"
+	if _, is := errors.AsType[*legacytls.ProtocolError](err); is {
+		return true
+	}
+	op, is := errors.AsType[*net.OpError](err)
+	return is && op.Op == "local error"
 }
 
 // alertReasons are the alerts of RFC 5246 section 7.2.2 that have a reason of

@@ -277,7 +277,7 @@ func describe(ended stack, start time.Time) *record.Handshake {
 func Describe(cs tls.ConnectionState, start time.Time) *record.Handshake {
 	return &record.Handshake{
 		Version:     clienthello.VersionName(cs.Version),
-		CipherSuite: tls.CipherSuiteName(cs.CipherSuite),
+		CipherSuite: decide.SuiteName(cs.CipherSuite),
 		Resumed:     cs.DidResume,
 		Duration:    time.Since(start),
 	}

@@ -3,7 +3,9 @@ package decide
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/legacytls"
@@ -125,5 +127,18 @@ func SuiteName(id uint16) string {
 	if name := legacytls.SuiteName(id); name != "" {
 		return name
 	}
+	if name, known := suiteNames()[id]; known {
+		return name
+	}
 	return tls.CipherSuiteName(id)
 }
+
+// suiteNames returns the names of the suites of crypto/tls, which makes its lists anew for
+// each name.
+var suiteNames = sync.OnceValue(func() map[uint16]string {
+	names := map[uint16]string{}
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names[s.ID] = s.Name
+	}
+	return names
+})

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"crypto/tls"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,5 +113,20 @@ func TestDescribe(t *testing.T) {
 	}
 	if got := Describe(hello(tls.VersionTLS10, 0x0003), record.ReasonNoSharedCipherSuite).Error(); strings.Contains(got, "needs") {
 		t.Errorf("got %q, though no setting helps", got)
+	}
+}
+
+// Each suite of both stacks has the name of crypto/tls, and one that neither knows its number.
+func TestSuiteName(t *testing.T) {
+	for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		if got := SuiteName(s.ID); got != s.Name {
+			t.Errorf("%04x is %s, want %s", s.ID, got, s.Name)
+		}
+	}
+	if got := SuiteName(0xfafa); got != "0xFAFA" {
+		t.Errorf("an unknown suite is %s", got)
+	}
+	if allocs := testing.AllocsPerRun(10, func() { SuiteName(tls.TLS_CHACHA20_POLY1305_SHA256) }); allocs > 0 {
+		t.Errorf("a name takes %v allocations", allocs)
 	}
 }
