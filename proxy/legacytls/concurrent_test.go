@@ -34,7 +34,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 		if suiteByID(suite).tls12 {
 			version = tls.VersionTLS12
 		}
-		ended, _ := serve(far, newConfig(t))
+		ended, _ := serve(far, configFor(t, suite))
 		client := tls.Client(near, clientConfig(t, version, suite))
 		data := content(of, 60<<10+of)
 		all.Go(func() {
@@ -65,7 +65,7 @@ func TestBuffersAreNotShared(t *testing.T) {
 func established(t *testing.T, version, suite uint16) (client *tls.Conn, server *Conn) {
 	t.Helper()
 	near, far := testenv.Pipe(t)
-	server = Server(far, newConfig(t))
+	server = Server(far, configFor(t, suite))
 	client = tls.Client(near, clientConfig(t, version, suite))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Handshake() }()

@@ -8,7 +8,9 @@ import (
 // A Config says how clients are served. It must not be changed while it is in
 // use.
 type Config struct {
-	// Certificate is the chain and the RSA key that clients see; required.
+	// Certificate is the chain and the key that clients see: an RSA key, or an ECDSA
+	// key on P-256, for clients with ECDHE_ECDSA; required. Offer.Choose says what a
+	// client can do with either.
 	Certificate *tls.Certificate
 	// MaxVersion is the newest version to agree on; zero means TLS 1.2. The
 	// oldest is TLS 1.0.

@@ -13,8 +13,9 @@
 //
 // # What it does
 //
-//   - ClientHellos in TLS records of any size and in SSLv2 format; RSA, ECDHE_RSA
-//     (P-256, X25519, P-384, P-521) and, last, DHE_RSA (1024 or 2048 bits);
+//   - ClientHellos in TLS records of any size and in SSLv2 format; RSA, ECDHE_RSA,
+//     ECDHE_ECDSA (P-256, X25519, P-384, P-521; certificates on P-256) and, last,
+//     DHE_RSA (1024 or 2048 bits);
 //     AES-CBC, 3DES; at TLS 1.2 AES-GCM, ChaCha20-Poly1305, HMAC-SHA256 and
 //     HMAC-SHA384, too; RC4 and DES where they are switched on.
 //   - Resumption by session ID and by ticket (RFC 5077), for a day, for the same
@@ -28,7 +29,7 @@
 //
 // SSL 2.0 and 3.0, compression, renegotiation (by a warning, and the connection
 // goes on), export, NULL and anonymous suites, certificates of clients, keys
-// other than RSA, and whatever breaks a rule that no known device breaks. An
+// other than RSA and ECDSA on P-256, and whatever breaks a rule that no known device breaks. An
 // end without close_notify is ErrNoCloseNotify.
 //
 // # What its times tell

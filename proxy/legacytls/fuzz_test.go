@@ -74,14 +74,17 @@ func checkParsed(t *testing.T, h *clientHello, body []byte) {
 		}
 	}
 	for version := uint16(tls.VersionTLS10); version <= tls.VersionTLS12; version++ {
-		o := h.offer(version, 1024)
-		id := o.Choose(LegacySuites{RC4: true, DES: true})
-		if id == 0 {
-			continue
-		}
-		if s := suiteByID(id); s.tls12 && version < tls.VersionTLS12 || s.kx == kxECDHE && ecdhCurves[o.curve()] == nil ||
-			s.kx != kxRSA && o.signature() == nil {
-			t.Errorf("at version %04x, %s is chosen", version, s.name)
+		o := h.offer(version)
+		o.KeyBits = 1024
+		for _, o.Keys = range []Keys{0, RSAKey, ECDSAKey, RSAKey | ECDSAKey} {
+			id := o.Choose(LegacySuites{RC4: true, DES: true})
+			if id == 0 {
+				continue
+			}
+			if s := suiteByID(id); s.tls12 && version < tls.VersionTLS12 || s.kx == kxECDHE && ecdhCurves[o.curve()] == nil ||
+				s.kx != kxRSA && o.signature(s.ecdsa) == nil || !o.Keys.has(s.ecdsa) {
+				t.Errorf("at version %04x with keys %d, %s is chosen", version, o.Keys, s.name)
+			}
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package legacytls
 
 import (
-	"crypto/rsa"
 	"crypto/subtle"
 	"crypto/tls"
 	"slices"
@@ -15,13 +14,12 @@ func equal(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
 // A handshake is one under way.
 type handshake struct {
 	*Conn
-	key    privateKey
-	public *rsa.PublicKey
-	hello  *clientHello
-	offer  Offer  // of hello
-	raw    []byte // the hello as the transcript has it
-	suite  *suite
-	prf    prf
+	key   leafKey
+	hello *clientHello
+	offer Offer  // of hello
+	raw   []byte // the hello as the transcript has it
+	suite *suite
+	prf   prf
 
 	transcript transcript
 	answer     serverHello
@@ -39,13 +37,9 @@ type handshake struct {
 // may be resumed, an abbreviated one (RFC 5246 section 7.3).
 func (c *Conn) handshake() error {
 	h := &handshake{Conn: c}
-	key, is := c.config.Certificate.PrivateKey.(privateKey)
-	if is {
-		h.key = key
-		h.public, is = key.Public().(*rsa.PublicKey)
-	}
-	if !is {
-		return fault(alertInternalError, "the certificate's key is not an RSA key")
+	var is bool
+	if h.key, is = leafKeyOf(c.config.Certificate.PrivateKey); !is {
+		return fault(alertInternalError, "the certificate's key is neither an RSA key nor an ECDSA key on P-256")
 	}
 	defer h.wipe()
 	if err := h.readHello(); err != nil {
@@ -90,7 +84,8 @@ func (h *handshake) negotiate() error {
 	if err := h.resume(version); err != nil {
 		return err
 	}
-	h.offer = hello.offer(version, h.public.N.BitLen())
+	h.offer = hello.offer(version)
+	h.offer.Keys, h.offer.KeyBits = h.key.kind, h.key.bits
 	if h.resumed == nil {
 		if h.suite = h.offer.choose(h.config.Suites); h.suite == nil {
 			return fault(alertHandshakeFailure, "no cipher suite in common, or no signature that our key can make")
@@ -173,7 +168,7 @@ func (h *handshake) agreement() (keyAgreement, error) {
 	case kxDHE:
 		return newDHE(h.config.DHBits)
 	}
-	return rsaAgreement{h.key, h.hello.version, h.answer.version}, nil
+	return rsaAgreement{h.key.decrypter, h.hello.version, h.answer.version}, nil
 }
 
 // sendServerFlight sends everything from ServerHello to ServerHelloDone.
@@ -184,7 +179,7 @@ func (h *handshake) sendServerFlight(a keyAgreement) error {
 	}
 	h.send(chain)
 	if params := a.params(); params != nil {
-		s, err := sign(h.key, h.offer.signature(), h.hello.random[:], h.answer.random[:], params)
+		s, err := sign(h.key.signer, h.offer.signature(h.suite.ecdsa), h.hello.random[:], h.answer.random[:], params)
 		if err != nil {
 			return fault(alertInternalError, "signing the key exchange: %v", err)
 		}

@@ -233,7 +233,7 @@ func TestEverySuite(t *testing.T) {
 			}
 			t.Run(tls.VersionName(version)+" "+s.name, func(t *testing.T) {
 				t.Parallel()
-				config := newConfig(t)
+				config := configFor(t, s.id)
 				config.DHBits = map[int]int{0: 0, 1: 1024, 2: 2048}[i%3]
 				c := begin(t, config, hello{version: version, suites: []uint16{s.id}})
 				c.grain = 1 + i%30

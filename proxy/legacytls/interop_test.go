@@ -39,7 +39,7 @@ func TestCryptoTLSClient(t *testing.T) {
 			for _, split := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/split=%v", tls.VersionName(version), SuiteName(suite), split), func(t *testing.T) {
 					t.Parallel()
-					config := newConfig(t)
+					config := configFor(t, suite)
 					config.SplitRecords = split
 					near, far := testenv.Pipe(t)
 					ended, server := serve(far, config)

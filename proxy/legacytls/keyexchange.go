@@ -25,12 +25,6 @@ type keyAgreement interface {
 
 const premasterLen = 48 // of RSA
 
-// A privateKey is the RSA key of a certificate, of crypto/rsa or another package.
-type privateKey interface {
-	crypto.Signer
-	crypto.Decrypter
-}
-
 // sessionKey is how it is asked for a premaster secret.
 //
 //lint:ignore SA1019 RFC 5246 section 7.4.7.1
@@ -38,7 +32,7 @@ type sessionKey = rsa.PKCS1v15DecryptOptions //nolint:staticcheck // old clients
 
 // rsaAgreement is the key exchange of RFC 5246 section 7.4.7.1.
 type rsaAgreement struct {
-	key privateKey
+	key crypto.Decrypter
 	// offered and agreed are the versions of which the premaster secret holds
 	// the first, or, by a mistake of some old clients, the second.
 	offered, agreed uint16
@@ -211,7 +205,7 @@ func sign(key crypto.Signer, s *signatureScheme, parts ...[]byte) (signature, er
 		digest = h.Sum(digest)
 	}
 	var options crypto.SignerOpts = s.hash
-	if s.pss {
+	if s.by == byPSS {
 		options = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}
 	}
 	value, err := key.Sign(rand.Reader, digest, options)

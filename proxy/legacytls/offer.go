@@ -21,9 +21,27 @@ type Offer struct {
 	// HasSignatures is false, and SHA-1 is meant (RFC 5246 section 7.4.1.4.1).
 	Signatures    []uint16
 	HasSignatures bool
+	// Keys are the kinds of keys that we have; zero means an RSA key alone.
+	Keys Keys
 	// KeyBits is the length of our RSA key; zero means one that is long enough for
 	// every signature.
 	KeyBits int
+}
+
+// Keys are kinds of keys of certificates.
+type Keys uint8
+
+// The kinds of keys.
+const (
+	RSAKey   Keys = 1 << iota
+	ECDSAKey      // on P-256
+)
+
+func (k Keys) has(ecdsa bool) bool {
+	if ecdsa {
+		return k&ECDSAKey != 0
+	}
+	return k == 0 || k&RSAKey != 0
 }
 
 // Choose returns the suite that a client gets; zero if there is none.
@@ -34,28 +52,41 @@ func (o Offer) Choose(weak LegacySuites) uint16 {
 	return 0
 }
 
-// Names of signature schemes, as far as TLS 1.2 has them for RSA keys, in our
+// Names of signature schemes, as far as TLS 1.2 has them for our keys, in our
 // order of preference. PSS is for clients that have nothing else (RFC 8446
 // section 4.2.3): some have it wrong.
 var signatureSchemes = []signatureScheme{
-	{0x0401, crypto.SHA256, false}, {0x0501, crypto.SHA384, false}, {0x0601, crypto.SHA512, false},
-	{0x0804, crypto.SHA256, true}, {0x0805, crypto.SHA384, true}, {0x0806, crypto.SHA512, true},
-	{0x0301, crypto.SHA224, false}, {sha1Scheme, crypto.SHA1, false},
+	{0x0401, crypto.SHA256, byPKCS1}, {0x0501, crypto.SHA384, byPKCS1}, {0x0601, crypto.SHA512, byPKCS1},
+	{0x0804, crypto.SHA256, byPSS}, {0x0805, crypto.SHA384, byPSS}, {0x0806, crypto.SHA512, byPSS},
+	{0x0301, crypto.SHA224, byPKCS1}, {sha1Scheme, crypto.SHA1, byPKCS1},
+	{0x0403, crypto.SHA256, byECDSA}, {0x0503, crypto.SHA384, byECDSA}, {0x0603, crypto.SHA512, byECDSA},
+	{0x0303, crypto.SHA224, byECDSA}, {ecdsaSHA1Scheme, crypto.SHA1, byECDSA},
 }
 
 type signatureScheme struct {
 	id   uint16
 	hash crypto.Hash
-	pss  bool
+	by   signatureKind
 }
 
-const sha1Scheme = 0x0201
+type signatureKind uint8
+
+const (
+	byPKCS1 signatureKind = iota // of RSA
+	byPSS                        // of RSA
+	byECDSA
+)
+
+const (
+	sha1Scheme      = 0x0201
+	ecdsaSHA1Scheme = 0x0203
+)
 
 // fits reports whether a key can sign like that. PSS needs room for the hash and for a
 // salt of the same length (RFC 8017 section 9.1.1). PKCS #1 v1.5 needs less than the
 // shortest key has.
 func (s signatureScheme) fits(keyBits int) bool {
-	return !s.pss || keyBits == 0 || (keyBits-1+7)/8 >= 2*s.hash.Size()+2
+	return s.by != byPSS || keyBits == 0 || (keyBits-1+7)/8 >= 2*s.hash.Size()+2
 }
 
 func (o Offer) choose(weak LegacySuites) *suite {
@@ -73,13 +104,12 @@ func (o Offer) choose(weak LegacySuites) *suite {
 // first is the first of our suites that fits.
 func (o Offer) first(weak LegacySuites, ecdhe bool) *suite {
 	ecdhe = ecdhe && o.curve() != 0
-	signs := o.signature() != nil
 	for i := range suites {
 		s := &suites[i]
 		switch {
-		case !slices.Contains(o.Suites, s.id), !weak.allow(s.strength),
+		case !slices.Contains(o.Suites, s.id), !weak.allow(s.strength), !o.Keys.has(s.ecdsa),
 			s.tls12 && o.Version < tls.VersionTLS12,
-			s.kx == kxECDHE && (!ecdhe || !signs), s.kx == kxDHE && !signs:
+			s.kx == kxECDHE && !ecdhe, s.kx != kxRSA && o.signature(s.ecdsa) == nil:
 		default:
 			return s
 		}
@@ -103,30 +133,42 @@ func (o Offer) curve() tls.CurveID {
 	return 0
 }
 
-// md5sha1 is what everybody signs with below TLS 1.2.
-var md5sha1 = signatureScheme{hash: crypto.MD5SHA1}
+// What everybody signs with below TLS 1.2 (RFC 4346 section 7.4.3 and RFC 8422 section
+// 5.4).
+var (
+	md5sha1   = signatureScheme{hash: crypto.MD5SHA1}
+	ecdsaSHA1 = signatureScheme{hash: crypto.SHA1, by: byECDSA}
+)
 
-// signature is how to sign for the client; nil if it could not verify it, or our key is
-// too short for it.
-func (o Offer) signature() *signatureScheme {
-	if o.Version < tls.VersionTLS12 {
+// signature is how to sign for the client with an RSA key, or an ECDSA one; nil if it
+// could not verify it, or our key is too short for it. Who names no P-256 among its
+// groups has no use for a key on it (RFC 8422 section 5.1.1).
+func (o Offer) signature(ecdsa bool) *signatureScheme {
+	switch {
+	case ecdsa && o.HasGroups && !slices.Contains(o.Groups, uint16(tls.CurveP256)):
+		return nil
+	case o.Version < tls.VersionTLS12 && ecdsa:
+		return &ecdsaSHA1
+	case o.Version < tls.VersionTLS12:
 		return &md5sha1
 	}
 	offered := o.Signatures
 	if !o.HasSignatures {
-		offered = []uint16{sha1Scheme}
+		offered = []uint16{sha1Scheme, ecdsaSHA1Scheme}
 	}
-	i := slices.IndexFunc(signatureSchemes, func(s signatureScheme) bool { return slices.Contains(offered, s.id) && s.fits(o.KeyBits) })
+	i := slices.IndexFunc(signatureSchemes, func(s signatureScheme) bool {
+		return slices.Contains(offered, s.id) && (s.by == byECDSA) == ecdsa && s.fits(o.KeyBits)
+	})
 	if i < 0 {
 		return nil
 	}
 	return &signatureSchemes[i]
 }
 
-// offer is what of h decides, at the version agreed on and with a key of that length.
-func (h *clientHello) offer(version uint16, keyBits int) Offer {
+// offer is what of h decides, at the version agreed on.
+func (h *clientHello) offer(version uint16) Offer {
 	return Offer{
-		Version: version, KeyBits: keyBits, Suites: h.suites,
+		Version: version, Suites: h.suites,
 		Groups: h.groups, HasGroups: h.seen[extGroups],
 		Points:     h.points,
 		Signatures: h.signatures, HasSignatures: h.seen[extSignatures],

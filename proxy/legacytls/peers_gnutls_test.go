@@ -56,6 +56,9 @@ func TestGnuTLS(t *testing.T) {
 // gnutlsPriority asks for one version and one suite.
 func gnutlsPriority(version uint16, s *suite) string {
 	kx := map[keyExchange]string{kxRSA: "RSA", kxECDHE: "ECDHE-RSA", kxDHE: "DHE-RSA"}[s.kx]
+	if s.ecdsa {
+		kx = "ECDHE-ECDSA"
+	}
 	cipher, mac := gnutlsCipher(s)
 	return fmt.Sprintf("NONE:+VERS-TLS%s:+%s:+%s:+%s:+COMP-NULL:+SIGN-ALL:+GROUP-ALL", strings.TrimPrefix(tls.VersionName(version), "TLS "),
 		kx, cipher, mac)

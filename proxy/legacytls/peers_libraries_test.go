@@ -151,6 +151,7 @@ func opensslName(s *suite) string {
 	}
 	return strings.NewReplacer(
 		"TLS_RSA_WITH_", "", "TLS_DHE_RSA_WITH_", "DHE-RSA-", "TLS_ECDHE_RSA_WITH_", "ECDHE-RSA-",
+		"TLS_ECDHE_ECDSA_WITH_", "ECDHE-ECDSA-",
 		"3DES_EDE_CBC", "DES-CBC3", "DES_CBC", "DES-CBC", "RC4_128", "RC4", "POLY1305_SHA256", "POLY1305",
 		"AES_128_CBC", "AES128", "AES_256_CBC", "AES256", "AES_128_GCM", "AES128-GCM", "AES_256_GCM", "AES256-GCM", "_", "-",
 	).Replace(s.name)

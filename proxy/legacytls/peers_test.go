@@ -49,6 +49,7 @@ type peerPKI struct {
 	root   *testenv.Authority
 	sha256 tls.Certificate // RSA-2048 of three primes, signed with SHA-256
 	sha1   tls.Certificate // RSA-2048 of crypto/rsa, signed with SHA-1
+	ecdsa  tls.Certificate // ECDSA on P-256, signed with RSA and SHA-256
 }
 
 var peersOnce struct {
@@ -73,6 +74,8 @@ func peerPKIOf(t *testing.T) *peerPKI {
 		pki.sha256 = pki.root.Issue(t, leaf, key)
 		leaf.SignatureAlgorithm = x509.SHA1WithRSA
 		pki.sha1 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
+		leaf.KeyUsage, leaf.SignatureAlgorithm = x509.KeyUsageDigitalSignature, x509.SHA256WithRSA
+		pki.ecdsa = pki.root.Issue(t, leaf, p256Key(t))
 	})
 	return &peersOnce.pki
 }

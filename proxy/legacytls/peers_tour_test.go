@@ -117,6 +117,9 @@ func (tr tour) serve(t *testing.T) *served {
 		Certificate: &peerPKIOf(t).sha256, Suites: LegacySuites{RC4: true, DES: true}, ServesTLS13: true,
 		Sessions: NewSessions(secretKeys("secret of the tests"), ids),
 	}
+	if suite := suiteByID(tr.suite); suite != nil && suite.ecdsa {
+		config.Certificate = &peerPKIOf(t).ecdsa
+	}
 	if tr.config != nil {
 		tr.config(config)
 	}

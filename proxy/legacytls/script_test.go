@@ -3,6 +3,7 @@ package legacytls
 import (
 	"bufio"
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -49,9 +50,10 @@ type answer struct {
 	random         []byte
 	session        []byte
 	extensions     map[uint16][]byte // nil if there is no block
-	key            *rsa.PublicKey
-	params         []byte // of the key exchange
-	scheme         uint16 // of its signature
+	key            *rsa.PublicKey    // nil if it is another
+	ecdsaKey       *ecdsa.PublicKey  // nil if it is another
+	params         []byte            // of the key exchange
+	scheme         uint16            // of its signature
 	ticket         []byte
 }
 
@@ -236,7 +238,8 @@ func (c *script) hearFlight() {
 		c.fail("parsing the certificate: %w", err)
 		return
 	}
-	c.answer.key = certificate.PublicKey.(*rsa.PublicKey)
+	c.answer.key, _ = certificate.PublicKey.(*rsa.PublicKey)
+	c.answer.ecdsaKey, _ = certificate.PublicKey.(*ecdsa.PublicKey)
 	if suiteByID(c.answer.suite).kx != kxRSA {
 		c.hearKeyExchange()
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/md5"
 	"crypto/rand"
 	"crypto/rsa"
@@ -11,6 +12,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash"
 	"math/big"
 	"slices"
@@ -35,11 +37,15 @@ func (c *script) hearKeyExchange() {
 	hashed := slices.Concat(c.hello.random(), c.answer.random, c.answer.params)
 	hash, digest := crypto.MD5SHA1, sum(md5.New, hashed)
 	digest = append(digest, sum(sha1.New, hashed)...)
+	if c.answer.ecdsaKey != nil {
+		digest = sum(sha1.New, hashed)
+	}
 	if c.answer.version == tls.VersionTLS12 {
 		s.ReadUint16(&c.answer.scheme)
 		hash = map[uint16]crypto.Hash{
 			0x0201: crypto.SHA1, 0x0301: crypto.SHA224, 0x0401: crypto.SHA256, 0x0501: crypto.SHA384, 0x0601: crypto.SHA512,
 			0x0804: crypto.SHA256, 0x0805: crypto.SHA384, 0x0806: crypto.SHA512,
+			0x0203: crypto.SHA1, 0x0303: crypto.SHA224, 0x0403: crypto.SHA256, 0x0503: crypto.SHA384, 0x0603: crypto.SHA512,
 		}[c.answer.scheme]
 		if hash == 0 {
 			c.fail("the signature is of %04x", c.answer.scheme)
@@ -51,13 +57,25 @@ func (c *script) hearKeyExchange() {
 		c.fail("malformed ServerKeyExchange")
 		return
 	}
-	err := rsa.VerifyPKCS1v15(c.answer.key, hash, digest, part)
-	if c.answer.scheme >= 0x0804 {
-		err = rsa.VerifyPSS(c.answer.key, hash, digest, part, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
-	}
-	if err != nil {
+	if err := c.verify(hash, digest, part); err != nil {
 		c.fail("verifying ServerKeyExchange: %w", err)
 	}
+}
+
+// verify verifies a signature of the server.
+func (c *script) verify(hash crypto.Hash, digest, signature []byte) error {
+	a := c.answer
+	switch {
+	case suiteByID(a.suite).ecdsa != (a.ecdsaKey != nil), (a.scheme&0xff == 3) != (a.ecdsaKey != nil && a.scheme != 0):
+		return fmt.Errorf("%s with a key of type %T and a signature of %04x", SuiteName(a.suite), a.key, a.scheme)
+	case a.ecdsaKey != nil && !ecdsa.VerifyASN1(a.ecdsaKey, digest, signature):
+		return errors.New("the signature of ECDSA is wrong")
+	case a.ecdsaKey != nil:
+		return nil
+	case a.scheme >= 0x0804:
+		return rsa.VerifyPSS(a.key, hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	}
+	return rsa.VerifyPKCS1v15(a.key, hash, digest, signature)
 }
 
 func sum(newHash func() hash.Hash, data []byte) []byte {

@@ -3,6 +3,7 @@ package legacytls
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -87,11 +88,17 @@ func TestOpenSSLWithShortKey(t *testing.T) {
 // What goes wrong on our side is told, too.
 func TestInternalErrors(t *testing.T) {
 	t.Parallel()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	long, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := begin(t, withKey(t, key), hello{})
-	c.sayHello()
-	c.wantAlert(alertInternalError)
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []crypto.Signer{long, edwards} {
+		c := begin(t, withKey(t, key), hello{suites: []uint16{ecdsaAES128, rsaAES128}})
+		c.sayHello()
+		c.wantAlert(alertInternalError)
+	}
 }

@@ -18,19 +18,26 @@ const serverName = "smtp.office365.com"
 
 var identityOnce struct {
 	sync.Once
-	certificate tls.Certificate
+	certificate, ecdsa tls.Certificate
 }
 
 // identity is a certificate that is signed by itself, the same one each time.
 func identity(t testing.TB) *tls.Certificate {
+	t.Helper()
+	makeIdentities(t)
+	return &identityOnce.certificate
+}
+
+// makeIdentities makes one certificate for each kind of key.
+func makeIdentities(t testing.TB) {
 	t.Helper()
 	identityOnce.Do(func() {
 		template := testenv.Template(serverName, serverName)
 		template.IsCA, template.BasicConstraintsValid = true, true
 		template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageCertSign
 		identityOnce.certificate = testenv.SelfSigned(t, template, testenv.RSAKey(t, 0))
+		identityOnce.ecdsa = testenv.SelfSigned(t, template, p256Key(t))
 	})
-	return &identityOnce.certificate
 }
 
 // newConfig serves everything there is.
@@ -39,11 +46,22 @@ func newConfig(t testing.TB) *Config {
 	return &Config{Certificate: identity(t), Suites: LegacySuites{RC4: true, DES: true}}
 }
 
+// configFor is newConfig with a key that goes with a suite.
+func configFor(t testing.TB, suite uint16) *Config {
+	t.Helper()
+	config := newConfig(t)
+	if IsECDSA(suite) {
+		config.Certificate = &identityOnce.ecdsa
+	}
+	return config
+}
+
 // clientConfig is that of a crypto/tls client for one version and suite.
 func clientConfig(t testing.TB, version, suite uint16) *tls.Config {
 	t.Helper()
 	roots := x509.NewCertPool()
 	roots.AddCert(identity(t).Leaf)
+	roots.AddCert(identityOnce.ecdsa.Leaf)
 	return &tls.Config{
 		ServerName: serverName, RootCAs: roots, MinVersion: version, MaxVersion: version, CipherSuites: []uint16{suite},
 	}
