@@ -74,7 +74,7 @@ func peerPKIOf(t *testing.T) *peerPKI {
 		pki.sha256 = pki.root.Issue(t, leaf, key)
 		leaf.SignatureAlgorithm = x509.SHA1WithRSA
 		pki.sha1 = pki.root.Issue(t, leaf, testenv.RSAKey(t, 2))
-		leaf.KeyUsage, leaf.SignatureAlgorithm = x509.KeyUsageDigitalSignature, x509.SHA256WithRSA
+		leaf.KeyUsage, leaf.SignatureAlgorithm = x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement, x509.SHA256WithRSA
 		pki.ecdsa = pki.root.Issue(t, leaf, p256Key(t))
 	})
 	return &peersOnce.pki

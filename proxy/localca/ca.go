@@ -32,6 +32,8 @@ const (
 	rsaBits = 2048
 	// shortBits is for leaves of devices that cannot compute with more.
 	shortBits = 1024
+	// ecdsaBits is for leaves with an ECDSA key, on P-256.
+	ecdsaBits = 256
 	// backdate makes up for devices whose clock is slow.
 	backdate = 24 * time.Hour
 
@@ -89,8 +91,7 @@ func Open(o Options) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca := &CA{dir: o.Dir, needed: o.Permitted, now: o.Now, leaves: newCache(o.CacheSize)}
-	ca.keys = map[int]*leafKey{rsaBits: {bits: rsaBits}, shortBits: {bits: shortBits}}
+	ca := &CA{dir: o.Dir, needed: o.Permitted, now: o.Now, leaves: newCache(o.CacheSize), keys: newKeys()}
 	empty, err := vacant(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for a CA: %w", err)

@@ -2,6 +2,8 @@ package localca
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
@@ -24,8 +26,13 @@ type leafKey struct {
 }
 
 type datedKey struct {
-	crypto.Signer // of RSA, and a crypto.Decrypter
+	crypto.Signer // of RSA it is a crypto.Decrypter too
 	made          time.Time
+}
+
+// newKeys returns the keys of leaves, none of which is made yet.
+func newKeys() map[int]*leafKey {
+	return map[int]*leafKey{rsaBits: {bits: rsaBits}, shortBits: {bits: shortBits}, ecdsaBits: {bits: ecdsaBits}}
 }
 
 // fresh is false too when the clock was set back by more than the key's use.
@@ -64,9 +71,13 @@ func (l *leafKey) change(now time.Time) error {
 	return err
 }
 
-// newLeafKey makes a key of the kind that is fastest on this processor.
+// newLeafKey makes a key with that length; an RSA key of the kind that is fastest on this
+// processor.
 func newLeafKey(bits int) (crypto.Signer, error) {
-	if leafrsa.Fast(bits) {
+	switch {
+	case bits == ecdsaBits:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case leafrsa.Fast(bits):
 		return leafrsa.Generate(bits)
 	}
 	return rsa.GenerateKey(rand.Reader, bits)

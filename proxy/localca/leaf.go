@@ -33,6 +33,9 @@ type Profile struct {
 	// of SHA-1 can be made does not help to forge a certificate: its serial
 	// number, which comes before all that others choose, cannot be foreseen.
 	SHA1 bool
+	// ECDSA gives the leaf an ECDSA key on P-256; false means an RSA key. The signature on
+	// the leaf is RSA in both cases.
+	ECDSA bool
 	// Bits is the length of the leaf's RSA key, 2048 or 1024; zero means 2048.
 	// The first leaf with 1024 has to wait until there is such a key.
 	Bits int
@@ -56,9 +59,11 @@ func (ca *CA) Leaf(name string, sans []string, p Profile) (*tls.Certificate, err
 	if !netname.IsHost(name) {
 		return nil, fmt.Errorf("making a leaf for %q: it is not a DNS name", netname.Cut(name, 253))
 	}
-	p.Bits = cmp.Or(p.Bits, rsaBits)
-	if ca.keys[p.Bits] == nil {
+	if p.Bits = cmp.Or(p.Bits, rsaBits); ca.keys[p.Bits] == nil || p.Bits == ecdsaBits {
 		return nil, fmt.Errorf("making a leaf for %s: its key cannot have %d bits, only %d or %d", name, p.Bits, rsaBits, shortBits)
+	}
+	if p.ECDSA {
+		p.Bits = ecdsaBits
 	}
 	now := ca.clock()
 	e := ca.leaves.get(cacheKey(name, sans, p), now, func() *entry { return ca.newEntry(name, sans, p, now) })
@@ -106,6 +111,9 @@ func (ca *CA) newEntry(name string, sans []string, p Profile, now time.Time) *en
 				return nil, err
 			}
 			template := leafTemplate(ca.namesFor(name, sans), from, to)
+			if p.ECDSA { // it enciphers nothing; old NSS asks for key agreement
+				template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement
+			}
 			if p.SHA1 {
 				template.SignatureAlgorithm = x509.SHA1WithRSA
 			}

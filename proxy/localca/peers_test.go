@@ -56,6 +56,25 @@ func TestOthersVerifyLeaves(t *testing.T) {
 	}
 }
 
+// They verify a leaf with an ECDSA key, too, whose signature is RSA.
+func TestOthersVerifyECDSALeaves(t *testing.T) {
+	t.Parallel()
+	testenv.Need(t, "openssl", "certtool")
+	ca := open(t, Options{Permitted: []string{"outlook.com"}})
+	leaf := profiled(t, ca, "smtp.outlook.com", Profile{ECDSA: true}).Leaf
+	file := testenv.WriteFile(t, "leaf.pem", testenv.CertificatePEM(leaf))
+	for _, args := range [][]string{
+		{"openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-verify_hostname", "smtp.outlook.com",
+			"-CAfile", ca.CertificateFile(), file},
+		{"certtool", "--verify", "--load-ca-certificate", ca.CertificateFile(), "--verify-purpose", "1.3.6.1.5.5.7.3.1",
+			"--verify-hostname", "smtp.outlook.com", "--infile", file},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", args[0], err, out)
+		}
+	}
+}
+
 // leafFile writes a leaf for names, also for those that the CA may not sign for.
 func leafFile(t *testing.T, ca *CA, names []string) string {
 	t.Helper()
@@ -92,7 +111,7 @@ func TestOpenSSLShowsTheSameFingerprintAndKey(t *testing.T) {
 }
 
 // OpenSSL takes every profile of leaf when it is as lenient as old devices
-// are, over TLS 1.0 with RSA key exchange, and sees in it what was asked for.
+// are, over TLS 1.0, and sees in it what was asked for.
 func TestOpenSSLTakesEveryProfile(t *testing.T) {
 	t.Parallel()
 	testenv.Need(t, "openssl")
@@ -102,7 +121,8 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 			t.Parallel()
 			cert := profiled(t, ca, "smtp.outlook.com", p)
 			addr := serveHello(t, cert)
-			out, err := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", addr, "-tls1", "-cipher", "AES128-SHA:@SECLEVEL=0",
+			out, err := exec.CommandContext(t.Context(), "openssl", "s_client", "-connect", addr, "-tls1", "-cipher",
+				"AES128-SHA:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0",
 				"-CAfile", ca.CertificateFile(), "-verify_hostname", "smtp.outlook.com",
 				"-verify_return_error", "-showcerts", "-ign_eof").CombinedOutput()
 			if err != nil || !strings.Contains(string(out), "Verify return code: 0 (ok)") || !strings.Contains(string(out), "\nhello") {
@@ -117,6 +137,9 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 			}
 			if p.Bits != 0 {
 				bits = p.Bits
+			}
+			if p.ECDSA {
+				bits = 256
 			}
 			file := testenv.WriteFile(t, "leaf.pem", testenv.CertificatePEM(cert.Leaf))
 			text, err := exec.CommandContext(t.Context(), "openssl", "x509", "-noout", "-text", "-in", file).CombinedOutput()
@@ -137,8 +160,9 @@ func TestOpenSSLTakesEveryProfile(t *testing.T) {
 func serveHello(t *testing.T, cert *tls.Certificate) string {
 	t.Helper()
 	config := &tls.Config{
-		Certificates: []tls.Certificate{*cert}, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA},
-		MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
+		Certificates: []tls.Certificate{*cert},
+		CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA},
+		MinVersion:   tls.VersionTLS10, MaxVersion: tls.VersionTLS10,
 	}
 	return testenv.Serve(t, func(conn net.Conn) {
 		secure := tls.Server(conn, config)

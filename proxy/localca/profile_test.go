@@ -3,6 +3,7 @@ package localca
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
@@ -21,13 +22,14 @@ var dayIn2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 var profiles = []Profile{
 	{}, {WithCA: true}, {Bits: 1024}, {Bits: 1024, WithCA: true},
 	{NotBefore: dayIn2000}, {NotBefore: dayIn2000, WithCA: true}, {NotBefore: dayIn2000, SHA1: true, WithCA: true},
+	{ECDSA: true}, {ECDSA: true, SHA1: true, WithCA: true},
 	{SHA1: true}, {SHA1: true, WithCA: true}, {SHA1: true, Bits: 1024}, {SHA1: true, Bits: 1024, WithCA: true},
 }
 
 func TestProfiles(t *testing.T) {
 	t.Parallel()
 	ca := open(t, Options{})
-	keys := map[int]*rsa.PublicKey{}
+	keys := map[int]publicKey{}
 	for i, p := range profiles {
 		cert := profiled(t, ca, "a.example", p)
 		if ca.Issued() != uint64(i+1) {
@@ -40,9 +42,16 @@ func TestProfiles(t *testing.T) {
 		if p.Bits != 0 {
 			bits = p.Bits
 		}
-		key := cert.PrivateKey.(crypto.Signer).Public().(*rsa.PublicKey)
-		if key.N.BitLen() != bits || !key.Equal(cert.Leaf.PublicKey) || keys[bits] != nil && !keys[bits].Equal(key) {
-			t.Errorf("%+v: the key has %d bits and is not that of the leaf, or of the other leaves", p, key.N.BitLen())
+		usage := x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment
+		if p.ECDSA {
+			bits, usage = 256, x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement
+		}
+		key := cert.PrivateKey.(crypto.Signer).Public().(publicKey)
+		if lengthOf(key) != bits || !key.Equal(cert.Leaf.PublicKey) || keys[bits] != nil && !keys[bits].Equal(key) {
+			t.Errorf("%+v: the key has %d bits and is not that of the leaf, or of the other leaves", p, lengthOf(key))
+		}
+		if cert.Leaf.KeyUsage != usage {
+			t.Errorf("%+v: the key may be used for %b", p, cert.Leaf.KeyUsage)
 		}
 		keys[bits] = key
 		want := [][]byte{cert.Leaf.Raw}
@@ -60,6 +69,18 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%+v: the leaf is not kept", p)
 		}
 	}
+}
+
+// A publicKey is one of each kind.
+type publicKey interface {
+	Equal(other crypto.PublicKey) bool
+}
+
+func lengthOf(key publicKey) int {
+	if key, is := key.(*ecdsa.PublicKey); is {
+		return key.Params().BitSize
+	}
+	return key.(*rsa.PublicKey).N.BitLen()
 }
 
 // verifySignature does what crypto/x509 does not do for SHA-1.
@@ -82,7 +103,7 @@ func TestDefaultLengthWrittenOut(t *testing.T) {
 func TestOtherLengthsAreRefused(t *testing.T) {
 	t.Parallel()
 	ca := open(t, Options{})
-	for _, bits := range []int{-1, 1, 512, 1023, 2047, 3072, 4096} {
+	for _, bits := range []int{-1, 1, 256, 512, 1023, 2047, 3072, 4096} {
 		_, err := ca.Leaf("a.example", nil, Profile{Bits: bits})
 		if err == nil || !strings.HasSuffix(err.Error(), " bits, only 2048 or 1024") {
 			t.Errorf("%d bits: error is %v", bits, err)

@@ -15,8 +15,7 @@ func Reopen(ca *CA) (*CA, error) {
 	if a.sums == ca.sums {
 		return ca, nil
 	}
-	next := &CA{authority: a, dir: ca.dir, now: ca.now, leaves: newCache(ca.leaves.size)}
-	next.keys = map[int]*leafKey{rsaBits: {bits: rsaBits}, shortBits: {bits: shortBits}}
+	next := &CA{authority: a, dir: ca.dir, now: ca.now, leaves: newCache(ca.leaves.size), keys: newKeys()}
 	if err := next.keys[rsaBits].change(now); err != nil {
 		return nil, fmt.Errorf("making the key of the leaves: %w", err)
 	}
