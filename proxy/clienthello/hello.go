@@ -56,6 +56,7 @@ const (
 	extEarlyData           = 42
 	extSupportedVersions   = 43
 	extCookie              = 44
+	extCertSignatures      = 50 // signature_algorithms_cert (RFC 8446 section 4.2.3)
 )
 
 // A Format is how a hello is written.
@@ -116,6 +117,9 @@ type Hello struct {
 	ALPN []string
 	// SignatureAlgorithms is nil when the extension is absent.
 	SignatureAlgorithms []uint16
+	// CertSignatures is signature_algorithms_cert, those of certificates alone; nil when
+	// the extension is absent or makes no sense. HasExtension(50) distinguishes these.
+	CertSignatures []uint16
 	// Groups is supported_groups, in old clients called elliptic_curves; nil
 	// when the extension is absent.
 	Groups []uint16

@@ -87,7 +87,7 @@ func parse(body []byte, length int, recordVersion uint16) (*Hello, error) {
 
 func (h *Hello) parseExtensions(block []byte) error {
 	f := fields{rest: block}
-	var seen [extSupportedVersions + 1]bool // those that are read
+	var seen [extCertSignatures + 1]bool // those that are read
 	for len(f.rest) > 0 {
 		t, data := f.uint16(), f.vector16()
 		if f.short {
@@ -126,6 +126,12 @@ func (h *Hello) parseExtension(t uint16, data []byte, again bool) error {
 		h.PointFormats = bytes.Clone(f.vector8())
 	case extSignatureAlgorithms:
 		h.SignatureAlgorithms, _ = uint16s(f.vector16()) // without effect below TLS 1.2, whatever is in it
+	case extCertSignatures:
+		h.CertSignatures = nil
+		if all, whole := uint16s(f.vector16()); whole && f.done() && !again {
+			h.CertSignatures = all
+		}
+		return nil
 	case extALPN:
 		h.ALPN, ok = protocols(f.vector16())
 	case extSupportedVersions:

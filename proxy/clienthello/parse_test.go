@@ -227,3 +227,27 @@ func TestLeavesOutGREASE(t *testing.T) {
 		t.Errorf("ALPN %q, want h2", h.ALPN)
 	}
 }
+
+// What makes no sense about the signatures of certificates counts as nothing: it harms
+// nobody.
+func TestSignaturesOfCertificates(t *testing.T) {
+	t.Parallel()
+	good := vec16(words(0x6a6a, 0x0401, 0x0403)...)
+	for name, row := range map[string]struct {
+		extensions [][]byte
+		want       []uint16
+	}{
+		"none":       {nil, nil},
+		"two":        {[][]byte{extension(50, good...)}, []uint16{0x0401, 0x0403}},
+		"twice":      {[][]byte{extension(50, good...), extension(50, good...)}, nil},
+		"half a one": {[][]byte{extension(50, vec16(4, 1, 4)...)}, nil},
+		"too short":  {[][]byte{extension(50, 0, 9, 4, 1)}, nil},
+		"too long":   {[][]byte{extension(50, append(good, 0)...)}, nil},
+		"empty":      {[][]byte{extension(50)}, nil},
+	} {
+		h := mustPeek(t, draft{version: 0x0303, suites: []uint16{0x002f}, compression: []byte{0}, extensions: row.extensions}.bytes())
+		if !slices.Equal(h.CertSignatures, row.want) || h.HasExtension(50) != (row.extensions != nil) {
+			t.Errorf("%s: %04x, want %04x", name, h.CertSignatures, row.want)
+		}
+	}
+}
