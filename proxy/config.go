@@ -46,6 +46,8 @@ type Config struct {
 	// DHBits is the length of the group for DHE, 1024 or 2048; zero means
 	// 1024.
 	DHBits int
+	// LeafKeyType is which clients get a leaf with an ECDSA key; KeyTypeUnset means auto.
+	LeafKeyType clientfile.KeyType
 	// Clients has what is different for single clients; nil means nothing.
 	// Server.SetClients replaces it.
 	Clients *clientfile.Table

@@ -113,7 +113,7 @@ func (c *conn) alpn() []string {
 // nil if there is none.
 func (l *lifter) endTLS(ctx context.Context, c *conn, upstream *tls.ConnectionState) error {
 	client := clienttls.Client{
-		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Options: c.options,
+		Hello: c.hello, Stack: c.decision.Stack, Legacy: c.legacy, Address: c.rec.Client, Options: c.options,
 		Host: c.out.destination.Host, Destination: c.out.destination.String(), Upstream: upstream,
 		Turn: c.out.turn,
 	}

@@ -104,9 +104,7 @@ func (s *Server) Replace(cfg Config, p *m365.Policy) error {
 	if err != nil {
 		return err
 	}
-	if cfg.CA == before.cfg.CA && cfg.DHBits == before.cfg.DHBits && cfg.HandshakeTimeout == before.cfg.HandshakeTimeout {
-		next.lifter.tls = before.lifter.tls // it has sessions that clients resume
-	}
+	next.lifter.tls = before.lifter.tls.With(next.lifter.tls.Config) // it has sessions that clients resume
 	next.finder.policy.Store(cmp.Or(p, cfg.Policy))
 	next.listenOn(s.open)
 	if s.isServing {

@@ -50,6 +50,9 @@ func tls12World(t *testing.T, refuses bool) (w *world, root string) {
 
 const page = "GET / HTTP/1.0\r\n\r\n"
 
+// eitherKey are two suites, of which one needs a leaf with an ECDSA key.
+const eitherKey = "ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES128-SHA"
+
 // tls12Clients are real ones, which are given a suite's name in OpenSSL, the address
 // of the listener and the root, and ask for the page.
 var tls12Clients = map[string]func(t *testing.T, suite, address, root string) string{
@@ -61,7 +64,7 @@ var tls12Clients = map[string]func(t *testing.T, suite, address, root string) st
 		name, port, _ := net.SplitHostPort(address)
 		priority := map[string]string{
 			"AES128-SHA": "+RSA:+AES-128-CBC:+SHA1", "ECDHE-RSA-AES128-SHA": "+ECDHE-RSA:+AES-128-CBC:+SHA1",
-			"ECDHE-RSA-AES128-GCM-SHA256": "+ECDHE-RSA:+AES-128-GCM:+AEAD",
+			"ECDHE-RSA-AES128-GCM-SHA256": "+ECDHE-RSA:+AES-128-GCM:+AEAD", eitherKey: "+ECDHE-RSA:+ECDHE-ECDSA:+AES-128-CBC:+SHA1",
 		}[suite]
 		return run(t, page, "gnutls-cli", "--x509cafile", root, "--verify-hostname", host, "--sni-hostname", host, "-p", port,
 			"--priority", "NONE:+VERS-TLS1.2:+COMP-NULL:+SIGN-ALL:+GROUP-ALL:"+priority, name)
@@ -91,6 +94,7 @@ with c.wrap_socket(socket.create_connection((address, int(port))), server_hostna
 		suite = map[string]string{
 			"AES128-SHA": "TLS_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA": "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
 			"ECDHE-RSA-AES128-GCM-SHA256": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+			eitherKey:                     "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA:TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
 		}[suite]
 		source := testenv.WriteFile(t, "Page.java", []byte(javaPage))
 		security := testenv.WriteFile(t, "java.security", []byte("jdk.tls.disabledAlgorithms=\n"))
@@ -108,7 +112,7 @@ public class Page {
     java.net.Socket raw = new java.net.Socket(a[1], Integer.parseInt(a[2]));
     SSLSocket s = (SSLSocket) f.createSocket(raw, a[3], 443, true);
     s.setEnabledProtocols(new String[]{"TLSv1.2"});
-    s.setEnabledCipherSuites(new String[]{a[0]});
+    s.setEnabledCipherSuites(a[0].split(":"));
     s.getOutputStream().write("GET / HTTP/1.0\r\n\r\n".getBytes());
     s.getOutputStream().flush();
     System.out.write(s.getInputStream().readAllBytes());
@@ -117,8 +121,9 @@ public class Page {
 }
 `
 
-// Real clients of TLS 1.2 are served by RSA key exchange, by ECDHE with CBC, and by
-// ECDHE with GCM after the destination has refused them.
+// Real clients of TLS 1.2 are served by RSA key exchange, by ECDHE with CBC, with a leaf
+// with an ECDSA key if they can use one, and by ECDHE with GCM after the destination has
+// refused them.
 func TestTLS12Clients(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -128,6 +133,7 @@ func TestTLS12Clients(t *testing.T) {
 	}{
 		{"AES128-SHA", "TLS_RSA_WITH_AES_128_CBC_SHA", false, record.RuleCipherSuites},
 		{"ECDHE-RSA-AES128-SHA", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", false, record.RuleCipherSuites},
+		{eitherKey, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", false, record.RuleCipherSuites},
 		{"ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", true, record.RuleDestinationRefused},
 	} {
 		for client, get := range tls12Clients {

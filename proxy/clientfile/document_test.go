@@ -134,7 +134,7 @@ func TestProblems(t *testing.T) {
 		{at("  Plaintext: allow"), `line 4, column 3: unknown key "Plaintext"; did you mean plaintext?`},
 		{at("  colour: blue"), `line 4, column 3: unknown key "colour"; ` + entryKeys},
 		{at("  <<: {plaintext: allow}"), `line 4, column 3: unknown key "<<"; ` + entryKeys},
-		{at("  leaf: {size: 1}"), `line 4, column 10: unknown key "size"; known keys are hash, bits, chain and not_before`},
+		{at("  leaf: {size: 1}"), `line 4, column 10: unknown key "size"; known keys are hash, key_type, bits, chain and not_before`},
 		{at("  leaf:\n    bits: 1024\n    hsah: sha1\n    bits: 2048"), "line 6, column 5: unknown key \"hsah\"; did you mean hash?\n" +
 			`line 7, column 5: "bits" is already given in line 5; remove one of the two`},
 		{at("  mailbox: {user: u, password: p4ssw0rd}"), `line 4, column 3: unknown key "mailbox"; ` + entryKeys},
@@ -168,6 +168,7 @@ func TestProblems(t *testing.T) {
 		{at("  leaf: {hash: md5, bits: 512, chain: ca}"), "line 4, column 16: hash is \"md5\"; write auto, sha256 or sha1\n" +
 			"line 4, column 27: bits is \"512\"; write 2048 or 1024\n" + `line 4, column 39: chain is "ca"; write leaf or leaf+ca`},
 		{at("  leaf: {bits: 1_024}"), `line 4, column 16: bits is "1_024"; write 2048 or 1024`},
+		{at("  leaf: {key_type: ec}"), `line 4, column 20: key_type is "ec"; write auto, rsa or ecdsa`},
 		{at("  leaf: {not_before: 20y}"), `line 4, column 22: not_before is "20y"; write a date, as in 2000-01-01`},
 		{at("  leaf: {not_before: 2000-02-30}"), `line 4, column 22: not_before is "2000-02-30"; write a date, as in 2000-01-01`},
 		{at("  leaf: {not_before: 1969-12-31}"), `line 4, column 22: not_before is "1969-12-31"; write one from 1970-01-01 to 2049-12-31`},
@@ -375,6 +376,16 @@ func TestUnknownValuesAreNotShown(t *testing.T) {
 		_, err := Parse([]byte(at(lines)))
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: error is %v", lines, err)
+		}
+	}
+}
+
+func TestKeyType(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]KeyType{"auto": KeyTypeAuto, "rsa": KeyTypeRSA, "ECDSA": KeyTypeECDSA} {
+		table := parse(t, "clients: [{name: fax, address: fd00::1, leaf: {key_type: "+word+"}}]")
+		if got := table.Lookup(netip.MustParseAddr("fd00::1")); got != (Options{Name: "fax", Leaf: Leaf{KeyType: want}}) {
+			t.Errorf("%s is %+v", word, got)
 		}
 	}
 }

@@ -49,10 +49,24 @@ const (
 	HashSHA1
 )
 
+// A KeyType is which clients get a certificate with an ECDSA key, and not an RSA key. Whoever
+// can do with one kind only gets that.
+type KeyType int
+
+// The values of KeyType.
+const (
+	KeyTypeUnset KeyType = iota // what all clients get
+	KeyTypeAuto                 // those that say in their hello that they can verify it
+	KeyTypeRSA                  // none
+	KeyTypeECDSA                // all that offer a cipher suite for it
+)
+
 // A Leaf is a kind of certificate. The zero value is the usual one.
 type Leaf struct {
 	// Hash is what it is signed with; HashAuto by default.
 	Hash Hash
+	// KeyType is the kind of its key; KeyTypeUnset by default.
+	KeyType KeyType
 	// Bits is the length of its RSA key, 1024 or 2048; zero means 2048.
 	Bits int
 	// WithCA sends the certificate of the CA along; false leaves it out.

@@ -290,6 +290,18 @@ func (r *reader) hash(n *yamlfile.Node) Hash {
 	return HashAuto
 }
 
+func (r *reader) keyType(n *yamlfile.Node) KeyType {
+	switch r.Word(n, "key_type", "auto", "rsa", "ecdsa") {
+	case "auto":
+		return KeyTypeAuto
+	case "rsa":
+		return KeyTypeRSA
+	case "ecdsa":
+		return KeyTypeECDSA
+	}
+	return KeyTypeUnset
+}
+
 // day reads a date. Certificates have none before 1970 that all clients read.
 func (r *reader) day(n *yamlfile.Node, key string) time.Time {
 	if _, ok := r.Text(n, key); !ok {
@@ -308,6 +320,7 @@ func (r *reader) day(n *yamlfile.Node, key string) time.Time {
 func (r *reader) leaf(n *yamlfile.Node) (l Leaf) {
 	r.Mapping(n, "leaf",
 		yamlfile.Key("hash", func(v *yamlfile.Node) { l.Hash = r.hash(v) }),
+		yamlfile.Key("key_type", func(v *yamlfile.Node) { l.KeyType = r.keyType(v) }),
 		// What is no number is a problem already.
 		yamlfile.Key("bits", func(v *yamlfile.Node) { l.Bits, _ = strconv.Atoi(r.Word(v, "bits", "2048", "1024")) }),
 		yamlfile.Key("chain", func(v *yamlfile.Node) { l.WithCA = r.Word(v, "chain", "leaf", "leaf+ca") == "leaf+ca" }),

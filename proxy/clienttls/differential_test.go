@@ -321,7 +321,7 @@ func TestLikeOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(nil, keys, 0, testenv.Patience)
+	s := New(Config{Tickets: keys, Timeout: testenv.Patience})
 	r := rand.New(rand.NewPCG(*seed, 0))
 	originals := recordedHellos(t)
 	var both, ours, neither, other int

@@ -25,7 +25,7 @@ func serverWith(t *testing.T, file string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(nil, keys, 0, testenv.Patience)
+	return New(Config{Tickets: keys, Timeout: testenv.Patience})
 }
 
 // visit connects a client to a server, and reports whether it has resumed a session.

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -37,20 +38,38 @@ const maxSessions = 10000
 
 // A Server ends the TLS of clients. It is safe for concurrent use.
 type Server struct {
-	ca       *localca.CA
-	dhBits   int
-	timeout  time.Duration
-	tickets  legacytls.TicketKeys
-	sessions *legacytls.Sessions
+	Config
+	sessions     *legacytls.Sessions
+	refusedECDSA *refusals
 }
 
-// New returns a server whose leaves ca signs, and whose session tickets are sealed with
-// the keys of tickets. DHBits is the length of the group for DHE, 1024 or 2048; zero
-// means 1024. Timeout bounds each handshake.
-func New(ca *localca.CA, tickets legacytls.TicketKeys, dhBits int, timeout time.Duration) *Server {
-	return &Server{
-		ca: ca, dhBits: dhBits, timeout: timeout, tickets: tickets, sessions: legacytls.NewSessions(tickets, maxSessions),
-	}
+// A Config says how clients are served.
+type Config struct {
+	// CA signs the leaves; required.
+	CA *localca.CA
+	// Tickets has the keys with which session tickets are sealed; required.
+	Tickets legacytls.TicketKeys
+	// DHBits is the length of the group for DHE, 1024 or 2048; zero means 1024.
+	DHBits int
+	// KeyType is which clients get a leaf with an ECDSA key if their options say
+	// nothing; KeyTypeUnset means KeyTypeAuto.
+	KeyType clientfile.KeyType
+	// Timeout bounds each handshake; required.
+	Timeout time.Duration
+}
+
+// New returns a server that knows nothing of clients yet.
+func New(c Config) *Server {
+	return &Server{Config: c, sessions: legacytls.NewSessions(c.Tickets, maxSessions), refusedECDSA: newRefusals()}
+}
+
+// With returns a server with another configuration and the same keys of tickets, whose
+// clients resume the sessions that they have with s.
+func (s *Server) With(c Config) *Server {
+	next := *s
+	c.Tickets = s.Tickets
+	next.Config = c
+	return &next
 }
 
 // A Client is what a handshake depends on.
@@ -60,6 +79,8 @@ type Client struct {
 	Stack decide.Stack
 	// Legacy are the legacy suites that the client may be offered.
 	Legacy legacytls.LegacySuites
+	// Address is the client's.
+	Address netip.Addr
 	// Options are those of the clients file.
 	Options clientfile.Options
 	// Host is the destination's host, and Destination host and port. Sessions
@@ -85,6 +106,7 @@ type Conn struct {
 	stack
 	raw       *relay.Raw
 	handshake *record.Handshake
+	alerted   func(record.Reason) // is told of an alert that the client sends; nil if nobody asks
 }
 
 // Leaf returns the certificate for a client. The error is a *record.Failure.
@@ -93,7 +115,9 @@ func (s *Server) Leaf(c Client) (*tls.Certificate, error) {
 	if c.Upstream != nil {
 		sans = c.Upstream.PeerCertificates[0].DNSNames
 	}
-	leaf, err := s.ca.Leaf(c.Host, sans, leafProfile(c.Hello, c.Options.Leaf))
+	profile := leafProfile(c.Hello, c.Options.Leaf)
+	profile.ECDSA = s.getsECDSA(&c)
+	leaf, err := s.CA.Leaf(c.Host, sans, profile)
 	if err != nil {
 		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}
@@ -107,7 +131,7 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 	if c.Upstream != nil {
 		protocol = c.Upstream.NegotiatedProtocol
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	if err := c.Turn.Begin(ctx); err != nil {
 		return nil, err
@@ -129,9 +153,18 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 		return nil, f
 	}
 	if err != nil {
-		return nil, failureOf(err, watched.silentSince(leaf))
+		silent := watched.silentSince(leaf)
+		f := failureOf(err, silent)
+		if s.learn(&c, leaf, f.Reason, silent) {
+			f.Err = fmt.Errorf("%w; the certificate had an ECDSA key, and the next one will have an RSA key if the client can use that", f.Err)
+		}
+		return nil, f
 	}
-	return &Conn{stack: ended, raw: raw, handshake: describe(ended, start)}, nil
+	done := &Conn{stack: ended, raw: raw, handshake: describe(ended, start)}
+	if c.Stack != decide.LegacyStack && isECDSA(leaf) { // a client with TLS 1.3 rejects a certificate later
+		done.alerted = func(why record.Reason) { s.learn(&c, leaf, why, false) }
+	}
+	return done, nil
 }
 
 // legacyConfig is the one place that configures legacytls.
@@ -141,7 +174,7 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 		MaxVersion:   decide.LegacyVersion(c.Hello),
 		ServesTLS13:  true,
 		Suites:       c.Legacy,
-		DHBits:       cmp.Or(c.Options.DHBits, s.dhBits),
+		DHBits:       cmp.Or(c.Options.DHBits, s.DHBits),
 		SplitRecords: c.Options.SplitRecords,
 		RecordSize:   c.Options.RecordSize,
 		Protocol:     protocol,
@@ -176,10 +209,10 @@ func (s *Server) bindTickets(cfg *tls.Config, destination string) {
 		defer clear(state)
 		plain := append([]byte(ticketKind), state...)
 		defer clear(plain)
-		return s.tickets.Seal(plain)
+		return s.Tickets.Seal(plain)
 	}
 	cfg.UnwrapSession = func(identity []byte, _ tls.ConnectionState) (*tls.SessionState, error) {
-		plain := s.tickets.Open(identity) // the session that is parsed refers to it
+		plain := s.Tickets.Open(identity) // the session that is parsed refers to it
 		state, ours := bytes.CutPrefix(plain, []byte(ticketKind))
 		if !ours {
 			return nil, nil // a full handshake instead
@@ -216,6 +249,9 @@ func (c *Conn) Handshake() *record.Handshake { return c.handshake }
 // *relay.AlertedError when it has been sent an alert.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.stack.Read(p)
+	if reason := AlertReason(err); reason != "" && c.alerted != nil {
+		c.alerted(reason)
+	}
 	switch {
 	case errors.Is(err, legacytls.ErrNoCloseNotify):
 		return n, relay.ErrNoCloseNotify

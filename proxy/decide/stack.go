@@ -54,19 +54,25 @@ func LegacyVersion(h *clienthello.Hello) uint16 {
 	return 0
 }
 
-// legacySuite returns the suite in which legacytls serves this client; zero if
-// there is none.
+// legacySuite returns a suite in which legacytls can serve this client, with a leaf of
+// either kind; zero if there is none.
 func legacySuite(h *clienthello.Hello, legacy legacytls.LegacySuites, leafBits int) uint16 {
-	version := LegacyVersion(h)
-	if version == 0 {
+	if LegacyVersion(h) == 0 {
 		return 0
 	}
+	o := Offer(h)
+	o.KeyBits, o.Keys = leafBits, legacytls.RSAKey|legacytls.ECDSAKey
+	return o.Choose(legacy)
+}
+
+// Offer returns what of a hello decides about the suite in which legacytls serves it.
+func Offer(h *clienthello.Hello) legacytls.Offer {
 	return legacytls.Offer{
-		Version: version, KeyBits: leafBits, Suites: h.CipherSuites,
+		Version: LegacyVersion(h), Suites: h.CipherSuites,
 		Groups: h.Groups, HasGroups: h.HasExtension(extGroups),
 		Points:     h.PointFormats,
 		Signatures: h.SignatureAlgorithms, HasSignatures: h.HasExtension(extSignatures),
-	}.Choose(legacy)
+	}
 }
 
 var everyLegacySuite = legacytls.LegacySuites{RC4: true, DES: true}

@@ -27,6 +27,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/successor"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/proxy"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/m365"
@@ -189,6 +190,7 @@ func (s *Service) proxyConfig(r *reading, boxes *mailboxes.Service) proxy.Config
 	parts := proxy.Config{
 		Clients:        r.clients,
 		DHBits:         int(cfg.DHBits),
+		LeafKeyType:    clientfile.KeyType(cfg.LeafKeyType),
 		Listeners:      cfg.Listen,
 		ClientNets:     cfg.ClientNets,
 		TrustedProxies: cfg.TrustedProxies,

@@ -46,6 +46,7 @@ type Config struct {
 	UpstreamMark     Mark                                    `env:"UPSTREAM_MARK"`
 	Ciphers          list[cipher, *cipher]                   `env:"CIPHERS"`
 	DHBits           dhLength                                `env:"DH_BITS"`
+	LeafKeyType      leafKeyType                             `env:"LEAF_KEY_TYPE"`
 	ClientsFile      string                                  `env:"CLIENTS_FILE"` // empty: none
 	SignInFile       string                                  `env:"SIGNIN_FILE"`  // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
@@ -200,6 +201,13 @@ var table = []setting{
 		meaning: "size in bits of the group for clients that have only DHE key exchange: `1024` or `2048`; Java 6 and 7 cannot use " +
 			"`2048`",
 		remedy: "1024 or 2048",
+	},
+	{
+		name: "LEAF_KEY_TYPE", def: "auto",
+		meaning: "which clients get a certificate with an ECDSA key, which costs tlslift less, in place of an RSA key: `auto` means those " +
+			"with TLS 1.2 or newer that say that they can verify it; `ecdsa` all that offer ECDHE-ECDSA with P-256, also older ones, " +
+			"some of which refuse it; `rsa` none; who can do with one kind only gets that",
+		remedy: "auto, rsa or ecdsa",
 	},
 	{
 		name:    "CLIENTS_FILE",
