@@ -61,7 +61,8 @@ exec haproxy "$1" "$2" "$3.strict"
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{
-		"--quick", "--works", "full-ecdhe", "--subjects", "tlslift,haproxy", "--haproxy", strict, "--format", "json", "--out", out,
+		"--quick", "--works", "full-ecdhe,full-ecdsa,resumed", "--subjects", "tlslift,haproxy", "--haproxy", strict,
+		"--format", "json", "--out", out,
 	}
 	if raceEnabled {
 		args = append(args, "--tlslift", buildWithRace(t))
@@ -74,15 +75,17 @@ exec haproxy "$1" "$2" "$3.strict"
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Figures) != 1 {
+	if len(r.Figures) != 3 {
 		t.Fatalf("%d figures", len(r.Figures))
 	}
-	cells := r.Figures[0].Cells
-	for _, id := range []string{"tlslift", "haproxy"} {
-		if c := cells[id]; c.Status != bench.Measured || len(c.Samples) != 1 || c.Why != "" {
-			t.Errorf("%s: %+v", id, c)
+	for _, f := range r.Figures {
+		for _, id := range []string{"tlslift", "haproxy"} {
+			if c := f.Cells[id]; c.Status != bench.Measured || len(c.Samples) != 1 || c.Why != "" {
+				t.Errorf("%s, %s: %+v", f.Work, id, c)
+			}
 		}
 	}
+	cells := r.Figures[0].Cells
 	if c := cells["haproxy-2"]; c.Status != bench.Refused || len(c.Samples) != 0 || !strings.Contains(c.Why, "handshake") {
 		t.Errorf("the HAProxy that refuses TLS 1.0: %+v", c)
 	}

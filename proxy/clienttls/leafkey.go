@@ -94,7 +94,8 @@ func readsP256(h *clienthello.Hello) bool {
 // told from the others (OpenSSL has SSL_OP_SAFARI_ECDHE_ECDSA_BUG for it).
 func isSecureTransport(h *clienthello.Hello) bool {
 	extensions := slices.DeleteFunc(slices.Clone(h.Extensions), func(e uint16) bool { return e == extServerName })
-	return (slices.Equal(extensions, []uint16{extGroups, extPoints}) || slices.Equal(extensions, []uint16{extGroups, extPoints, extSignatures})) &&
+	known := []uint16{extGroups, extPoints, extSignatures}
+	return len(extensions) >= 2 && slices.Equal(extensions, known[:min(len(extensions), len(known))]) &&
 		slices.Equal(h.Groups, []uint16{uint16(tls.CurveP256), uint16(tls.CurveP384), uint16(tls.CurveP521)}) &&
 		slices.Equal(h.PointFormats, []byte{pointUncompressed})
 }

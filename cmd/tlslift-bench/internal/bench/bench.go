@@ -203,6 +203,7 @@ func (c *comparison) sample(ctx context.Context, w work, s subject.Subject, n in
 	defer running.Stop()
 	t := load.Target{
 		Address: running.Address, Connect: running.Connect, Roots: running.Roots, Version: tls.VersionTLS10, Suite: w.suite,
+		Resumes: w.resumes,
 	}
 	if w.suite == 0 {
 		t.Version = tls.VersionTLS12

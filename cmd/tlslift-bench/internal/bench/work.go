@@ -36,6 +36,7 @@ type work struct {
 	mode         subject.Mode
 	ecdsa        bool   // the destination has a certificate for ECDSA
 	suite        uint16 // of the old client; 0 for a client with TLS 1.2
+	resumes      bool   // clients resume one session
 	count, quick int    // how much is measured, and with --quick
 	warm         int    // how much is done before that
 	figures      []figure
@@ -48,6 +49,7 @@ const (
 
 	rsaSuite   = tls.TLS_RSA_WITH_AES_128_CBC_SHA
 	ecdheSuite = tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
+	ecdsaSuite = tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA
 )
 
 // How many clients are at work at once.
@@ -89,6 +91,16 @@ var works = []work{
 		name: "full-ecdhe", about: "full connections, TLS 1.0 with ECDHE-RSA-AES128-SHA, one small exchange in each",
 		mode: subject.Lift, suite: ecdheSuite, count: 500, quick: 20, warm: 20,
 		figures: cpuFigure("full connection, ECDHE-RSA-AES128-SHA"), run: connections,
+	},
+	{
+		name: "full-ecdsa", about: "full connections, TLS 1.0 with ECDHE-ECDSA-AES128-SHA, one small exchange in each",
+		mode: subject.LiftECDSA, suite: ecdsaSuite, count: 500, quick: 20, warm: 20,
+		figures: cpuFigure("full connection, ECDHE-ECDSA-AES128-SHA"), run: connections,
+	},
+	{
+		name: "resumed", about: "connections that resume a session by its ticket, TLS 1.0 with AES128-SHA, one small exchange in each",
+		mode: subject.Lift, suite: rsaSuite, resumes: true, count: 500, quick: 20, warm: 20,
+		figures: cpuFigure("resumed connection, AES128-SHA"), run: connections,
 	},
 	{
 		name: "upload", about: "one upload of 256 MiB, TLS 1.0 with ECDHE-RSA-AES128-SHA",

@@ -34,6 +34,7 @@ const (
 	ProxyRoot    = "proxy-ca.pem" // what clients verify proxies with
 	ProxyRootKey = "proxy-ca.key"
 	ProxyLeaf    = "proxy.pem" // certificate and key, for proxies that make none themselves
+	ProxyECDSA   = "proxy-ecdsa.pem"
 )
 
 // rsaBits is the size of all RSA keys: that of tlslift's leaves, and of Microsoft's.
@@ -55,9 +56,11 @@ func Write(dir string) error {
 	if err != nil {
 		return err
 	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("making a key: %w", err)
+	var ecKeys [2]crypto.Signer
+	for i := range ecKeys {
+		if ecKeys[i], err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			return fmt.Errorf("making a key: %w", err)
+		}
 	}
 	keyPEM, err := pemKey(proxies.key)
 	if err != nil {
@@ -70,7 +73,7 @@ func Write(dir string) error {
 		file string
 		by   authority
 		key  crypto.Signer
-	}{{BackendRSA, backend, nil}, {BackendECDSA, backend, ecKey}, {ProxyLeaf, proxies, nil}} {
+	}{{BackendRSA, backend, nil}, {BackendECDSA, backend, ecKeys[0]}, {ProxyLeaf, proxies, nil}, {ProxyECDSA, proxies, ecKeys[1]}} {
 		if files[leaf.file], err = leaf.by.issue(leaf.key); err != nil {
 			return err
 		}

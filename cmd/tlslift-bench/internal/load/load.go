@@ -30,6 +30,7 @@ type Target struct {
 	Roots   []string // files of the roots that clients trust
 	Version uint16   // of TLS, the client's only one
 	Suite   uint16   // the client's only cipher suite up to TLS 1.2; 0 for those of Go
+	Resumes bool     // each connection but the first resumes its session
 }
 
 // exchangeTimeout bounds one step of a client: a handshake, an answer.
@@ -130,8 +131,11 @@ func (t Target) checkState(s tls.ConnectionState) error {
 	if s.Version != t.Version || t.Suite != 0 && s.CipherSuite != t.Suite {
 		return fmt.Errorf("the client got %s with %s", tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite))
 	}
-	if s.DidResume {
+	switch {
+	case s.DidResume && !t.Resumes:
 		return errors.New("the session was resumed, and not full")
+	case !s.DidResume && t.Resumes:
+		return errors.New("the session was not resumed")
 	}
 	return nil
 }
@@ -213,20 +217,29 @@ func (s *Session) Upload(n int64) error {
 }
 
 // Connections makes n connections, at most atOnce at a time, each with one small exchange,
-// and returns how long each took in seconds. The first error ends it.
+// and returns how long each took in seconds. The first error ends it. One more comes before
+// them if they are to resume its session.
 func (t Target) Connections(ctx context.Context, n, atOnce int) ([]float64, error) {
 	config, err := t.config(identity.Host)
 	if err != nil {
 		return nil, err
 	}
-	return each(ctx, n, atOnce, func(ctx context.Context, i int) error {
+	one := func(ctx context.Context, t Target, i int) error {
 		s, err := t.open(ctx, config)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
 		return s.Echo(strconv.Itoa(i))
-	})
+	}
+	if t.Resumes {
+		first := t
+		first.Resumes, config.ClientSessionCache = false, tls.NewLRUClientSessionCache(1)
+		if err := one(ctx, first, 0); err != nil {
+			return nil, fmt.Errorf("the connection that is to be resumed: %w", err)
+		}
+	}
+	return each(ctx, n, atOnce, func(ctx context.Context, i int) error { return one(ctx, t, i) })
 }
 
 // each calls f for 0 to n-1, at most atOnce at a time, until one fails. It returns how long

@@ -93,6 +93,7 @@ func TestRefusals(t *testing.T) {
 		{"TLS 1.0", Target{Address: a.RSA, Roots: []string{root}, Version: tls.VersionTLS10, Suite: ecdhe}, "handshake"},
 		{"another root", Target{Address: a.RSA, Roots: []string{other}, Version: tls.VersionTLS12}, "certificate"},
 		{"no TLS at all", Target{Address: a.SMTP, Roots: []string{root}, Version: tls.VersionTLS12}, "handshake"},
+		{"no session to resume", Target{Address: a.RSA, Roots: []string{root}, Version: tls.VersionTLS12, Resumes: true}, "not resumed"},
 		{"no proxy", Target{Address: a.RSA, Connect: "x:443", Roots: []string{root}, Version: tls.VersionTLS12}, "CONNECT"},
 		{"no roots", Target{Address: a.RSA, Roots: []string{"/nonexistent"}, Version: tls.VersionTLS12}, "roots"},
 	}

@@ -29,7 +29,8 @@ type values struct {
 	Spare                             string // one more free address
 	Host, MailHost                    string // names of the destination
 	BackendRoot                       string // paths
-	ProxyRoot, ProxyRootKey, Leaf     string
+	ProxyRoot, ProxyRootKey           string
+	Leaf                              string
 	User                              string // root, if this runs as root: peers could not read their files otherwise
 	Module                            string // nginx
 	Helper                            string // Squid
@@ -103,6 +104,9 @@ func (s Subject) values(m Mode, backend, dir string) (*values, error) {
 		Dir: filepath.Join(dir, s.ID), Backend: backend, Host: identity.Host, MailHost: identity.MailHost,
 		BackendRoot: filepath.Join(dir, identity.BackendRoot), Leaf: filepath.Join(dir, identity.ProxyLeaf),
 		ProxyRoot: filepath.Join(dir, identity.ProxyRoot), ProxyRootKey: filepath.Join(dir, identity.ProxyRootKey),
+	}
+	if m == LiftECDSA {
+		v.Leaf = filepath.Join(dir, identity.ProxyECDSA)
 	}
 	if os.Geteuid() == 0 {
 		v.User = "root"

@@ -14,7 +14,7 @@ func TestKinds(t *testing.T) {
 	dir := t.TempDir()
 	for _, k := range kinds {
 		s := Subject{ID: k.id, kind: k}
-		for _, m := range []Mode{Lift, Pass, Mail, Connect} {
+		for _, m := range []Mode{Lift, LiftECDSA, Pass, Mail, Connect} {
 			name := k.configs.of(m)
 			if (name == "") == (k.cannot.of(m) == "") || s.Cannot(m) != k.cannot.of(m) {
 				t.Errorf("%s in mode %s: configuration %q, but it cannot: %q", k.id, m, name, k.cannot.of(m))
