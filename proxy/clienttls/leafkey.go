@@ -41,7 +41,7 @@ func (s *Server) getsECDSA(c *Client) bool {
 	own := c.Options.Leaf.KeyType
 	kind := cmp.Or(own, s.KeyType, clientfile.KeyTypeAuto)
 	switch {
-	case kind == clientfile.KeyTypeRSA, !readsP256(c.Hello), s.refusedECDSA.has(c.Address, time.Now()):
+	case kind == clientfile.KeyTypeRSA, !readsP256(c.Hello), s.refusedECDSA.has(c.group(), time.Now()):
 		return false
 	case own == clientfile.KeyTypeECDSA:
 		return true
@@ -121,7 +121,7 @@ func (s *Server) learn(c *Client, leaf *tls.Certificate, why record.Reason, sile
 	if !isECDSA(leaf) || !late && !slices.Contains(keyReasons, why) {
 		return false
 	}
-	s.refusedECDSA.add(c.Address, time.Now())
+	s.refusedECDSA.add(c.group(), time.Now())
 	return true
 }
 
@@ -137,19 +137,19 @@ const (
 // concurrent use.
 type refusals struct {
 	mu    sync.Mutex
-	until map[netip.Addr]time.Time
-	order []netip.Addr // oldest first
+	until map[netip.Prefix]time.Time
+	order []netip.Prefix // oldest first
 }
 
-func newRefusals() *refusals { return &refusals{until: map[netip.Addr]time.Time{}} }
+func newRefusals() *refusals { return &refusals{until: map[netip.Prefix]time.Time{}} }
 
-func (r *refusals) has(client netip.Addr, now time.Time) bool {
+func (r *refusals) has(client netip.Prefix, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return now.Before(r.until[client])
 }
 
-func (r *refusals) add(client netip.Addr, now time.Time) {
+func (r *refusals) add(client netip.Prefix, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, known := r.until[client]; !known {

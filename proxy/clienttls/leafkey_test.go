@@ -136,7 +136,7 @@ func TestLeafKey(t *testing.T) {
 			if got, want := s.getsECDSA(c), slices.Contains(expected, row.expect); got != want {
 				t.Errorf("%s, setting %d: %v, want %v", row.name, kind, got, want)
 			}
-			s.refusedECDSA.add(c.Address, time.Now())
+			s.refusedECDSA.add(c.group(), time.Now())
 			if got, want := s.getsECDSA(c), row.expect == always && row.leaf.KeyType != clientfile.KeyTypeECDSA; got != want {
 				t.Errorf("%s, setting %d, after a refusal: %v, want %v", row.name, kind, got, want)
 			}
@@ -358,7 +358,9 @@ func serveOnce(s *Server, far net.Conn, from netip.Addr) error {
 func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	r, now := newRefusals(), time.Now()
-	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
+	addr := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+	}
 	for i := range 2 * maxRefused {
 		r.add(addr(i), now)
 		r.add(addr(i), now)

@@ -24,6 +24,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/localca"
+	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/standby"
@@ -93,6 +94,9 @@ type Client struct {
 	// Turn is the connection's; nil means that its handshake waits for no other.
 	Turn *turns.Turn
 }
+
+// group returns what counts as one client.
+func (c *Client) group() netip.Prefix { return netname.Group(c.Address, netname.DefaultGroupBits) }
 
 // A stack is what the two TLS stacks have in common.
 type stack interface {
@@ -180,6 +184,7 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 		Protocol:     protocol,
 		Sessions:     s.sessions,
 		Binding:      c.Destination,
+		Client:       c.group(),
 	}
 }
 

@@ -2,6 +2,7 @@ package legacytls
 
 import (
 	"crypto/tls"
+	"net/netip"
 	"time"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 	// name, as the destination: only connections with the same binding resume
 	// it.
 	Binding string
+	// Client is whose sessions they are: one client does not push out those of another.
+	// They are not bound to it.
+	Client netip.Prefix
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 }

@@ -313,7 +313,7 @@ func (h *handshake) sendTicket() error {
 
 func (h *handshake) session() *session {
 	return &session{
-		id: string(h.answer.sessionID), version: h.answer.version, suite: h.suite.id, extended: h.extended,
+		id: string(h.answer.sessionID), client: h.config.Client, version: h.answer.version, suite: h.suite.id, extended: h.extended,
 		created: h.config.now(), binding: h.config.bindingOf(h.hello), master: h.master,
 	}
 }

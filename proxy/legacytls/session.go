@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -18,13 +19,16 @@ const sessionAge = 24 * time.Hour
 // Sessions are those that clients may resume: by session ID, of which a bounded
 // number is kept, and by ticket (RFC 5077), which the client keeps. It is safe
 // for concurrent use.
+//
+// When there are too many, the client that has the most loses the one that it has used
+// least lately. So a client that makes many and resumes none takes no other's.
 type Sessions struct {
 	tickets TicketKeys
 	most    int
 
-	mu   sync.Mutex
-	byID map[string]*list.Element // of *session
-	used *list.List               // the latest in front
+	mu       sync.Mutex
+	byID     map[string]*list.Element    // of *session
+	byClient map[netip.Prefix]*list.List // of *session; the latest in front, and none is empty
 }
 
 // TicketKeys seal tickets and open them. What else is sealed with the same keys
@@ -41,12 +45,13 @@ const ticketKind = "legacytls"
 // NewSessions keeps at most so many sessions for clients without tickets. Whoever has
 // the same keys resumes the sessions of tickets.
 func NewSessions(tickets TicketKeys, most int) *Sessions {
-	return &Sessions{tickets: tickets, most: most, byID: map[string]*list.Element{}, used: list.New()}
+	return &Sessions{tickets: tickets, most: most, byID: map[string]*list.Element{}, byClient: map[netip.Prefix]*list.List{}}
 }
 
 // A session is what a resumption needs.
 type session struct {
-	id       string // empty for one in a ticket
+	id       string       // empty for one in a ticket
+	client   netip.Prefix // Config.Client; invalid for one in a ticket
 	version  uint16
 	suite    uint16
 	extended bool // its master secret is extended (RFC 7627)
@@ -64,8 +69,8 @@ func (s *Sessions) byIdentifier(id []byte) *session {
 	if found == nil {
 		return nil
 	}
-	s.used.MoveToFront(found)
 	one := *found.Value.(*session)
+	s.byClient[one.client].MoveToFront(found)
 	return &one
 }
 
@@ -73,12 +78,31 @@ func (s *Sessions) byIdentifier(id []byte) *session {
 func (s *Sessions) keep(one *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.byID) >= s.most && s.used.Len() > 0 {
-		s.remove(s.used.Back())
+	for len(s.byID) >= s.most && len(s.byID) > 0 {
+		s.remove(s.losing(one.client).Back())
 	}
-	if s.most > 0 {
-		s.byID[one.id] = s.used.PushFront(one)
+	if s.most == 0 {
+		return
 	}
+	if s.byClient[one.client] == nil {
+		s.byClient[one.client] = list.New()
+	}
+	s.byID[one.id] = s.byClient[one.client].PushFront(one)
+}
+
+// losing returns the sessions of which one has to go, for a new one of a client: its own if
+// it has its share, or else those of the client with the most.
+func (s *Sessions) losing(client netip.Prefix) *list.List {
+	own := s.byClient[client]
+	if own != nil && own.Len() >= s.most/len(s.byClient) {
+		return own
+	}
+	for _, all := range s.byClient {
+		if own == nil || all.Len() > own.Len() {
+			own = all
+		}
+	}
+	return own
 }
 
 // forget drops a session, if it is there.
@@ -92,7 +116,12 @@ func (s *Sessions) forget(id []byte) {
 
 // remove drops a session and wipes it.
 func (s *Sessions) remove(found *list.Element) {
-	one := s.used.Remove(found).(*session)
+	one := found.Value.(*session)
+	all := s.byClient[one.client]
+	all.Remove(found)
+	if all.Len() == 0 {
+		delete(s.byClient, one.client)
+	}
 	clear(one.master[:])
 	delete(s.byID, one.id)
 }

@@ -3,6 +3,7 @@ package legacytls
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ func TestSessionsBound(t *testing.T) {
 			}
 			all = append(all, c)
 		}
-		if len(sessions.byID) != most || sessions.used.Len() != most {
+		if len(sessions.byID) != most || most > 0 && sessions.byClient[netip.Prefix{}].Len() != most {
 			t.Errorf("%d sessions are kept, want %d", len(sessions.byID), most)
 		}
 		slices.Reverse(all)
@@ -52,6 +53,60 @@ func TestSessionsUse(t *testing.T) {
 	visit(t, config, hello{}, nil)
 	if !resume(old) || resume(newer) {
 		t.Error("it is not the session used last that was kept")
+	}
+}
+
+// A client that makes many sessions and resumes none pushes out its own, and those of
+// nobody else; each client has its share.
+func TestSessionsOfManyClients(t *testing.T) {
+	t.Parallel()
+	sessions := NewSessions(secretKeys("secret"), 12)
+	const device, other, monitor, elsewhere = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::/64"
+	config := func(client string) *Config {
+		c := at(t, sessions, noon)
+		c.Client = netip.MustParsePrefix(client)
+		return c
+	}
+	comes := func(client string, before *script) (*script, bool) {
+		h := hello{}
+		if before != nil {
+			h.session = before.answer.session
+		}
+		return visit(t, config(client), h, before)
+	}
+	first, _ := comes(device, nil)
+	second, _ := comes(other, nil)
+	for range 30 {
+		comes(monitor, nil)
+	}
+	if _, resumed := comes(device, first); !resumed {
+		t.Error("the session of a device is gone")
+	}
+	if n := sessions.byClient[netip.MustParsePrefix(monitor)].Len(); n != 10 {
+		t.Errorf("the client that resumes none has %d sessions", n)
+	}
+	for range 10 { // it takes what the largest has, up to its share
+		comes(other, nil)
+	}
+	if _, resumed := comes(device, first); !resumed {
+		t.Error("the session of a device is gone, too")
+	}
+	if _, resumed := comes(other, second); resumed {
+		t.Error("the oldest session of a client with many is kept")
+	}
+	own, most := sessions.byClient[netip.MustParsePrefix(other)].Len(), sessions.byClient[netip.MustParsePrefix(monitor)].Len()
+	if own+most+1 != 12 || own < 4 || most < 4 {
+		t.Errorf("two clients that resume none have %d and %d sessions", own, most)
+	}
+	// An address that is not the client's own resumes, too: it may have changed.
+	if _, resumed := comes(elsewhere, first); !resumed {
+		t.Error("a session is bound to the address of its client")
+	}
+	for id := range sessions.byID {
+		sessions.forget([]byte(id))
+	}
+	if len(sessions.byClient) != 0 || len(sessions.byID) != 0 {
+		t.Errorf("%d clients are left without a session", len(sessions.byClient))
 	}
 }
 
