@@ -34,6 +34,9 @@
 //
 // # What its times tell
 //
+// Signatures are those of the key that the caller gives: crypto/ecdsa takes constant time
+// on P-256.
+//
 // What is wrong with a record or a premaster secret is told by one alert, the
 // same to the byte. timing_test.go looks for a difference in time by Welch's
 // test, over two classes of input in random order; |t| above 4.5 is one. With Go
