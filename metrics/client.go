@@ -5,26 +5,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tlslift/tlslift/metrics/clientseries"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A client holds what every connection of the client updates.
+// A client is one that has series of its own, or what those without share.
 type client struct {
-	label                string
-	fromClient, toClient prometheus.Counter
+	series *clientseries.Client
 
-	standing standing // guarded by the roster's mutex
+	standing record.Standing // guarded by the roster's mutex
 	group    netip.Prefix
 
-	mu     sync.Mutex
-	facts  Facts      // their times and the reason, as shown
-	info   clientInfo // as shown; zero when it is not
-	tuples tuples
+	mu                  sync.Mutex
+	firstSeen, lastSeen time.Time
 }
 
-// A clientInfo is the labels of client_info after the first.
-type clientInfo struct{ address, name, fingerprint string }
+func (c *client) label() string { return c.series.Label() }
+
+// isShared reports whether the series are those of clients without any of their own.
+func (c *client) isShared() bool { return c.label() == other || c.label() == unknown }
 
 // clientOf returns the client of a record; clients without series of their own
 // share one.
@@ -32,7 +31,7 @@ func (m *Metrics) clientOf(r *record.Record) *client {
 	if !r.Client.IsValid() {
 		return m.unknownClient()
 	}
-	if c := m.clients.get(keyOf(r), standingOf(r)); c != nil {
+	if c := m.clients.get(keyOf(r), r.Standing()); c != nil {
 		return c
 	}
 	m.overflowed.Inc()
@@ -61,11 +60,10 @@ func (k clientKey) label() string {
 }
 
 func (m *Metrics) newClient(name string) *client {
-	return &client{
-		label:      name,
-		fromClient: m.clientBytes.WithLabelValues(name, "from_client"),
-		toClient:   m.clientBytes.WithLabelValues(name, "to_client"),
-	}
+	c := &client{series: m.series.Client(name)}
+	c.series.Add(int(clientBytesTotal), 0, m.series.values("from_client"))
+	c.series.Add(int(clientBytesTotal), 0, m.series.values("to_client"))
+	return c
 }
 
 // expire removes the series of clients that were not seen for too long, or have to make
@@ -78,7 +76,7 @@ func (m *Metrics) expire(now time.Time) {
 		return
 	}
 	forget(m, func(c *client) bool {
-		return excess[c] || m.expiry > 0 && c.facts.LastSeen.Before(now.Add(-m.expiry))
+		return excess[c] || m.expiry > 0 && c.lastSeen.Before(now.Add(-m.expiry))
 	})
 }
 
@@ -87,7 +85,7 @@ func (m *Metrics) expire(now time.Time) {
 func (m *Metrics) Forget(name string) {
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
-	forget(m, func(c *client) bool { return c.label == label(name) })
+	forget(m, func(c *client) bool { return c.label() == label(name) })
 }
 
 // forget removes the series of some clients. The caller holds m.expiring.
@@ -96,14 +94,11 @@ func forget(m *Metrics, which func(*client) bool) {
 	// A name may be another client's address; other and unknown are shared.
 	inUse := map[string]bool{other: true, unknown: true}
 	for _, c := range kept {
-		inUse[c.label] = true
+		inUse[c.label()] = true
 	}
 	for _, c := range removed {
-		if inUse[c.label] {
-			continue
-		}
-		for _, series := range m.registry.ofClients {
-			series.DeletePartialMatch(prometheus.Labels{clientLabel: c.label})
+		if !inUse[c.label()] {
+			m.series.Remove(c.label())
 		}
 	}
 }

@@ -202,6 +202,9 @@ var definitions = [...]definition{
 // each client.
 const clientLabel = "client"
 
+// isOfClients reports whether the metric has series for each client.
+func (d *definition) isOfClients() bool { return len(d.labels) > 0 && d.labels[0] == clientLabel }
+
 func (d definition) fullName() string { return "tlslift_" + d.name }
 
 func (d definition) desc() *prometheus.Desc {

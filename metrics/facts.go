@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -82,94 +81,55 @@ func restore(m *Metrics, f Facts) *client {
 	}
 	c := m.clients.get(key, f.standing())
 	if c != nil {
-		m.gauges.note(c, f)
+		m.series.note(c, f)
 	}
 	return c
 }
 
 // standing returns the standing of a client, as far as its facts show it.
-func (f *Facts) standing() standing {
-	switch {
-	case f.Name != "":
-		return named
-	case !f.LastSuccess.IsZero(), !f.LastLifted.IsZero():
-		return proven
-	case f.Reason == record.ReasonClientNotAllowed:
-		return untrusted
-	}
-	return unproven
+func (f *Facts) standing() record.Standing {
+	return record.StandingOf(f.Name, f.Reason, !f.LastSuccess.IsZero() || !f.LastLifted.IsZero())
 }
 
-// clientGauges are the gauges that have series for each client.
-type clientGauges struct {
-	lastSeen, lastLifted, lastAccepted *prometheus.GaugeVec
-	lastLegacy, lastCapable            *prometheus.GaugeVec
-	lastSuccess, lastFailure           *prometheus.GaugeVec
-	info                               *prometheus.GaugeVec
-}
-
-func newClientGauges(r *registry) clientGauges {
-	return clientGauges{
-		lastSeen: r.gauge(clientLastSeen), lastLifted: r.gauge(clientLastLifted), lastAccepted: r.gauge(clientLastAccepted),
-		lastLegacy: r.gauge(clientLastLegacy), lastCapable: r.gauge(clientLastCapable),
-		lastSuccess: r.gauge(clientLastSuccess), lastFailure: r.gauge(clientLastFailure),
-		info: r.gauge(clientInformation),
-	}
-}
-
-// note updates the gauges of a client. Connections end in any order, so times only
-// go forward.
-func (g *clientGauges) note(c *client, f Facts) {
+// note shows the facts of a client. Connections end in any order, so times only go
+// forward.
+func (t seriesTable) note(c *client, f Facts) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	forward := func(known *time.Time, t time.Time, gauge *prometheus.GaugeVec) {
-		if t.After(*known) {
-			*known = t
-			gauge.WithLabelValues(c.label).Set(seconds(t))
+	if !f.FirstSeen.IsZero() && (c.firstSeen.IsZero() || f.FirstSeen.Before(c.firstSeen)) {
+		c.firstSeen = f.FirstSeen
+	}
+	if f.LastSeen.After(c.lastSeen) {
+		c.lastSeen = f.LastSeen
+	}
+	forward := func(of metric, at time.Time, labels ...string) {
+		if !at.IsZero() {
+			c.series.Forward(int(of), seconds(at), t.values(labels...))
 		}
 	}
-	if !f.FirstSeen.IsZero() && (c.facts.FirstSeen.IsZero() || f.FirstSeen.Before(c.facts.FirstSeen)) {
-		c.facts.FirstSeen = f.FirstSeen
-	}
-	forward(&c.facts.LastSeen, f.LastSeen, g.lastSeen)
+	forward(clientLastSeen, f.LastSeen)
 	// A counter does not show this: a series that appears at 1 has not increased.
-	forward(&c.facts.LastLifted, f.LastLifted, g.lastLifted)
-	forward(&c.facts.LastAccepted, f.LastAccepted, g.lastAccepted)
-	forward(&c.facts.LastLegacy, f.LastLegacy, g.lastLegacy)
-	forward(&c.facts.LastCapable, f.LastCapable, g.lastCapable)
-	forward(&c.facts.LastSuccess, f.LastSuccess, g.lastSuccess)
-	g.noteFailure(c, f)
-	g.describe(c, f)
-}
-
-// noteFailure shows the last failure, with its reason.
-func (g *clientGauges) noteFailure(c *client, f Facts) {
-	if !f.LastFailure.After(c.facts.LastFailure) {
-		return
-	}
-	if c.facts.Reason != "" && c.facts.Reason != f.Reason {
-		g.lastFailure.DeleteLabelValues(c.label, label(string(c.facts.Reason)))
-	}
-	c.facts.LastFailure, c.facts.Reason = f.LastFailure, f.Reason
-	g.lastFailure.WithLabelValues(c.label, label(string(f.Reason))).Set(seconds(f.LastFailure))
+	forward(clientLastLifted, f.LastLifted)
+	forward(clientLastAccepted, f.LastAccepted)
+	forward(clientLastLegacy, f.LastLegacy)
+	forward(clientLastCapable, f.LastCapable)
+	forward(clientLastSuccess, f.LastSuccess)
+	forward(clientLastFailure, f.LastFailure, label(string(f.Reason)))
+	describe(c, f)
 }
 
 // describe shows client_info: the address from which the client last connected,
 // and the fingerprint of its software.
-func (g *clientGauges) describe(c *client, f Facts) {
-	if c.label == other || c.label == unknown {
+func describe(c *client, f Facts) {
+	if c.isShared() {
 		return
 	}
-	now := clientInfo{label(f.Address.String()), netname.Text(f.Name, maxLabel), f.JA4}
-	if now.fingerprint == "" {
-		now.fingerprint = c.info.fingerprint
+	before, found := c.series.Texts()
+	now := [...]string{label(f.Address.String()), netname.Text(f.Name, maxLabel), f.JA4}
+	if f.JA4 == "" {
+		now[2] = before[2]
 	}
-	if now == c.info {
-		return
+	if !found || now != before {
+		c.series.Describe(now)
 	}
-	if c.info != (clientInfo{}) {
-		g.info.DeleteLabelValues(c.label, c.info.address, c.info.name, c.info.fingerprint)
-	}
-	g.info.WithLabelValues(c.label, now.address, now.name, now.fingerprint).Set(1)
-	c.info = now
 }

@@ -3,8 +3,6 @@ package metrics
 import (
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
@@ -51,11 +49,3 @@ func versionLabel(v string) string {
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-// addBytes adds n if it is positive: a counter panics at a negative number, and a
-// wrong count is no reason to end the process.
-func addBytes(c prometheus.Counter, n int64) {
-	if n > 0 {
-		c.Add(float64(n))
-	}
-}

@@ -70,6 +70,7 @@ type Metrics struct {
 	expiring sync.RWMutex
 
 	clients      *roster
+	series       seriesTable
 	destinations *boundedMap[string, string]
 	cipherSuites *boundedMap[string, string]
 	protocols    *boundedMap[string, string]
@@ -78,16 +79,12 @@ type Metrics struct {
 	// time of zero would look like a client lost in 1970.
 	otherClients, unknownClient func() *client
 
-	connections, clientConnections, clientHandshakes           *prometheus.CounterVec
-	clientFailures, clientBytes, clientReplies, clientAccepted *prometheus.CounterVec
-	upstreamHandshakes, upstreamFailures                       *prometheus.CounterVec
-	refreshes                                                  *prometheus.CounterVec
-	active, listChecked                                        *prometheus.GaugeVec
-	gauges                                                     clientGauges
-	overflowed, notAccepted                                    prometheus.Counter
-	reloadOK, reloadAt                                         prometheus.Gauge
-	connectionTime, clientHandshakeTime, upstreamTime          prometheus.Observer
-	handshakeWait                                              prometheus.Observer
+	connections, upstreamHandshakes, upstreamFailures, refreshes *prometheus.CounterVec
+	active, listChecked                                          *prometheus.GaugeVec
+	overflowed, notAccepted                                      prometheus.Counter
+	reloadOK, reloadAt                                           prometheus.Gauge
+	connectionTime, clientHandshakeTime, upstreamTime            prometheus.Observer
+	handshakeWait                                                prometheus.Observer
 
 	authority atomic.Pointer[authority]
 }
@@ -95,7 +92,8 @@ type Metrics struct {
 // New returns metrics on a registry of their own, together with those of the
 // Go runtime and of the process.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: registry{Registry: prometheus.NewRegistry()}, expiry: o.Expiry}
+	m := &Metrics{registry: registry{prometheus.NewRegistry()}, series: newSeries(), expiry: o.Expiry}
+	m.SignIn.series = m.series
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -151,13 +149,6 @@ func (m *Metrics) registerConnections() {
 }
 
 func registerClients(m *Metrics) {
-	m.clientConnections = m.registry.counter(clientConnectionsTotal)
-	m.clientHandshakes = m.registry.counter(clientHandshakesTotal)
-	m.clientFailures = m.registry.counter(clientFailuresTotal)
-	m.clientBytes = m.registry.counter(clientBytesTotal)
-	m.clientReplies = m.registry.counter(clientSMTPReplies)
-	m.clientAccepted = m.registry.counter(clientAcceptedTotal)
-	m.gauges = newClientGauges(&m.registry)
 	m.overflowed = m.registry.counter(clientsOverflowed).WithLabelValues()
 	d := definitions[clientsTracked]
 	m.registry.MustRegister(prometheus.NewGaugeFunc(
@@ -194,38 +185,27 @@ func (m *Metrics) countClient(r *record.Record) {
 	m.expiring.RLock()
 	defer m.expiring.RUnlock()
 	c := m.clientOf(r)
-	m.gauges.note(c, factsOf(r))
-	addBytes(c.fromClient, r.BytesFromClient)
-	addBytes(c.toClient, r.BytesToClient)
-	countOutcome(m, c, r)
+	m.series.note(c, factsOf(r))
+	c.series.Add(int(clientBytesTotal), float64(max(0, r.BytesFromClient)), m.series.values("from_client"))
+	c.series.Add(int(clientBytesTotal), float64(max(0, r.BytesToClient)), m.series.values("to_client"))
+	protocol, version, outcome := labelIn(m.protocols, string(r.Protocol), false), versionLabel(r.OfferedVersion), label(string(r.Outcome))
+	m.series.count(c, clientConnectionsTotal, 1, m.series.values(protocol, version, outcome), m.series.values(other, other, outcome))
 	if h := r.ClientTLS; h != nil {
 		version, suite, resumed := versionLabel(h.Version), labelIn(m.cipherSuites, h.CipherSuite, false), strconv.FormatBool(h.Resumed)
-		if !c.has(clientHandshakesTotal, version, suite, resumed) {
-			version, suite = other, other
-		}
-		m.clientHandshakes.WithLabelValues(c.label, version, suite, resumed).Inc()
+		m.series.count(c, clientHandshakesTotal, 1, m.series.values(version, suite, resumed), m.series.values(other, other, resumed))
 		m.clientHandshakeTime.Observe(h.Duration.Seconds())
 	}
 	if r.Reason != "" {
-		who, reason, failing := c.label, label(string(r.Reason)), strconv.FormatBool(r.Failing())
-		if !c.has(clientFailuresTotal, reason, failing) {
-			who = other // the sum of a reason stays exact
+		v := m.series.values(label(string(r.Reason)), strconv.FormatBool(r.Failing()))
+		if !c.series.AddWithin(int(clientFailuresTotal), 1, v, c.most()) {
+			m.series.Client(other).Add(int(clientFailuresTotal), 1, v) // the sum of a reason stays exact
 		}
-		m.clientFailures.WithLabelValues(who, reason, failing).Inc()
 	}
 	m.SignIn.countLogin(c, r)
 	m.countReplies(c, r.SMTPReplies)
 	if r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP {
-		m.clientAccepted.WithLabelValues(c.label).Add(float64(max(0, r.Accepted))) // zero shows as well
+		c.series.Add(int(clientAcceptedTotal), float64(max(0, r.Accepted)), m.series.values()) // zero shows as well
 	}
-}
-
-func countOutcome(m *Metrics, c *client, r *record.Record) {
-	protocol, version, outcome := labelIn(m.protocols, string(r.Protocol), false), versionLabel(r.OfferedVersion), label(string(r.Outcome))
-	if !c.has(clientConnectionsTotal, protocol, version, outcome) {
-		protocol, version = other, other
-	}
-	m.clientConnections.WithLabelValues(c.label, protocol, version, outcome).Inc()
 }
 
 func (m *Metrics) countUpstream(r *record.Record) {

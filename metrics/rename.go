@@ -1,9 +1,6 @@
 package metrics
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-)
+import "github.com/tlslift/tlslift/metrics/clientseries"
 
 // A Renaming says that a client has a name now, or another one.
 type Renaming struct {
@@ -20,60 +17,23 @@ func (m *Metrics) Rename(all []Renaming) {
 	}
 	m.expiring.Lock()
 	defer m.expiring.Unlock()
-	names := make(map[string]string, len(all)) // by label from before
-	for _, r := range all {
-		names[label(r.From)] = other
+	before := make([]*clientseries.Client, len(all))
+	gone := make(map[string]bool, len(all))
+	for i, r := range all {
+		if name := label(r.From); name != other && name != unknown { // those are shared
+			before[i] = m.series.Remove(name)
+			gone[name] = true
+		}
 	}
-	m.clients.remove(func(c *client) bool { return names[c.label] != "" })
-	for _, r := range all {
+	m.clients.remove(func(c *client) bool { return gone[c.label()] })
+	for i, r := range all {
 		c := restore(m, r.Now)
+		if before[i] == nil {
+			continue
+		}
 		if c == nil {
 			c = m.otherClients()
 		}
-		names[label(r.From)] = c.label
+		m.series.AddCounters(c.series, before[i])
 	}
-	for _, vec := range m.registry.ofClients {
-		moveSeries(vec, names)
-	}
-}
-
-// moveSeries removes the series of the clients that are keys of names; counters are
-// added to those of their values.
-func moveSeries(vec *prometheus.MetricVec, names map[string]string) {
-	for _, series := range collected(vec) {
-		var text dto.Metric
-		if series.Write(&text) != nil {
-			continue
-		}
-		labels := prometheus.Labels{}
-		for _, pair := range text.GetLabel() {
-			labels[pair.GetName()] = pair.GetValue()
-		}
-		name, moved := names[labels[clientLabel]]
-		if !moved {
-			continue
-		}
-		vec.Delete(labels)
-		labels[clientLabel] = name
-		if text.Counter == nil {
-			continue
-		}
-		if to, err := vec.GetMetricWith(labels); err == nil {
-			to.(prometheus.Counter).Add(text.GetCounter().GetValue())
-		}
-	}
-}
-
-// collected returns all series of vec.
-func collected(vec *prometheus.MetricVec) []prometheus.Metric {
-	series := make(chan prometheus.Metric)
-	go func() {
-		defer close(series)
-		vec.Collect(series)
-	}()
-	var all []prometheus.Metric
-	for s := range series { // to the end of the goroutine
-		all = append(all, s)
-	}
-	return all
 }

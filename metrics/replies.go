@@ -20,9 +20,9 @@ func newReplyKey(k replyKey) replyKey {
 func (m *Metrics) countReplies(c *client, replies []record.SMTPReply) {
 	for _, r := range replies {
 		labels, ok := m.replyCodes.get(replyKey{r.Code, r.Enhanced}, false)
-		if !ok || !c.has(clientSMTPReplies, labels.code, labels.enhanced) {
+		if !ok {
 			labels = replyKey{other, other}
 		}
-		m.clientReplies.WithLabelValues(c.label, labels.code, labels.enhanced).Add(float64(r.Count))
+		m.series.count(c, clientSMTPReplies, float64(r.Count), m.series.values(labels.code, labels.enhanced), m.series.values(other, other))
 	}
 }

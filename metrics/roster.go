@@ -12,30 +12,6 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A standing orders clients: those of a lower one get fewer places, and make room first.
-type standing int
-
-const (
-	untrusted standing = iota // its address was never allowed to connect
-	unproven                  // allowed to connect, but never passed or lifted
-	proven                    // has been passed or lifted
-	named                     // is in the clients file
-	standings
-)
-
-// standingOf returns the standing that a connection gives its client.
-func standingOf(r *record.Record) standing {
-	switch {
-	case r.ClientName != "":
-		return named
-	case r.Reason == record.ReasonClientNotAllowed:
-		return untrusted
-	case r.Outcome == record.OutcomePassed, r.Outcome == record.OutcomeLifted:
-		return proven
-	}
-	return unproven
-}
-
 // A roster has the clients with series of their own. Those that the clients file names
 // always get some; at most max others do. Of these, at most a tenth are untrusted, so
 // that a scan from the Internet leaves the printers their series, at most half were never
@@ -47,7 +23,7 @@ type roster struct {
 
 	mu      sync.RWMutex
 	entries map[clientKey]*client
-	have    [standings]int
+	have    [record.Standings]int
 	ofGroup map[netip.Prefix]int // of clients without a name
 }
 
@@ -61,11 +37,11 @@ func newRoster(max, groupBits int, create func(clientKey) *client) *roster {
 func (r *roster) share() int { return max(4, r.max/50) }
 
 // unnamed returns how many clients without a name there are.
-func (r *roster) unnamed() int { return len(r.entries) - r.have[named] }
+func (r *roster) unnamed() int { return len(r.entries) - r.have[record.StandingNamed] }
 
 // get returns a client that has this standing now, and creates it if there is room; nil
 // means that there is none. The standing of a client only rises.
-func (r *roster) get(key clientKey, now standing) *client {
+func (r *roster) get(key clientKey, now record.Standing) *client {
 	r.mu.RLock()
 	c := r.entries[key]
 	rises := c != nil && now > c.standing
@@ -84,7 +60,7 @@ func (r *roster) get(key clientKey, now standing) *client {
 		return c
 	}
 	group := netname.Group(key.addr, r.groupBits)
-	if now != named && !r.hasRoom(now, group) {
+	if now != record.StandingNamed && !r.hasRoom(now, group) {
 		return nil
 	}
 	c = r.create(key)
@@ -95,14 +71,14 @@ func (r *roster) get(key clientKey, now standing) *client {
 }
 
 // hasRoom reports whether there is room for a client without a name.
-func (r *roster) hasRoom(now standing, group netip.Prefix) bool {
+func (r *roster) hasRoom(now record.Standing, group netip.Prefix) bool {
 	switch {
 	case r.unnamed() >= r.max, r.ofGroup[group] >= r.share():
 		return false
-	case now == untrusted:
-		return r.have[untrusted] < r.max/10
-	case now == unproven:
-		return r.have[untrusted]+r.have[unproven] < max(1, r.max/2)
+	case now == record.StandingUntrusted:
+		return r.have[record.StandingUntrusted] < r.max/10
+	case now == record.StandingUnserved:
+		return r.have[record.StandingUntrusted]+r.have[record.StandingUnserved] < max(1, r.max/2)
 	}
 	return true
 }
@@ -110,7 +86,7 @@ func (r *roster) hasRoom(now standing, group netip.Prefix) bool {
 // count adds to the numbers of clients.
 func (r *roster) count(c *client, n int) {
 	r.have[c.standing] += n
-	if c.standing == named {
+	if c.standing == record.StandingNamed {
 		return
 	}
 	if r.ofGroup[c.group] += n; r.ofGroup[c.group] == 0 {
@@ -135,12 +111,9 @@ func (r *roster) remove(done func(*client) bool) (removed, kept []*client) {
 	return removed, kept
 }
 
-// A client that has been silent for so long may have to make room, and one that has come
-// for so long never has to.
-const (
-	silentFor  = 10 * time.Minute
-	regularFor = 24 * time.Hour
-)
+// silentFor is after which time without a connection a client may have to make room. A
+// regular one never has to.
+const silentFor = 10 * time.Minute
 
 // excess returns clients that have to go from a roster that is full, or from a group that
 // has all of its share, so that a quarter of the room is free for new ones: of those that
@@ -151,12 +124,12 @@ func (r *roster) excess(now time.Time) map[*client]bool {
 	defer r.mu.RUnlock()
 	var all []*client
 	for _, c := range r.entries {
-		if c.standing < named && now.Sub(c.facts.LastSeen) >= silentFor && c.facts.LastSeen.Sub(c.facts.FirstSeen) < regularFor {
+		if c.standing < record.StandingNamed && now.Sub(c.lastSeen) >= silentFor && c.lastSeen.Sub(c.firstSeen) < record.RegularAfter {
 			all = append(all, c)
 		}
 	}
 	slices.SortFunc(all, func(a, b *client) int {
-		return cmp.Or(cmp.Compare(a.standing, b.standing), a.facts.LastSeen.Compare(b.facts.LastSeen))
+		return cmp.Or(cmp.Compare(a.standing, b.standing), a.lastSeen.Compare(b.lastSeen))
 	})
 	out, left, ofGroup := map[*client]bool{}, r.unnamed(), maps.Clone(r.ofGroup)
 	isFull := left >= r.max

@@ -23,7 +23,7 @@ const (
 type SignIn struct {
 	requests    *prometheus.CounterVec
 	requestTime *prometheus.HistogramVec
-	logins      *prometheus.CounterVec
+	series      seriesTable
 	state       atomic.Pointer[func() tenant.State]
 }
 
@@ -31,7 +31,6 @@ func registerSignIn(m *Metrics) {
 	s := &m.SignIn
 	s.requests = m.registry.counter(tokenRequests)
 	s.requestTime = m.registry.histogram(tokenRequestDuration, []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30})
-	s.logins = m.registry.counter(clientLogins)
 	m.registry.MustRegister(newTenantCollector(&s.state))
 }
 
@@ -66,9 +65,9 @@ func reasonLabel(r record.Reason) string {
 func (s *SignIn) countLogin(c *client, r *record.Record) {
 	switch {
 	case r.SignedIn():
-		s.logins.WithLabelValues(c.label, resultOK).Inc()
+		c.series.Add(int(clientLogins), 1, s.series.values(resultOK))
 	case r.Reason.SignInFailed():
-		s.logins.WithLabelValues(c.label, string(r.Reason)).Inc()
+		c.series.Add(int(clientLogins), 1, s.series.values(string(r.Reason)))
 	}
 }
 

@@ -1,6 +1,6 @@
 package metrics
 
-import "strings"
+import "github.com/tlslift/tlslift/metrics/clientseries"
 
 // maxTuples is how many combinations of label values a client has in one counter. What is
 // above that has other in the place of labels of which the sum matters less: the client
@@ -8,31 +8,43 @@ import "strings"
 // other counters, whose sum for each client stays exact.
 const maxTuples = 16
 
-// tuples are the label values that a client has in its counters.
-type tuples map[metric]map[string]bool
+// most returns how many series the client may have in one counter; zero means that there
+// is no limit. What several clients share may have all: they are bounded anyway.
+func (c *client) most() int {
+	if c.isShared() {
+		return 0
+	}
+	return maxTuples
+}
 
-// has reports whether a client has these label values in a counter, or may have them from
-// now on. What several clients share may have all: they are bounded anyway.
-func (c *client) has(of metric, values ...string) bool {
-	if c.label == other || c.label == unknown {
-		return true
+// count adds to a counter of a client; if that would be one series too many, to the one
+// with the values instead.
+func (t seriesTable) count(c *client, of metric, n float64, v, instead clientseries.Values) {
+	if !c.series.AddWithin(int(of), n, v, c.most()) {
+		c.series.Add(int(of), n, instead)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := strings.Join(values, "\x00") // no label has a NUL
-	known := c.tuples[of]
-	switch {
-	case known[key]:
-		return true
-	case len(known) >= maxTuples:
-		return false
-	case known == nil:
-		known = map[string]bool{}
-		if c.tuples == nil {
-			c.tuples = tuples{}
+}
+
+// values returns label values, without that of the client.
+func (t seriesTable) values(texts ...string) (v clientseries.Values) {
+	for i, s := range texts {
+		v[i] = t.Value(s)
+	}
+	return v
+}
+
+// A seriesTable has the metrics with series for each client. Its families have the
+// numbers of the metrics.
+type seriesTable struct{ *clientseries.Table }
+
+func newSeries() seriesTable {
+	families := make([]clientseries.Family, len(definitions))
+	for id := range definitions {
+		if d := &definitions[id]; d.isOfClients() {
+			families[id] = clientseries.Family{
+				Name: d.fullName(), Help: d.help, Kind: d.kind, Labels: d.labels, IsText: metric(id) == clientInformation,
+			}
 		}
-		c.tuples[of] = known
 	}
-	known[key] = true
-	return true
+	return seriesTable{clientseries.New(families)}
 }

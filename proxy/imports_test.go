@@ -52,7 +52,7 @@ var siblings = map[string][]string{
 	"proxy/dialogue":     {"proxy/relay"},
 	"proxy/mail/dialect": {"proxy/sasl"},
 	"proxy/mail":         {"proxy/dialogue", "proxy/relay"},
-	"metrics":            {"metrics/tenant"},
+	"metrics":            {"metrics/clientseries", "metrics/tenant"},
 	"metrics/admin":      {"metrics/loadlimit", "metrics/webconfig"},
 	"metrics/webconfig":  {"metrics/loadlimit"},
 	"metrics/statuspage": {

@@ -103,20 +103,20 @@ func (v *Inventory) Closed(r *record.Record) {
 
 // updateClient adds a connection to its client, if there is room for that.
 func (v *Inventory) updateClient(r *record.Record, c *Connection) {
-	e, known := v.clients.admit(c.Client, c.Address, rankOf(r))
+	e, known := v.clients.admit(c.Client, c.Address, r.Standing())
 	if e == nil {
 		return
 	}
 	e.client.add(r, c)
-	if e.client.rank() == regular {
-		v.clients.raise(e, regular)
+	if e.client.standing() == record.StandingRegular {
+		v.clients.raise(e, record.StandingRegular)
 	}
 	v.dns.describe(&e.client)
 	e.latest.max = v.clients.connectionsPerClient()
 	e.latest.add(c)
 	v.note(&e.client)
-	v.fresh = v.fresh || !known && e.rank >= served
-	if e.rank != untrusted { // a scan must not become a flood of questions
+	v.fresh = v.fresh || !known && e.standing >= record.StandingServed
+	if e.standing != record.StandingUntrusted { // a scan must not become a flood of questions
 		v.dns.ask(c.Client, c.Address, c.Start)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // A Naming says which names clients have.
@@ -64,7 +66,7 @@ func (v *Inventory) Rename(names Naming) []Renaming {
 // room for it.
 func (t *table) move(old *entry, name string) *entry {
 	t.remove(old)
-	e, known := t.admit(name, old.client.Address, named)
+	e, known := t.admit(name, old.client.Address, record.StandingNamed)
 	if e == nil {
 		return nil
 	}

@@ -73,7 +73,7 @@ func (v *Inventory) load() {
 func (v *Inventory) restore(clients []Client) {
 	slices.SortFunc(clients, func(a, b Client) int { return a.LastSeen.Compare(b.LastSeen) })
 	for _, c := range clients {
-		if e, known := v.clients.admit(c.Client, c.Address, c.rank()); e != nil && !known {
+		if e, known := v.clients.admit(c.Client, c.Address, c.standing()); e != nil && !known {
 			e.client = c
 			if c.HostConfirmed {
 				v.dns.hosts[c.Address] = host{name: c.Host, confirmed: true}
@@ -82,20 +82,17 @@ func (v *Inventory) restore(clients []Client) {
 	}
 }
 
-// rank returns the rank that the client had, as far as the saved fields show.
-func (c *Client) rank() rank {
-	switch {
-	case c.Name != "":
-		return named
-	case c.Outcomes[record.OutcomePassed]+c.Outcomes[record.OutcomeLifted] > 0:
-		if c.LastSeen.Sub(c.FirstSeen) >= regularFor {
-			return regular
-		}
-		return served
-	case c.Failure != nil && c.Failure.Reason == record.ReasonClientNotAllowed:
-		return untrusted
+// standing returns the standing that the client had, as far as the saved fields show.
+func (c *Client) standing() record.Standing {
+	var last record.Reason
+	if c.Failure != nil {
+		last = c.Failure.Reason
 	}
-	return neverServed
+	s := record.StandingOf(c.Name, last, c.Outcomes[record.OutcomePassed]+c.Outcomes[record.OutcomeLifted] > 0)
+	if s == record.StandingServed && c.LastSeen.Sub(c.FirstSeen) >= record.RegularAfter {
+		return record.StandingRegular
+	}
+	return s
 }
 
 // note notes that what is known of a client has changed. That is written soon if it was
@@ -103,7 +100,7 @@ func (c *Client) rank() rank {
 // else, or at the end: anyone can be one, and the state may be on flash memory.
 func (v *Inventory) note(c *Client) {
 	v.minor = true
-	v.unsaved = v.unsaved || c.rank() >= served
+	v.unsaved = v.unsaved || c.standing() >= record.StandingServed
 }
 
 // Run expires clients, asks reverse DNS, and saves changes: every minute, less

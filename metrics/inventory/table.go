@@ -11,58 +11,22 @@ import (
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
-// A rank orders clients: when the table is full, those of a lower rank are evicted
-// first. The rank of a client only rises.
-type rank int
-
-const (
-	// untrusted: its address was never allowed to connect. Anyone can be such a
-	// client.
-	untrusted rank = iota
-	// neverServed: allowed to connect, but never passed or lifted. It may be a
-	// broken printer, or a scan from inside.
-	neverServed
-	// served: has been passed or lifted.
-	served
-	// regular: served, and has come for at least a day.
-	regular
-	// named: is in the clients file. Such a client is never evicted.
-	named
-	ranks
-)
-
-// regularFor is how long a client has come that is no newcomer any more. A flood of
-// addresses that is new evicts what is new.
-const regularFor = 24 * time.Hour
-
-func rankOf(r *record.Record) rank {
-	switch {
-	case r.ClientName != "":
-		return named
-	case r.Reason == record.ReasonClientNotAllowed:
-		return untrusted
-	case r.Outcome == record.OutcomePassed, r.Outcome == record.OutcomeLifted:
-		return served
-	}
-	return neverServed
-}
-
 // An entry is a client in the table.
 type entry struct {
-	client Client
-	latest ring
-	rank   rank
-	group  netip.Prefix // of its address; invalid for a client with a name
+	client   Client
+	latest   ring
+	standing record.Standing
+	group    netip.Prefix // of its address; invalid for a client with a name
 	// Its elements in table.all and in that of its group; the latter is nil without a
 	// group.
 	element, inGroup *list.Element
 }
 
-// An order has clients by their rank: lists of *entry, the one seen last first.
-type order [ranks]list.List
+// An order has clients by their standing: lists of *entry, the one seen last first.
+type order [record.Standings]list.List
 
-// len returns how many clients there are up to a rank.
-func (o *order) len(highest rank) int {
+// len returns how many clients there are up to a standing.
+func (o *order) len(highest record.Standing) int {
 	n := 0
 	for r := range highest + 1 {
 		n += o[r].Len()
@@ -70,9 +34,9 @@ func (o *order) len(highest rank) int {
 	return n
 }
 
-// last returns the client that was seen longest ago, of the lowest rank up to one; nil if
+// last returns the client that was seen longest ago, of the lowest standing up to one; nil if
 // there is none.
-func (o *order) last(highest rank) *entry {
+func (o *order) last(highest record.Standing) *entry {
 	for r := range highest + 1 {
 		if e := o[r].Back(); e != nil {
 			return e.Value.(*entry)
@@ -98,15 +62,15 @@ func newTable(max, groupBits int) table {
 // maxOfGroup returns how many clients without a name there may be of one group.
 func (t *table) maxOfGroup() int { return max(16, t.max/10) }
 
-// admit returns the entry of a client that is seen now with this rank, and
+// admit returns the entry of a client that is seen now with this standing, and
 // whether it had one before; nil if there is no room for it.
-func (t *table) admit(key string, addr netip.Addr, r rank) (*entry, bool) {
+func (t *table) admit(key string, addr netip.Addr, r record.Standing) (*entry, bool) {
 	if e, ok := t.byKey[key]; ok {
 		t.raise(e, r)
 		return e, true
 	}
-	e := &entry{rank: r, client: Client{Client: key}}
-	if r != named {
+	e := &entry{standing: r, client: Client{Client: key}}
+	if r != record.StandingNamed {
 		e.group = netname.Group(addr, t.groupBits)
 		if !t.makeRoom(e) {
 			return nil, false
@@ -117,17 +81,17 @@ func (t *table) admit(key string, addr netip.Addr, r rank) (*entry, bool) {
 	return e, false
 }
 
-// raise puts a client in front of those of its rank; the rank is r from now on if that is
+// raise puts a client in front of those of its standing; the standing is r from now on if that is
 // higher.
-func (t *table) raise(e *entry, r rank) {
+func (t *table) raise(e *entry, r record.Standing) {
 	t.unlink(e)
-	e.rank = max(r, e.rank)
+	e.standing = max(r, e.standing)
 	t.link(e)
 }
 
-// link puts a client in front of those of its rank.
+// link puts a client in front of those of its standing.
 func (t *table) link(e *entry) {
-	e.element = t.all[e.rank].PushFront(e)
+	e.element = t.all[e.standing].PushFront(e)
 	if !e.group.IsValid() {
 		return
 	}
@@ -136,34 +100,40 @@ func (t *table) link(e *entry) {
 		group = new(order)
 		t.groups[e.group] = group
 	}
-	e.inGroup = group[e.rank].PushFront(e)
+	e.inGroup = group[e.standing].PushFront(e)
 }
 
 // unlink undoes link.
 func (t *table) unlink(e *entry) {
-	t.all[e.rank].Remove(e.element)
+	t.all[e.standing].Remove(e.element)
 	if e.inGroup == nil {
 		return
 	}
 	group := t.groups[e.group]
-	group[e.rank].Remove(e.inGroup)
+	group[e.standing].Remove(e.inGroup)
 	e.inGroup = nil
-	if group.len(named) == 0 {
+	if group.len(record.StandingNamed) == 0 {
 		delete(t.groups, e.group)
 	}
+}
+
+// givesWay is the highest standing that makes room for a client without a name.
+var givesWay = [record.Standings]record.Standing{
+	record.StandingUntrusted: record.StandingUntrusted, record.StandingUnserved: record.StandingServed,
+	record.StandingServed: record.StandingRegular, record.StandingRegular: record.StandingRegular,
 }
 
 // makeRoom reports whether there is room for a client without a name. It may evict
 // another one for it.
 func (t *table) makeRoom(e *entry) bool {
-	highest := [ranks]rank{untrusted: untrusted, neverServed: served, served: regular, regular: regular}[e.rank] // that gives way
-	if group := t.groups[e.group]; group != nil && group.len(regular) >= t.maxOfGroup() {
+	highest := givesWay[e.standing]
+	if group := t.groups[e.group]; group != nil && group.len(record.StandingRegular) >= t.maxOfGroup() {
 		return t.evict(group.last(highest))
 	}
-	if e.rank == untrusted && t.all[untrusted].Len() >= t.max/10 {
-		return t.evict(t.all.last(untrusted))
+	if e.standing == record.StandingUntrusted && t.all[record.StandingUntrusted].Len() >= t.max/10 {
+		return t.evict(t.all.last(record.StandingUntrusted))
 	}
-	return t.all.len(regular) < t.max || t.evict(t.all.last(highest))
+	return t.all.len(record.StandingRegular) < t.max || t.evict(t.all.last(highest))
 }
 
 // evict removes a client, and reports whether there was one.
@@ -195,12 +165,12 @@ func (t *table) expire(before time.Time) (expired []*entry) {
 	return expired
 }
 
-// sort puts the clients of each rank into the order in which they were seen, after
+// sort puts the clients of each standing into the order in which they were seen, after
 // some were admitted that are not seen now.
 func (t *table) sort() {
 	all := slices.SortedFunc(maps.Values(t.byKey), func(a, b *entry) int { return a.client.LastSeen.Compare(b.client.LastSeen) })
 	for _, e := range all {
-		t.raise(e, e.rank)
+		t.raise(e, e.standing)
 	}
 }
 
