@@ -133,14 +133,14 @@ func (c *Client) MayBeLegacy() bool {
 
 // add counts a connection. Connections end in any order, so times only go
 // forward.
-func (c *Client) add(r *record.Record, conn *Connection) {
-	end := conn.Start.Add(r.Duration)
+func (c *Client) add(r *record.Record, conn *common, k *kept) {
+	end := k.start.Add(r.Duration)
 	c.Name = clean(r.ClientName)
-	if c.Address != conn.Address {
-		c.Address, c.Host, c.HostConfirmed = conn.Address, "", false
+	if c.Address != k.address {
+		c.Address, c.Host, c.HostConfirmed = k.address, "", false
 	}
-	if c.FirstSeen.IsZero() || conn.Start.Before(c.FirstSeen) {
-		c.FirstSeen = conn.Start
+	if c.FirstSeen.IsZero() || k.start.Before(c.FirstSeen) {
+		c.FirstSeen = k.start
 	}
 	c.LastSeen = later(c.LastSeen, end)
 	c.addHello(r)
@@ -156,17 +156,17 @@ func (c *Client) add(r *record.Record, conn *Connection) {
 		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
 	}
 	if r.SignedIn() && !end.Before(c.LastSignIn) {
-		c.Mailbox, c.Login, c.LastSignIn = conn.Mailbox, conn.Login, end
+		c.Mailbox, c.Login, c.LastSignIn = conn.mailbox, conn.login, end
 	}
-	c.addOutcome(conn, end)
+	c.addOutcome(conn, k, end)
 	c.addMail(r, end)
-	if p := conn.Protocol; p != "" && p != unknown {
+	if p := conn.protocol; p != "" && p != unknown {
 		c.Protocols = addSorted(c.Protocols, p, maxProtocols)
 	}
-	c.Destinations = toFront(c.Destinations, conn.Destination, maxDestinations)
-	c.Listeners = toFront(c.Listeners, clean(conn.Listener), maxListeners)
-	c.BytesFromClient += uint64(max(0, conn.FromClient))
-	c.BytesToClient += uint64(max(0, conn.ToClient))
+	c.Destinations = toFront(c.Destinations, conn.destination, maxDestinations)
+	c.Listeners = toFront(c.Listeners, clean(conn.listener), maxListeners)
+	c.BytesFromClient += uint64(max(0, k.fromClient))
+	c.BytesToClient += uint64(max(0, k.toClient))
 }
 
 func (c *Client) addHello(r *record.Record) {
@@ -193,27 +193,27 @@ func keyExchange(suite string) string {
 }
 
 // addOutcome counts the outcome of a connection, and keeps its failure.
-func (c *Client) addOutcome(conn *Connection, end time.Time) {
+func (c *Client) addOutcome(conn *common, k *kept, end time.Time) {
 	if c.Outcomes == nil {
 		c.Outcomes = make(map[record.Outcome]uint64)
 	}
-	c.Outcomes[conn.Outcome]++
-	if conn.Reason.Failing() && (conn.Outcome == record.OutcomePassed || conn.Outcome == record.OutcomeLifted) {
+	c.Outcomes[conn.outcome]++
+	if conn.reason.Failing() && (conn.outcome == record.OutcomePassed || conn.outcome == record.OutcomeLifted) {
 		c.FailedInSession++
 	}
-	if conn.Outcome == record.OutcomeLifted {
+	if conn.outcome == record.OutcomeLifted {
 		c.LastLifted = later(c.LastLifted, end)
 	}
-	if conn.SMTPReply != "" {
-		c.SMTPReply = conn.SMTPReply
+	if conn.smtpReply != "" {
+		c.SMTPReply = conn.smtpReply
 	}
 	switch {
-	case conn.Reason == "":
+	case conn.reason == "":
 		c.LastGood = later(c.LastGood, end)
-	case !conn.Reason.Failing() || c.Failure != nil && c.Failure.At.After(end):
+	case !conn.reason.Failing() || c.Failure != nil && c.Failure.At.After(end):
 	default:
 		c.Failure = &Failure{
-			At: end, Reason: conn.Reason, Fault: conn.Fault, Cause: conn.Cause, Remedy: conn.Remedy, Detail: conn.Detail,
+			At: end, Reason: conn.reason, Fault: conn.reason.Fault(), Cause: conn.reason.Cause(), Remedy: conn.reason.Remedy(), Detail: k.detailText(),
 		}
 	}
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/netip"
 	"time"
+	"unique"
 
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -50,28 +51,88 @@ func (c *Connection) Duration() time.Duration {
 	return time.Duration(c.Seconds * float64(time.Second)).Round(time.Microsecond)
 }
 
-// connectionOf returns what is kept of a record.
-func connectionOf(r *record.Record) *Connection {
-	c := &Connection{
-		Start: r.Start.Round(0), Seconds: r.Duration.Seconds(),
-		Client: keyOf(r), Address: r.Client.Unmap(),
-		Listener: r.Listener, Protocol: clean(string(r.Protocol)),
-		Destination: clean(r.Destination), ServerName: clean(r.ServerName),
-		Offered: r.OfferedVersion, Rule: r.Rule, Outcome: r.Outcome,
-		Reason: r.Reason, Fault: r.Reason.Fault(), Cause: r.Reason.Cause(), Remedy: r.Reason.Remedy(),
-		ClientTLS: r.ClientTLS.String(), UpstreamTLS: r.UpstreamTLS.String(),
-		Mailbox: clean(r.Mailbox), Login: clean(r.Login),
-		SMTPReply:  clean(r.SMTPReply),
-		Accepted:   max(0, r.Accepted),
-		FromClient: r.BytesFromClient, ToClient: r.BytesToClient,
+// A kept is a connection as it is kept. What many have in common is in memory once.
+type kept struct {
+	start      time.Time
+	duration   time.Duration
+	number     uint64
+	client     string
+	address    netip.Addr
+	common     unique.Handle[common]
+	detail     unique.Handle[string]
+	fromClient int64
+	toClient   int64
+	accepted   int
+}
+
+// A common is what connections have in common, above all those of one client.
+type common struct {
+	listener, protocol, destination, original, serverName, offered string
+	rule                                                           record.Rule
+	outcome                                                        record.Outcome
+	reason                                                         record.Reason
+	clientTLS, upstreamTLS                                         record.Handshake // without the time
+	mailbox, login, smtpReply                                      string
+}
+
+func commonOf(r *record.Record) common {
+	c := common{
+		listener: r.Listener, protocol: clean(string(r.Protocol)), destination: clean(r.Destination), serverName: clean(r.ServerName),
+		offered: r.OfferedVersion, rule: r.Rule, outcome: r.Outcome, reason: r.Reason,
+		clientTLS: parametersOf(r.ClientTLS), upstreamTLS: parametersOf(r.UpstreamTLS),
+		mailbox: clean(r.Mailbox), login: clean(r.Login), smtpReply: clean(r.SMTPReply),
 	}
 	if r.Original.IsValid() {
-		c.Original = r.Original.String()
-	}
-	if r.Err != nil {
-		c.Detail = netname.Text(r.Err.Error(), maxDetail)
+		c.original = r.Original.String()
 	}
 	return c
+}
+
+// parametersOf returns a handshake without its time; the zero value for none.
+func parametersOf(h *record.Handshake) record.Handshake {
+	if h == nil {
+		return record.Handshake{}
+	}
+	return record.Handshake{Version: h.Version, CipherSuite: h.CipherSuite, Resumed: h.Resumed}
+}
+
+// keptOf returns what is kept of a record whose client has this key.
+func keptOf(r *record.Record, c common, key string) kept {
+	k := kept{
+		start: r.Start.Round(0), duration: r.Duration, client: key, address: r.Client.Unmap(),
+		common: unique.Make(c), fromClient: r.BytesFromClient, toClient: r.BytesToClient, accepted: max(0, r.Accepted),
+	}
+	if r.Err != nil {
+		k.detail = unique.Make(netname.Text(r.Err.Error(), maxDetail))
+	}
+	return k
+}
+
+func (k *kept) detailText() string {
+	if k.detail == (unique.Handle[string]{}) {
+		return ""
+	}
+	return k.detail.Value()
+}
+
+// connection returns the connection as it is shown.
+func (k *kept) connection() Connection {
+	c := k.common.Value()
+	shown := Connection{
+		Start: k.start, Seconds: k.duration.Seconds(), Client: k.client, Address: k.address,
+		Listener: c.listener, Protocol: c.protocol, Destination: c.destination, Original: c.original, ServerName: c.serverName,
+		Offered: c.offered, Rule: c.rule, Outcome: c.outcome,
+		Reason: c.reason, Fault: c.reason.Fault(), Cause: c.reason.Cause(), Remedy: c.reason.Remedy(), Detail: k.detailText(),
+		Mailbox: c.mailbox, Login: c.login, SMTPReply: c.smtpReply, Accepted: k.accepted,
+		FromClient: k.fromClient, ToClient: k.toClient, Number: k.number,
+	}
+	if none := (record.Handshake{}); c.clientTLS != none {
+		shown.ClientTLS = c.clientTLS.String()
+	}
+	if none := (record.Handshake{}); c.upstreamTLS != none {
+		shown.UpstreamTLS = c.upstreamTLS.String()
+	}
+	return shown
 }
 
 // keyOf returns the client's name or address, as in the label client of the

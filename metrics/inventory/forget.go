@@ -17,7 +17,7 @@ func (v *Inventory) Forget(key string) bool {
 		return false
 	}
 	v.clients.remove(e)
-	v.latest.list = slices.DeleteFunc(v.latest.list, func(c *Connection) bool { return c.Client == key })
+	v.latest.set(slices.DeleteFunc(v.latest.inOrder(), func(k kept) bool { return k.client == key }))
 	v.unsaved, v.fresh = true, true
 	return true
 }

@@ -86,38 +86,40 @@ func (v *Inventory) Closed(r *record.Record) {
 	if r.IsHealthCheck() {
 		return
 	}
-	c := connectionOf(r)
+	c := commonOf(r)
+	k := keptOf(r, c, keyOf(r))
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.number++
-	c.Number = v.number
-	v.latest.add(c)
+	k.number = v.number
+	v.latest.add(k)
 	if v.changed != nil {
 		close(v.changed)
 		v.changed = nil
 	}
 	if r.Client.IsValid() {
-		v.updateClient(r, c)
+		v.updateClient(r, &c, k)
 	}
 }
 
 // updateClient adds a connection to its client, if there is room for that.
-func (v *Inventory) updateClient(r *record.Record, c *Connection) {
-	e, known := v.clients.admit(c.Client, c.Address, r.Standing())
+func (v *Inventory) updateClient(r *record.Record, c *common, k kept) {
+	e, known := v.clients.admit(k.client, k.address, r.Standing())
 	if e == nil {
 		return
 	}
-	e.client.add(r, c)
+	e.client.add(r, c, &k)
 	if e.client.standing() == record.StandingRegular {
 		v.clients.raise(e, record.StandingRegular)
 	}
 	v.dns.describe(&e.client)
 	e.latest.max = v.clients.connectionsPerClient()
-	e.latest.add(c)
+	k.client = e.client.Client // the same text, in memory once
+	e.latest.add(k)
 	v.note(&e.client)
 	v.fresh = v.fresh || !known && e.standing >= record.StandingServed
 	if e.standing != record.StandingUntrusted { // a scan must not become a flood of questions
-		v.dns.ask(c.Client, c.Address, c.Start)
+		v.dns.ask(k.client, k.address, k.start)
 	}
 }
 

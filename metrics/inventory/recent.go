@@ -3,42 +3,65 @@ package inventory
 import (
 	"context"
 	"slices"
+	"sort"
 )
 
 // maxLatest is how many connections are kept of all clients together.
 const maxLatest = 1000
 
-// A ring has the last connections, the oldest first.
+// A ring has the last connections of a client, or of all: at most max of them.
 type ring struct {
-	max  int
-	list []*Connection
+	max   int
+	list  []kept
+	first int // where the oldest is; not zero only in a full ring
 }
 
-func (r *ring) add(c *Connection) {
-	if over := len(r.list) + 1 - r.max; over > 0 {
-		r.list = slices.Delete(r.list, 0, over)
+func (r *ring) len() int { return len(r.list) }
+
+// at returns the i-th connection, the oldest first.
+func (r *ring) at(i int) *kept { return &r.list[(r.first+i)%len(r.list)] }
+
+func (r *ring) add(k kept) {
+	if len(r.list) > r.max {
+		r.set(r.inOrder())
 	}
-	r.list = append(r.list, c)
-}
-
-// since returns copies of those with a number above after, the last max of
-// them; all if max is not above zero.
-func (r *ring) since(after uint64, max int) []Connection {
-	first, _ := slices.BinarySearchFunc(r.list, after+1, func(c *Connection, n uint64) int {
-		if c.Number < n {
-			return -1
+	switch {
+	case len(r.list) < r.max && r.first > 0: // there is room for more than before
+		r.set(r.inOrder())
+		fallthrough
+	case len(r.list) < r.max:
+		if len(r.list) == cap(r.list) { // not by half: most of the memory of a client is here
+			r.list = append(make([]kept, 0, min(r.max, len(r.list)+len(r.list)/4+1)), r.list...)
 		}
-		return 1
-	})
-	found := r.list[first:]
-	if max > 0 && len(found) > max {
-		found = found[len(found)-max:]
+		r.list = append(r.list, k)
+	default:
+		r.list[r.first] = k
+		r.first = (r.first + 1) % len(r.list)
 	}
-	copies := make([]Connection, len(found))
-	for i, c := range found {
-		copies[i] = *c
+}
+
+// inOrder returns the connections, the oldest first.
+func (r *ring) inOrder() []kept {
+	return append(slices.Clone(r.list[r.first:]), r.list[:r.first]...)
+}
+
+// set replaces the connections by the last ones of a list.
+func (r *ring) set(list []kept) {
+	r.list, r.first = slices.Clip(slices.Clone(list[max(0, len(list)-r.max):])), 0
+}
+
+// since returns those with a number above after, the last max of them; all if max is not
+// above zero.
+func (r *ring) since(after uint64, max int) []Connection {
+	first := sort.Search(r.len(), func(i int) bool { return r.at(i).number > after })
+	if found := r.len() - first; max > 0 && found > max {
+		first = r.len() - max
 	}
-	return copies
+	shown := make([]Connection, 0, r.len()-first)
+	for i := first; i < r.len(); i++ {
+		shown = append(shown, r.at(i).connection())
+	}
+	return shown
 }
 
 // Recent returns the last connections of a client, or of all if client is

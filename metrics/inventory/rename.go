@@ -77,7 +77,7 @@ func (t *table) move(old *entry, name string) *entry {
 	}
 	e.client.Client, e.client.Name = name, name
 	e.latest.max = t.connectionsPerClient()
-	e.latest.merge(old.latest.list)
+	e.latest.merge(&old.latest)
 	return e
 }
 
@@ -87,14 +87,14 @@ func renameConnections(v *Inventory, all []Renaming) {
 	for _, r := range all {
 		names[r.From] = r.Client.Client
 		if e, ok := v.clients.byKey[r.Client.Client]; ok {
-			for _, c := range e.latest.list {
-				c.Client = r.Client.Client
+			for i := range e.latest.list {
+				e.latest.list[i].client = e.client.Client
 			}
 		}
 	}
-	for _, c := range v.latest.list {
-		if name, ok := names[c.Client]; ok {
-			c.Client = name
+	for i := range v.latest.list {
+		if name, ok := names[v.latest.list[i].client]; ok {
+			v.latest.list[i].client = name
 		}
 	}
 }
@@ -161,10 +161,8 @@ func joined(list, more []string, max int) []string {
 }
 
 // merge adds connections of another ring.
-func (r *ring) merge(more []*Connection) {
-	r.list = append(slices.Clone(r.list), more...)
-	slices.SortFunc(r.list, func(a, b *Connection) int { return cmp.Compare(a.Number, b.Number) })
-	if over := len(r.list) - r.max; over > 0 {
-		r.list = slices.Delete(r.list, 0, over)
-	}
+func (r *ring) merge(more *ring) {
+	all := append(r.inOrder(), more.inOrder()...)
+	slices.SortFunc(all, func(a, b kept) int { return cmp.Compare(a.number, b.number) })
+	r.set(all)
 }

@@ -42,8 +42,8 @@ type Store interface {
 
 // A state is what is saved.
 type state struct {
-	Version int               `json:"version"`
-	Clients []json.RawMessage `json:"clients"` // of Client
+	Version int      `json:"version"`
+	Clients []Client `json:"clients"`
 }
 
 // load adds the clients that the store has.
@@ -219,19 +219,19 @@ func decode(text []byte, max int) ([]Client, error) {
 		return nil, fmt.Errorf("more than %d bytes", maxState)
 	}
 	var s state
-	if err := json.Unmarshal(text, &s); err != nil {
+	err := json.Unmarshal(text, &s)
+	if s.Version != stateVersion && s.Version != 0 { // its clients may be of another form
+		err = nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading the list of clients: %w", err)
 	}
 	if s.Version != stateVersion {
 		return nil, fmt.Errorf("the list of clients has version %d, and this tlslift reads version %d", s.Version, stateVersion)
 	}
-	var clients []Client
+	clients := s.Clients[:0]
 	unnamed := 0
-	for _, raw := range s.Clients {
-		var c Client
-		if err := json.Unmarshal(raw, &c); err != nil {
-			return nil, fmt.Errorf("reading the list of clients: %w", err)
-		}
+	for _, c := range s.Clients {
 		c.bound()
 		if c.Client == "" || !c.Address.IsValid() || c.Name == "" && unnamed >= max {
 			continue

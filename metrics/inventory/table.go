@@ -175,7 +175,7 @@ func (t *table) sort() {
 }
 
 // connectionsPerClient returns how many connections are kept of each client: fewer
-// when there are many clients, so that all of them together use about 20 MB at
+// when there are many clients, so that all of them together use about 6 MB at
 // most.
 func (t *table) connectionsPerClient() int {
 	const all, most, least = 40000, 20, 4
