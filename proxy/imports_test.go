@@ -35,7 +35,7 @@ var layers = []struct {
 	{"fake servers", []string{"proxy/fakem365", "proxy/fakem365/..."}},
 	{"cmd", []string{"cmd/..."}},
 	{"test set-up", []string{"proxy/testenv"}},
-	{"tests of the whole", []string{"proxy/soak", "proxy/faults", "proxy/model", "proxy/attacks"}},
+	{"tests of the whole", []string{"proxy/cost", "proxy/soak", "proxy/faults", "proxy/model", "proxy/attacks"}},
 }
 
 // siblings are the imports within a layer.
