@@ -16,12 +16,12 @@ type Values [maxLabels]Value
 type key uint64
 
 func newKey(of int, v Values) key {
-	return key(of)<<48 | key(v[0])<<32 | key(v[1])<<16 | key(v[2])
+	return key(of)<<48 | key(v[0])<<32 | key(v[1])<<16 | key(v[2]) //nolint:gosec // there are few families
 }
 
 func (k key) family() int { return int(k >> 48) }
 
-func (k key) value(i int) Value { return Value(k >> (32 - 16*i)) }
+func (k key) value(i int) Value { return Value(k >> (32 - 16*i) & (1<<16 - 1)) }
 
 // A series is a counter or a gauge.
 type series struct {

@@ -36,7 +36,7 @@ func (t *Table) Value(text string) Value {
 	if n, known = v.of[text]; known || len(v.texts) >= maxValues {
 		return n
 	}
-	n = Value(len(v.texts))
+	n = Value(len(v.texts)) //nolint:gosec // maxValues at most
 	text = strings.Clone(text)
 	v.of[text] = n
 	v.texts = append(v.texts, text)

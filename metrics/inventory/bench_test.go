@@ -26,7 +26,8 @@ func mailed(i, n int) *record.Record {
 	return &record.Record{
 		Listener: "smtp://0.0.0.0:2525", Client: apart(i), Start: time.Unix(1_800_000_000+int64(n), 0), Duration: time.Second,
 		Protocol: record.ProtocolSMTP, Destination: host + ":587", ServerName: host, OfferedVersion: "TLS 1.0",
-		JA3: fmt.Sprintf("%032x", i%50), JA4: fmt.Sprintf("t10i210100_%012x_cba987654321", i%50), Rule: record.RuleTLSVersion, Outcome: record.OutcomeLifted,
+		JA3: fmt.Sprintf("%032x", i%50), JA4: fmt.Sprintf("t10i210100_%012x_cba987654321", i%50),
+		Rule: record.RuleTLSVersion, Outcome: record.OutcomeLifted,
 		ClientTLS:       &record.Handshake{Version: "TLS 1.0", CipherSuite: "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", Duration: time.Second},
 		UpstreamTLS:     &record.Handshake{Version: "TLS 1.3", CipherSuite: "TLS_AES_256_GCM_SHA384"},
 		BytesFromClient: 1000, BytesToClient: 100, Accepted: 1,

@@ -213,7 +213,8 @@ func (c *Client) addOutcome(conn *common, k *kept, end time.Time) {
 	case !conn.reason.Failing() || c.Failure != nil && c.Failure.At.After(end):
 	default:
 		c.Failure = &Failure{
-			At: end, Reason: conn.reason, Fault: conn.reason.Fault(), Cause: conn.reason.Cause(), Remedy: conn.reason.Remedy(), Detail: k.detailText(),
+			At: end, Reason: conn.reason, Fault: conn.reason.Fault(), Cause: conn.reason.Cause(), Remedy: conn.reason.Remedy(),
+			Detail: k.detailText(),
 		}
 	}
 }

@@ -93,7 +93,8 @@ func runPeers(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	at, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}, MaxVersion: tls.VersionTLS12}) //nolint:gosec // Go's least is 1.2
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
+	at, err := tls.Listen("tcp", "127.0.0.1:0", config)
 	if err != nil {
 		return err
 	}
