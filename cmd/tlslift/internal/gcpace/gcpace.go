@@ -1,5 +1,5 @@
-// Package gcpace lets Go's runtime collect garbage less often while there is little of it,
-// and gives the memory back when nothing happens any more.
+// Package gcpace lets Go's runtime collect garbage less often while there is little of it.
+// Package memorylimit gives the memory back when nothing happens any more.
 //
 // Left alone, the runtime collects each 4 MiB as long as the live heap is small. A busy
 // tlslift fills that many times in a second. It never makes the heap of a busy tlslift
@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
-	"time"
 )
 
 const (
@@ -25,25 +24,14 @@ const (
 	// step is the least difference for which the percentage is changed, which stops all
 	// goroutines for a moment.
 	step = 25
-	// quiet is how often it is looked whether tlslift does something, and little what it
-	// allocates in that time if it does not.
-	quiet  = time.Second
-	little = 1 << 19
-	// much is how much was allocated since memory was given back, when that is done again:
-	// half of what a runtime that is left alone collects.
-	much = 2 << 20
 )
 
 // A Pace sets how often garbage is collected, until it is stopped.
 type Pace struct {
 	mu      sync.Mutex
 	percent int
-	before  int    // the percentage in the beginning
-	seen    uint64 // bytes that were allocated until the last look
-	freed   uint64 // and until memory was given back
-	idle    *time.Timer
+	before  int // the percentage in the beginning
 	stopped bool
-	freeing sync.WaitGroup
 }
 
 // Start begins to set the pace; nil if the environment variable GOGC does.
@@ -53,7 +41,6 @@ func Start() *Pace {
 	}
 	p := &Pace{percent: most}
 	p.before = debug.SetGCPercent(most)
-	p.idle = time.AfterFunc(quiet, p.look)
 	watch(p)
 	return p
 }
@@ -64,11 +51,9 @@ func (p *Pace) Stop() {
 		return
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.stopped = true
-	p.idle.Stop()
 	debug.SetGCPercent(p.before)
-	p.mu.Unlock()
-	p.freeing.Wait()
 }
 
 // A sentinel is garbage, so that its end tells of the end of a collection.
@@ -92,35 +77,6 @@ func (p *Pace) collected() {
 	}
 }
 
-// look gives memory back that nobody uses, if nothing happens.
-func (p *Pace) look() {
-	p.mu.Lock()
-	if p.stopped {
-		p.mu.Unlock()
-		return
-	}
-	p.freeing.Add(1)
-	isDue := p.isDue(read().allocated)
-	p.idle.Reset(quiet)
-	p.mu.Unlock()
-	defer p.freeing.Done()
-	if isDue {
-		debug.FreeOSMemory()
-	}
-}
-
-// isDue reports whether memory is to be given back now that so many bytes were allocated.
-// p.mu is held.
-func (p *Pace) isDue(allocated uint64) bool {
-	isQuiet := allocated-p.seen < little
-	p.seen = allocated
-	if !isQuiet || allocated-p.freed < much {
-		return false
-	}
-	p.freed = allocated
-	return true
-}
-
 // percentOf returns the percentage with which the next collection is at the floor, or at
 // twice of what is live. Roots are scanned beside the heap, and count like it.
 func percentOf(live, roots uint64) int {
@@ -132,14 +88,13 @@ func percentOf(live, roots uint64) int {
 
 // A reading is what the runtime says of its memory, in bytes.
 type reading struct {
-	live      uint64 // of the heap, at the last collection
-	roots     uint64 // stacks and variables
-	allocated uint64 // since the start of the program
+	live  uint64 // of the heap, at the last collection
+	roots uint64 // stacks and variables
 }
 
 func read() reading {
 	samples := []metrics.Sample{
-		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}, {Name: "/gc/heap/allocs:bytes"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
 	}
 	metrics.Read(samples)
 	number := func(i int) uint64 {
@@ -148,5 +103,5 @@ func read() reading {
 		}
 		return samples[i].Value.Uint64()
 	}
-	return reading{number(0), number(1) + number(2), number(3)}
+	return reading{number(0), number(1) + number(2)}
 }
