@@ -58,6 +58,7 @@ func TestResetSeenAsAnEnd(t *testing.T) {
 	t.Parallel()
 	reset, late := &net.OpError{Op: "write", Err: syscall.ECONNRESET}, &net.OpError{Op: "write", Err: syscall.EPIPE}
 	fetch := []string{"a FETCH 1 BODY[]\r\n", "* 1 FETCH (BODY[] {100}\r\nhalf"}
+	retr := []string{"RETR 1\r\n", "+OK\r\nhalf"}
 	mail := []string{
 		"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n", "250 a\r\n250 b\r\n250 c\r\n354 go on\r\n", "x\r\n.\r\n",
 	}
@@ -69,7 +70,7 @@ func TestResetSeenAsAnEnd(t *testing.T) {
 	}{
 		"IMAP, in a literal":               {record.ProtocolIMAP, fetch, io.EOF, reset, record.ReasonClientCutOff},
 		"the same, told in order":          {record.ProtocolIMAP, fetch, reset, io.EOF, record.ReasonClientCutOff},
-		"POP3, in a mail":                  {record.ProtocolPOP3, []string{"RETR 1\r\n", "+OK\r\nhalf"}, io.ErrUnexpectedEOF, reset, record.ReasonClientCutOff},
+		"POP3, in a mail":                  {record.ProtocolPOP3, retr, io.ErrUnexpectedEOF, reset, record.ReasonClientCutOff},
 		"SMTP, before the reply to a mail": {record.ProtocolSMTP, mail, io.EOF, reset, record.ReasonClientCutOff},
 		"IMAP, nothing is awaited":         {record.ProtocolIMAP, []string{"a NOOP\r\n", "a OK\r\n"}, io.EOF, reset, ""},
 		"closed before the reply":          {record.ProtocolIMAP, []string{"a NOOP\r\n", ""}, io.EOF, late, ""},

@@ -120,7 +120,7 @@ func (m *machine) run(name string, args ...string) string {
 // write writes a file of the tree.
 func (m *machine) write(path, text string) {
 	m.t.Helper()
-	if err := os.WriteFile(m.path(path), []byte(text), 0o644); err != nil { //nolint:gosec // a setting, for everybody
+	if err := os.WriteFile(m.path(path), []byte(text), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
 }
