@@ -21,8 +21,8 @@ var layers = []struct {
 }{
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/secretfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
-		"proxy/admission", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/greeting", "proxy/httpline", "proxy/leafrsa",
-		"proxy/legacytls", "proxy/listener", "proxy/localca",
+		"proxy/admission", "proxy/aescbc", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/greeting", "proxy/httpline",
+		"proxy/leafrsa", "proxy/legacytls", "proxy/listener", "proxy/localca",
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
 		"proxy/silence", "proxy/smtptext", "proxy/sockets", "proxy/standby", "proxy/ticketkeys", "proxy/turns", "proxy/upstream",
 	}},
@@ -41,6 +41,7 @@ var layers = []struct {
 // siblings are the imports within a layer.
 var siblings = map[string][]string{
 	"proxy/listener":     {"proxy/policy"},
+	"proxy/legacytls":    {"proxy/aescbc"},
 	"proxy/localca":      {"proxy/leafrsa"},
 	"proxy/m365":         {"proxy/policy"},
 	"proxy/sockets":      {"proxy/listener", "proxy/origdst", "proxy/upstream"},

@@ -78,6 +78,20 @@ func (m *recordMAC) sum(b []byte, header *[macHeaderLen]byte, data []byte) []byt
 	return m.hmac.Sum(b)
 }
 
+// begin makes work what the MAC of a record begins with; the data is to be written to it.
+func (m *recordMAC) begin(header *[macHeaderLen]byte) {
+	m.restore(m.inner)
+	m.work.Write(header[:])
+}
+
+// end appends the MAC of what work has.
+func (m *recordMAC) end(b []byte) []byte {
+	digest := m.work.Sum(m.digest[:0])
+	m.restore(m.outer)
+	m.work.Write(digest)
+	return m.work.Sum(b)
+}
+
 // constantTime computes the MAC of data[:n], in a time and with accesses to
 // memory that depend on len(data) alone, while n is a secret between least and
 // len(data): otherwise the time would tell how much padding an attacker's

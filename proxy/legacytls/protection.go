@@ -1,11 +1,15 @@
 package legacytls
 
 import (
+	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
 	"crypto/tls"
 	"encoding/binary"
+	"slices"
+
+	"github.com/tlslift/tlslift/proxy/aescbc"
 )
 
 // Records (RFC 5246 section 6.2).
@@ -88,17 +92,27 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 		p.stream, err = s.stream(k.key)
 		return p, err
 	}
-	block, err := s.block(k.key)
-	if err != nil {
+	if p.block, err = newCBC(s, k, read); err != nil {
 		return nil, err
 	}
-	p.hasShortBlocks, p.left = block.BlockSize() == shortBlock, maxShortBlocks
-	if read {
-		p.block = cipher.NewCBCDecrypter(block, k.iv)
-	} else {
-		p.block = cipher.NewCBCEncrypter(block, k.iv)
-	}
+	p.hasShortBlocks, p.left = p.block.BlockSize() == shortBlock, maxShortBlocks
 	return p, nil
+}
+
+// newCBC returns what encrypts, or decrypts what is read.
+func newCBC(s *suite, k keys, read bool) (cipher.BlockMode, error) {
+	block, err := s.block(k.key)
+	switch {
+	case err != nil:
+		return nil, err
+	case block.BlockSize() == aes.BlockSize && read:
+		return aescbc.NewDecrypter(k.key, k.iv)
+	case block.BlockSize() == aes.BlockSize:
+		return aescbc.NewEncrypter(k.key, k.iv)
+	case read:
+		return cipher.NewCBCDecrypter(block, k.iv), nil
+	}
+	return cipher.NewCBCEncrypter(block, k.iv), nil
 }
 
 // wear counts the bytes of a record of data. The error ends the connection.
@@ -259,18 +273,34 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 	if _, err := rand.Read(out[body:]); err != nil {
 		return nil, err
 	}
-	out = append(out, data...)
-	if !p.macLast {
-		out = p.mac.sum(out, p.macHeader(typ, len(data)), data)
+	encrypted := body // what comes before that is encrypted already
+	if both, can := p.block.(*aescbc.Encrypter); can && !p.macLast {
+		p.block.CryptBlocks(out[body:], out[body:])
+		out, encrypted = p.sealAndMAC(both, out, typ, data)
+	} else {
+		out = append(out, data...)
+		if !p.macLast {
+			out = p.mac.sum(out, p.macHeader(typ, len(data)), data)
+		}
 	}
 	size := p.block.BlockSize()
 	padding := size - 1 - (len(out)-body)%size
 	for range padding + 1 {
 		out = append(out, byte(padding)) //nolint:gosec // less than a block
 	}
-	p.block.CryptBlocks(out[body:], out[body:])
+	p.block.CryptBlocks(out[encrypted:], out[encrypted:])
 	if p.macLast {
 		out = p.mac.sum(out, p.macHeader(typ, len(out)-body), out[body:])
 	}
 	return out, nil
+}
+
+// sealAndMAC appends data, of which it encrypts the whole blocks while it computes the
+// MAC, and the MAC. It returns where what is not encrypted begins.
+func (p *protection) sealAndMAC(both *aescbc.Encrypter, out []byte, typ byte, data []byte) ([]byte, int) {
+	start, whole := len(out), len(data)/aes.BlockSize*aes.BlockSize
+	out = slices.Grow(out, whole)[:start+whole]
+	p.mac.begin(p.macHeader(typ, len(data)))
+	both.CryptAndHash(out[start:], data[:whole], p.mac.work, data)
+	return p.mac.end(append(out, data[whole:]...)), start + whole
 }

@@ -1,0 +1,106 @@
+package aescbc
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+	"hash"
+)
+
+// A Decrypter decrypts in CBC mode. It implements cipher.BlockMode.
+type Decrypter struct {
+	fast  *engine             // nil where the processor lacks the instructions
+	slow  cipher.BlockMode    // instead of fast
+	block cipher.Block        // for the few blocks that fast leaves
+	chain [aes.BlockSize]byte // the last block that was decrypted
+}
+
+// NewDecrypter returns a decrypter for a key of AES.
+func NewDecrypter(key, iv []byte) (*Decrypter, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	fast := newEngine(key)
+	if fast == nil {
+		return &Decrypter{slow: cipher.NewCBCDecrypter(block, iv)}, nil
+	}
+	fast.invert()
+	return &Decrypter{fast: fast, block: block, chain: [aes.BlockSize]byte(iv)}, nil
+}
+
+// BlockSize returns that of AES.
+func (d *Decrypter) BlockSize() int { return aes.BlockSize }
+
+// CryptBlocks decrypts whole blocks of src. Dst has to be src, or have no byte of it.
+func (d *Decrypter) CryptBlocks(dst, src []byte) {
+	checkLengths(dst, src)
+	if d.slow != nil {
+		d.slow.CryptBlocks(dst, src)
+		return
+	}
+	if n := d.fast.decrypt(dst, src, &d.chain); n > 0 {
+		dst, src = dst[n:], src[n:]
+	}
+	for ; len(src) > 0; dst, src = dst[aes.BlockSize:], src[aes.BlockSize:] {
+		next := [aes.BlockSize]byte(src)
+		d.block.Decrypt(dst, src)
+		subtle.XORBytes(dst, dst[:aes.BlockSize], d.chain[:])
+		d.chain = next
+	}
+}
+
+// An Encrypter encrypts in CBC mode. It implements cipher.BlockMode.
+type Encrypter struct {
+	fast  *engine             // nil where the processor lacks the instructions
+	slow  cipher.BlockMode    // instead of fast
+	block cipher.Block        // for the few blocks that fast leaves
+	chain [aes.BlockSize]byte // the last block that was encrypted
+}
+
+// NewEncrypter returns an encrypter for a key of AES.
+func NewEncrypter(key, iv []byte) (*Encrypter, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	if fast := newEngine(key); fast != nil {
+		return &Encrypter{fast: fast, block: block, chain: [aes.BlockSize]byte(iv)}, nil
+	}
+	return &Encrypter{slow: cipher.NewCBCEncrypter(block, iv)}, nil
+}
+
+// BlockSize returns that of AES.
+func (e *Encrypter) BlockSize() int { return aes.BlockSize }
+
+// CryptBlocks encrypts whole blocks of src. Dst has to be src, or have no byte of it.
+func (e *Encrypter) CryptBlocks(dst, src []byte) {
+	checkLengths(dst, src)
+	if e.slow != nil {
+		e.slow.CryptBlocks(dst, src)
+		return
+	}
+	for ; len(src) > 0; dst, src = dst[aes.BlockSize:], src[aes.BlockSize:] {
+		subtle.XORBytes(e.chain[:], e.chain[:], src[:aes.BlockSize])
+		e.block.Encrypt(e.chain[:], e.chain[:])
+		copy(dst, e.chain[:])
+	}
+}
+
+// CryptAndHash is CryptBlocks, and writes hashed to a hash. With SHA-1, it does both at
+// once. Dst has to be apart from src and from hashed; src and hashed may be the same.
+func (e *Encrypter) CryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) {
+	checkLengths(dst, src)
+	if e.fast != nil {
+		encrypted, added := e.fast.encryptAndHash(dst, src, &e.chain, h, hashed)
+		dst, src, hashed = dst[encrypted:], src[encrypted:], hashed[added:]
+	}
+	h.Write(hashed)
+	e.CryptBlocks(dst, src)
+}
+
+func checkLengths(dst, src []byte) {
+	if len(src)%aes.BlockSize != 0 || len(dst) < len(src) {
+		panic("aescbc: the input has no whole blocks, or the output is too short")
+	}
+}

@@ -1,0 +1,173 @@
+//go:build amd64 && !purego
+
+package aescbc
+
+import (
+	"crypto/aes"
+	"encoding"
+	"encoding/binary"
+	"hash"
+	"math/bits"
+	"sync"
+
+	"golang.org/x/sys/cpu"
+)
+
+//go:generate sh -c "cd asm && go run . -out ../aescbc_amd64.s -stubs ../aescbc_amd64.go -pkg aescbc"
+
+const (
+	chunkLen = 64 // of a block of SHA-1
+	groupLen = 4 * aes.BlockSize
+
+	// minChunks is from how many on it pays to take a hash's state out and put it back.
+	minChunks = 8
+
+	// Rows of a table, after the keys of the rounds.
+	chainRow = 15
+	orderRow = 16
+
+	roundsOf128 = 10
+	stateLen    = 96 // of a marshalled SHA-1
+	stateMagic  = "sha\x01"
+)
+
+// An engine is what has instructions for it. The sources of its functions are in asm.
+type engine struct {
+	// table is what the assembly reads: the keys of the rounds, the chain, and in which
+	// order SHA-1 has the bytes of its words.
+	table  [17][aes.BlockSize]byte
+	rounds int
+	state  [stateLen]byte // here, and not local, because it would be allocated for each record
+}
+
+// newEngine returns an engine that encrypts with a key of 16 or 32 bytes; nil if the
+// processor lacks an instruction.
+func newEngine(key []byte) *engine {
+	if !isFast() || len(key) != 16 && len(key) != 32 {
+		return nil
+	}
+	e := &engine{rounds: roundsOf128 + (len(key)-16)/4}
+	for i := range e.table[orderRow] {
+		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i) //nolint:gosec // less than a block
+	}
+	e.expand(key)
+	return e
+}
+
+// isFast reports whether the processor has all instructions. In a virtual machine, to ask
+// takes microseconds.
+var isFast = sync.OnceValue(func() bool {
+	const sha = 1 << 29
+	return cpu.X86.HasAES && cpu.X86.HasAVX2 && cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && features()&sha != 0
+})
+
+// expand makes the keys of the rounds (FIPS 197 section 5.2). A word has its first byte
+// lowest.
+func (e *engine) expand(key []byte) {
+	count := len(key) / 4
+	constant := uint32(1)
+	var before uint32
+	for i := range 4 * (e.rounds + 1) {
+		word := before
+		switch {
+		case i < count:
+			word = binary.LittleEndian.Uint32(key[4*i:])
+		case i%count == 0:
+			word = bits.RotateLeft32(substituted(before), -8) ^ constant ^ e.word(i-count)
+			constant = double(constant)
+		case count > 6 && i%count == 4:
+			word = substituted(before) ^ e.word(i-count)
+		default:
+			word ^= e.word(i - count)
+		}
+		e.setWord(i, word)
+		before = word
+	}
+}
+
+// substituted is the word with each byte replaced by that of the table of AES.
+func substituted(w uint32) uint32 { return uint32(substitute(uint64(w) << 32)) } //nolint:gosec // the lower word
+
+func (e *engine) word(i int) uint32 { return binary.LittleEndian.Uint32(e.table[i/4][i%4*4:]) }
+
+func (e *engine) setWord(i int, w uint32) { binary.LittleEndian.PutUint32(e.table[i/4][i%4*4:], w) }
+
+// double doubles each byte of a word in the field of AES.
+func double(w uint32) uint32 { return w<<1&0xfefefefe ^ w>>7&0x01010101*0x1b }
+
+// invert makes an engine that encrypts one that decrypts (FIPS 197 section 5.3.5).
+func (e *engine) invert() {
+	for low, high := 0, e.rounds; low < high; low, high = low+1, high-1 {
+		e.table[low], e.table[high] = e.table[high], e.table[low]
+	}
+	for i := 4; i < 4*e.rounds; i++ {
+		w := e.word(i)
+		w2 := double(w)
+		w4 := double(w2)
+		w9 := double(w4) ^ w
+		e.setWord(i, w9^w^w2^w4^bits.RotateLeft32(w9^w2, -8)^bits.RotateLeft32(w9^w4, -16)^bits.RotateLeft32(w9, -24))
+	}
+}
+
+// decrypt decrypts all whole groups of src, and returns how many bytes these are.
+func (e *engine) decrypt(dst, src []byte, chain *[aes.BlockSize]byte) int {
+	n := len(src) / groupLen * groupLen
+	if n == 0 {
+		return 0
+	}
+	e.table[chainRow] = *chain
+	*chain = [aes.BlockSize]byte(src[n-aes.BlockSize:])
+	decrypt(&e.table, e.rounds*aes.BlockSize, &dst[0], &src[0], n/groupLen)
+	return n
+}
+
+// encryptAndHash encrypts the beginning of src while it adds the beginning of hashed to h,
+// and returns how much it has done of both: nothing where that does not pay, or h is not
+// SHA-1.
+func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h hash.Hash, hashed []byte) (encrypted, added int) {
+	from, could := h.(encoding.BinaryAppender)
+	to, can := h.(encoding.BinaryUnmarshaler)
+	if !could || !can || h.BlockSize() != chunkLen || len(src) < minChunks*chunkLen {
+		return 0, 0
+	}
+	state, err := from.AppendBinary(e.state[:0])
+	if err != nil || len(state) != stateLen || string(state[:len(stateMagic)]) != stateMagic {
+		return 0, 0
+	}
+	length := state[stateLen-8:]
+	begun := int(binary.BigEndian.Uint64(length) % chunkLen) //nolint:gosec // less than a chunk
+	first := (chunkLen - begun) % chunkLen
+	chunks := min(len(src), len(hashed)-first) / chunkLen
+	if chunks < minChunks {
+		return 0, 0
+	}
+	if first > 0 {
+		h.Write(hashed[:first])
+		if state, err = from.AppendBinary(e.state[:0]); err != nil {
+			panic("aescbc: " + err.Error()) // it has just worked
+		}
+	}
+	n := chunks * chunkLen
+	e.table[chainRow] = *chain
+	e.encryptChunks(dst, src, state, hashed[first:], chunks)
+	*chain = [aes.BlockSize]byte(dst[n-aes.BlockSize:])
+	binary.BigEndian.PutUint64(length, binary.BigEndian.Uint64(length)+uint64(n)) //nolint:gosec // positive
+	if err := to.UnmarshalBinary(state); err != nil {
+		panic("aescbc: " + err.Error())
+	}
+	return n, first + n
+}
+
+// encryptChunks encrypts chunks, and adds as many to the sum in a marshalled SHA-1.
+func (e *engine) encryptChunks(dst, src, state, hashed []byte, chunks int) {
+	words := state[len(stateMagic):]
+	var sum [8]uint32
+	at := [5]int{3, 2, 1, 0, 7} // where the assembly has them
+	for i, j := range at {
+		sum[j] = binary.BigEndian.Uint32(words[4*i:])
+	}
+	encryptSHA1(&e.table, (e.rounds-roundsOf128)*aes.BlockSize, &dst[0], &src[0], &sum, &hashed[0], chunks)
+	for i, j := range at {
+		binary.BigEndian.PutUint32(words[4*i:], sum[j])
+	}
+}
