@@ -6,7 +6,8 @@ import (
 )
 
 // Read reads what the client sent. The end is io.EOF after close_notify,
-// ErrNoCloseNotify without, and io.ErrUnexpectedEOF in the middle of a record.
+// ErrNoCloseNotify without, and io.ErrUnexpectedEOF in the middle of a record. P is used
+// beyond what is read: a record that fits into it is opened there.
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.Handshake(); err != nil {
 		return 0, err
@@ -16,18 +17,24 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for len(c.plain) == 0 {
-		if err := c.readData(); err != nil {
+	n := c.takePlain(p)
+	for n == 0 {
+		var err error
+		if n, err = c.readData(p); err != nil {
 			return 0, err
 		}
 	}
-	n := c.takePlain(p)
 	// Whole records that have come already are taken along.
-	for n < len(p) && c.readDone == nil && c.input.whole(typeApplicationData) {
-		if err := c.readData(); err != nil {
+	for n < len(p) && c.readDone == nil {
+		length := c.input.whole(typeApplicationData)
+		if length < 0 || length > len(p)-n && length <= len(p) {
+			break // or it is opened in p by the next Read
+		}
+		more, err := c.readData(p[n:])
+		if err != nil {
 			break // the next Read says it
 		}
-		n += c.takePlain(p[n:])
+		n += more
 	}
 	return n, nil
 }
@@ -36,32 +43,36 @@ func (c *Conn) Read(p []byte) (int, error) {
 // of it.
 func (c *Conn) takePlain(p []byte) int {
 	n := copy(p, c.plain)
-	c.plain = c.plain[n:]
-	if len(c.plain) == 0 {
+	if c.plain = c.plain[n:]; len(c.plain) == 0 {
 		c.plain = nil
 		c.input.release()
 	}
 	return n
 }
 
-// readData opens the next record of data, or handles one of another type.
-func (c *Conn) readData() error {
+// readData moves the next record of data to p, as much as fits, or handles one of another
+// type.
+func (c *Conn) readData(p []byte) (int, error) {
 	if c.readDone != nil {
-		return c.readDone
+		return 0, c.readDone
 	}
-	typ, data, err := c.readRecord()
+	typ, data, err := c.readRecord(p)
 	if err != nil {
-		return c.readEnds(err)
+		return 0, c.readEnds(err)
 	}
 	switch typ {
 	case typeApplicationData:
-		c.plain = data
 		if len(data) == 0 { // half of a defence against BEAST; some clients do it
 			c.input.release()
-			return c.readEnds(c.countUseless())
+			return 0, c.readEnds(c.countUseless())
 		}
 		c.useless = 0
-		return nil
+		if &data[0] == &p[0] {
+			c.input.release()
+			return len(data), nil
+		}
+		c.plain = data
+		return c.takePlain(p), nil
 	case typeAlert:
 		err = c.handleAlert(data)
 	case typeHandshake:
@@ -70,7 +81,7 @@ func (c *Conn) readData() error {
 		err = fault(alertUnexpectedMessage, "a record of type %d after the handshake", typ)
 	}
 	c.input.release()
-	return c.readEnds(err)
+	return 0, c.readEnds(err)
 }
 
 // readEnds makes an error final, unless it is a deadline's: that Read may be

@@ -65,7 +65,7 @@ func (h *handshake) readMessage(want uint8) ([]byte, error) {
 		limit = maxClientHello
 	}
 	for !h.haveMessage() {
-		typ, data, err := h.readRecord()
+		typ, data, err := h.readRecord(nil)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (h *handshake) handshakeAlert(data []byte) error {
 
 func (h *handshake) readChangeCipherSpec() error {
 	for {
-		typ, data, err := h.readRecord()
+		typ, data, err := h.readRecord(nil)
 		if err != nil {
 			return err
 		}

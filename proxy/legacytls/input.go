@@ -24,6 +24,9 @@ type input struct {
 	got  int              // bytes of head while there is no buffer
 	buf  *[bufferLen]byte // nil while nothing is there
 	r, w int              // what is there is buf[r:w]
+	// opened says that something in buf may have been opened where it is. What has not is
+	// as it was on the wire, and need not be wiped.
+	opened bool
 }
 
 // await blocks until n bytes are there, and at least a record header.
@@ -35,7 +38,10 @@ func (in *input) await(n int) error {
 	}
 	if in.r+n > bufferLen {
 		n := copy(in.buf[:], in.buf[in.r:in.w])
-		clear(in.buf[n:in.w]) // release knows nothing of what was behind
+		if in.opened {
+			clear(in.buf[n:in.w]) // release knows nothing of what was behind
+			in.opened = false
+		}
 		in.r, in.w = 0, n
 	}
 	for in.w-in.r < n {
@@ -84,8 +90,14 @@ func cutShort(err error, have int) error {
 }
 
 // take consumes n bytes that are there. They are good until the next await or
-// release.
+// release, and may be opened where they are.
 func (in *input) take(n int) []byte {
+	in.opened = true
+	return in.takeSealed(n)
+}
+
+// takeSealed is take for bytes that stay as they are.
+func (in *input) takeSealed(n int) []byte {
 	b := in.buf[in.r : in.r+n]
 	in.r += n
 	return b
@@ -97,9 +109,11 @@ func (in *input) release() {
 	if in.buf == nil || in.r < in.w {
 		return
 	}
-	clear(in.buf[:in.w])
+	if in.opened {
+		clear(in.buf[:in.w])
+	}
 	buffers.Put(in.buf)
-	in.buf, in.r, in.w = nil, 0, 0
+	in.buf, in.r, in.w, in.opened = nil, 0, 0, false
 }
 
 // drop gives the buffer back whatever is in it.
@@ -108,10 +122,15 @@ func (in *input) drop() {
 	in.release()
 }
 
-// whole reports whether a whole record of a type is there already.
-func (in *input) whole(typ byte) bool {
+// whole returns the length of a whole record of a type that is there already; -1 if there
+// is none.
+func (in *input) whole(typ byte) int {
 	if in.buf == nil || in.w-in.r < recordHeaderLen || in.buf[in.r] != typ {
-		return false
+		return -1
 	}
-	return in.w-in.r >= recordHeaderLen+int(binary.BigEndian.Uint16(in.buf[in.r+3:]))
+	n := int(binary.BigEndian.Uint16(in.buf[in.r+3:]))
+	if in.w-in.r < recordHeaderLen+n {
+		return -1
+	}
+	return n
 }

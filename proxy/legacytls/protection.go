@@ -151,13 +151,14 @@ func (p *protection) macHeader(typ byte, n int) *[macHeaderLen]byte {
 	return h
 }
 
-// open removes the protection of a record in place. The error is the same
-// whatever was wrong.
-func (p *protection) open(typ byte, payload []byte) ([]byte, error) {
+// open removes the protection of a record, in place if into is nil. Else, into has room for
+// as much as the payload; the data is at its beginning, and something else after that. The
+// error is the same whatever was wrong.
+func (p *protection) open(typ byte, payload, into []byte) ([]byte, error) {
 	if err := p.wear(len(payload)); err != nil {
 		return nil, err
 	}
-	data, ok := p.opened(typ, payload)
+	data, ok := p.opened(typ, payload, into)
 	if !ok {
 		return nil, fault(alertBadRecordMAC, "a record does not verify")
 	}
@@ -165,40 +166,54 @@ func (p *protection) open(typ byte, payload []byte) ([]byte, error) {
 	return data, nil
 }
 
-func (p *protection) opened(typ byte, payload []byte) ([]byte, bool) {
+func (p *protection) opened(typ byte, payload, into []byte) ([]byte, bool) {
 	switch {
 	case p.stream != nil:
-		p.stream.XORKeyStream(payload, payload)
-		return p.openStream(typ, payload)
+		if into == nil {
+			into = payload
+		}
+		p.stream.XORKeyStream(into, payload)
+		return p.openStream(typ, into[:len(payload)])
 	case p.aead != nil:
-		return p.openAEAD(typ, payload)
+		return p.openAEAD(typ, payload, into)
 	case p.block != nil:
 		size, skip := p.block.BlockSize(), p.explicitIV()
 		if p.macLast {
-			return p.openMACLast(typ, payload)
+			return p.openMACLast(typ, payload, into)
 		}
 		if len(payload)%size != 0 || len(payload) < skip+size {
 			return nil, false
 		}
-		p.block.CryptBlocks(payload, payload)
-		return p.mac.openCBC(p.macHeader(typ, 0), payload[skip:])
+		return p.mac.openCBC(p.macHeader(typ, 0), p.decrypt(payload, into))
 	}
 	return payload, true
 }
 
-func (p *protection) openStream(typ byte, payload []byte) ([]byte, bool) {
-	n := len(payload) - p.mac.size
+// decrypt decrypts whole blocks, and returns them without the initialization vector.
+func (p *protection) decrypt(payload, into []byte) []byte {
+	skip := p.explicitIV()
+	if into == nil {
+		p.block.CryptBlocks(payload, payload)
+		return payload[skip:]
+	}
+	p.block.CryptBlocks(payload[:skip], payload[:skip]) // it has no meaning, but is in the chain
+	p.block.CryptBlocks(into, payload[skip:])
+	return into[:len(payload)-skip]
+}
+
+func (p *protection) openStream(typ byte, plain []byte) ([]byte, bool) {
+	n := len(plain) - p.mac.size
 	if n < 0 {
 		return nil, false
 	}
-	want := p.mac.sum(nil, p.macHeader(typ, n), payload[:n])
-	return payload[:n], equal(want, payload[n:])
+	want := p.mac.sum(nil, p.macHeader(typ, n), plain[:n])
+	return plain[:n], equal(want, plain[n:])
 }
 
 // openMACLast opens a record whose MAC is over what is encrypted. Once the MAC is
 // right, nobody but the client has made the rest of it, and no time can tell
 // anything that the client does not know (RFC 7366 section 3).
-func (p *protection) openMACLast(typ byte, payload []byte) ([]byte, bool) {
+func (p *protection) openMACLast(typ byte, payload, into []byte) ([]byte, bool) {
 	size, n := p.block.BlockSize(), len(payload)-p.mac.size
 	skip := p.explicitIV()
 	if n < skip+size || n%size != 0 {
@@ -207,19 +222,21 @@ func (p *protection) openMACLast(typ byte, payload []byte) ([]byte, bool) {
 	if !equal(p.mac.sum(nil, p.macHeader(typ, n), payload[:n]), payload[n:]) {
 		return nil, false
 	}
-	p.block.CryptBlocks(payload[:n], payload[:n])
-	plain := payload[skip:n]
+	plain := p.decrypt(payload[:n], into)
 	padding, good := paddingLen(plain, 0)
 	return plain[:len(plain)-padding], good == 1
 }
 
-func (p *protection) openAEAD(typ byte, payload []byte) ([]byte, bool) {
+func (p *protection) openAEAD(typ byte, payload, into []byte) ([]byte, bool) {
 	n := len(payload) - p.explicit - tagLen
 	if n < 0 {
 		return nil, false
 	}
-	data := payload[p.explicit:]
-	data, err := p.aead.Open(data[:0], p.nonceOf(payload[:p.explicit]), data, p.macHeader(typ, n)[:])
+	nonce, sealed := p.nonceOf(payload[:p.explicit]), payload[p.explicit:]
+	if into == nil {
+		into = sealed
+	}
+	data, err := p.aead.Open(into[:0], nonce, sealed, p.macHeader(typ, n)[:])
 	return data, err == nil
 }
 

@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 )
 
-// readRecord reads and opens one record. Its data is good until the next one.
-func (c *Conn) readRecord() (typ byte, data []byte, err error) {
+// readRecord reads and opens one record. Its data is good until the next one. Data of the
+// application is in into if that has room for the whole record, and in the input's buffer
+// if not.
+func (c *Conn) readRecord(into []byte) (typ byte, data []byte, err error) {
 	if err := c.input.await(recordHeaderLen); err != nil {
 		return 0, nil, err
 	}
@@ -23,8 +25,13 @@ func (c *Conn) readRecord() (typ byte, data []byte, err error) {
 	if err := c.input.await(recordHeaderLen + length); err != nil {
 		return 0, nil, err
 	}
-	c.input.take(recordHeaderLen)
-	if data, err = c.in.open(typ, c.input.take(length)); err != nil {
+	c.input.takeSealed(recordHeaderLen)
+	if typ == typeApplicationData && length <= len(into) && c.in.isProtected() {
+		data, err = c.in.open(typ, c.input.takeSealed(length), into)
+	} else {
+		data, err = c.in.open(typ, c.input.take(length), nil)
+	}
+	if err != nil {
 		return 0, nil, err
 	}
 	if len(data) > c.fragment {

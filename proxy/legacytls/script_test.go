@@ -142,7 +142,7 @@ func (c *script) read() (typ byte, data []byte) {
 		if v := uint16(header[1])<<8 | uint16(header[2]); c.answer.version != 0 && v != c.answer.version {
 			c.fail("a record has version %04x", v)
 		}
-		data, err := c.in.open(typ, data)
+		data, err := c.in.open(typ, data, nil)
 		if err != nil {
 			c.fail("opening a record of type %d: %w", typ, err)
 			return 0, nil
