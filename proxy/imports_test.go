@@ -21,8 +21,8 @@ var layers = []struct {
 }{
 	{"words", []string{"proxy/record", "proxy/netname", "proxy/atomicfile", "proxy/secretfile", "proxy/spelling", "proxy/yamlfile"}},
 	{"parsers and keepers", []string{
-		"proxy/admission", "proxy/aescbc", "proxy/clienthello", "proxy/clientfile", "proxy/entra", "proxy/greeting", "proxy/httpline",
-		"proxy/leafrsa", "proxy/legacytls", "proxy/listener", "proxy/localca",
+		"proxy/admission", "proxy/aescbc", "proxy/clienthello", "proxy/clientfile", "proxy/copybuffer", "proxy/entra", "proxy/greeting",
+		"proxy/httpline", "proxy/leafrsa", "proxy/legacytls", "proxy/listener", "proxy/localca",
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
 		"proxy/silence", "proxy/smtptext", "proxy/sockets", "proxy/standby", "proxy/ticketkeys", "proxy/turns", "proxy/upstream",
 	}},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/proxy/copybuffer"
 	"github.com/tlslift/tlslift/proxy/standby"
 )
 
@@ -160,20 +161,12 @@ func (d *direction) copy() error {
 		socket = raw.setStandby(true)
 		defer raw.setStandby(false)
 	}
-	var buf *[bufferSize]byte
-	release := func() {
-		if buf != nil {
-			clear(buf[:]) // it is plaintext where TLS ends here
-			buffers.Put(buf)
-			buf = nil
-		}
-	}
-	defer release()
+	buffer := copybuffer.Buffer{Grows: r.InTLS}
+	defer buffer.Release()
 	for {
-		if buf == nil {
-			buf = buffers.Get().(*[bufferSize]byte)
-		}
-		n, err := d.src.Read(buf[:])
+		buf := buffer.Space()
+		n, err := d.src.Read(buf)
+		buffer.Filled(n)
 		if n > 0 {
 			r.ending.moved(d.from)
 			r.idle.beginWrite()
@@ -186,7 +179,7 @@ func (d *direction) copy() error {
 		}
 		switch {
 		case errors.Is(err, standby.ErrNothing):
-			release()
+			buffer.Release()
 			socket.Wait()
 		case errors.Is(err, io.EOF):
 			return nil

@@ -44,6 +44,7 @@ type Raw struct {
 
 	ended   atomic.Bool
 	standby *standby.Reader // set while the content is relayed; nil where it cannot be
+	dry     bool            // makes Read read nothing; it belongs to the goroutine that reads
 }
 
 // NewRaw returns conn, watched.
@@ -53,6 +54,9 @@ func NewRaw(conn net.Conn) *Raw { return &Raw{Conn: conn} }
 func (r *Raw) Read(p []byte) (int, error) {
 	if r.Turn != nil {
 		r.Turn.Pause()
+	}
+	if r.dry {
+		return 0, standby.ErrNothing
 	}
 	n, err := r.below().Read(p)
 	if n == 0 && errors.Is(err, io.EOF) {
@@ -133,10 +137,26 @@ type TLS struct {
 // NewTLS joins a TLS stack and the connection below it.
 func NewTLS(stack net.Conn, raw *Raw) *TLS { return &TLS{stack, raw} }
 
-// Read implements net.Conn. An end without close_notify is ErrNoCloseNotify.
+// manyBytes is how many a record has if more of them are likely to have come.
+const manyBytes = 4 << 10
+
+// Read implements net.Conn. An end without close_notify is ErrNoCloseNotify. Crypto/tls
+// reads two large records at once, and gives them out one by one: the second is taken along.
 func (t *TLS) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
-	return n, t.raw.End(err)
+	if n < manyBytes || err != nil {
+		return n, t.raw.End(err)
+	}
+	t.raw.dry = true
+	defer func() { t.raw.dry = false }()
+	for n < len(p) {
+		more, err := t.Conn.Read(p[n:])
+		n += more
+		if more == 0 || err != nil {
+			break // the next Read says it, unless it is ErrNothing
+		}
+	}
+	return n, nil
 }
 
 // NetConn returns the connection below.
