@@ -99,6 +99,26 @@ func (e *Encrypter) CryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) {
 	e.CryptBlocks(dst, src)
 }
 
+// lag is how far what is hashed is behind what is encrypted: a block of SHA-1 that ends one,
+// and two chunks, so that no read waits for a write that has just been done.
+const lag = 3 * 64
+
+// CryptThenHash encrypts p in place, and writes the result to a hash. With SHA-1, it does
+// both at once.
+func (e *Encrypter) CryptThenHash(p []byte, h hash.Hash) {
+	checkLengths(p, p)
+	added := 0
+	if e.fast != nil && len(p) > lag {
+		e.CryptBlocks(p[:lag], p[:lag])
+		var encrypted int
+		encrypted, added = e.fast.encryptAndHash(p[lag:], p[lag:], &e.chain, h, p[:len(p)-lag])
+		e.CryptBlocks(p[lag+encrypted:], p[lag+encrypted:])
+	} else {
+		e.CryptBlocks(p, p)
+	}
+	h.Write(p[added:])
+}
+
 func checkLengths(dst, src []byte) {
 	if len(src)%aes.BlockSize != 0 || len(dst) < len(src) {
 		panic("aescbc: the input has no whole blocks, or the output is too short")

@@ -172,6 +172,32 @@ func TestCryptAndHash(t *testing.T) {
 	}
 }
 
+// What is encrypted and then hashed is the same, wherever a block of the hash has begun.
+func TestCryptThenHash(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, size := range []int{16, 24, 32} {
+		key, iv := randomBytes(r, size), randomBytes(r, aes.BlockSize)
+		for name, newHash := range hashes {
+			for kind, p := range kinds(t, key, iv) {
+				want, h, like := newReference(t, key, iv), newHash(), newHash()
+				for _, n := range lengths(r) {
+					plain, begun := randomBytes(r, n), randomBytes(r, r.IntN(70))
+					sealed := make([]byte, n)
+					want.encrypter.CryptBlocks(sealed, plain)
+					h.Write(begun)
+					like.Write(begun)
+					like.Write(sealed)
+					p.CryptThenHash(plain, h)
+					if !bytes.Equal(plain, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+						t.Fatalf("%s, %s: %d bytes: another result", kind, name, n)
+					}
+				}
+			}
+		}
+	}
+}
+
 func mustPanic(t *testing.T, name string, f func()) {
 	t.Helper()
 	defer func() {
@@ -225,6 +251,11 @@ func FuzzLikeCipher(f *testing.F) {
 		}
 		if p.decrypter.CryptBlocks(dst, dst); !bytes.Equal(dst, whole) {
 			t.Fatal("decrypted otherwise")
+		}
+		want.encrypter.CryptBlocks(sealed, dst)
+		like.Write(sealed)
+		if p.CryptThenHash(dst, h); !bytes.Equal(dst, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+			t.Fatal("encrypted and then hashed otherwise")
 		}
 	})
 }

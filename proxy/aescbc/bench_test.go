@@ -38,6 +38,18 @@ func BenchmarkEncryptAndSHA1(b *testing.B) {
 	}
 }
 
+func BenchmarkEncryptThenSHA1(b *testing.B) {
+	for name, p := range kinds(b, make([]byte, 16), make([]byte, 16)) {
+		b.Run(name, func(b *testing.B) {
+			record, h := make([]byte, recordLen), sha1.New()
+			b.SetBytes(recordLen)
+			for b.Loop() {
+				p.CryptThenHash(record, h)
+			}
+		})
+	}
+}
+
 // BenchmarkNew is what a connection pays for each direction.
 func BenchmarkNew(b *testing.B) {
 	for _, size := range []int{16, 32} {

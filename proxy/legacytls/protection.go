@@ -291,19 +291,25 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 		return nil, err
 	}
 	encrypted := body // what comes before that is encrypted already
-	if both, can := p.block.(*aescbc.Encrypter); can && !p.macLast {
+	both, can := p.block.(*aescbc.Encrypter)
+	switch {
+	case can && !p.macLast:
 		p.block.CryptBlocks(out[body:], out[body:])
 		out, encrypted = p.sealAndMAC(both, out, typ, data)
-	} else {
+	case p.macLast:
 		out = append(out, data...)
-		if !p.macLast {
-			out = p.mac.sum(out, p.macHeader(typ, len(data)), data)
-		}
+	default:
+		out = p.mac.sum(append(out, data...), p.macHeader(typ, len(data)), data)
 	}
 	size := p.block.BlockSize()
 	padding := size - 1 - (len(out)-body)%size
 	for range padding + 1 {
 		out = append(out, byte(padding)) //nolint:gosec // less than a block
+	}
+	if can && p.macLast {
+		p.mac.begin(p.macHeader(typ, len(out)-body))
+		both.CryptThenHash(out[body:], p.mac.work)
+		return p.mac.end(out), nil
 	}
 	p.block.CryptBlocks(out[encrypted:], out[encrypted:])
 	if p.macLast {
