@@ -48,7 +48,7 @@ func newEngine(key []byte) *engine {
 	}
 	e := &engine{rounds: roundsOf128 + (len(key)-16)/4}
 	for i := range e.table[orderRow] {
-		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i) //nolint:gosec // less than a block
+		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i)
 	}
 	e.expand(key)
 	return e
@@ -135,7 +135,7 @@ func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h h
 		return 0, 0
 	}
 	length := state[stateLen-8:]
-	begun := int(binary.BigEndian.Uint64(length) % chunkLen) //nolint:gosec // less than a chunk
+	begun := int(binary.BigEndian.Uint64(length) % chunkLen)
 	first := (chunkLen - begun) % chunkLen
 	chunks := min(len(src), len(hashed)-first) / chunkLen
 	if chunks < minChunks {
@@ -151,7 +151,7 @@ func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h h
 	e.table[chainRow] = *chain
 	e.encryptChunks(dst, src, state, hashed[first:], chunks)
 	*chain = [aes.BlockSize]byte(dst[n-aes.BlockSize:])
-	binary.BigEndian.PutUint64(length, binary.BigEndian.Uint64(length)+uint64(n)) //nolint:gosec // positive
+	binary.BigEndian.PutUint64(length, binary.BigEndian.Uint64(length)+uint64(n))
 	if err := to.UnmarshalBinary(state); err != nil {
 		panic("aescbc: " + err.Error())
 	}
