@@ -88,9 +88,12 @@ func lengths(r *rand.Rand) []int {
 // kinds are what this processor uses, and what one without the instructions does.
 func kinds(t testing.TB, key, iv []byte) map[string]pair {
 	t.Helper()
-	slow := newReference(t, key, iv)
+	slow, noSHA := newReference(t, key, iv), newPair(t, key, iv)
+	if noSHA.fast != nil {
+		noSHA.fast.hasSHA1 = false
+	}
 	return map[string]pair{
-		"fast": newPair(t, key, iv),
+		"fast": newPair(t, key, iv), "without SHA-1": noSHA,
 		"slow": {&Encrypter{slow: slow.encrypter}, &Decrypter{slow: slow.decrypter}},
 	}
 }

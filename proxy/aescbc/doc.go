@@ -1,10 +1,10 @@
 // Package aescbc encrypts and decrypts with AES in CBC mode, faster than crypto/cipher
-// where the processor has instructions for AES and SHA-1.
+// where the processor has instructions for AES, and for SHA-1.
 //
 // It exists because most of what a byte of a lifted connection costs is AES-CBC and SHA-1:
 // crypto/cipher works block by block on amd64. Decrypter works on four blocks at once.
-// When it encrypts, CBC cannot do that, because each block needs the one before; so
-// Encrypter computes SHA-1 of the same record while it waits.
+// To encrypt, CBC cannot do that, because each block needs the one before; so Encrypter
+// computes SHA-1 of the same record while it waits, if the processor has both.
 //
 // It is for records of TLS only. CBC alone protects nothing from being changed: who uses
 // it looks after the MAC, and after what the padding must not tell. GCM and all other

@@ -37,16 +37,18 @@ type engine struct {
 	// order SHA-1 has the bytes of its words.
 	table  [17][aes.BlockSize]byte
 	rounds int
-	state  [stateLen]byte // here, and not local, because it would be allocated for each record
+	// hasSHA1 says that the processor has instructions for SHA-1, too.
+	hasSHA1 bool
+	state   [stateLen]byte // here, and not local, because it would be allocated for each record
 }
 
 // newEngine returns an engine that encrypts with a key of 16 or 32 bytes; nil if the
 // processor lacks an instruction.
 func newEngine(key []byte) *engine {
-	if !isFast() || len(key) != 16 && len(key) != 32 {
+	if !cpu.X86.HasAES || !cpu.X86.HasAVX || len(key) != 16 && len(key) != 32 {
 		return nil
 	}
-	e := &engine{rounds: roundsOf128 + (len(key)-16)/4}
+	e := &engine{rounds: roundsOf128 + (len(key)-16)/4, hasSHA1: hasSHA1()}
 	for i := range e.table[orderRow] {
 		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i)
 	}
@@ -54,11 +56,11 @@ func newEngine(key []byte) *engine {
 	return e
 }
 
-// isFast reports whether the processor has all instructions. In a virtual machine, to ask
-// takes microseconds.
-var isFast = sync.OnceValue(func() bool {
+// hasSHA1 reports whether the processor has all that encryptSHA1 needs. In a virtual
+// machine, to ask takes microseconds.
+var hasSHA1 = sync.OnceValue(func() bool {
 	const sha = 1 << 29
-	return cpu.X86.HasAES && cpu.X86.HasAVX2 && cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && features()&sha != 0
+	return cpu.X86.HasAVX2 && cpu.X86.HasSSSE3 && cpu.X86.HasSSE41 && features()&sha != 0
 })
 
 // expand makes the keys of the rounds (FIPS 197 section 5.2). A word has its first byte
@@ -127,7 +129,7 @@ func (e *engine) decrypt(dst, src []byte, chain *[aes.BlockSize]byte) int {
 func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h hash.Hash, hashed []byte) (encrypted, added int) {
 	from, could := h.(encoding.BinaryAppender)
 	to, can := h.(encoding.BinaryUnmarshaler)
-	if !could || !can || h.BlockSize() != chunkLen || len(src) < minChunks*chunkLen {
+	if !e.hasSHA1 || !could || !can || h.BlockSize() != chunkLen || len(src) < minChunks*chunkLen {
 		return 0, 0
 	}
 	state, err := from.AppendBinary(e.state[:0])
