@@ -101,14 +101,16 @@ func newProtection(version uint16, s *suite, k keys, read bool) (*protection, er
 
 // newCBC returns what encrypts, or decrypts what is read.
 func newCBC(s *suite, k keys, read bool) (cipher.BlockMode, error) {
+	switch isAES := s.ivLen == aes.BlockSize; {
+	case isAES && read:
+		return aescbc.NewDecrypter(k.key, k.iv)
+	case isAES:
+		return aescbc.NewEncrypter(k.key, k.iv)
+	}
 	block, err := s.block(k.key)
 	switch {
 	case err != nil:
 		return nil, err
-	case block.BlockSize() == aes.BlockSize && read:
-		return aescbc.NewDecrypter(k.key, k.iv)
-	case block.BlockSize() == aes.BlockSize:
-		return aescbc.NewEncrypter(k.key, k.iv)
 	case read:
 		return cipher.NewCBCDecrypter(block, k.iv), nil
 	}
