@@ -1,10 +1,6 @@
 package leafrsa_test
 
 import (
-	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,81 +9,12 @@ import (
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
-const assembly = "ifma_amd64.s"
+var assembly = testenv.Assembly{Package: "leafrsa", File: "ifma_amd64.s", Stubs: "ifma_amd64.go", Functions: 3}
 
 // TestAssemblyIsGenerated runs the generator again.
 func TestAssemblyIsGenerated(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "asm"), os.DirFS("asm")); err != nil {
-		t.Fatal(err)
-	}
-	run := func(name string, args ...string) ([]byte, error) {
-		cmd := exec.CommandContext(t.Context(), name, args...)
-		cmd.Dir = filepath.Join(dir, "asm")
-		return cmd.CombinedOutput()
-	}
-	if out, err := run("go", "mod", "download"); err != nil {
-		testenv.Missing(t, "the modules of the generator are not here: "+string(out))
-	}
-	if out, err := run("go", "run", ".", "-out", "../"+assembly, "-stubs", "../ifma_amd64.go", "-pkg", "leafrsa"); err != nil {
-		t.Fatalf("running the generator: %v\n%s", err, out)
-	}
-	for _, name := range []string{assembly, "ifma_amd64.go"} {
-		got, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want, err := os.ReadFile(name); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s is not what go generate ./proxy/leafrsa writes, %v", name, err)
-		}
-	}
-}
-
-// An instruction has a name, and operands of which the last one is written.
-type instruction struct {
-	name     string
-	operands []string
-	line     string
-}
-
-func (i instruction) target() string {
-	if len(i.operands) == 0 {
-		return ""
-	}
-	return i.operands[len(i.operands)-1]
-}
-
-// functions returns the instructions of each function.
-func functions(t *testing.T) map[string][]instruction {
-	t.Helper()
-	text, err := os.ReadFile(assembly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string][]instruction{}
-	var name string
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		first, rest, _ := strings.Cut(line, " ")
-		switch {
-		case line == "" || line[0] == '/' || line[0] == '#' || strings.HasSuffix(line, ":"):
-		case first == "TEXT":
-			name, _, _ = strings.Cut(rest, "(")
-		default:
-			i := instruction{name: first, line: line}
-			for operand := range strings.SplitSeq(rest, ",") {
-				if operand = strings.TrimSpace(operand); operand != "" {
-					i.operands = append(i.operands, operand)
-				}
-			}
-			all[name] = append(all[name], i)
-		}
-	}
-	if len(all) != 3 {
-		t.Fatalf("found %d functions", len(all))
-	}
-	return all
+	assembly.WantGenerated(t)
 }
 
 // constantTime are instructions that take as long for all operands.
@@ -107,28 +34,28 @@ var (
 // depends on what they compute.
 func TestAssemblyIsConstantTime(t *testing.T) {
 	t.Parallel()
-	for name, instructions := range functions(t) {
+	for name, instructions := range assembly.Instructions(t) {
 		pointer, counter := map[string]bool{}, map[string]bool{}
 		for n, i := range instructions {
-			if !slices.Contains(constantTime, i.name) {
-				t.Errorf("%s: %s: is not in the list of those that take as long for all operands", name, i.line)
+			if !slices.Contains(constantTime, i.Name) {
+				t.Errorf("%s: %s: is not in the list of those that take as long for all operands", name, i.Line)
 			}
-			if i.name == "JNZ" {
+			if i.Name == "JNZ" {
 				before := instructions[n-1]
-				if before.name != "DECQ" || !counter[before.target()] {
-					t.Errorf("%s: %s: after %s, which does not count", name, i.line, before.line)
+				if before.Name != "DECQ" || !counter[before.Target()] {
+					t.Errorf("%s: %s: after %s, which does not count", name, i.Line, before.Line)
 				}
 				continue
 			}
-			for _, operand := range i.operands {
+			for _, operand := range i.Operands {
 				base := memory.FindStringSubmatch(operand)
 				if strings.Contains(operand, "(") && !argument.MatchString(operand) && (base == nil || !pointer[base[1]]) {
-					t.Errorf("%s: %s: the address is not an argument plus a constant", name, i.line)
+					t.Errorf("%s: %s: the address is not an argument plus a constant", name, i.Line)
 				}
 			}
-			to, constant := i.target(), len(i.operands) == 2 && immediate.MatchString(i.operands[0])
-			pointer[to] = i.name == "MOVQ" && argument.MatchString(i.operands[0]) || i.name == "ADDQ" && constant && pointer[to]
-			counter[to] = i.name == "MOVQ" && constant || i.name == "DECQ" && counter[to]
+			to, constant := i.Target(), len(i.Operands) == 2 && immediate.MatchString(i.Operands[0])
+			pointer[to] = i.Name == "MOVQ" && argument.MatchString(i.Operands[0]) || i.Name == "ADDQ" && constant && pointer[to]
+			counter[to] = i.Name == "MOVQ" && constant || i.Name == "DECQ" && counter[to]
 		}
 	}
 }
@@ -137,10 +64,10 @@ func TestAssemblyIsConstantTime(t *testing.T) {
 // end. VZEROUPPER would leave a part of the lower 16, and all of the others.
 func TestAssemblyLeavesNothing(t *testing.T) {
 	t.Parallel()
-	for name, instructions := range functions(t) {
-		used := map[string]instruction{} // where it is used last
+	for name, instructions := range assembly.Instructions(t) {
+		used := map[string]testenv.Instruction{} // where it is used last
 		for _, i := range instructions {
-			for _, operand := range i.operands {
+			for _, operand := range i.Operands {
 				if strings.HasPrefix(operand, "Z") {
 					used[operand] = i
 				}
@@ -150,18 +77,18 @@ func TestAssemblyLeavesNothing(t *testing.T) {
 			if len(register) == 2 || register < "Z16" {
 				continue // VZEROALL
 			}
-			if last.name != "VMOVDQA64" || last.operands[0] != "Z0" || last.target() != register {
-				t.Errorf("%s: %s is used last in %s, and is not wiped", name, register, last.line)
+			if last.Name != "VMOVDQA64" || last.Operands[0] != "Z0" || last.Target() != register {
+				t.Errorf("%s: %s is used last in %s, and is not wiped", name, register, last.Line)
 			}
 		}
-		end := slices.IndexFunc(instructions, func(i instruction) bool { return i.name == "VZEROALL" })
+		end := slices.IndexFunc(instructions, func(i testenv.Instruction) bool { return i.Name == "VZEROALL" })
 		if end != len(instructions)-2 {
 			t.Fatalf("%s does not end with VZEROALL", name)
 		}
 		// Where Z0 goes to the others, it is zero.
-		first := slices.IndexFunc(instructions, func(i instruction) bool { return i.line == "VMOVDQA64    Z0, Z16" })
-		if first >= 0 && strings.Join(instructions[first-1].operands, " ") != "Z0 Z0 Z0" {
-			t.Errorf("%s: Z0 is written last in %s", name, instructions[first-1].line)
+		first := slices.IndexFunc(instructions, func(i testenv.Instruction) bool { return i.Line == "VMOVDQA64    Z0, Z16" })
+		if first >= 0 && strings.Join(instructions[first-1].Operands, " ") != "Z0 Z0 Z0" {
+			t.Errorf("%s: Z0 is written last in %s", name, instructions[first-1].Line)
 		}
 	}
 }
