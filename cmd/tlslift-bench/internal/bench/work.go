@@ -234,14 +234,14 @@ func idleTime(n int) time.Duration {
 	if n < 100 {
 		return time.Second
 	}
-	return 5 * time.Second
+	return 8 * time.Second
 }
 
 // idle measures pairs that are silent after so many bytes each way.
 func idle(size int64) func(context.Context, load.Target, int, int) (outcome, error) {
 	return func(ctx context.Context, t load.Target, n, pid int) (outcome, error) {
 		// Until what is left of earlier connections is gone.
-		if err := settle(ctx, time.Second); err != nil {
+		if err := settle(ctx, idleTime(n)); err != nil {
 			return outcome{}, err
 		}
 		before, err := procstat.Read(pid)

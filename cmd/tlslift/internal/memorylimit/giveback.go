@@ -17,6 +17,9 @@ const (
 	fewBytes = 256 << 10
 	// newBytes is the least that was allocated since the last time.
 	newBytes = 4 << 20
+	// restLooks is how much later memory is given back once more: connections on which
+	// nothing moves come to rest one after the other, for some seconds.
+	restLooks = 10
 	// unusedBytes is the least that it is worth while to give back.
 	unusedBytes = 1 << 20
 )
@@ -44,6 +47,7 @@ func GiveBack(ctx context.Context) {
 type giver struct {
 	last, given uint64 // what had been allocated at the last look, and at the last time
 	quiet       int    // looks in a row that have found little
+	rest        int    // quiet looks until memory is given back once more; 0 for never
 }
 
 // A usage is what the runtime says.
@@ -59,11 +63,18 @@ func (g *giver) isDue(now usage) bool {
 		g.quiet = 0
 	}
 	g.last = now.allocated
-	if g.quiet < quietLooks || now.allocated-g.given < newBytes || now.held < now.live+max(unusedBytes, now.live/8) {
+	if g.quiet < quietLooks {
 		return false
 	}
-	g.given = now.allocated
-	return true
+	if now.allocated-g.given >= newBytes && now.held >= now.live+max(unusedBytes, now.live/8) {
+		g.given, g.rest = now.allocated, restLooks
+		return true
+	}
+	if g.rest == 0 {
+		return false
+	}
+	g.rest--
+	return g.rest == 0
 }
 
 func readUsage() (u usage) {
