@@ -14,5 +14,6 @@
 //
 // What is done depends on the length of the input and of the key, and on nothing else:
 // the instructions have no tables, and the keys of the rounds are made without tables, too.
-// Where the processor lacks the instructions, crypto/aes and crypto/sha1 do the work.
+// Where the processor lacks the instructions, and with GODEBUG=fips140=on, crypto/aes,
+// crypto/cipher and crypto/sha1 do the work.
 package aescbc

@@ -4,6 +4,7 @@ package aescbc
 
 import (
 	"crypto/aes"
+	"crypto/fips140"
 	"encoding"
 	"encoding/binary"
 	"hash"
@@ -43,9 +44,9 @@ type engine struct {
 }
 
 // newEngine returns an engine that encrypts with a key of 16 or 32 bytes; nil if the
-// processor lacks an instruction.
+// processor lacks an instruction, or if all is for Go's FIPS 140 module.
 func newEngine(key []byte) *engine {
-	if !cpu.X86.HasAES || !cpu.X86.HasAVX || len(key) != 16 && len(key) != 32 {
+	if fips140.Enabled() || !cpu.X86.HasAES || !cpu.X86.HasAVX || len(key) != 16 && len(key) != 32 {
 		return nil
 	}
 	e := &engine{rounds: roundsOf128 + (len(key)-16)/4, hasSHA1: hasSHA1()}
