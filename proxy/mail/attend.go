@@ -3,7 +3,6 @@ package mail
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"time"
 
@@ -13,13 +12,8 @@ import (
 	"github.com/tlslift/tlslift/proxy/relay"
 )
 
-const (
-	// farewell is how long a client that is refused in the middle of a session may
-	// take to read why.
-	farewell = 2 * time.Second
-	// attention is how often it is looked whether a client that waits is still there.
-	attention = time.Second
-)
+// attention is how often it is looked whether a client that waits is still there.
+const attention = time.Second
 
 // errLeft is a client that has gone before its turn came.
 var errLeft = errors.New("the client left while it waited")
@@ -83,9 +77,7 @@ func (l *login) gate(ctx context.Context) dialogue.Gate {
 			f.Replied, l.failure = true, f
 			if l.near.write(Refusal(l.cfg.Protocol, f)) == nil {
 				_ = relay.CloseWrite(l.near.conn)
-				if l.near.conn.SetReadDeadline(time.Now().Add(farewell)) == nil {
-					_, _ = io.CopyN(io.Discard, l.near.conn, maxReply)
-				}
+				_ = relay.ReadOut(l.near.conn, maxReply) // it may take its time to read why
 			}
 		},
 	}

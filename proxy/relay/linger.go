@@ -1,7 +1,10 @@
 package relay
 
 import (
+	"errors"
 	"io"
+	"net"
+	"os"
 	"time"
 )
 
@@ -19,4 +22,21 @@ func (c *Conn) Linger() {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, c, lingerBytes)
+}
+
+// ReadOut reads what the peer of conn still sends until it ends, for LingerTime and so many
+// bytes at most, and returns how many there were. Whoever reads from conn for a relay may call
+// it, and reads nothing from it afterwards: in a relay, a read of conn would not wait, and may
+// be ended at any time so that it comes to rest.
+func ReadOut(conn net.Conn, most int64) (n int64) {
+	if raw := rawOf(conn); raw != nil {
+		raw.setStandby(false)
+	}
+	for end := time.Now().Add(LingerTime); time.Now().Before(end) && conn.SetReadDeadline(end) == nil; {
+		more, err := io.CopyN(io.Discard, conn, most-n)
+		if n += more; !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
+	return n
 }
