@@ -90,16 +90,24 @@ func (s *Sessions) keep(one *session) {
 	s.byID[one.id] = s.byClient[one.client].PushFront(one)
 }
 
+// mostLooks is among how many clients the one with the most sessions is looked for. No client
+// has much more than its share, so that looking at all would not find a much better one.
+const mostLooks = 64
+
 // losing returns the sessions of which one has to go, for a new one of a client: its own if
-// it has its share, or else those of the client with the most.
+// it has its share, or else those of the client with the most among some.
 func (s *Sessions) losing(client netip.Prefix) *list.List {
 	own := s.byClient[client]
 	if own != nil && own.Len() >= s.most/len(s.byClient) {
 		return own
 	}
-	for _, all := range s.byClient {
+	looks := 0
+	for _, all := range s.byClient { // in another order each time
 		if own == nil || all.Len() > own.Len() {
 			own = all
+		}
+		if looks++; looks == mostLooks {
+			break
 		}
 	}
 	return own
