@@ -22,6 +22,8 @@ var served = []string{
 	"ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA", "AES128-SHA", "AES256-SHA",
 	"DES-CBC3-SHA", "ECDHE-RSA-DES-CBC3-SHA",
 	"DHE-RSA-AES128-SHA", "DHE-RSA-AES256-SHA", "DHE-RSA-DES-CBC3-SHA",
+	// A client that offers nothing else gets a leaf with an ECDSA key.
+	"ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-DES-CBC3-SHA",
 }
 
 // opensslSuites are all suites of the installed openssl at a version.
