@@ -25,6 +25,7 @@ type adminServer struct {
 	setting string // of its address, without the prefix
 	address settings.Address
 	server  *http.Server
+	handler http.Handler // of the server, without its limits
 	// webConfig is nil for plain HTTP without passwords.
 	webConfig     *webconfig.File
 	webConfigFile string
@@ -45,13 +46,14 @@ func (s *Service) newServers() error {
 		return fmt.Errorf("%sADMIN_WEB_CONFIG_FILE: %w", settings.Prefix, err)
 	}
 	metrics.ShowWebConfig(s.metrics, file.Failures)
+	handler := admin.NewHandler(admin.Options{
+		Metrics: s.metrics.Handler(), Ready: s.ready, Pages: &s.pages.all, Hosts: s.cfg.Hosts(), WebConfig: file,
+		Changes: statuspage.ClientsPath,
+	})
 	s.admin = &adminServer{
 		opened: &s.opened, served: make(chan struct{}),
 		setting: "ADMIN_LISTEN", address: s.cfg.AdminListen, webConfig: file, webConfigFile: s.cfg.AdminWebConfig,
-		server: admin.NewServer(admin.NewHandler(admin.Options{
-			Metrics: s.metrics.Handler(), Ready: s.ready, Pages: &s.pages.all, Hosts: s.cfg.Hosts(), WebConfig: file,
-			Changes: statuspage.ClientsPath,
-		})),
+		server: admin.NewServer(handler), handler: handler,
 	}
 	s.public = &adminServer{
 		opened: &s.opened, served: make(chan struct{}), setting: "PUBLIC_LISTEN", address: s.cfg.PublicListen,

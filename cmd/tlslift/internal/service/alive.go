@@ -60,7 +60,7 @@ func (s *Service) answers(ctx context.Context) bool {
 		return false
 	}
 	answer := statusOnly{header: http.Header{}, status: http.StatusOK}
-	s.admin.server.Handler.ServeHTTP(&answer, r)
+	s.admin.handler.ServeHTTP(&answer, r)
 	_, _ = s.inventory.Client("")
 	return answer.status == http.StatusOK
 }
