@@ -12,9 +12,8 @@ const (
 	// metrics are as good as full: only then does memory that grows tell anything.
 	full = 50
 	// growth is what the live memory may grow by after the first part, and growthOfClient
-	// what is added for each client, whose rarest failures are still to come. Most of it is
-	// the ledger of this test: 4.6 KiB between 50 and 126 connections of a client.
-	growth, growthOfClient = 4 << 20, 8 << 10
+	// what is added for each client, whose rarest failures are still to come.
+	growth, growthOfClient = 4 << 20, 2 << 10
 	// mostClients is how many addresses all workers have together.
 	mostClients = 254 * workers
 )
@@ -52,9 +51,9 @@ func TestSoak(t *testing.T) {
 		})
 	}
 	run(duration/3, clients*full)
-	before, first, files := s.next.Load(), liveMemory(), openFiles(t)
+	before, first, files := s.next.Load(), s.ledger.liveMemory(t), openFiles(t)
 	run(duration*2/3, 0)
-	last := liveMemory()
+	last := s.ledger.liveMemory(t)
 	t.Logf("%d KiB of memory after %d connections, %d KiB after %d", first>>10, before, last>>10, s.next.Load())
 	if last > first+growth+clients*growthOfClient {
 		t.Errorf("memory has grown from %d bytes to %d", first, last)

@@ -1,10 +1,13 @@
 package soak
 
 import (
+	"encoding/gob"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,33 +23,59 @@ import (
 type ledger struct {
 	failures atomic.Int64
 
-	mu      sync.Mutex
-	series  map[string]float64 // of the metrics
-	ends    map[string]*tally
-	known   map[string]int // of knownWrong
-	clients map[string]*clientTotals
+	mu sync.Mutex
+	sheets
+}
+
+// The sheets of a ledger can be put into a file.
+type sheets struct {
+	Series  map[string]float64 // of the metrics
+	Ends    map[string]*tally
+	Known   map[string]int // of knownWrong
+	Clients map[string]*clientTotals
 }
 
 // clientTotals are what the inventory has to have of a client.
 type clientTotals struct {
-	outcomes           map[record.Outcome]uint64
-	accepted, from, to uint64
-	failedInSession    uint64
+	Outcomes           map[record.Outcome]uint64
+	Accepted, From, To uint64
+	FailedInSession    uint64
 }
 
 // A tally counts the connections of one kind of end.
 type tally struct {
-	connections    int
-	accepted, lost int // mails
-	unseen         int // of the lost ones: in TLS that was passed
-	colours        map[colour]int
-	reasons        map[string]int
+	Connections    int
+	Accepted, Lost int // mails
+	Unseen         int // of the lost ones: in TLS that was passed
+	Colours        map[colour]int
+	Reasons        map[string]int
 }
 
-func newLedger() *ledger {
-	return &ledger{
-		series: map[string]float64{}, ends: map[string]*tally{}, known: map[string]int{}, clients: map[string]*clientTotals{},
+func newLedger() *ledger { return &ledger{sheets: newSheets()} }
+
+func newSheets() sheets {
+	return sheets{
+		Series: map[string]float64{}, Ends: map[string]*tally{}, Known: map[string]int{}, Clients: map[string]*clientTotals{},
 	}
+}
+
+// liveMemory returns the size of what is reachable in the heap, without the sheets.
+func (l *ledger) liveMemory(t *testing.T) uint64 {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name := filepath.Join(t.TempDir(), "sheets")
+	file, err := os.Create(name)
+	must(t, err)
+	must(t, gob.NewEncoder(file).Encode(l.sheets))
+	must(t, file.Close())
+	l.sheets = newSheets()
+	size := liveMemory()
+	file, err = os.Open(name)
+	must(t, err)
+	must(t, gob.NewDecoder(file).Decode(&l.sheets))
+	must(t, file.Close())
+	return size
 }
 
 // isHopeless reports whether there is no use in going on.
@@ -56,37 +85,37 @@ func (l *ledger) isHopeless() bool { return l.failures.Load() > maxFailures }
 func (l *ledger) add(c *client, t truth, r *record.Record, known string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	end := l.ends[c.plan.end()]
+	end := l.Ends[c.plan.end()]
 	if end == nil {
-		end = &tally{colours: map[colour]int{}, reasons: map[string]int{}}
-		l.ends[c.plan.end()] = end
+		end = &tally{Colours: map[colour]int{}, Reasons: map[string]int{}}
+		l.Ends[c.plan.end()] = end
 	}
-	end.connections++
-	end.accepted += t.accepted
-	end.lost += t.lost
+	end.Connections++
+	end.Accepted += t.accepted
+	end.Lost += t.lost
 	if r.Outcome == record.OutcomePassed {
-		end.unseen += t.lost
+		end.Unseen += t.lost
 	}
-	end.colours[t.colour]++
+	end.Colours[t.colour]++
 	if known != "" {
-		l.known[known]++
+		l.Known[known]++
 	}
 	if c.plan.kind == healthCheck {
-		end.reasons["no event"]++
+		end.Reasons["no event"]++
 		return
 	}
 	name := string(r.Outcome)
 	if r.Reason != "" {
 		name += " " + string(r.Reason)
 	}
-	end.reasons[name]++
+	end.Reasons[name]++
 	l.count(c.key(), t, r)
 }
 
 // count adds a connection to what the series and the inventory have to have.
 func (l *ledger) count(key string, t truth, r *record.Record) {
 	series := func(name string, value float64, labels ...string) {
-		l.series[fmt.Sprintf("tlslift_%s{%s}", name, strings.Join(labels, ","))] += value
+		l.Series[fmt.Sprintf("tlslift_%s{%s}", name, strings.Join(labels, ","))] += value
 	}
 	label := func(name, value string) string { return fmt.Sprintf("%s=%q", name, value) }
 	series("connections_total", 1, label("listener", r.Listener), label("outcome", string(r.Outcome)))
@@ -102,17 +131,17 @@ func (l *ledger) count(key string, t truth, r *record.Record) {
 	if r.Reason.Fault() == record.FaultDestination {
 		series("upstream_failures_total", 1, label("destination", r.Destination), label("reason", string(r.Reason)))
 	}
-	of := l.clients[key]
+	of := l.Clients[key]
 	if of == nil {
-		of = &clientTotals{outcomes: map[record.Outcome]uint64{}}
-		l.clients[key] = of
+		of = &clientTotals{Outcomes: map[record.Outcome]uint64{}}
+		l.Clients[key] = of
 	}
-	of.outcomes[r.Outcome]++
-	of.accepted += uint64(t.accepted)
-	of.from += uint64(r.BytesFromClient)
-	of.to += uint64(r.BytesToClient)
+	of.Outcomes[r.Outcome]++
+	of.Accepted += uint64(t.accepted)
+	of.From += uint64(r.BytesFromClient)
+	of.To += uint64(r.BytesToClient)
 	if r.Failing() && (r.Outcome == record.OutcomePassed || r.Outcome == record.OutcomeLifted) {
-		of.failedInSession++
+		of.FailedInSession++
 	}
 }
 
@@ -123,17 +152,17 @@ func (l *ledger) compare(t *testing.T, w *world) {
 	defer l.mu.Unlock()
 	l.compareSeries(t, w)
 	clients := w.inventory.Snapshot()
-	if len(clients) != len(l.clients) {
-		t.Errorf("the inventory has %d clients, the ledger %d", len(clients), len(l.clients))
+	if len(clients) != len(l.Clients) {
+		t.Errorf("the inventory has %d clients, the ledger %d", len(clients), len(l.Clients))
 	}
 	for i := range clients {
-		have, want := &clients[i], l.clients[clients[i].Client]
+		have, want := &clients[i], l.Clients[clients[i].Client]
 		if want == nil {
 			t.Errorf("the inventory has %s, the ledger has not", have.Client)
 			continue
 		}
-		if !maps.Equal(have.Outcomes, want.outcomes) || have.Accepted != want.accepted || have.FailedInSession != want.failedInSession ||
-			have.BytesFromClient != want.from || have.BytesToClient != want.to {
+		if !maps.Equal(have.Outcomes, want.Outcomes) || have.Accepted != want.Accepted || have.FailedInSession != want.FailedInSession ||
+			have.BytesFromClient != want.From || have.BytesToClient != want.To {
 			t.Errorf("the inventory has %+v, the ledger %+v", have, want)
 		}
 	}
@@ -183,7 +212,7 @@ func countOf(names []string, begin string) int {
 func (l *ledger) compareSeries(t *testing.T, w *world) {
 	t.Helper()
 	have := scrape(t, w)
-	want := fold(l.series, have)
+	want := fold(l.Series, have)
 	have = fold(have, have)
 	counters := []string{
 		"connections_total{", "client_connections_total{", "client_failures_total{", "client_accepted_messages_total{",
@@ -241,18 +270,18 @@ func (l *ledger) String() string {
 	var sum tally
 	b.WriteString("| kind of end | connections | mails accepted | mails lost | of them passed | right is | records |\n" +
 		"|---|---|---|---|---|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(l.ends)) {
-		e := l.ends[name]
-		sum.connections += e.connections
-		sum.accepted += e.accepted
-		sum.lost += e.lost
-		sum.unseen += e.unseen
+	for _, name := range slices.Sorted(maps.Keys(l.Ends)) {
+		e := l.Ends[name]
+		sum.Connections += e.Connections
+		sum.Accepted += e.Accepted
+		sum.Lost += e.Lost
+		sum.Unseen += e.Unseen
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %s | %s |\n",
-			name, e.connections, e.accepted, e.lost, e.unseen, counts(e.colours), counts(e.reasons))
+			name, e.Connections, e.Accepted, e.Lost, e.Unseen, counts(e.Colours), counts(e.Reasons))
 	}
-	fmt.Fprintf(&b, "| all | %d | %d | %d | %d | | |\n", sum.connections, sum.accepted, sum.lost, sum.unseen)
-	for _, name := range slices.Sorted(maps.Keys(l.known)) {
-		fmt.Fprintf(&b, "known to be wrong: %s: %d\n", name, l.known[name])
+	fmt.Fprintf(&b, "| all | %d | %d | %d | %d | | |\n", sum.Connections, sum.Accepted, sum.Lost, sum.Unseen)
+	for _, name := range slices.Sorted(maps.Keys(l.Known)) {
+		fmt.Fprintf(&b, "known to be wrong: %s: %d\n", name, l.Known[name])
 	}
 	return b.String()
 }
