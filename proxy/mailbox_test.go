@@ -180,7 +180,7 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 		w := newMailboxWorld(t, d, fake, serveMailbox(t, fake, protocol, false), serveMailbox(t, fake, protocol, true))
 		for listener, reason := range []record.Reason{0: record.ReasonPlaintextNotAllowed, 1: record.ReasonPlaintextNotAllowed, 4: ""} {
 			if listener == 2 || listener == 3 {
-				continue // they expect TLS at once
+				continue // they expect implicit TLS
 			}
 			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {
 				conn := dial(t, w.server.Listeners()[listener].Address)

@@ -67,20 +67,25 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	}
 }
 
+// What the log says of a reload.
+const (
+	readAgain  = "read the configuration again"
+	stayBefore = "reading the configuration again; what was read before stays in force"
+)
+
 // SIGHUP reads everything again: the env file with the settings, and the files that they
 // name. A setting that cannot change is named, and with a mistake nothing changes.
 func TestConfigurationIsReadAgain(t *testing.T) {
 	t.Parallel()
 	needSignals(t)
-	file, state := writeFile(t, ""), t.TempDir()
+	file := writeFile(t, "")
 	roots := filepath.Join(filepath.Dir(file), "roots.pem") // where the sandbox lets it be read
 	if err := os.WriteFile(roots, testenv.FakeM365(t).RootPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := newChild(t, "TLSLIFT_ENV_FILE="+file, "TLSLIFT_STATE_DIR="+state)
+	c := newChild(t, "TLSLIFT_ENV_FILE="+file, "TLSLIFT_STATE_DIR="+t.TempDir())
 	c.start()
 	c.started()
-	fingerprint := c.record("certificate authority")["sha256"].(string)
 	c.record("started")
 	change := func(text, message string) map[string]any {
 		t.Helper()
@@ -90,20 +95,19 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 		c.signal(syscall.SIGHUP)
 		return c.record(message)
 	}
-	const again, failed = "read the configuration again", "reading the configuration again; what was read before stays in force"
 	allows := func(host string, want bool) {
 		t.Helper()
 		if _, body := c.get("/proxy.pac"); strings.Contains(body, host) != want {
 			t.Errorf("%s is in proxy.pac: %v, want %v", host, !want, want)
 		}
 	}
-	change("TLSLIFT_DESTINATIONS=mail.example.com:443\n", again)
+	change("TLSLIFT_DESTINATIONS=mail.example.com:443\n", readAgain)
 	allows("mail.example.com", true)
 	if got := change("TLSLIFT_REVERSE_DNS=true\nTLSLIFT_MAX_CONNECTIONS=7\n", "some settings have changed"); got["settings"] !=
 		"TLSLIFT_MAX_CONNECTIONS,TLSLIFT_REVERSE_DNS" {
 		t.Errorf("got %v", got)
 	}
-	c.record(again)
+	c.record(readAgain)
 	allows("mail.example.com", false)
 	for mistake, where := range map[string]string{
 		"TLSLIFT_MAX_CONNECTIONS=many\n":                                                   "TLSLIFT_MAX_CONNECTIONS: ",
@@ -114,17 +118,31 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 		"TLSLIFT_DESTINATIONS=b.example.com:443\nTLSLIFT_SIGNIN_FILE=/no/signin.yaml\n":    "TLSLIFT_SIGNIN_FILE: ",
 		"TLSLIFT_DESTINATIONS=b.example.com:443,*.*.example.com:443\n":                     "TLSLIFT_DESTINATIONS: ",
 	} {
-		if got, _ := change(mistake, failed)["error"].(string); !strings.Contains(got, where) {
+		if got, _ := change(mistake, stayBefore)["error"].(string); !strings.Contains(got, where) {
 			t.Errorf("%q: got %q", mistake, got)
 		}
 		allows("b.example.com", false)
 	}
-	change("TLSLIFT_LOG_LEVEL=debug\nTLSLIFT_UPSTREAM_CA_FILE="+roots+"\n", again)
-	// Another CA, and one that is removed.
-	other, ca := t.TempDir(), filepath.Join(state, "ca")
-	d := newChild(t, "TLSLIFT_STATE_DIR="+other)
+	change("TLSLIFT_LOG_LEVEL=debug\nTLSLIFT_UPSTREAM_CA_FILE="+roots+"\n", readAgain)
+	c.signal(syscall.SIGTERM)
+	if code, rest := c.wait(); code != exitOK {
+		t.Errorf("exit code %d: %s", code, rest)
+	}
+}
+
+// Another CA in the folder is in force after a reload, and one that is not whole changes nothing.
+func TestCAIsReadAgain(t *testing.T) {
+	t.Parallel()
+	needSignals(t)
+	state, other := t.TempDir(), t.TempDir()
+	c, d := newChild(t, "TLSLIFT_STATE_DIR="+state), newChild(t, "TLSLIFT_STATE_DIR="+other)
 	d.start()
 	d.started()
+	c.start()
+	c.started()
+	fingerprint := c.record("certificate authority")["sha256"].(string)
+	c.record("started")
+	ca := filepath.Join(state, "ca")
 	for _, name := range []string{"ca.pem", "ca.key"} {
 		text, err := os.ReadFile(filepath.Join(other, "ca", name))
 		if err != nil {
@@ -134,14 +152,16 @@ func TestConfigurationIsReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	change("", again)
+	c.signal(syscall.SIGHUP)
+	c.record(readAgain)
 	if _, body := c.get("/ca"); strings.Contains(body, fingerprint) {
 		t.Error("the CA of before is in force")
 	}
 	if err := os.Remove(filepath.Join(ca, "ca.key")); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := change("", failed)["error"].(string); !strings.Contains(got, "TLSLIFT_STATE_DIR: loading the CA: ") {
+	c.signal(syscall.SIGHUP)
+	if got, _ := c.record(stayBefore)["error"].(string); !strings.Contains(got, "TLSLIFT_STATE_DIR: loading the CA: ") {
 		t.Errorf("got %q", got)
 	}
 	c.signal(syscall.SIGTERM)

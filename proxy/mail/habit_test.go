@@ -193,9 +193,9 @@ func TestMixedAddress(t *testing.T) {
 		// wait is that of the next session, and again that after as many silent ones as halve it.
 		wait, again time.Duration
 	}{
-		"TLS at once":   {visit{speak: saysAfter(0, hello)}, clientImplicitTLS, "", fullWait, fullWait},
-		"SSLv2 at once": {visit{speak: saysAfter(0, "\x80\x2e\x01")}, clientImplicitTLS, "", fullWait, fullWait},
-		"TLS in Least":  {visit{speak: saysAfter(greeting.Least-time.Millisecond, hello)}, clientImplicitTLS, "", fullWait, fullWait},
+		"implicit TLS":   {visit{speak: saysAfter(0, hello)}, clientImplicitTLS, "", fullWait, fullWait},
+		"implicit SSLv2": {visit{speak: saysAfter(0, "\x80\x2e\x01")}, clientImplicitTLS, "", fullWait, fullWait},
+		"TLS in Least":   {visit{speak: saysAfter(greeting.Least-time.Millisecond, hello)}, clientImplicitTLS, "", fullWait, fullWait},
 		"TLS too late": {
 			visit{speak: saysAfter(time.Second, hello)}, clientGreeted, record.ReasonTLSBeforeStartTLS, fullWait, fullWait,
 		},

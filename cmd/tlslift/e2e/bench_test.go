@@ -65,7 +65,8 @@ func (s *startup) run(b *testing.B) (wait, used time.Duration) {
 	return wait, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 }
 
-// firstByte connects as soon as that is possible, and reads a byte of an answer.
+// firstByte connects as soon as that is possible, and reads a byte of an answer. It tries
+// again and again: how soon another process listens is what is measured.
 func firstByte(address string) error {
 	var conn net.Conn
 	var err error

@@ -154,7 +154,7 @@ func (o *load) more(n int) {
 		if time.Now().After(deadline) {
 			o.t.Fatalf("the clients do not go on:\n%s", o.l.log())
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // the connections of the load run by themselves
 	}
 }
 
@@ -174,7 +174,8 @@ func (o *load) wantNoErrors() {
 	}
 }
 
-// awaitLine waits for a line of the log with a text.
+// awaitLine waits for a line of the log with a text. It looks again and again, since another
+// process writes it.
 func (l *tlslift) awaitLine(text string) map[string]any {
 	l.t.Helper()
 	for deadline := time.Now().Add(testenv.Patience); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
@@ -190,7 +191,7 @@ func (l *tlslift) awaitLine(text string) map[string]any {
 }
 
 // countedOnce checks that the inventory has each of so many connections, and the log a line
-// for each.
+// for each. It asks again and again, since a connection is counted after its client has left.
 func (l *tlslift) countedOnce(want int64) {
 	l.t.Helper()
 	var known, lines int64

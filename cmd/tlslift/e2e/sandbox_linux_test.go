@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 
@@ -46,9 +45,9 @@ func TestSandbox(t *testing.T) {
 			replace(t, clients, func(path string) error {
 				return os.WriteFile(path, []byte("clients: [{address: 192.0.2.7, name: anew}]\n"), 0o600)
 			})
-			l.hangUp(t, "read the configuration again")
+			l.hangUp("read the configuration again")
 			replace(t, clients, func(path string) error { return os.Symlink(elsewhere, path) })
-			l.hangUp(t, test.replaced)
+			l.hangUp(test.replaced)
 		})
 	}
 }
@@ -95,16 +94,9 @@ func replace(t *testing.T, path string, create func(path string) error) {
 }
 
 // hangUp makes tlslift read its files again, and waits for a line of the log about it.
-func (l *tlslift) hangUp(t *testing.T, want string) {
-	t.Helper()
-	before := strings.Count(l.log(), want)
-	if err := l.cmd.Process.Signal(syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(testenv.Patience); strings.Count(l.log(), want) == before; {
-		if time.Now().After(deadline) {
-			t.Fatalf("no line with %q:\n%s", want, l.log())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+func (l *tlslift) hangUp(want string) {
+	l.t.Helper()
+	l.forget(want)
+	l.signal(l.cmd.Process, syscall.SIGHUP)
+	l.awaitLine(want)
 }
