@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 const (
@@ -18,6 +20,8 @@ const (
 
 	// maxClients bounds how many are remembered.
 	maxClients = 16 << 10
+	// shareOfGroup is how many of these the addresses of one host have for themselves (netname.Group).
+	shareOfGroup = 128
 	// maxSilent is enough for the longest wait that a listener may have.
 	maxSilent = Trials + 16
 )
@@ -29,6 +33,9 @@ type Key struct {
 	Listener string
 	Port     uint16 // of the original destination of a redirected client; 0 for others
 }
+
+// group returns the addresses that one host may have.
+func (k Key) group() netip.Prefix { return netname.Group(k.Client, netname.DefaultGroupBits) }
 
 // An entry is what is known of a client.
 type entry struct {
@@ -75,17 +82,23 @@ func (m *Memory) change(k Key, to func(e *entry)) {
 }
 
 // makeRoom forgets half of the clients, so that not each new one has to look at all: those of
-// whom nothing counts any more, then who was silent, which can be learnt again, and others
-// only if that is too little.
+// whom nothing counts any more; then who was silent, which can be learnt again; then what a
+// host with many addresses has above its share; and others only if that is too little.
 func (m *Memory) makeRoom(now time.Time) {
-	for _, mayGo := range []func(entry) bool{
-		func(e entry) bool { return e.count(now) == 0 && !e.spokeLately(now) },
-		func(e entry) bool { return !e.spokeLately(now) },
-		func(entry) bool { return true },
+	sizes := map[netip.Prefix]int{}
+	for k := range m.clients {
+		sizes[k.group()]++
+	}
+	for _, mayGo := range []func(Key, entry) bool{
+		func(_ Key, e entry) bool { return e.count(now) == 0 && !e.spokeLately(now) },
+		func(_ Key, e entry) bool { return !e.spokeLately(now) },
+		func(k Key, _ entry) bool { return sizes[k.group()] > shareOfGroup },
+		func(Key, entry) bool { return true },
 	} {
 		for k, e := range m.clients {
-			if len(m.clients) > maxClients/2 && mayGo(e) {
+			if len(m.clients) > maxClients/2 && mayGo(k, e) {
 				delete(m.clients, k)
+				sizes[k.group()]--
 			}
 		}
 	}

@@ -155,6 +155,41 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// A host with any number of addresses or ports does not make others forgotten.
+func TestOneHostHasAShare(t *testing.T) {
+	t.Parallel()
+	for name, of := range map[string]func(i int) Key{
+		"addresses of a network": func(i int) Key {
+			a := netip.MustParseAddr("2001:db8::").As16()
+			a[13], a[14], a[15] = byte(i>>16), byte(i>>8), byte(i)
+			return Key{Client: netip.AddrFrom16(a), Listener: "smtp://:587"}
+		},
+		"ports": func(i int) Key {
+			return Key{netip.MustParseAddr("192.0.2.1"), fmt.Sprint("transparent ", i>>16), uint16(i)}
+		},
+		"addresses of loopback": func(i int) Key {
+			return Key{Client: netip.AddrFrom4([4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)}), Listener: "smtp://:587"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := New()
+			for i := range 300 {
+				m.Of(keyOf(i)).Spoke()
+			}
+			for i := range 2 * maxClients {
+				m.Of(of(i)).Spoke()
+			}
+			for i := range 300 {
+				silent(m.Of(keyOf(i)))
+				if got := m.Of(keyOf(i)).Wait(full); got != full {
+					t.Fatalf("a client that began with TLS is forgotten, and waited for for %v", got)
+				}
+			}
+		})
+	}
+}
+
 // A client that ended without a word is not remembered for that.
 func TestLeftAddsNobody(t *testing.T) {
 	t.Parallel()
