@@ -22,7 +22,7 @@ import (
 func TestRefusalsHaveNoInnerAddresses(t *testing.T) {
 	t.Parallel()
 	fake := testenv.FakeM365(t)
-	dead := testenv.FreeAddress(t)
+	dead := testenv.RefusingAddress(t)
 	for name, change := range map[string]func(*proxy.Config){
 		"nobody listens":               func(c *proxy.Config) { c.Upstream.ConnectTo = map[string]string{target: dead, crlHost + ":80": dead} },
 		"an egress proxy that is dead": func(c *proxy.Config) { c.Upstream.Proxy = &url.URL{Scheme: "http", Host: dead} },

@@ -343,7 +343,7 @@ func TestMailReplies(t *testing.T) {
 func TestMailUpstreamTrouble(t *testing.T) {
 	t.Parallel()
 	down := newMailWorld(t, fakem365.MailOptions{}, func(c *proxy.Config) {
-		nowhere := testenv.FreeAddress(t) // no other test listens there
+		nowhere := testenv.RefusingAddress(t)
 		for destination := range c.Upstream.ConnectTo {
 			c.Upstream.ConnectTo[destination] = nowhere
 		}

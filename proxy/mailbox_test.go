@@ -204,7 +204,7 @@ func TestMailboxesWithoutTLS(t *testing.T) {
 func TestMailboxesUpstreamDown(t *testing.T) {
 	t.Parallel()
 	for protocol, d := range dialogues {
-		nowhere := testenv.FreeAddress(t) // no other test listens there
+		nowhere := testenv.RefusingAddress(t)
 		w := newMailboxWorld(t, d, testenv.FakeM365(t), nowhere, nowhere)
 		for listener, l := range w.server.Listeners() {
 			t.Run(fmt.Sprintf("%s/%d", protocol, listener), func(t *testing.T) {

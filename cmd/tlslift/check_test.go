@@ -118,7 +118,7 @@ func checkCases() map[string]checkCase {
 			step: "mailbox", code: exitUsage, want: []string{"can only send"},
 		},
 		"Entra unreachable": {
-			change: func(t *testing.T, w *signInWorld) { w.connectTo[fakeentra.Host+":443"] = testenv.FreeAddress(t) },
+			change: func(t *testing.T, w *signInWorld) { w.connectTo[fakeentra.Host+":443"] = testenv.RefusingAddress(t) },
 			step:   "Entra", reason: record.ReasonEntraUnreachable, want: []string{"login.microsoftonline.com:443", "connection refused"},
 		},
 		"Entra with another's certificate": {
@@ -174,7 +174,7 @@ func checkCases() map[string]checkCase {
 			step: "token", reason: record.ReasonDelegatedLoginMissing, want: []string{"tlslift login", jane},
 		},
 		"destination unreachable": {
-			change: func(t *testing.T, w *signInWorld) { w.connectTo["smtp.office365.com:587"] = testenv.FreeAddress(t) },
+			change: func(t *testing.T, w *signInWorld) { w.connectTo["smtp.office365.com:587"] = testenv.RefusingAddress(t) },
 			step:   "destination", reason: record.ReasonUpstreamRefused, want: []string{"smtp.office365.com:587"},
 		},
 		"destination that refuses": {

@@ -93,7 +93,7 @@ func newWorld(t *testing.T, to [workers]string) *world {
 	t.Helper()
 	kept := ofGroup * clientsOfWorker * workers
 	w := &world{
-		t: t, fake: testenv.FakeM365(t), dead: testenv.FreeAddress(t),
+		t: t, fake: testenv.FakeM365(t), dead: testenv.RefusingAddress(t),
 		inventory: inventory.New(inventory.Options{MaxClients: kept}),
 		metrics:   metrics.New(metrics.Options{MaxClients: kept}),
 		waiting:   map[string]chan report{}, records: map[string]record.Record{}, bad: map[deed]*tls.Config{},

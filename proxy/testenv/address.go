@@ -35,3 +35,30 @@ func FreeAddress(t testing.TB) string {
 	t.Fatal("no free port")
 	return ""
 }
+
+// RefusingAddress returns a loopback address that refuses connections until the test ends:
+// its port is in use, so that no other program of this machine can listen there.
+func RefusingAddress(t testing.TB) string {
+	t.Helper()
+	to, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = to.Close() })
+	for range 100 {
+		address := FreeAddress(t)
+		from, err := net.ResolveTCPAddr("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A connection from this port keeps it, and nobody listens there.
+		conn, err := (&net.Dialer{LocalAddr: from}).Dial("tcp", to.Addr().String())
+		if err != nil {
+			continue // somebody was faster
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return address
+	}
+	t.Fatal("no free port")
+	return ""
+}

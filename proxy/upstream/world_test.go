@@ -40,7 +40,7 @@ func echo(conn net.Conn) { _, _ = io.Copy(conn, conn) }
 // closedPort is a port on loopback where nobody listens.
 func closedPort(t *testing.T) uint16 {
 	t.Helper()
-	return netip.MustParseAddrPort(testenv.FreeAddress(t)).Port()
+	return netip.MustParseAddrPort(testenv.RefusingAddress(t)).Port()
 }
 
 func port(address net.Addr) uint16 { return uint16(address.(*net.TCPAddr).Port) }

@@ -225,7 +225,7 @@ func clientHello(t *testing.T, name string) []byte {
 // often it sends one.
 func TestTricklingClients(t *testing.T) {
 	t.Parallel()
-	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_HANDSHAKE_TIMEOUT=1s")
+	l := start(t, testenv.RefusingAddress(t), newPKI(t).pem, "TLSLIFT_HANDSHAKE_TIMEOUT=1s")
 	for name, tt := range map[string]struct {
 		address string
 		send    []byte

@@ -150,7 +150,7 @@ func startOffice(t *testing.T) *office {
 	}
 	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
 		"TLSLIFT_SIGNIN_FILE="+fileOfOneClient(t),
-		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.FreeAddress(t))
+		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.RefusingAddress(t))
 	return o
 }
 

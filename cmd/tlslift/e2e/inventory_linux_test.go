@@ -120,7 +120,7 @@ func TestClientsAreKnownAfterAKill(t *testing.T) {
 		for i := range 4 {
 			firsts = append(firsts, netip.AddrFrom4([4]byte{127, byte(10 + round), byte(i * 60), 1}))
 		}
-		l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error",
+		l := start(t, testenv.RefusingAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_LOG_LEVEL=error",
 			"TLSLIFT_CLIENTS_FILE="+knockersFile(t, firsts...))
 		ctx, stop := context.WithCancel(t.Context())
 		var knocking sync.WaitGroup
@@ -199,7 +199,7 @@ func TestClientsOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := smallDisk(t)
 	dir, first := filepath.Join(disk, "state"), netip.AddrFrom4([4]byte{127, 20, 0, 1})
-	l := start(t, testenv.FreeAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_CLIENTS_FILE="+knockersFile(t, first))
+	l := start(t, testenv.RefusingAddress(t), newPKI(t).pem, "TLSLIFT_STATE_DIR="+dir, "TLSLIFT_CLIENTS_FILE="+knockersFile(t, first))
 	filler := filepath.Join(disk, "filler")
 	if err := os.WriteFile(filler, bytes.Repeat([]byte("x"), 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("the disk is not full: %v", err)

@@ -58,7 +58,7 @@ func TestBadUpstreamFailsTheClient(t *testing.T) {
 // A dead destination is an honest HTTP error before the tunnel stands.
 func TestUnreachableUpstream(t *testing.T) {
 	t.Parallel()
-	l := start(t, testenv.FreeAddress(t), newPKI(t).pem)
+	l := start(t, testenv.RefusingAddress(t), newPKI(t).pem)
 	out, err := run(t, "", "curl", "-sS", "-i", "-x", "http://"+l.proxy, "https://"+host+"/")
 	if err == nil || !strings.Contains(out, "502") {
 		t.Errorf("want 502, got %v:\n%s", err, out)
