@@ -50,8 +50,8 @@ func (a assignment) hasPassword() bool {
 	return has
 }
 
-// parseEnvFile understands the part of systemd's EnvironmentFile format that
-// fits on one line:
+// parseEnvFile understands the part of systemd's EnvironmentFile format whose values have
+// one line, however many lines they are written in:
 //
 //	file    = { line "\n" }
 //	line    = [ comment | NAME "=" value ]     blanks around each are ignored
@@ -61,8 +61,12 @@ func (a assignment) hasPassword() bool {
 // A plain value goes to the end of the line: # and backslashes in it are
 // ordinary. Between double quotes, a backslash takes the meaning from a
 // following double quote, backslash, dollar sign or backquote, and is ordinary
-// otherwise. Nothing is expanded. Its error has a line for each wrong line, and
-// never shows a value, which may be a secret.
+// otherwise. A backslash at the end of the line, in a plain value or between double
+// quotes, is removed together with the end of the line. Nothing is expanded. Its error
+// has a line for each wrong line, and never shows a value, which may be a secret.
+//
+// What systemd reads and this does not is an error here, with one exception: systemd takes
+// a backslash out of the middle of a plain value, which may be a path of Windows.
 func parseEnvFile(text string) ([]assignment, error) {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return nil, errors.New("the file is not UTF-8 text")
@@ -70,15 +74,19 @@ func parseEnvFile(text string) ([]assignment, error) {
 	var all []assignment
 	var errs []error
 	lineOf := map[string]int{}
-	number := 0
 	// Some editors on Windows begin a file with a byte order mark.
-	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' {
+	lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
+	for next := 0; next < len(lines); {
+		number := next + 1
+		line, taken, err := joined(lines[next:])
+		next += taken
+		if err == nil && line == "" {
 			continue
 		}
-		name, value, err := parseAssignment(line)
+		var name, value string
+		if err == nil {
+			name, value, err = parseAssignment(line)
+		}
 		if err == nil && lineOf[name] != 0 {
 			err = fmt.Errorf("%s is already set in line %d; remove one of the two", name, lineOf[name])
 		}
@@ -90,6 +98,39 @@ func parseEnvFile(text string) ([]assignment, error) {
 		all = append(all, assignment{name, value, number})
 	}
 	return all, errors.Join(errs...)
+}
+
+// joined returns the first line without the blanks around it, with the lines in which its
+// value goes on, and how many they are together. It is empty for a comment.
+func joined(lines []string) (line string, taken int, err error) {
+	line = strings.TrimSpace(lines[0])
+	if line == "" || line[0] == '#' || line[0] == ';' {
+		return "", 1, nil
+	}
+	if _, value, _ := strings.Cut(line, "="); strings.HasPrefix(strings.TrimSpace(value), "'") {
+		return line, 1, nil // a backslash is ordinary there
+	}
+	var b strings.Builder
+	for _, part := range lines {
+		part = strings.TrimSuffix(part, "\r")
+		if taken > 0 && isSetting(part) {
+			return "", taken, errors.New("the value ends with a backslash, and the next line is a setting; quote the value, or remove the backslash")
+		}
+		taken++
+		rest := strings.TrimRight(part, `\`)
+		if (len(part)-len(rest))%2 == 0 {
+			b.WriteString(part)
+			return strings.TrimSpace(b.String()), taken, nil
+		}
+		b.WriteString(part[:len(part)-1])
+	}
+	return "", taken, errors.New(`a value that ends with a backslash goes on in the next line, and there is none; quote it`)
+}
+
+// isSetting reports whether a line sets one of ours.
+func isSetting(line string) bool {
+	name, _, found := strings.Cut(strings.TrimSpace(line), "=")
+	return found && strings.HasPrefix(name, Prefix) && envName.MatchString(strings.TrimSpace(name))
 }
 
 // envName is what POSIX calls a name.
@@ -122,7 +163,7 @@ func unquote(s string) (string, error) {
 		value, rest, closed := cutDoubleQuoted(s[1:])
 		return value, checkEnd(rest, closed)
 	case strings.HasSuffix(s, `\`):
-		return "", errors.New(`a value cannot continue on the next line; quote a value that ends with a backslash`)
+		return "", errors.New(`a value that ends with a backslash has to be in quotes`)
 	}
 	return s, nil
 }

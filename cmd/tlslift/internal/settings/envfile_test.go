@@ -23,6 +23,13 @@ func TestParseEnvFile(t *testing.T) {
 		"comments":         {"# c\n; c\n\n  # c\nA=b\n", "b"},
 		"byte order mark":  {"\ufeffA=b", "b"},
 		"nothing expanded": {"A=$HOME", "$HOME"},
+		"two lines":        {"A=b,\\\nc", "b,c"},
+		"three lines":      {"  A = b,\\\r\n  c,\\\r\n  d \r\n", "b,  c,  d"},
+		"lines in quotes":  {"A=\"b \\\n \\\\ c\"\n", `b  \ c`},
+		"goes on with #":   {"A=b\\\n#c", "b#c"},
+		"goes on empty":    {"A=b\\\n\n", "b"},
+		"comment ends":     {"# c\\\nA=b", "b"}, // since systemd 254
+		"backslash last":   {`A='C:\x\'`, `C:\x\`},
 	}
 	for name, test := range tests {
 		got, err := parseEnvFile(test.text)
@@ -35,19 +42,24 @@ func TestParseEnvFile(t *testing.T) {
 func TestParseEnvFileErrors(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{
-		"no equals":      {"\n\nhunter2", "line 3: there is no =; write NAME=value"},
-		"export":         {"export A=hunter2", `line 1: "export A" is not a name; write NAME=value, without export`},
-		"digit":          {"1A=hunter2", `line 1: "1A" is not a name`},
-		"no name":        {"=hunter2", `line 1: "" is not a name`},
-		"open single":    {"A='hunter2", "line 1: A: the quote is not closed on the same line"},
-		"open double":    {`A="hunter2\"`, "line 1: A: the quote is not closed on the same line"},
-		"after quote":    {`A="hunter2" hunter2`, "line 1: A: something follows the closing quote"},
-		"continued":      {`A=hunter2\`, "line 1: A: a value cannot continue on the next line; quote a value that ends with a backslash"},
-		"twice":          {"A=hunter2\n\nA=hunter2", "line 3: A is already set in line 1"},
-		"several":        {"hunter2\nA=b\n'=hunter2", "line 1: there is no =; write NAME=value\nline 3: "},
-		"not text":       {"A=\xff", "not UTF-8"},
-		"zero byte":      {"A=\x00", "not UTF-8"},
-		"UTF-16 Windows": {"\xff\xfeA\x00=\x00b\x00", "not UTF-8"},
+		"no equals":              {"\n\nhunter2", "line 3: there is no =; write NAME=value"},
+		"export":                 {"export A=hunter2", `line 1: "export A" is not a name; write NAME=value, without export`},
+		"digit":                  {"1A=hunter2", `line 1: "1A" is not a name`},
+		"no name":                {"=hunter2", `line 1: "" is not a name`},
+		"open single":            {"A='hunter2", "line 1: A: the quote is not closed on the same line"},
+		"open double":            {`A="hunter2\"`, "line 1: A: the quote is not closed on the same line"},
+		"after quote":            {`A="hunter2" hunter2`, "line 1: A: something follows the closing quote"},
+		"continued":              {`A=hunter2\`, "line 1: a value that ends with a backslash goes on in the next line, and there is none; quote it"},
+		"continued by a setting": {"A=hunter2\\\nTLSLIFT_LISTEN=hunter2", "line 1: the value ends with a backslash, and the next line is a setting"},
+		"backslash twice":        {`A=hunter2\\`, "line 1: A: a value that ends with a backslash has to be in quotes"},
+		"backslash and blank":    {"A=hunter2\\ \nB=c", "line 1: A: a value that ends with a backslash has to be in quotes"},
+		"single, two lines":      {"A='hunter2\\\nhunter2'", "line 1: A: the quote is not closed on the same line"},
+		"after two lines":        {"A=b\\\nc\nhunter2", "line 3: there is no =; write NAME=value"},
+		"twice":                  {"A=hunter2\n\nA=hunter2", "line 3: A is already set in line 1"},
+		"several":                {"hunter2\nA=b\n'=hunter2", "line 1: there is no =; write NAME=value\nline 3: "},
+		"not text":               {"A=\xff", "not UTF-8"},
+		"zero byte":              {"A=\x00", "not UTF-8"},
+		"UTF-16 Windows":         {"\xff\xfeA\x00=\x00b\x00", "not UTF-8"},
 	}
 	for name, test := range tests {
 		_, err := parseEnvFile(test.text)
@@ -67,7 +79,7 @@ func TestEnvFileTooLarge(t *testing.T) {
 
 func FuzzParseEnvFile(f *testing.F) {
 	for _, seed := range []string{
-		"A=b\n", "# c\nA='b c'\n", `A="b\"c\\" `, "A=b\\\n", "\ufeffA=\r\n;x", "A=1\nA=2", `A="`, "=", "A='x'y",
+		"A=b\n", "# c\nA='b c'\n", `A="b\"c\\" `, "A=b\\\n", "\ufeffA=\r\n;x", "A=1\nA=2", "A=b,\\\n c\nB=\"d\\\ne\"", `A="`, "=", "A='x'y",
 		ExampleEnvFile(),
 	} {
 		f.Add(seed)
