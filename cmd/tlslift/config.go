@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/configcheck"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/warnings"
 )
@@ -77,11 +79,32 @@ func (p *program) printConfig(w, notes io.Writer, format string) error {
 
 // source returns where the settings come from.
 func (p *program) source() settings.Source {
-	return settings.Source{Environ: p.environ, EnvFile: settingsFile(p), Terminal: isTerminal(p.stderr)}
+	s := settings.Source{Environ: p.environ, EnvFile: settingsFile(p), Terminal: isTerminal(p.stderr), Asks: p.asks}
+	if found := p.packaged(); found.StateDir != "" && s.Environ[settings.StateDirectoryName] == "" {
+		s.Environ = maps.Clone(s.Environ)
+		s.Environ[settings.StateDirectoryName] = found.StateDir // as systemd does it for the service
+	}
+	return s
 }
 
 // settingsFile returns the file with settings; empty if there is none.
-func settingsFile(p *program) string { return cmp.Or(p.envFile, p.environ[settings.EnvFileName]) }
+func settingsFile(p *program) string {
+	return cmp.Or(p.envFile, p.environ[settings.EnvFileName], p.packaged().EnvFile)
+}
+
+// findPackaged returns the settings of the service that a package has installed, unless
+// others were given, and says once to a person which file that is.
+func findPackaged(p *program, m packaged.Machine) packaged.Found {
+	if p.envFile != "" {
+		return packaged.Found{}
+	}
+	found := m.Find(p.environ)
+	p.unread = found.Unread
+	if found.EnvFile != "" && isTerminal(p.stderr) {
+		fmt.Fprintf(p.log, "tlslift: the settings are those of the service, in %s\n", found.EnvFile)
+	}
+	return found
+}
 
 // load returns all settings. Its error has a line for everything that is wrong.
 func (p *program) load() (*settings.Config, error) { return p.source().Load() }

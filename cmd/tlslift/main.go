@@ -9,9 +9,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/timerslack"
@@ -32,15 +35,26 @@ var raiseTimerSlack = func() {}
 
 func main() {
 	confine, raiseTimerSlack = sandbox.Enter, timerslack.Raise
-	os.Exit(run(os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
+	machine := packaged.Machine{}
+	if runtime.GOOS == "linux" {
+		machine = packaged.Linux
+	}
+	os.Exit(runOn(machine, os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
 }
 
-// run is the whole program; it returns the exit code.
+// run is runOn where no package has installed anything.
 func run(args []string, environ map[string]string, stdout, stderr *os.File) int {
+	return runOn(packaged.Machine{}, args, environ, stdout, stderr)
+}
+
+// runOn is the whole program, on a machine that may have the files of a package; it returns
+// the exit code.
+func runOn(machine packaged.Machine, args []string, environ map[string]string, stdout, stderr *os.File) int {
 	p := &program{
 		environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr, log: logging.NewWriter(stderr), version: buildVersion(),
 	}
 	defer p.log.Close()
+	p.packaged = sync.OnceValue(func() packaged.Found { return findPackaged(p, machine) })
 	root := p.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
@@ -49,6 +63,9 @@ func run(args []string, environ map[string]string, stdout, stderr *os.File) int 
 	}
 	for line := range strings.Lines(netname.Lines(err.Error())) {
 		fmt.Fprintln(p.log, "tlslift:", strings.TrimSuffix(line, "\n"))
+	}
+	if p.unread != nil { // the failure may well come from that
+		fmt.Fprintln(p.log, "tlslift:", netname.Text(p.unread.Error(), maxSentence))
 	}
 	return exitCode(err)
 }

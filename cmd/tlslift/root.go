@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/spelling"
 )
@@ -20,6 +22,17 @@ type program struct {
 	log            *logging.Writer // to standard error; never waits for its reader
 	version        string
 	envFile        string // from the command line
+	// asks means that the command asks a tlslift that runs, or prints a list.
+	asks bool
+	// packaged returns the settings of the service that a package has installed.
+	packaged func() packaged.Found
+	unread   error // why settings that are there were not read; nil if they were, or were not looked for
+}
+
+// asking are the commands for which no file is read that only the service may read.
+var asking = []string{
+	"clients", "forget", "export", "watch", "healthcheck", "endpoints", "rules",
+	cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd,
 }
 
 const rootHelp = `tlslift lets clients that only speak TLS 1.0 or 1.1 keep using Microsoft 365.
@@ -31,13 +44,16 @@ with a certificate of its own CA, and opens verified TLS 1.2 or newer to Microso
 
 Settings come from environment variables that begin with TLSLIFT_, and from a
 file given with --env-file or TLSLIFT_ENV_FILE, which may be missing if its path
-follows a "-"; the environment wins. An empty value is the same as
-none, except for TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
+follows a "-"; the environment wins. Without any of these, the file of the service that
+a package has installed is read, /etc/tlslift/tlslift.env, if only its owner, root or
+you, can change it. An empty value is the same as none, except for
+TLSLIFT_ADMIN_LISTEN, where it turns the listener off.
 "tlslift config" lists all settings with their values.
 
 The file has NAME=value lines. Lines that begin with # or ; are comments. A
 value may be in single quotes, or in double quotes, where a backslash escapes
-" \ $ and a backquote. Variables are not expanded.
+" \ $ and a backquote. A value goes on in the next line if its line ends with a
+backslash. Variables are not expanded.
 `
 
 const rootExamples = `  tlslift
@@ -49,15 +65,16 @@ const rootExamples = `  tlslift
 // unless it is marked as failed.
 func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "tlslift",
-		Short:         "Lets TLS 1.0 and 1.1 clients keep using Microsoft 365",
-		Long:          rootHelp + "\n" + exitCodeHelp(),
-		Example:       rootExamples,
-		Args:          noSuchCommand,
-		RunE:          p.runServe,
-		Version:       p.version,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Use:              "tlslift",
+		Short:            "Lets TLS 1.0 and 1.1 clients keep using Microsoft 365",
+		Long:             rootHelp + "\n" + exitCodeHelp(),
+		Example:          rootExamples,
+		Args:             noSuchCommand,
+		RunE:             p.runServe,
+		Version:          p.version,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { p.asks = slices.Contains(asking, cmd.Name()) },
+		SilenceErrors:    true,
+		SilenceUsage:     true,
 	}
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
 )
 
@@ -29,8 +30,14 @@ listeners with their address.`,
 	}
 }
 
+// invocationName is the variable that systemd sets for each start of a unit.
+const invocationName = "INVOCATION_ID"
+
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	raiseTimerSlack() // first: settings may be in a pipe
+	if p.environ[invocationName] != "" {
+		p.packaged = func() packaged.Found { return packaged.Found{} } // the unit says which settings it has
+	}
 	cfg, err := p.load()
 	if err != nil {
 		return err

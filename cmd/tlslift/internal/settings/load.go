@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"reflect"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/tlslift/tlslift/metrics/webconfig"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
+	"github.com/tlslift/tlslift/proxy/secretfile"
 )
 
 // Load returns all settings. Its error has a line for everything that is wrong.
@@ -27,7 +29,7 @@ func (s Source) Load() (*Config, error) {
 		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[url.URL](): parseProxyURL},
 	})
 	unparsed := parseProblems(err)
-	wrong = append(append(wrong, unparsed...), cfg.check()...)
+	wrong = append(append(wrong, unparsed...), cfg.check(s.Asks)...)
 	if len(unparsed) == 0 {
 		wrong = append(wrong, cfg.checkListeners()...)
 	}
@@ -53,8 +55,8 @@ func parseProblems(err error) problems {
 	return wrong
 }
 
-// check finds what is missing.
-func (c *Config) check() problems {
+// check finds what is missing. With asks, it does not read what the service alone may read.
+func (c *Config) check(asks bool) problems {
 	var wrong problems
 	if c.StateDir == "" {
 		wrong = append(wrong, wrongSetting("STATE_DIR", errors.New("it has no default here, because the environment has no home directory")))
@@ -73,18 +75,30 @@ func (c *Config) check() problems {
 	if c.PublicListen != "" && c.PublicListen == c.AdminListen && !c.PublicListen.IsAnyPort() {
 		wrong = append(wrong, wrongSetting("PUBLIC_LISTEN", fmt.Errorf("%s is that of %sADMIN_LISTEN", c.PublicListen, Prefix)))
 	}
-	if err := webconfig.Check(c.AdminWebConfig); err != nil {
+	return append(wrong, c.checkFiles(asks)...)
+}
+
+// checkFiles finds what is wrong with the files of the service. With asks, those that the
+// service alone may read are not its matter.
+func (c *Config) checkFiles(asks bool) problems {
+	var wrong problems
+	if err := webconfig.Check(c.AdminWebConfig); err != nil && !(asks && isForbidden(err)) {
 		wrong = append(wrong, wrongSetting("ADMIN_WEB_CONFIG_FILE", err))
 	}
 	clients, mistakes, err := c.clientTable()
 	wrong = append(wrong, mistakes...)
-	if err != nil || len(mistakes) > 0 { // what cannot be read is no wrong setting
+	if asks || err != nil || len(mistakes) > 0 { // what cannot be read is no wrong setting
 		return wrong
 	}
 	if _, err := c.SignIn(clients); err != nil {
 		wrong = append(wrong, problem{Prefix + "SIGNIN_FILE", err.Error()})
 	}
 	return wrong
+}
+
+// isForbidden reports whether a file is there, and not for this user.
+func isForbidden(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.As(err, new(*secretfile.AccessError))
 }
 
 // checkListeners finds listeners that lead to a destination that is not allowed. It needs

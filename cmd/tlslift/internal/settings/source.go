@@ -24,11 +24,17 @@ type Source struct {
 	// Terminal means that a person reads the log, which decides the default of
 	// LOG_FORMAT.
 	Terminal bool
+	// Asks means that the settings are for a question to a tlslift that runs, or for a
+	// list: files that only the user of the service may read are not read.
+	Asks bool
 }
 
 // EnvFileName is the variable of the environment that names a file with settings, as
 // --env-file does.
 const EnvFileName = Prefix + "ENV_FILE"
+
+// StateDirectoryName is the variable in which systemd names the state directory of a unit.
+const StateDirectoryName = "STATE_DIRECTORY"
 
 // Environ returns the variables of an environment, which has NAME=value lines.
 func Environ(lines []string) map[string]string { return env.ToMap(lines) }
@@ -142,7 +148,7 @@ func stateDirDefault(s Source) string { return stateDir(runtime.GOOS, s.Environ)
 // say where the user's directories are. systemd lists the directories of a unit,
 // of which ours is the first.
 func stateDir(goos string, environ map[string]string) string {
-	if dir, _, _ := strings.Cut(environ["STATE_DIRECTORY"], ":"); dir != "" && goos == "linux" {
+	if dir, _, _ := strings.Cut(environ[StateDirectoryName], ":"); dir != "" && goos == "linux" {
 		return dir
 	}
 	under := func(base string, elements ...string) string {
