@@ -44,7 +44,10 @@ func checkMailboxCommand(p *program) *cobra.Command {
 		ValidArgsFunction: completeMailbox(p, func(signin.Mailbox) bool { return true }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			disableCoreDumps()
-			var err error
+			err := asService(cmd, p)
+			if err != nil {
+				return err
+			}
 			if o.Protocol, err = mailcheck.ParseProtocol(protocol); err != nil {
 				return err
 			}

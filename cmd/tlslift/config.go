@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/configcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/serviceuser"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/warnings"
 )
@@ -40,6 +41,9 @@ mistake in them; it writes nothing. The exit code is 64 if there is one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if check {
+				if err := asService(cmd, p); err != nil {
+					return err
+				}
 				if err := configcheck.Run(p.load); err != nil {
 					return err
 				}
@@ -108,6 +112,36 @@ func findPackaged(p *program, m packaged.Machine) packaged.Found {
 
 // load returns all settings. Its error has a line for everything that is wrong.
 func (p *program) load() (*settings.Config, error) { return p.source().Load() }
+
+// asService runs the command again as the user of the service, if it is one of root and there
+// is such a user. Its error is then the exit code; nil means to go on here.
+func asService(cmd *cobra.Command, p *program) error {
+	if again == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	file := strings.TrimPrefix(settingsFile(p), "-")
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return nil // a pipe, which cannot be read twice
+	}
+	cfg, _ := p.load() // what is wrong is told by who goes on
+	if cfg == nil || cfg.StateDir == "" {
+		return nil
+	}
+	environ := make([]string, 0, len(p.environ))
+	for name, text := range p.environ {
+		environ = append(environ, name+"="+text)
+	}
+	code, ran, err := again(cmd.Context(), serviceuser.Command{
+		Args: os.Args[1:], Environ: environ, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr,
+	}, cfg.StateDir)
+	switch {
+	case err != nil:
+		return failed(fmt.Errorf("going on as the owner of %s: %w; run the command as that user", cfg.StateDir, err))
+	case ran:
+		return exitStatus(code)
+	}
+	return nil
+}
 
 // isTerminal reports whether a person sees what is written to f.
 func isTerminal(f *os.File) bool {

@@ -1,6 +1,9 @@
 package main
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The exit codes. They are a public interface: exitCodes documents them.
 const (
@@ -44,6 +47,11 @@ func failed(err error) error {
 type cut struct{ error }
 
 func (c cut) Unwrap() error { return c.error }
+
+// An exitStatus is the exit code of a command that has run in another process.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 
 // exitCode returns the exit code of an error. What is not marked comes from
 // reading the command line or the settings.

@@ -27,6 +27,9 @@ func loginCommand(p *program) *cobra.Command {
 		ValidArgsFunction: completeMailbox(p, func(m signin.Mailbox) bool { return m.Delegated }),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			disableCoreDumps()
+			if err := asService(cmd, p); err != nil {
+				return err
+			}
 			cfg, err := p.load()
 			if err != nil {
 				return err

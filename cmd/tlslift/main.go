@@ -7,6 +7,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -16,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/serviceuser"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/timerslack"
 	"github.com/tlslift/tlslift/proxy/netname"
@@ -33,7 +36,14 @@ var confine func(sandbox.Limits) (enforced string, err error)
 // do without.
 var raiseTimerSlack = func() {}
 
+// again runs a command of root again as the user of the service. Tests run commands in their
+// own process, and do without.
+var again func(ctx context.Context, c serviceuser.Command, stateDir string) (code int, ran bool, err error)
+
 func main() {
+	again = func(ctx context.Context, c serviceuser.Command, dir string) (int, bool, error) {
+		return c.Run(ctx, dir)
+	}
 	confine, raiseTimerSlack = sandbox.Enter, timerslack.Raise
 	machine := packaged.Machine{}
 	if runtime.GOOS == "linux" {
@@ -58,8 +68,12 @@ func runOn(machine packaged.Machine, args []string, environ map[string]string, s
 	root := p.rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
-	if err == nil {
+	var ran exitStatus
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.As(err, &ran):
+		return int(ran) // it has said why
 	}
 	for line := range strings.Lines(netname.Lines(err.Error())) {
 		fmt.Fprintln(p.log, "tlslift:", strings.TrimSuffix(line, "\n"))

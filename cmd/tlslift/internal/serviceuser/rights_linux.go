@@ -1,0 +1,52 @@
+package serviceuser
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// self is the program that runs.
+const self = "/proc/self/exe"
+
+// private is where systemd has the state directory of a unit with DynamicUser. Only root and
+// the service itself can reach it.
+const private = "/var/lib/private/"
+
+// rightsFor returns the user of a directory, and what the units of the service permit it.
+func rightsFor(dir string) (*syscall.SysProcAttr, bool) {
+	info, err := os.Stat(dir)
+	if os.Geteuid() != 0 || err != nil {
+		return nil, false
+	}
+	owner, is := info.Sys().(*syscall.Stat_t)
+	if !is || owner.Uid == 0 {
+		return nil, false
+	}
+	wanted := []uintptr{unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN}
+	if path, err := filepath.EvalSymlinks(dir); err == nil && strings.HasPrefix(path, private) {
+		wanted = append(wanted, unix.CAP_DAC_READ_SEARCH)
+	}
+	return &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid},
+		AmbientCaps: permitted(wanted),
+	}, true
+}
+
+// permitted returns the capabilities that this process has: root has not all in a container.
+func permitted(wanted []uintptr) (has []uintptr) {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if unix.Capget(&header, &data[0]) != nil {
+		return nil
+	}
+	for _, c := range wanted {
+		if data[c/32].Permitted&(1<<(c%32)) != 0 {
+			has = append(has, c)
+		}
+	}
+	return has
+}

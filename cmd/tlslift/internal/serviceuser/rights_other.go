@@ -1,0 +1,11 @@
+//go:build !linux
+
+package serviceuser
+
+import "syscall"
+
+// self is not run again here.
+const self = ""
+
+// rightsFor returns false: packages with a service that has a user of its own are for Linux.
+func rightsFor(string) (*syscall.SysProcAttr, bool) { return nil, false }
