@@ -28,17 +28,24 @@ func Run(load func() (*settings.Config, error)) error {
 	cfg, err := load()
 	all := &findings{}
 	all.add(err)
-	if cfg == nil {
-		return all.err()
-	}
-	signIn(cfg, all)
-	_, err = egress.Config(cfg, slog.New(slog.DiscardHandler))
-	all.add(err)
-	if cfg.StateDir != "" {
+	all.add(Files(cfg))
+	if cfg != nil && cfg.StateDir != "" {
 		if err := localca.Check(filepath.Join(cfg.StateDir, "ca")); err != nil {
 			all.add(fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err))
 		}
 	}
+	return all.err()
+}
+
+// Files is Run for the files that settings name, without those of the CA.
+func Files(cfg *settings.Config) error {
+	if cfg == nil {
+		return nil
+	}
+	all := &findings{}
+	signIn(cfg, all)
+	_, err := egress.Config(cfg, slog.New(slog.DiscardHandler))
+	all.add(err)
 	if cfg.TicketKeysFile != "" {
 		if err := ticketkeys.Check(cfg.TicketKeysFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			all.add(fmt.Errorf("%sTICKET_KEYS_FILE: %w", settings.Prefix, err))

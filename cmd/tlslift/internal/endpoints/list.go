@@ -44,6 +44,10 @@ func (l *List) Policy() *m365.Policy { return l.policy }
 // Unusable returns why the saved list cannot be used; nil if there is none or it is used.
 func (l *List) Unusable() error { return l.unusable }
 
+// Checked returns when the list was last known to be the newest one; zero if the web service
+// was never asked.
+func (l *List) Checked() time.Time { return l.checked }
+
 // Hosts returns the hosts that have a whole name, in order, for completion.
 func (l *List) Hosts() []string {
 	var hosts []string

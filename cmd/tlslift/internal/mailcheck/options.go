@@ -8,6 +8,7 @@ package mailcheck
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
@@ -94,6 +95,13 @@ func (o Options) Run(ctx context.Context, p Printer) error {
 		return err
 	}
 	return report.err
+}
+
+// Try goes through the steps until one fails, and returns what came of them.
+func (o Options) Try(ctx context.Context) *Report {
+	c := &chain{Options: o}
+	c.session.chain = c
+	return c.run(ctx, Printer{Out: io.Discard})
 }
 
 // close ends what the steps have opened, orderly if all have succeeded. What a delegated mailbox has stored stays

@@ -30,8 +30,23 @@ func Fit(want int, balanced bool) Room {
 	if !known {
 		return Room{Connections: want, want: want}
 	}
+	return FitInto(files, want, balanced)
+}
+
+// FitInto is Fit for a limit of open files.
+func FitInto(files uint64, want int, balanced bool) Room {
 	return Room{Connections: fit(files, want, balanced), files: files, need: need(want, balanced) + reserve, want: want}
 }
+
+// Limit returns how many files this process may open; false where that has no limit.
+func Limit() (files uint64, known bool) { return limit() }
+
+// Needed returns how many open files the connections that were wanted need.
+func (r Room) Needed() uint64 { return r.need }
+
+// Remedy is what to do where there is less room than was wanted.
+const Remedy = "raise the limit (LimitNOFILE of the systemd unit, --ulimit nofile of the container, ulimit -n), or lower " +
+	"TLSLIFT_MAX_CONNECTIONS"
 
 // Warn logs that there is less room than was wanted, if that is so.
 func (r Room) Warn(log *slog.Logger) {
@@ -40,8 +55,7 @@ func (r Room) Warn(log *slog.Logger) {
 	}
 	log.Warn("the system's limit of open files is too low for TLSLIFT_MAX_CONNECTIONS, which is lowered",
 		"open_files", r.files, "max_connections", r.want, "lowered_to", r.Connections, "needed", r.need,
-		"remedy", "raise the limit (LimitNOFILE of the systemd unit, --ulimit nofile of the container, ulimit -n), or lower "+
-			"TLSLIFT_MAX_CONNECTIONS")
+		"remedy", Remedy)
 }
 
 // need returns how many open files so many connections need, with those to their
