@@ -65,7 +65,8 @@ var siblings = map[string][]string{
 	"proxy/fakem365/mailbox":   {"proxy/fakem365"},
 	"proxy/yamlfile":           {"proxy/netname", "proxy/spelling"},
 	"cmd/tlslift": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/clientlist", "cmd/tlslift/internal/configcheck",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/clientlist",
+		"cmd/tlslift/internal/configcheck",
 		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/packaged", "cmd/tlslift/internal/password",
@@ -92,10 +93,17 @@ var siblings = map[string][]string{
 	"cmd/tlslift-bench/internal/subject": {"cmd/tlslift-bench/internal/identity"},
 	"cmd/tlslift/internal/service": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
-		"cmd/tlslift/internal/gcpace", "cmd/tlslift/internal/inherited", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
+		"cmd/tlslift/internal/gcpace", "cmd/tlslift/internal/inherited", "cmd/tlslift/internal/listenerror",
+		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
 		"cmd/tlslift/internal/memorylimit", "cmd/tlslift/internal/openfiles",
 		"cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/sdnotify", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/statefile", "cmd/tlslift/internal/successor", "cmd/tlslift/internal/warnings",
+	},
+	"cmd/tlslift/internal/check": {
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/egress",
+		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/mailboxes",
+		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/settings",
+		"cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift/internal/configcheck": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",

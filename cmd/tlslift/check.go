@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/check"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
@@ -18,15 +19,44 @@ import (
 
 // checkCommand returns the commands that try whether something works.
 func checkCommand(p *program) *cobra.Command {
+	o := check.Options{Load: p.load, Machine: check.OfThis()}
+	var asJSON, strict bool
 	cmd := &cobra.Command{
-		Use:   "check",
-		Short: "Try whether the sign-in to a mailbox works, step by step",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "check",
+		Short:   "Look whether tlslift can do its work on this machine",
+		Long:    check.Help(),
+		Example: check.Example,
+		Args:    noSuchCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			disableCoreDumps()
+			if o.Timeout <= 0 {
+				return fmt.Errorf("--timeout: %s is not a time above zero; write one, as in 30s", o.Timeout)
+			}
+			if err := asService(cmd, p); err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			printer := check.Printer{Out: cmd.OutOrStdout(), JSON: asJSON, Colours: hasColours(p)}
+			report := o.Run(ctx, printer.Each)
+			if err := printer.End(report); err != nil {
+				return failed(err)
+			}
+			if report.Err(strict) != nil {
+				return exitStatus(exitFailure) // the report has said why
+			}
+			return nil
+		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail for warnings, too")
+	cmd.Flags().DurationVar(&o.Timeout, "timeout", check.DefaultTimeout, "`TIME` that all checks may take")
 	cmd.AddCommand(checkMailboxCommand(p))
 	return cmd
 }
+
+// hasColours reports whether what is printed may have colours.
+func hasColours(p *program) bool { return isTerminal(p.stdout) && p.environ["NO_COLOR"] == "" }
 
 func checkMailboxCommand(p *program) *cobra.Command {
 	o := mailcheck.Options{

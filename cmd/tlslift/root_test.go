@@ -20,6 +20,7 @@ func TestHelp(t *testing.T) {
 		"rules":       {"rules", "--help"},
 		"password":    {"password", "--help"},
 		"signin":      {"signin", "setup", "--help"},
+		"check":       {"check", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

@@ -1,0 +1,80 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/listener"
+)
+
+// firewall looks for rules that lead to the listeners of redirected connections.
+func (c *checker) firewall(ctx context.Context) (all []Result) {
+	if !c.isTransparent() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	rules, err := c.rules(ctx)
+	for _, u := range c.cfg.Listen {
+		if !u.Scheme.Transparent() {
+			continue
+		}
+		r := Result{Check: FirewallRules, Subject: u.String(), Status: OK, Says: "rules lead there"}
+		load := "load them: tlslift rules | sudo nft -f - (systemctl enable --now tlslift-rules.timer keeps them)"
+		if u.Scheme == listener.SchemeTPROXY {
+			load = "load them, and the routes: tlslift rules --tproxy | sudo nft -f -; tlslift rules --tproxy --routes | sudo sh"
+		}
+		switch {
+		case leadsTo(rules, u):
+		case err != nil:
+			r.Status, r.Says = Warning, clean("the rules of this machine cannot be read: "+err.Error())
+			r.Remedy = "run sudo tlslift check; nft has to be installed, or iptables-save"
+		default:
+			r.Status, r.Says, r.Remedy = Failed, "no rule of this machine leads there, so that no client comes", load
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// rules returns all rules of the machine that may redirect. Its error is nil if one of the
+// programs has listed them.
+func (c *checker) rules(ctx context.Context) (string, error) {
+	var all strings.Builder
+	var failed error
+	read := false
+	for _, command := range [][]string{
+		{"nft", "list", "ruleset"}, {"iptables-legacy-save"}, {"ip6tables-legacy-save"}, {"iptables-save"}, {"ip6tables-save"},
+	} {
+		text, err := c.Machine.Output(ctx, command[0], command[1:]...)
+		if err == nil {
+			read = true
+			all.Write(text)
+			all.WriteByte('\n')
+		} else if failed == nil {
+			failed = fmt.Errorf("%s: %w", strings.Join(command, " "), err)
+		}
+	}
+	if read {
+		return all.String(), nil
+	}
+	return "", failed
+}
+
+// leadsTo reports whether a rule leads to a listener: by its port, as nft or iptables write
+// it. An operator may have written it in a table of his own.
+func leadsTo(rules string, u listener.URL) bool {
+	_, port, err := net.SplitHostPort(u.Address)
+	if err != nil {
+		return false
+	}
+	port = regexp.QuoteMeta(port)
+	pattern := `(redirect|dnat)( ip6?)? to \S*:` + port + `\b|(REDIRECT --to-ports ` + port + `|DNAT --to-destination \S*:` + port + `)\b`
+	if u.Scheme == listener.SchemeTPROXY {
+		pattern = `tproxy( ip6?)? to \S*:` + port + `\b|TPROXY --on-port ` + port + `\b`
+	}
+	return regexp.MustCompile(pattern).MatchString(rules)
+}

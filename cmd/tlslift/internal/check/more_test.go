@@ -1,0 +1,236 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/proxy/fakem365"
+	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
+
+// of returns the results of a check.
+func (r Report) of(name Name) (all []Result) {
+	for _, one := range r.Checks {
+		if one.Check == name {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// The addresses of the tlslift that runs are its own, and it says how many connections it
+// permits.
+func TestBesideOneThatRuns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	taken := testenv.Serve(t, func(net.Conn) {}).String()
+	_, port, err := net.SplitHostPort(taken)
+	must(t, err)
+	w.environ["TLSLIFT_LISTEN"] = "smtp://" + taken
+	w.runs(t, `tlslift_connections_active{listener="smtp://[::]:`+port+`"} 3`+"\ntlslift_connections_limit 10000\nprocess_max_fds 65536\n")
+	report := w.run(t)
+	if wrong := report.wrong(); wrong != nil {
+		t.Errorf("got %+v", wrong)
+	}
+	for _, r := range report.of(Listener) {
+		if r.Says != "the tlslift that runs listens there" {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if got := report.of(Running)[0]; got.Status != OK || report.of(OpenFiles)[0].Says != "the tlslift that runs permits 10000 connections" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// The rules that tlslift prints are found, as nft and iptables list them.
+func TestRulesThatLeadThere(t *testing.T) {
+	t.Parallel()
+	for file, url := range map[string]string{
+		"redirect.nft": "redirect://:3129", "address.nft": "redirect://192.168.20.1:3129", "tproxy.nft": "tproxy://:3130",
+		"tproxy-address.nft": "tproxy://127.0.0.1:3130", "redirect.sh": "redirect://:3129", "address.sh": "redirect://[fd00::1]:3129",
+		"tproxy.sh": "tproxy://:3130",
+	} {
+		text, err := os.ReadFile(filepath.Join("..", "fwrules", "testdata", file))
+		must(t, err)
+		u, err := listener.Parse(url)
+		must(t, err)
+		if !leadsTo(string(text), u) {
+			t.Errorf("%s: no rule leads to %s", file, url)
+		}
+		other := u
+		other.Address = strings.TrimSuffix(u.Address, "9") + "4"
+		if leadsTo(string(text), other) {
+			t.Errorf("%s: a rule leads to %s", file, other)
+		}
+		if other.Scheme = listener.SchemeTPROXY; u.Scheme == listener.SchemeTPROXY {
+			other.Scheme = listener.SchemeRedirect
+		}
+		if other.Address = u.Address; leadsTo(string(text), other) {
+			t.Errorf("%s: a rule leads to %s", file, other)
+		}
+	}
+}
+
+// A destination that says nothing is not waited for when a person ends the check; what has
+// not come to its end has failed.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	silent := testenv.Serve(t, func(conn net.Conn) {
+		cancel()
+		_, _ = io.Copy(io.Discard, conn)
+	}).String()
+	w.environ["TLSLIFT_CONNECT_TO"] = submission + "=" + silent + "," + web + "=" + silent
+	o := Options{Load: settings.Source{Environ: w.environ}.Load, Machine: w.machine}
+	report := o.Run(ctx, func(Result) {})
+	if wrong := report.wrong(); len(wrong) != 2 || report.Err(false) == nil ||
+		slices.ContainsFunc(wrong, func(r Result) bool { return r.Says != "interrupted" || !strings.Contains(r.Remedy, "--timeout") }) {
+		t.Errorf("got %+v", wrong)
+	}
+}
+
+// Without time nothing is well.
+func TestNoTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.timeout = 1
+	if wrong := w.run(t).wrong(); len(wrong) != 2 || wrong[0].Says != "no time was left for it" {
+		t.Errorf("got %+v", wrong)
+	}
+}
+
+// Destinations are looked up and reached as the service does it: through its proxy.
+func TestThroughTheProxy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.environ["TLSLIFT_UPSTREAM_PROXY"] = "http://user:hunter2@" + testenv.FreeAddress(t)
+	report := w.run(t)
+	for _, r := range report.of(DNS) {
+		if r.Status != Skipped || !strings.Contains(r.Says, "looks names up") {
+			t.Errorf("got %+v", r)
+		}
+	}
+	text, err := json.Marshal(report)
+	must(t, err)
+	if len(report.of(Egress)) != 2 || report.Failed != 2 || strings.Contains(string(text), "hunter2") {
+		t.Errorf("got %s", text)
+	}
+}
+
+// What is in use is what the settings name.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	for environ, want := range map[[2]string][]string{
+		{"LISTEN", "smtps://:465,imap://:143,pop3s://:995"}: {submission, "outlook.office365.com:993", "outlook.office365.com:995"},
+		{"LISTEN", "tls://:8443"}:                           {web},
+		{"LISTEN", "tls://:993?port=993"}:                   {"outlook.office365.com:993"},
+		{"LISTEN", "redirect://:3129"}:                      {web, submission},
+		{"DESTINATIONS", "a.example.com:80,a.example.com:8443,*.example.net:443,b.example.com:80"}: {
+			web, submission, "a.example.com:8443",
+		},
+		{"M365_REFRESH", "true"}:   {web, submission, "endpoints.office.com:443"},
+		{"M365_INSTANCE", "china"}: {"partner.outlook.cn:443", "partner.outlook.cn:587"},
+	} {
+		cfg, err := settings.Source{Environ: map[string]string{"HOME": "/x", "LOCALAPPDATA": "/x", "TLSLIFT_" + environ[0]: environ[1]}}.Load()
+		must(t, err)
+		c := checker{Options: Options{Load: func() (*settings.Config, error) { return cfg, nil }}}
+		c.Machine.Now = time.Now
+		if found, usable := c.configuration(); !usable {
+			t.Fatalf("%v: %+v", environ, found)
+		}
+		var got []string
+		for _, target := range c.targets {
+			got = append(got, target.to.String())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: got %q, want %q", environ, got, want)
+		}
+	}
+}
+
+// A destination of the operator's own may have an authority of its own.
+func TestOwnDestination(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const own = "relay.office365.com:8443" // the CA of the test may sign for it
+	of := firewall(t)
+	server, err := of.ServeHTTPS(fakem365.TLSOptions{Names: []string{"relay.office365.com"}})
+	must(t, err)
+	w.environ["TLSLIFT_DESTINATIONS"], w.connectTo[own] = own, server.Addr()
+	if wrong := w.run(t).wrong(); len(wrong) != 1 || wrong[0].Check != Certificate {
+		t.Errorf("an authority that nobody trusts: %+v", wrong)
+	}
+	w.environ["TLSLIFT_UPSTREAM_CA_FILE"] = testenv.WriteFile(t, "both.pem", append(w.fake.RootPEM(), of.RootPEM()...))
+	if wrong := w.run(t).wrong(); wrong != nil {
+		t.Errorf("an authority that is trusted: %+v", wrong)
+	}
+}
+
+// The names in JSON, and the words in a terminal, are a public interface.
+func TestPrinting(t *testing.T) {
+	t.Parallel()
+	var report Report
+	for _, r := range []Result{
+		{Check: Listener, Subject: "smtp://:587", Status: OK, Says: "good"},
+		{Check: SignIn, Subject: "scan@contoso.com", Status: Failed, Says: "bad\x1b[0m", Reason: "token_refused", Remedy: "do it"},
+		{Check: Clock, Status: Warning, Says: "odd", Remedy: "see"},
+		{Check: DNS, Status: Skipped, Says: "no"},
+	} {
+		report.add(r)
+	}
+	print := func(p Printer) string {
+		var b strings.Builder
+		p.Out = &b
+		for _, r := range report.Checks {
+			p.Each(r)
+		}
+		must(t, p.End(report))
+		return b.String()
+	}
+	for name, p := range map[string]Printer{"table.txt": {}, "colours.txt": {Colours: true}, "report.json": {JSON: true, Colours: true}} {
+		testenv.WantFile(t, filepath.Join("testdata", name), print(p))
+	}
+	if err := report.Err(false); err == nil || err.Error() != "1 check failed, 1 warning" {
+		t.Errorf("got %v", err)
+	}
+	if err := (Printer{Out: broken{}}).End(report); err == nil {
+		t.Error("nobody reads, and that is no error")
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, errors.New("nobody reads") }
+
+// The public authorities are there, and those of firewalls are not.
+func TestPublicRoots(t *testing.T) {
+	t.Parallel()
+	if subjects := len(publicRoots().Subjects()); subjects < 80 { //nolint:staticcheck // not the system's pool
+		t.Errorf("there are %d", subjects)
+	}
+}
+
+// What a tlslift that runs says is read as far as it is understood.
+func FuzzMetrics(f *testing.F) {
+	f.Add([]byte("# HELP x\ntlslift_connections_active{listener=\"smtp://[::]:587\"} 1\ntlslift_connections_limit 5\nprocess_max_fds 1e9\n"))
+	f.Add([]byte("tlslift_connections_limit NaN\nprocess_max_fds -1\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var r running
+		r.read(text)
+		if r.connections < 0 || slices.Contains(r.listeners, "") {
+			t.Errorf("%q gave %+v", text, r)
+		}
+	})
+}

@@ -1,0 +1,92 @@
+package check
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
+	"github.com/tlslift/tlslift/proxy/listener"
+)
+
+// running is what the tlslift that runs says of itself. Its zero value means that none
+// answers.
+type running struct {
+	is          bool
+	listeners   []string // URLs without options; none if they are not known
+	connections int      // how many it permits; zero if that is not known
+	files       uint64   // how many it may open
+}
+
+// askRunning asks the tlslift that runs, if there is one.
+func (c *checker) askRunning(ctx context.Context) Result {
+	r := Result{Check: Running, Subject: string(c.cfg.AdminListen)}
+	if c.cfg.AdminListen == "" {
+		r.Status, r.Says = Skipped, "the admin address is off, so a tlslift that runs cannot be asked"
+		return r
+	}
+	admin := c.Admin(c.cfg)
+	answer, err := admin.Health(ctx)
+	switch {
+	case errors.As(err, new(adminclient.UnreachableError)):
+		r.Status, r.Says = Skipped, "no tlslift answers there; what only one that runs knows is not checked"
+		return r
+	case err != nil:
+		r.Status, r.Says = Failed, clean(err.Error())
+		r.Remedy = "look into its log, as with journalctl -u tlslift"
+	default:
+		r.Status, r.Says = OK, "a tlslift runs here: "+clean(answer)
+	}
+	c.running.is = true
+	if text, err := admin.Ask(ctx, adminclient.Question{Path: "/metrics"}); err == nil {
+		c.running.read(text)
+	}
+	return r
+}
+
+// active matches the metric that has a series for each listener.
+var active = regexp.MustCompile(`^tlslift_connections_active\{listener="([^"\\]+)"\} `)
+
+// read takes what it needs of the metrics.
+func (r *running) read(metrics []byte) {
+	lines := bufio.NewScanner(bytes.NewReader(metrics))
+	for lines.Scan() {
+		line := lines.Text()
+		if found := active.FindStringSubmatch(line); found != nil {
+			r.listeners = append(r.listeners, found[1])
+			continue
+		}
+		name, text, _ := strings.Cut(line, " ")
+		value, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err != nil || !(value >= 0 && value < 1<<30):
+		case name == "tlslift_connections_limit":
+			r.connections = int(value)
+		case name == "process_max_fds":
+			r.files = uint64(value)
+		}
+	}
+}
+
+// has reports whether the tlslift that runs listens at a listener's port, as far as it says.
+func (r *running) has(u listener.URL) bool {
+	if !r.is || len(r.listeners) == 0 {
+		return r.is
+	}
+	_, port, err := net.SplitHostPort(u.Address)
+	if err != nil {
+		return false
+	}
+	for _, open := range r.listeners {
+		if strings.HasPrefix(open, fmt.Sprintf("%s://", u.Scheme)) && strings.HasSuffix(open, ":"+port) {
+			return true
+		}
+	}
+	return false
+}
