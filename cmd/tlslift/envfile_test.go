@@ -102,7 +102,8 @@ func TestQuestionsReadNoSecrets(t *testing.T) {
 	authority := testenv.NewAuthority(t, "admin", testenv.RSAKey(t, 0))
 	leaf := authority.Issue(t, testenv.Template("admin", "admin.example.com"), testenv.RSAKey(t, 0))
 	key := testenv.WriteFile(t, "key.pem", testenv.KeyPEM(t, testenv.RSAKey(t, 0)))
-	web := writeFile(t, "tls_server_config: {cert_file: "+testenv.WriteFile(t, "cert.pem", testenv.CertificatePEM(leaf.Leaf))+", key_file: "+key+"}\n")
+	certificate := testenv.WriteFile(t, "cert.pem", testenv.CertificatePEM(leaf.Leaf))
+	web := writeFile(t, "tls_server_config: {cert_file: "+certificate+", key_file: "+key+"}\n")
 	if err := errors.Join(os.Chmod(signIn, 0o644), os.Chmod(key, 0o644)); err != nil {
 		t.Fatal(err)
 	}

@@ -250,11 +250,11 @@ func localTroubles() map[string]trouble {
 			check: Authority, status: Warning, says: "may not sign for smtp.office365.com", remedy: "new CA",
 		},
 		"a CA that others can read": {
-			change: func(t *testing.T, w *world) { must(t, os.Chmod(w.in("ca.key"), 0o644)) }, //nolint:gosec // the mistake
+			change: func(t *testing.T, w *world) { must(t, os.Chmod(w.in("ca.key"), 0o644)) },
 			check:  Authority, status: Failed, says: "has mode 0644", remedy: "chmod 600",
 		},
 		"a CA that others can replace": {
-			change: func(t *testing.T, w *world) { must(t, os.Chmod(w.in(""), 0o777)) }, //nolint:gosec // the mistake
+			change: func(t *testing.T, w *world) { must(t, os.Chmod(w.in(""), 0o777)) },
 			check:  Authority, status: Failed, says: "has mode 0777", remedy: "chmod go-w",
 		},
 		"few open files": {
@@ -329,8 +329,12 @@ func listenTroubles() map[string]trouble {
 			},
 			check: Listener, status: Failed, says: "and not the tlslift that runs", remedy: "restart it",
 		},
-		"a low port":              {change: refuse(syscall.EACCES), check: Listener, status: Failed, says: "permission denied", remedy: "sudo tlslift check"},
-		"an address of elsewhere": {change: refuse(syscall.EADDRNOTAVAIL), check: Listener, status: Failed, says: "address", remedy: "of this machine"},
+		"a low port": {
+			change: refuse(syscall.EACCES), check: Listener, status: Failed, says: "permission denied", remedy: "sudo tlslift check",
+		},
+		"an address of elsewhere": {
+			change: refuse(syscall.EADDRNOTAVAIL), check: Listener, status: Failed, says: "address", remedy: "of this machine",
+		},
 		"no rules": {
 			change: transparent("redirect://:3129", map[string]string{"nft": "table ip x { tcp dport 587 redirect to :31290 }"}),
 			check:  FirewallRules, status: Failed, says: "no rule of this machine leads there", remedy: "tlslift rules | sudo nft -f -",

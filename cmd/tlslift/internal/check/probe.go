@@ -191,7 +191,8 @@ func (c *outside) certificate(t target, state tls.ConnectionState) Result {
 	r.Status = Warning
 	r.Says = "a firewall that inspects TLS is in the way: the certificate is from " + issuer(leaf) +
 		", which is no public authority, but which this machine trusts"
-	r.Remedy = fmt.Sprintf("exempt %s from the inspection of TLS on the firewall, as Microsoft asks for; what is lifted can be read there", t.to)
+	r.Remedy = fmt.Sprintf("exempt %s from the inspection of TLS on the firewall, as Microsoft asks for; "+
+		"what is lifted can be read there", t.to)
 	return r
 }
 
