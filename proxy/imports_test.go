@@ -65,7 +65,8 @@ var siblings = map[string][]string{
 	"proxy/fakem365/mailbox":   {"proxy/fakem365"},
 	"proxy/yamlfile":           {"proxy/netname", "proxy/spelling"},
 	"cmd/tlslift": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/clientlist",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/checkclient",
+		"cmd/tlslift/internal/clientlist",
 		"cmd/tlslift/internal/configcheck",
 		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
@@ -105,6 +106,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/warnings",
 	},
+	"cmd/tlslift/internal/checkclient": {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/configcheck": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",
 	},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/check"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/checkclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
@@ -51,7 +53,40 @@ func checkCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&strict, "strict", false, "fail for warnings, too")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", check.DefaultTimeout, "`TIME` that all checks may take")
-	cmd.AddCommand(checkMailboxCommand(p))
+	cmd.AddCommand(checkMailboxCommand(p), checkClientCommand(p))
+	return cmd
+}
+
+func checkClientCommand(p *program) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:               "client NAME",
+		Short:             "Say what a client does, why it fails, and what to type on its panel",
+		Long:              checkclient.Help,
+		Example:           checkclient.Example,
+		ValidArgsFunction: completeClient(p),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return errors.New("name one client, by its name in the clients file or its address, as in tlslift check client 192.168.20.31")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := asService(cmd, p); err != nil {
+				return err
+			}
+			cfg, err := p.load()
+			if err != nil {
+				return err
+			}
+			report, err := checkclient.Of(cmd.Context(), cfg, checkclient.OfThis(), args[0])
+			if err != nil {
+				return failed(err)
+			}
+			return failed(report.Print(cmd.OutOrStdout(), asJSON))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 

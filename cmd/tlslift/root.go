@@ -31,7 +31,7 @@ type program struct {
 
 // asking are the commands for which no file is read that only the service may read.
 var asking = []string{
-	"clients", "forget", "export", "watch", "healthcheck", "endpoints", "rules",
+	"clients", "forget", "export", "watch", "healthcheck", "endpoints", "rules", "client",
 	cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd,
 }
 

@@ -21,6 +21,7 @@ func TestHelp(t *testing.T) {
 		"password":    {"password", "--help"},
 		"signin":      {"signin", "setup", "--help"},
 		"check":       {"check", "--help"},
+		"checkclient": {"check", "client", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

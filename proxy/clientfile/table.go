@@ -67,6 +67,33 @@ func (t *Table) NameOf(addr netip.Addr) string { return t.Lookup(addr).Name }
 // Has reports whether the file has a client of that name.
 func (t *Table) Has(name string) bool { return t != nil && t.names[name] }
 
+// Called returns the options of the client of that name, and its address; the address is not
+// valid if the file gives several, a network, or a name in reverse DNS.
+func (t *Table) Called(name string) (o Options, addr netip.Addr, found bool) {
+	if !t.Has(name) {
+		return Options{}, netip.Addr{}, false
+	}
+	places := 0
+	for prefix, its := range t.clients {
+		if its.Name != name {
+			continue
+		}
+		o = its
+		if places++; prefix.IsSingleIP() {
+			addr = prefix.Addr()
+		}
+	}
+	for _, its := range t.hosts {
+		if its.Name == name {
+			o, places = its, places+1
+		}
+	}
+	if places > 1 {
+		addr = netip.Addr{}
+	}
+	return o, addr, true
+}
+
 // Len returns how many clients the file has.
 func (t *Table) Len() int {
 	if t == nil {

@@ -154,3 +154,29 @@ func BenchmarkLookup(b *testing.B) {
 		})
 	}
 }
+
+// A client is found by its name, too, with its address if it has one.
+func TestCalled(t *testing.T) {
+	t.Parallel()
+	table, err := Parse([]byte(`clients:
+- {name: one, address: 10.0.0.1, ciphers: [rc4]}
+- {name: two, address: [10.0.0.2, 10.0.0.3]}
+- {name: net, network: 10.1.0.0/16}
+- {name: dns, host: printer.example.com, ciphers: [rc4]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"one": "10.0.0.1 true", "two": "invalid IP false", "net": "invalid IP false", "dns": "invalid IP true"} {
+		o, addr, found := table.Called(name)
+		if got := fmt.Sprint(addr, " ", o.RC4); !found || got != want || o.Name != name {
+			t.Errorf("%s: got %q, %v, %+v", name, got, found, o)
+		}
+	}
+	if _, _, found := table.Called("three"); found {
+		t.Error("there is no such client")
+	}
+	if _, _, found := (*Table)(nil).Called("one"); found {
+		t.Error("there is no client")
+	}
+}

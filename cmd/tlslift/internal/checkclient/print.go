@@ -1,0 +1,74 @@
+package checkclient
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+)
+
+const (
+	nameWidth = 18
+	textWidth = 76
+)
+
+// Print writes a report, or its JSON.
+func (r Report) Print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w, "%s\n", text)
+		return err
+	}
+	_, err := io.WriteString(w, r.text())
+	return err
+}
+
+// text returns a report for people.
+func (r Report) text() string {
+	var b strings.Builder
+	b.WriteString(r.Client)
+	if r.Address != "" && r.Address != r.Client {
+		fmt.Fprintf(&b, " (%s)", r.Address)
+	}
+	b.WriteString("\n")
+	if r.Note != "" {
+		row(&b, "note", r.Note)
+	}
+	if !r.Connected && r.Note == "" {
+		row(&b, "note", "no tlslift that runs has seen it yet")
+	}
+	section(&b, "What it speaks", r.Speaks)
+	section(&b, "What tlslift does with it", r.Tlslift)
+	if r.Connected && len(r.Fails) == 0 {
+		section(&b, "Why it fails", []Field{{"", "It has not failed."}})
+	}
+	section(&b, "Why it failed last", r.Fails)
+	for _, p := range r.Panel {
+		section(&b, "What to type on its panel, for "+p.Listener, p.Type)
+	}
+	section(&b, "What it has to trust", []Field{{"ca", r.CA}})
+	return b.String()
+}
+
+func section(b *strings.Builder, title string, all []Field) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", title)
+	for _, f := range all {
+		row(b, strings.ReplaceAll(f.Name, "_", " "), f.Value)
+	}
+}
+
+// row writes a name and the lines beside it.
+func row(b *strings.Builder, name, text string) {
+	for _, part := range settings.Wrap(text, textWidth) {
+		fmt.Fprintf(b, "  %-*s%s\n", nameWidth, name, part)
+		name = ""
+	}
+}
