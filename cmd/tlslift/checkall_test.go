@@ -115,6 +115,19 @@ func TestCheckExitCodes(t *testing.T) {
 			t.Errorf("%q: got %+v", tt.args, got)
 		}
 	}
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"check", "client"}, exitUsage, "name one client"},
+		{[]string{"check", "client", "nobody"}, exitFailure, "TLSLIFT_ADMIN_LISTEN"},
+		{[]string{"check", "client", "10.1.2.4", "--json"}, exitOK, `"tlslift signs in for it, to ` + invoices},
+	} {
+		if got := w.run(t, tt.args...); got.code != tt.code || !strings.Contains(got.stdout+got.stderr, tt.want) {
+			t.Errorf("%q: got %+v", tt.args, got)
+		}
+	}
 	server, err := w.fake.ServeHTTPS(fakem365.TLSOptions{})
 	if err != nil {
 		t.Fatal(err)

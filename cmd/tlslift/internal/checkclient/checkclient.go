@@ -29,8 +29,8 @@ It reads the same settings as serve, and asks the tlslift that listens on
 TLSLIFT_ADMIN_LISTEN what it knows of the client. Before the client has connected, the
 panel's values are those of all listeners that it could use.
 
-The exit code is 0 if the client is known, whether or not it fails; it is 1 if nobody
-knows it.`
+The exit code is 0 also if the client fails. It is 1 for a name that nobody knows; of an
+address that nobody knows yet, it says what to type.`
 
 const Example = `  tlslift check client scanner-2nd-floor
   tlslift check client 192.168.20.31 --json`
