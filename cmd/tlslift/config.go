@@ -40,10 +40,10 @@ reads also all files that the settings name, as a start does, and prints every
 mistake in them; it writes nothing. The exit code is 64 if there is one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := asService(cmd, p); err != nil {
+				return err
+			}
 			if check {
-				if err := asService(cmd, p); err != nil {
-					return err
-				}
 				if err := configcheck.Run(p.load); err != nil {
 					return err
 				}

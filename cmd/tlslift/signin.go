@@ -29,6 +29,9 @@ func signinSetupCommand(p *program) *cobra.Command {
 		Example: setup.Example,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := asService(cmd, p); err != nil {
+				return err
+			}
 			cfg, err := p.load()
 			if err != nil {
 				return err

@@ -54,6 +54,23 @@ func TestBesideOneThatRuns(t *testing.T) {
 	}
 }
 
+// Where the clients of the one that runs have come for is in use, too, if it is allowed.
+func TestDestinationsOfClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const files = "contoso.sharepoint.com:443"
+	w.environ["TLSLIFT_ADMIN_LISTEN"] = serveAdmin(t, "", files, web, "elsewhere.example.com:443", "not a destination", "crl3.digicert.com:80")
+	w.connectTo[files] = testenv.FreeAddress(t)
+	report := w.run(t)
+	var subjects []string
+	for _, r := range report.of(Egress) {
+		subjects = append(subjects, r.Subject)
+	}
+	if !slices.Equal(subjects, []string{submission, web, files}) || report.Failed != 1 {
+		t.Errorf("got %q, %+v", subjects, report.wrong())
+	}
+}
+
 // The rules that tlslift prints are found, as nft and iptables list them.
 func TestRulesThatLeadThere(t *testing.T) {
 	t.Parallel()

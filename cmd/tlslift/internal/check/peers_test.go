@@ -2,12 +2,16 @@ package check
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 )
 
 // scripted returns a mail server that says one line after the other, each but the first
@@ -37,14 +41,20 @@ func serve(t *testing.T, handler http.HandlerFunc) string {
 }
 
 // serveAdmin is the admin address of a tlslift that is ready.
-func serveAdmin(t *testing.T, metrics string) string {
+func serveAdmin(t *testing.T, metrics string, destinations ...string) string {
 	t.Helper()
+	c := inventory.Client{Client: "scanner", Destinations: destinations}
+	clients, err := json.Marshal(statuspage.Clients{Clients: []statuspage.Client{{Client: c, Legacy: true}}})
+	must(t, err)
 	return serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" {
+		switch r.URL.Path {
+		case "/metrics":
 			_, _ = io.WriteString(w, metrics)
-			return
+		case "/api/v1/clients":
+			_, _ = w.Write(clients)
+		default:
+			_, _ = io.WriteString(w, "ok\n")
 		}
-		_, _ = io.WriteString(w, "ok\n")
 	})
 }
 

@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // running is what the tlslift that runs says of itself. Its zero value means that none
@@ -44,10 +46,33 @@ func (c *checker) askRunning(ctx context.Context) Result {
 		r.Status, r.Says = OK, "a tlslift runs here: "+clean(answer)
 	}
 	c.running.is = true
+	c.addDestinations(ctx, admin)
 	if text, err := admin.Ask(ctx, adminclient.Question{Path: "/metrics"}); err == nil {
 		c.running.read(text)
 	}
 	return r
+}
+
+// addDestinations adds those that the clients of the tlslift that runs have come for.
+func (c *checker) addDestinations(ctx context.Context, admin *adminclient.Client) {
+	var known statuspage.Clients
+	if admin.AskJSON(ctx, adminclient.Question{Path: "/api/v1/clients"}, &known) != nil {
+		return // those of the settings are left
+	}
+	all := newTargets(c.cfg)
+	all.list = c.targets
+	for i := range known.Clients {
+		for _, text := range known.Clients[i].Destinations {
+			to, err := policy.ParseDestination(text)
+			if err != nil {
+				continue
+			}
+			if _, err = c.list.Policy().Check(to.Host, to.Port); err == nil && to.Port != plainPort {
+				all.add(to, known.Clients[i].Legacy)
+			}
+		}
+	}
+	c.targets = all.list
 }
 
 // active matches the metric that has a series for each listener.

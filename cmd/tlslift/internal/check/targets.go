@@ -25,44 +25,56 @@ type target struct {
 	isMicrosofts bool
 }
 
-// webPort is that of HTTPS.
-const webPort = 443
+const (
+	webPort   = 443
+	plainPort = 80 // has no TLS
+)
 
 // maxTargets bounds how many destinations are reached.
 const maxTargets = 32
 
+// targets are destinations, each of them once.
+type targets struct {
+	list []target
+	own  *m365.Policy // what Microsoft's own list allows
+}
+
+func newTargets(cfg *settings.Config) *targets { return &targets{own: microsofts(cfg)} }
+
+// add adds a destination. One that no client is lifted to is asked by tlslift itself.
+func (a *targets) add(to policy.Destination, isLifted bool) {
+	same := func(t target) bool { return t.to == to }
+	if to.Host == "" || to.Port == 0 || len(a.list) >= maxTargets || slices.ContainsFunc(a.list, same) {
+		return
+	}
+	_, err := a.own.Check(to.Host, to.Port)
+	a.list = append(a.list, target{
+		to: to, startTLS: listener.STARTTLSPort(to.Port), isWeb: to.Port == webPort, isLifted: isLifted,
+		isMicrosofts: err == nil || to.Host == endpointsHost,
+	})
+}
+
 // targetsOf returns the destinations that the settings use: those of the listeners, those
 // that the operator has added by name, and what tlslift itself asks.
-func targetsOf(cfg *settings.Config, allowed *m365.Policy) (all []target) {
-	own := microsofts(cfg)
-	add := func(to policy.Destination, isLifted bool) {
-		same := func(t target) bool { return t.to == to }
-		if to.Host == "" || to.Port == 0 || len(all) >= maxTargets || slices.ContainsFunc(all, same) {
-			return
-		}
-		_, err := own.Check(to.Host, to.Port)
-		all = append(all, target{
-			to: to, startTLS: listener.STARTTLSPort(to.Port), isWeb: to.Port == webPort, isLifted: isLifted,
-			isMicrosofts: err == nil || !isLifted,
-		})
-	}
+func targetsOf(cfg *settings.Config, allowed *m365.Policy) []target {
+	all := newTargets(cfg)
 	for _, l := range cfg.Listen {
 		for _, to := range usedBy(l, allowed) {
-			add(to, true)
+			all.add(to, true)
 		}
 	}
 	for _, e := range cfg.Destinations {
-		if port := tlsPort(e); e.IsExact() {
-			add(policy.Destination{Host: e.Pattern(), Port: port}, true)
+		if e.IsExact() {
+			all.add(policy.Destination{Host: e.Pattern(), Port: tlsPort(e)}, true)
 		}
 	}
 	if cfg.SignInFile != "" {
-		add(policy.Destination{Host: mailboxes.Authority(cfg), Port: webPort}, false)
+		all.add(policy.Destination{Host: mailboxes.Authority(cfg), Port: webPort}, false)
 	}
 	if cfg.Refresh {
-		add(policy.Destination{Host: endpointsHost, Port: webPort}, false)
+		all.add(policy.Destination{Host: endpointsHost, Port: webPort}, false)
 	}
-	return all
+	return all.list
 }
 
 // endpointsHost is Microsoft's web service of endpoints.
@@ -103,7 +115,7 @@ func usedBy(l listener.URL, allowed *m365.Policy) []policy.Destination {
 // there is none.
 func tlsPort(e policy.Endpoint) uint16 {
 	for port := uint16(1); port != 0; port++ {
-		if port != 80 && e.HasPort(port) {
+		if port != plainPort && e.HasPort(port) {
 			return port
 		}
 	}

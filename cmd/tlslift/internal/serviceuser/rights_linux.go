@@ -26,6 +26,10 @@ func rightsFor(dir string) (*syscall.SysProcAttr, bool) {
 	if !is || owner.Uid == 0 {
 		return nil, false
 	}
+	// Where it cannot become another user, or run itself, root goes on as it is.
+	if _, err := os.Stat(self); err != nil || len(permitted([]uintptr{unix.CAP_SETUID, unix.CAP_SETGID})) < 2 {
+		return nil, false
+	}
 	wanted := []uintptr{unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN}
 	if path, err := filepath.EvalSymlinks(dir); err == nil && strings.HasPrefix(path, private) {
 		wanted = append(wanted, unix.CAP_DAC_READ_SEARCH)
