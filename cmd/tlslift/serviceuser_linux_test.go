@@ -43,7 +43,9 @@ func TestRootActsAsTheService(t *testing.T) {
 	if err := os.Chmod(w.environ["TLSLIFT_UPSTREAM_CA_FILE"], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"config"}, {"config", "--check"}, {"check", "mailbox", scan}, {"signin", "setup"}, {"check", "client", "10.1.2.3"}} {
+	for _, args := range [][]string{
+		{"config"}, {"config", "--check"}, {"check", "mailbox", scan}, {"signin", "setup"}, {"check", "client", "10.1.2.3"},
+	} {
 		if out, err := w.asRoot(t, args...); err != nil {
 			t.Errorf("%v: %v\n%s", args, err, out)
 		}

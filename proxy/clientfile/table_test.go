@@ -167,7 +167,9 @@ func TestCalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"one": "10.0.0.1 true", "two": "invalid IP false", "net": "invalid IP false", "dns": "invalid IP true"} {
+	for name, want := range map[string]string{
+		"one": "10.0.0.1 true", "two": "invalid IP false", "net": "invalid IP false", "dns": "invalid IP true",
+	} {
 		o, addr, found := table.Called(name)
 		if got := fmt.Sprint(addr, " ", o.RC4); !found || got != want || o.Name != name {
 			t.Errorf("%s: got %q, %v, %+v", name, got, found, o)

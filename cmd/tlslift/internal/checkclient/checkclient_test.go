@@ -129,7 +129,8 @@ func TestReport(t *testing.T) {
 			must(t, report.Print(&asJSON, true))
 			var again Report
 			must(t, json.Unmarshal([]byte(asJSON.String()), &again))
-			if strings.Contains(text.String()+asJSON.String(), "hunter3") || strings.Contains(text.String(), "\x1b") || again.Client != report.Client {
+			all := text.String() + asJSON.String()
+			if strings.Contains(all, "hunter3") || strings.Contains(all, "\x1b") || again.Client != report.Client {
 				t.Errorf("got %s", asJSON.String())
 			}
 			// The ports of the test differ each time.

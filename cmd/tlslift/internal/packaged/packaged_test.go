@@ -23,7 +23,9 @@ func TestFind(t *testing.T) {
 		want    Found
 		unread  string
 	}{
-		"found":               {machine: machine, mode: 0o644, environ: map[string]string{"HOME": "/x"}, want: Found{EnvFile: file, StateDir: state}},
+		"found": {
+			machine: machine, mode: 0o644, environ: map[string]string{"HOME": "/root"}, want: Found{EnvFile: file, StateDir: state},
+		},
 		"for its owner":       {machine: machine, mode: 0o600, want: Found{EnvFile: file, StateDir: state}},
 		"settings given":      {machine: machine, mode: 0o644, environ: map[string]string{"TLSLIFT_LOG_LEVEL": ""}},
 		"another file given":  {machine: machine, mode: 0o644, environ: map[string]string{"TLSLIFT_ENV_FILE": "/x"}},
