@@ -217,6 +217,13 @@ func TestPackages(t *testing.T) {
 		t.Fatalf("the scan does not arrive: %v\n%s", err, out)
 	}
 
+	// At a shell, too, the settings are those of the service, and its files can be read.
+	m.run("tlslift", "healthcheck")
+	if out := m.run("tlslift", "check"); !strings.Contains(out, "the tlslift that runs listens there") ||
+		!strings.Contains(out, "/var/lib/tlslift/ca: valid until") || !strings.Contains(out, smtpHost+":587: can be reached") {
+		t.Errorf("the check says\n%s", out)
+	}
+
 	m.upgrade(l, fake)
 	m.leave(ca)
 	m.rpm()
