@@ -321,14 +321,6 @@ func listenTroubles() map[string]trouble {
 			},
 			check: Listener, status: Failed, says: "another program listens there", remedy: "ss -ltnp",
 		},
-		"a port that is not that of the one that runs": {
-			change: func(t *testing.T, w *world) {
-				taken := testenv.Serve(t, func(net.Conn) {})
-				w.environ["TLSLIFT_LISTEN"] = "smtp://" + taken.String()
-				w.runs(t, "tlslift_connections_active{listener=\"smtp://127.0.0.1:1\"} 0\n")
-			},
-			check: Listener, status: Failed, says: "and not the tlslift that runs", remedy: "restart it",
-		},
 		"a low port": {
 			change: refuse(syscall.EACCES), check: Listener, status: Failed, says: "permission denied", remedy: "sudo tlslift check",
 		},

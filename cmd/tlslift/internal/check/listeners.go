@@ -31,8 +31,9 @@ func (c *checker) listeners(ctx context.Context) (all []Result) {
 	return all
 }
 
-// listen opens an address for a moment. It may be the one that runs that has it.
-func (c *checker) listen(ctx context.Context, subject string, u listener.URL, isRunning bool) Result {
+// listen opens an address for a moment. It may be the one that runs that has it: a tlslift
+// opens all listeners or does not start. IsKnown means that it says so itself.
+func (c *checker) listen(ctx context.Context, subject string, u listener.URL, isKnown bool) Result {
 	r := Result{Check: Listener, Subject: subject, Status: OK, Says: "this user can listen there"}
 	ln, err := c.Machine.Listen(ctx, u)
 	if err == nil {
@@ -40,17 +41,16 @@ func (c *checker) listen(ctx context.Context, subject string, u listener.URL, is
 		return r
 	}
 	isTaken := errors.Is(err, syscall.EADDRINUSE)
-	if isRunning && (isTaken || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)) {
+	if c.running.is && (isTaken || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)) {
 		r.Says = "the tlslift that runs listens there"
+		if !isKnown {
+			r.Says += ", if " + settings.Prefix + "LISTEN is the same as at its start"
+		}
 		return r
 	}
 	r.Status, r.Says, r.Remedy = Failed, "cannot listen: "+clean(settings.SystemError(err).Error()), listenerror.Remedy(err)
 	_, port, _ := net.SplitHostPort(u.Address) // checked before
 	switch {
-	case isTaken && c.running.is:
-		r.Says = "another program listens there, and not the tlslift that runs"
-		r.Remedy = fmt.Sprintf("see which with ss -ltnp 'sport = :%s'; if it is to be tlslift, restart it after a change of %s",
-			port, settings.Prefix+"LISTEN")
 	case isTaken:
 		r.Says = "another program listens there"
 		r.Remedy = fmt.Sprintf("see which with ss -ltnp 'sport = :%s', and stop it, or choose another port; if it is a tlslift, its "+

@@ -21,7 +21,7 @@ import (
 // answers.
 type running struct {
 	is          bool
-	listeners   []string // URLs without options; none if they are not known
+	listeners   []string // URLs without options; those at which somebody has connected
 	connections int      // how many it permits; zero if that is not known
 	files       uint64   // how many it may open
 }
@@ -99,11 +99,9 @@ func (r *running) read(metrics []byte) {
 	}
 }
 
-// has reports whether the tlslift that runs listens at a listener's port, as far as it says.
+// has reports whether the tlslift that runs says that it listens at a listener's port. It
+// names only those at which somebody has connected.
 func (r *running) has(u listener.URL) bool {
-	if !r.is || len(r.listeners) == 0 {
-		return r.is
-	}
 	_, port, err := net.SplitHostPort(u.Address)
 	if err != nil {
 		return false
