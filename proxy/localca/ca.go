@@ -9,13 +9,11 @@ package localca
 import (
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -54,6 +52,9 @@ type Options struct {
 	// RFC 5280 section 4.2.1.10 wants it. The default is not critical, because
 	// OpenSSL 0.9.8 rejects a critical extension that it does not know.
 	CriticalConstraints bool
+	// ListURL is where clients that ask for a revocation list find those of all CAs, each at
+	// its ID with ".crl"; it is written into the leaves. Empty names none.
+	ListURL string
 	// CacheSize is how many leaves are kept; zero means 1024.
 	CacheSize int
 	// Now returns the time; nil means time.Now.
@@ -64,20 +65,19 @@ type Options struct {
 type CA struct {
 	authority
 	dir     string
-	needed  []string // Options.Permitted
+	listURL string // Options.ListURL
 	created bool
 	now     func() time.Time
 	keys    map[int]*leafKey // of the leaves, by their length; does not change
 	leaves  *cache
-	issued  atomic.Uint64
+	issued  *atomic.Uint64         // shared with next, and with what Reopen makes of it
 	problem atomic.Pointer[string] // what is wrong with the files
+	next    *CA                    // the new one of a rotation; nil if there is none
 }
 
 // authority is what the files of a CA hold.
 type authority struct {
-	// path begins with the CA's own certificate. An operator's intermediate
-	// CA is followed by those above it, as far as ca.pem has them.
-	path []*x509.Certificate
+	Public
 	key  *rsa.PrivateKey
 	sums [2][sha256.Size]byte // of the content of the files
 }
@@ -85,27 +85,73 @@ type authority struct {
 // Open loads the CA of o.Dir, or makes one if the directory is absent or
 // empty. When several processes make one at the same time, one wins and all
 // load the winner's. The first key of the usual leaves is made here too, so that
-// no client waits for it.
+// no client waits for it. During a rotation it loads the new CA as well.
 func Open(o Options) (*CA, error) {
 	o, err := o.normalised()
 	if err != nil {
 		return nil, err
 	}
-	ca := &CA{dir: o.Dir, needed: o.Permitted, now: o.Now, leaves: newCache(o.CacheSize), keys: newKeys()}
 	empty, err := vacant(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking for a CA: %w", err)
 	}
 	if empty {
-		if ca.created, err = create(o); err != nil {
+		if err := resumeRotation(o.Dir); err != nil {
+			return nil, fmt.Errorf("finishing the rotation of the CA: %w", err)
+		}
+		if empty, err = vacant(o.Dir); err != nil {
+			return nil, fmt.Errorf("looking for a CA: %w", err)
+		}
+	}
+	created := false
+	if empty {
+		if created, err = create(o); err != nil {
 			return nil, fmt.Errorf("making a CA in %s: %w", o.Dir, err)
 		}
 	}
-	now := ca.clock()
-	if ca.authority, err = load(o.Dir, now); err != nil {
+	ca, err := loadAll(o, &CA{issued: &atomic.Uint64{}})
+	if err != nil {
+		return nil, err
+	}
+	ca.created = created
+	return ca, nil
+}
+
+// loadAll loads the CA of o.Dir, and the new one beside it. What has the same files as before,
+// or as the new one of before, goes on with its leaves.
+func loadAll(o Options, before *CA) (*CA, error) {
+	ca, err := loadOne(o, before)
+	if err != nil {
 		return nil, fmt.Errorf("loading the CA: %w", err)
 	}
-	if err = ca.keys[rsaBits].change(now); err != nil {
+	if none, err := vacant(NewDir(o.Dir)); err != nil {
+		return nil, fmt.Errorf("looking for a new CA: %w", err)
+	} else if none {
+		return ca, nil
+	}
+	o.Dir = NewDir(o.Dir)
+	if ca.next, err = loadOne(o, before); err != nil {
+		return nil, fmt.Errorf("loading the new CA: %w", err)
+	}
+	return ca, nil
+}
+
+// loadOne does so for one directory.
+func loadOne(o Options, before *CA) (*CA, error) {
+	ca := &CA{dir: o.Dir, listURL: o.ListURL, now: o.Now, issued: before.issued}
+	now := ca.clock()
+	var err error
+	if ca.authority, err = load(o, now); err != nil {
+		return nil, err
+	}
+	for _, known := range before.Each() {
+		if known.sums == ca.sums {
+			ca.leaves, ca.keys = known.leaves, known.keys
+			return ca, nil
+		}
+	}
+	ca.leaves, ca.keys = newCache(o.CacheSize), newKeys()
+	if err := ca.keys[rsaBits].change(now); err != nil {
 		return nil, fmt.Errorf("making the key of the leaves: %w", err)
 	}
 	return ca, nil
@@ -137,20 +183,27 @@ func (ca *CA) clock() time.Time { return ca.now().Round(0) }
 // Created reports whether Open made this CA rather than found it.
 func (ca *CA) Created() bool { return ca.created }
 
-// Certificate returns the CA's certificate, which must not be changed.
-func (ca *CA) Certificate() *x509.Certificate { return ca.path[0] }
+// New returns the new CA of a rotation; nil if there is none.
+func (ca *CA) New() *CA { return ca.next }
 
-// CertificateFile returns the path of the PEM file to hand to clients.
-func (ca *CA) CertificateFile() string { return filepath.Join(ca.dir, certificateName) }
-
-// Fingerprint returns the SHA-256 fingerprint of the CA's certificate as
-// `openssl x509 -fingerprint -sha256` shows it.
-func (ca *CA) Fingerprint() string {
-	sum := sha256.Sum256(ca.Certificate().Raw)
-	return strings.ReplaceAll(fmt.Sprintf("% X", sum[:]), " ", ":")
+// Each returns the CA, and the new one of a rotation.
+func (ca *CA) Each() []*CA {
+	if ca.next == nil {
+		return []*CA{ca}
+	}
+	return []*CA{ca, ca.next}
 }
 
-// Issued returns how many leaves were signed since Open.
+// For returns the CA itself, or the new one of a rotation if isNew asks for it and there is
+// one.
+func (ca *CA) For(isNew bool) *CA {
+	if isNew && ca.next != nil {
+		return ca.next
+	}
+	return ca
+}
+
+// Issued returns how many leaves were signed since Open, with those of the new CA.
 func (ca *CA) Issued() uint64 { return ca.issued.Load() }
 
 // String names the CA by its subject and fingerprint.

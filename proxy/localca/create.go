@@ -47,14 +47,20 @@ func vacant(dir string) (bool, error) {
 // create makes a CA beside o.Dir and then renames it to there, both files at
 // once. It reports false if another process did so first.
 func create(o Options) (bool, error) {
+	certPEM, keyPEM, err := generate(o)
+	if err != nil {
+		return false, err
+	}
+	defer clear(keyPEM)
+	return createFrom(o, certPEM, keyPEM)
+}
+
+// createFrom does the same with a CA that exists.
+func createFrom(o Options, certPEM, keyPEM []byte) (bool, error) {
 	dir, err := filepath.EvalSymlinks(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		dir, err = o.Dir, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	certPEM, keyPEM, err := generate(o)
 	if err != nil {
 		return false, err
 	}

@@ -11,7 +11,7 @@ import (
 // to, as one that was made by an older tlslift or by an operator may; empty for one that
 // is limited as far as it can be. An operator's intermediate CA is limited by those above
 // it too, as far as ca.pem has them.
-func (ca *CA) Excess() []string {
+func (ca *Public) Excess() []string {
 	var all []string
 	some := func(limits func(*x509.Certificate) bool) bool { return slices.ContainsFunc(ca.path, limits) }
 	if !some(isForServersOnly) {
@@ -21,11 +21,7 @@ func (ca *CA) Excess() []string {
 		all = append(all, "it can sign for every host name")
 	}
 	if hosts := ca.unneeded(); len(hosts) > 0 {
-		shown := strings.Join(hosts[:min(len(hosts), maxShown)], ", ")
-		if more := len(hosts) - maxShown; more > 0 {
-			shown += fmt.Sprintf(" and %d more", more)
-		}
-		all = append(all, "it can sign for hosts that no client is lifted to: "+shown)
+		all = append(all, "it can sign for hosts that no client is lifted to: "+someOf(hosts))
 	}
 	if !some(permitsNoAddress) {
 		all = append(all, "it can sign for IP addresses")
@@ -33,11 +29,20 @@ func (ca *CA) Excess() []string {
 	return all
 }
 
+// someOf returns the first of a list, and how many more there are.
+func someOf(hosts []string) string {
+	shown := strings.Join(hosts[:min(len(hosts), maxShown)], ", ")
+	if more := len(hosts) - maxShown; more > 0 {
+		shown += fmt.Sprintf(" and %d more", more)
+	}
+	return shown
+}
+
 // maxShown is how many domains are named.
 const maxShown = 5
 
 // unneeded returns the domains that the CA may sign for, and that a new one would not.
-func (ca *CA) unneeded() []string {
+func (ca *Public) unneeded() []string {
 	i := slices.IndexFunc(ca.path, func(c *x509.Certificate) bool { return len(c.PermittedDNSDomains) > 0 })
 	if i < 0 || len(ca.needed) == 0 {
 		return nil

@@ -29,7 +29,7 @@ var oidAuthorityKeyID = asn1.ObjectIdentifier{2, 5, 29, 35}
 
 // Form returns the certificate of the CA in a form. It is the same each time. It is
 // nil for a CA that is not its own root: another one has signed its certificate.
-func (ca *CA) Form(f Form) (*x509.Certificate, error) {
+func (ca *authority) Form(f Form) (*x509.Certificate, error) {
 	own := ca.Certificate()
 	switch {
 	case !isRoot(own):

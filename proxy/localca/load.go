@@ -19,8 +19,9 @@ import (
 // maxFile bounds each file; a certificate with its key needs a few KiB.
 const maxFile = 1 << 20
 
-// load reads the CA of dir. Every error names the file and what to do.
-func load(dir string, now time.Time) (authority, error) {
+// load reads the CA of o.Dir. Every error names the file and what to do.
+func load(o Options, now time.Time) (authority, error) {
+	dir := o.Dir
 	certPEM, keyPEM, err := readFiles(dir)
 	if err != nil {
 		return authority{}, err
@@ -33,7 +34,7 @@ func load(dir string, now time.Time) (authority, error) {
 	if err := checkDates(a.path[0], now, renew(dir)); err != nil {
 		return authority{}, fmt.Errorf("%s %w", filepath.Join(dir, certificateName), err)
 	}
-	a.sums = sumsOf(certPEM, keyPEM)
+	a.sums, a.needed = sumsOf(certPEM, keyPEM), o.Permitted
 	return a, nil
 }
 
@@ -77,7 +78,7 @@ func parse(dir string, certPEM, keyPEM []byte) (authority, error) {
 	if !key.PublicKey.Equal(certs[0].PublicKey) {
 		return authority{}, fmt.Errorf("%s is not the key of %s", keyFile, certificateName)
 	}
-	return authority{path: upToRoot(certs), key: key}, nil
+	return authority{Public: Public{path: upToRoot(certs), file: certFile}, key: key}, nil
 }
 
 // upToRoot leaves out what follows the first root: it cannot be above it.

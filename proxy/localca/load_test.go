@@ -158,7 +158,7 @@ func TestKeyModes(t *testing.T) {
 		if err := os.Chmod(key, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := load(dir, time.Now())
+		_, err := load(Options{Dir: dir}, time.Now())
 		if ok && err != nil {
 			t.Errorf("mode %o: %v", mode, err)
 		}

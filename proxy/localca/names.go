@@ -16,7 +16,7 @@ const maxNames = 100
 // It may not for a destination that was added after the CA was made. Leaf
 // makes a leaf even so, because many old clients do not look at constraints,
 // but the others will reject it.
-func (ca *CA) Covers(name string) bool {
+func (ca *Public) Covers(name string) bool {
 	name = strings.ToLower(name)
 	return !slices.ContainsFunc(ca.path, func(c *x509.Certificate) bool { return !permits(c, name) })
 }
@@ -55,7 +55,7 @@ func wildcardMatches(pattern, host string) bool {
 // namesFor returns the SANs of a leaf: name, then those of sans that the
 // CA may sign for. One name outside the constraints would make clients that
 // check them reject the whole leaf.
-func (ca *CA) namesFor(name string, sans []string) []string {
+func (ca *Public) namesFor(name string, sans []string) []string {
 	names, seen := []string{name}, map[string]bool{name: true}
 	for _, san := range sans {
 		san = strings.ToLower(san)

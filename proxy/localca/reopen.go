@@ -2,24 +2,26 @@ package localca
 
 import (
 	"fmt"
+	"slices"
 )
 
 // Reopen reads the files of the CA again. It returns the CA itself if they have not
 // changed, and makes none: a CA that was removed is an error.
 func Reopen(ca *CA) (*CA, error) {
-	now := ca.clock()
-	a, err := load(ca.dir, now)
+	again, err := loadAll(Options{Dir: ca.dir, Permitted: ca.needed, ListURL: ca.listURL, Now: ca.now, CacheSize: ca.leaves.size}, ca)
 	if err != nil {
-		return nil, fmt.Errorf("loading the CA: %w", err)
+		return nil, err
 	}
-	if a.sums == ca.sums {
+	if again.isLike(ca) {
 		return ca, nil
 	}
-	next := &CA{authority: a, dir: ca.dir, now: ca.now, leaves: newCache(ca.leaves.size), keys: newKeys()}
-	if err := next.keys[rsaBits].change(now); err != nil {
-		return nil, fmt.Errorf("making the key of the leaves: %w", err)
-	}
-	return next, nil
+	return again, nil
+}
+
+// isLike reports whether both have the same files.
+func (ca *CA) isLike(other *CA) bool {
+	sameFiles := func(a, b *CA) bool { return a.sums == b.sums }
+	return slices.EqualFunc(ca.Each(), other.Each(), sameFiles)
 }
 
 // Check returns what is wrong with the CA of a directory; nil if it has none yet. It
@@ -36,8 +38,15 @@ func Check(dir string) error {
 	if empty {
 		return nil
 	}
-	if _, err := load(o.Dir, o.Now().Round(0)); err != nil {
+	if _, err := load(o, o.Now().Round(0)); err != nil {
 		return fmt.Errorf("loading the CA: %w", err)
+	}
+	o.Dir = NewDir(o.Dir)
+	if none, err := vacant(o.Dir); none || err != nil {
+		return err
+	}
+	if _, err := load(o, o.Now().Round(0)); err != nil {
+		return fmt.Errorf("loading the new CA: %w", err)
 	}
 	return nil
 }

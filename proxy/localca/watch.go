@@ -51,15 +51,24 @@ func (ca *CA) FileProblem() string {
 	return ""
 }
 
-// checkFiles returns why a start would not load the same CA.
+// checkFiles returns why a start would not load the same CA, or the same new one.
 func checkFiles(ca *CA) error {
+	for _, one := range ca.Each() {
+		if err := checkFilesOf(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkFilesOf(ca *CA) error {
 	certPEM, keyPEM, err := readFiles(ca.dir)
 	if err != nil {
 		return err
 	}
 	defer clear(keyPEM)
 	if sumsOf(certPEM, keyPEM) != ca.sums {
-		return fmt.Errorf("%s or %s beside it is another one now; restore them from a backup, or restart tlslift if a new CA is wanted",
+		return fmt.Errorf("%s or %s beside it is another one now; restore them from a backup, or reload or restart tlslift if another CA is wanted",
 			ca.CertificateFile(), keyName)
 	}
 	return nil
