@@ -114,6 +114,9 @@ func (ca *CA) newEntry(name string, sans []string, p Profile, now time.Time) *en
 			if p.ECDSA { // it enciphers nothing; old NSS asks for key agreement
 				template.KeyUsage = x509.KeyUsageDigitalSignature | x509.KeyUsageKeyAgreement
 			}
+			if ca.listURL != "" {
+				template.CRLDistributionPoints = []string{ca.listURL + "/" + ca.ID() + ".crl"}
+			}
 			if p.SHA1 {
 				template.SignatureAlgorithm = x509.SHA1WithRSA
 			}
@@ -148,7 +151,7 @@ func leafTemplate(names []string, from, to time.Time) *x509.Certificate {
 // above returns what follows a leaf. Clients have the root, so a leaf of our
 // own CA goes alone: some devices can store no more than two certificates.
 // Under an operator's intermediate CA they need what lies between.
-func (ca *CA) above(p Profile) ([][]byte, error) {
+func (ca *authority) above(p Profile) ([][]byte, error) {
 	var chain [][]byte
 	for i, c := range ca.path {
 		switch {
