@@ -5,6 +5,7 @@ package pkcs7
 import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 )
 
 // RFC 2315, sections 7 and 9.1. An explicit tag is written by hand around what
@@ -25,14 +26,14 @@ type (
 
 // CertificatesOnly returns a SignedData without a signature, which is how
 // certificates travel in a .p7b file (RFC 5652 section 5.1).
-func CertificatesOnly(certificate []byte) ([]byte, error) {
+func CertificatesOnly(certificates ...[]byte) ([]byte, error) {
 	data := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	signed := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
 	inner, err := asn1.Marshal(signedData{
 		Version:      1,
 		Digests:      []pkix.AlgorithmIdentifier{},
 		Content:      contentInfo{Type: data},
-		Certificates: tagged(certificate),
+		Certificates: tagged(slices.Concat(certificates...)),
 		Signers:      []asn1.RawValue{},
 	})
 	if err != nil {
