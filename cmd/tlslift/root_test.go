@@ -22,6 +22,7 @@ func TestHelp(t *testing.T) {
 		"signin":      {"signin", "setup", "--help"},
 		"check":       {"check", "--help"},
 		"checkclient": {"check", "client", "--help"},
+		"ca-export":   {"ca", "export", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

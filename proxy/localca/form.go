@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -59,4 +60,21 @@ func (ca *authority) Form(f Form) (*x509.Certificate, error) {
 		return nil, fmt.Errorf("signing the certificate of the CA again: %w", err)
 	}
 	return x509.ParseCertificate(der)
+}
+
+// ReadForm returns a form of the CA of o.Dir, whose key it reads.
+func ReadForm(o Options, f Form) (*x509.Certificate, error) {
+	o, err := o.normalised()
+	if err != nil {
+		return nil, err
+	}
+	a, err := load(o, o.Now().Round(0))
+	if err != nil {
+		return nil, fmt.Errorf("loading the CA: %w", err)
+	}
+	c, err := a.Form(f)
+	if c == nil && err == nil {
+		err = errors.New("this CA is signed by another one, and has one form only")
+	}
+	return c, err
 }

@@ -1,0 +1,28 @@
+package ownca
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tlslift/tlslift/proxy/secretfile"
+)
+
+// maxPassword is more than any password that can be used.
+const maxPassword = 4096
+
+// readPassword returns the password that a file has in its one line. Nobody but its owner,
+// and the group, may read the file.
+func readPassword(path string) (string, error) {
+	data, err := secretfile.ReadOnce(path, maxPassword, func([]byte) bool { return true })
+	if err != nil {
+		return "", err
+	}
+	word := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case word == "":
+		return "", errors.New(path + " has no password: it is empty")
+	case strings.Contains(word, "\n"):
+		return "", errors.New(path + " has more than one line, and a password is one")
+	}
+	return word, nil
+}
