@@ -48,6 +48,8 @@ type Config struct {
 	DHBits int
 	// LeafKeyType is which clients get a leaf with an ECDSA key; KeyTypeUnset means auto.
 	LeafKeyType clientfile.KeyType
+	// Rotation is which CA clients get during one; CAUnset means the old one.
+	Rotation clientfile.CA
 	// Clients has what is different for single clients; nil means nothing.
 	// Server.SetClients replaces it.
 	Clients *clientfile.Table

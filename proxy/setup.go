@@ -51,7 +51,8 @@ func newSetup(cfg Config, in *common) (*setup, error) {
 	s.finder.addresses, s.finder.isSelf = m365.NewAddresses(s.dialer.Addresses), in.isSelf
 	s.passer = passer{refused: in.refused, timeout: cfg.HandshakeTimeout}
 	s.lifter = lifter{refused: in.refused, tls: clienttls.New(clienttls.Config{
-		CA: cfg.CA, Tickets: cfg.TicketKeys, DHBits: cfg.DHBits, KeyType: cfg.LeafKeyType, Timeout: cfg.HandshakeTimeout,
+		CA: cfg.CA, Rotation: cfg.Rotation, Tickets: cfg.TicketKeys, DHBits: cfg.DHBits, KeyType: cfg.LeafKeyType,
+		Timeout: cfg.HandshakeTimeout,
 	})}
 	s.refuser.lifter, s.refuser.timeout, s.refuser.maxLeaving = &s.lifter, cfg.HandshakeTimeout, admission.MaxLeaving(cfg.MaxConnections)
 	return s, nil

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -51,6 +52,9 @@ type Client struct {
 	CipherSuite string `json:"cipher_suite,omitempty"`
 	KeyExchange string `json:"key_exchange,omitempty"` // RSA, DHE or ECDHE
 	Resumed     bool   `json:"resumed"`
+	// CA is the ID of the CA that it was last shown a certificate of, and has accepted;
+	// tlslift ca show has it. It is empty if it never was lifted.
+	CA string `json:"ca,omitempty"`
 
 	// Mailbox is the one that tlslift last signed in to for it, and Login the name by which
 	// it signed in here; Login is empty if it needs none. LastSignIn is the end of that
@@ -153,7 +157,7 @@ func (c *Client) add(r *record.Record, conn *common, k *kept) {
 	}
 	if h := r.ClientTLS; h != nil {
 		c.Version, c.CipherSuite = h.Version, h.CipherSuite
-		c.KeyExchange, c.Resumed = keyExchange(h.CipherSuite), h.Resumed
+		c.KeyExchange, c.Resumed, c.CA = keyExchange(h.CipherSuite), h.Resumed, cmp.Or(h.CA, c.CA)
 	}
 	if r.SignedIn() && !end.Before(c.LastSignIn) {
 		c.Mailbox, c.Login, c.LastSignIn = conn.mailbox, conn.login, end

@@ -46,7 +46,9 @@ func numbered(n int) string {
 func TestWhatIsKnownOfAClient(t *testing.T) {
 	t.Parallel()
 	v := New(Options{})
-	v.Closed(lifted("192.0.2.7", noon))
+	first := lifted("192.0.2.7", noon)
+	first.ClientTLS.CA = "0123456789ABCDEF"
+	v.Closed(first)
 	second := lifted("192.0.2.7", noon.Add(time.Hour))
 	second.Protocol, second.Destination = "imap", "outlook.office365.com:993"
 	second.ClientTLS.CipherSuite, second.ClientTLS.Resumed = "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", true
@@ -60,7 +62,7 @@ func TestWhatIsKnownOfAClient(t *testing.T) {
 		Client: "192.0.2.7", Address: netip.MustParseAddr("192.0.2.7"),
 		FirstSeen: noon, LastSeen: noon.Add(time.Hour + 3*time.Second),
 		Offered: "TLS 1.0", SSLv2Format: true, SendsSNI: true, JA3: "the ja3", JA4: "the ja4", Rule: "tls_version",
-		Version: "TLS 1.0", CipherSuite: "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "DHE", Resumed: true,
+		Version: "TLS 1.0", CipherSuite: "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", KeyExchange: "DHE", Resumed: true, CA: "0123456789ABCDEF",
 		Protocols:    []string{"imap", "smtp"},
 		Destinations: []string{"outlook.office365.com:993", "smtp.office365.com:587"},
 		Listeners:    []string{"smtp://192.0.2.1:587"},

@@ -123,7 +123,7 @@ func at(lines string) string {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	const entryKeys = "known keys are name, address, network, host, plaintext, ciphers, dh_bits, split_records, record_size and leaf"
+	const entryKeys = "known keys are name, address, network, host, plaintext, ciphers, dh_bits, split_records, record_size, ca and leaf"
 	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.
@@ -388,4 +388,21 @@ func TestKeyType(t *testing.T) {
 			t.Errorf("%s is %+v", word, got)
 		}
 	}
+}
+
+func TestCAOfARotation(t *testing.T) {
+	t.Parallel()
+	table := parse(t, "clients: [{name: fax, address: [fd00::1, fd00::2], ca: NEW, leaf: {hash: sha1}}, "+
+		"{name: old, network: 10.0.0.0/8, ca: old}, {name: third, address: 192.0.2.1}]")
+	for addr, want := range map[string]Leaf{
+		"fd00::2": {CA: CANew, Hash: HashSHA1}, "10.1.2.3": {CA: CAOld}, "192.0.2.1": {},
+	} {
+		if got := table.Lookup(netip.MustParseAddr(addr)).Leaf; got != want {
+			t.Errorf("%s is %+v, want %+v", addr, got, want)
+		}
+	}
+	if got := table.NamesWithCA(CANew); len(got) != 1 || got[0] != "fax" {
+		t.Errorf("the new CA is for %q", got)
+	}
+	checkProblems(t, at("  ca: next"), `line 4, column 7: ca is "next"; write old or new`)
 }

@@ -61,8 +61,20 @@ const (
 	KeyTypeECDSA                // all that offer a cipher suite for it
 )
 
+// A CA is one of the two that there are during a rotation.
+type CA int
+
+// The values of CA.
+const (
+	CAUnset CA = iota // what all clients get
+	CAOld
+	CANew
+)
+
 // A Leaf is a kind of certificate. The zero value is the usual one.
 type Leaf struct {
+	// CA is which CA signs it during a rotation; CAUnset by default.
+	CA CA
 	// Hash is what it is signed with; HashAuto by default.
 	Hash Hash
 	// KeyType is the kind of its key; KeyTypeUnset by default.

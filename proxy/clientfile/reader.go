@@ -85,6 +85,7 @@ func (r *reader) all(n *yamlfile.Node) {
 
 func (r *reader) client(n *yamlfile.Node) {
 	var o Options
+	var ca CA
 	var places []place
 	given := r.Mapping(n, "a client",
 		yamlfile.Key("name", func(v *yamlfile.Node) { o.Name = r.name(v) }),
@@ -98,8 +99,10 @@ func (r *reader) client(n *yamlfile.Node) {
 		yamlfile.Key("record_size", func(v *yamlfile.Node) {
 			o.RecordSize, _ = strconv.Atoi(r.Word(v, "record_size", "512", "1024", "2048", "4096"))
 		}),
+		yamlfile.Key("ca", func(v *yamlfile.Node) { ca = r.ca(v) }),
 		yamlfile.Key("leaf", func(v *yamlfile.Node) { o.Leaf = r.leaf(v) }),
 	)
+	o.Leaf.CA = ca
 	if given == nil {
 		return
 	}
@@ -300,6 +303,16 @@ func (r *reader) keyType(n *yamlfile.Node) KeyType {
 		return KeyTypeECDSA
 	}
 	return KeyTypeUnset
+}
+
+func (r *reader) ca(n *yamlfile.Node) CA {
+	switch r.Word(n, "ca", "old", "new") {
+	case "old":
+		return CAOld
+	case "new":
+		return CANew
+	}
+	return CAUnset
 }
 
 // day reads a date. Certificates have none before 1970 that all clients read.

@@ -102,6 +102,31 @@ func (t *Table) Len() int {
 	return len(t.names)
 }
 
+// NamesWithCA returns the names of the clients that have this CA, sorted.
+func (t *Table) NamesWithCA(ca CA) []string {
+	if t == nil {
+		return nil
+	}
+	has := map[string]bool{}
+	for _, entries := range []map[string]Options{byName(t.clients), t.hosts} {
+		for _, o := range entries {
+			if o.Leaf.CA == ca {
+				has[o.Name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(has))
+}
+
+// byName returns the options of networks by the names of their clients.
+func byName(clients map[netip.Prefix]Options) map[string]Options {
+	all := make(map[string]Options, len(clients))
+	for _, o := range clients {
+		all[o.Name] = o
+	}
+	return all
+}
+
 // Names returns the names of all clients, sorted.
 func (t *Table) Names() []string {
 	if t == nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/testenv"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
@@ -321,7 +322,7 @@ func TestLikeOpenSSL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(Config{Tickets: keys, Timeout: testenv.Patience})
+	s := New(Config{CA: &localca.CA{}, Tickets: keys, Timeout: testenv.Patience})
 	r := rand.New(rand.NewPCG(*seed, 0))
 	originals := recordedHellos(t)
 	var both, ours, neither, other int

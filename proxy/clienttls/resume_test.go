@@ -11,6 +11,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/decide"
+	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/relay"
 	"github.com/tlslift/tlslift/proxy/testenv"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
@@ -25,7 +26,7 @@ func serverWith(t *testing.T, file string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{Tickets: keys, Timeout: testenv.Patience})
+	return New(Config{CA: &localca.CA{}, Tickets: keys, Timeout: testenv.Patience})
 }
 
 // visit connects a client to a server, and reports whether it has resumed a session.

@@ -48,6 +48,9 @@ type Server struct {
 type Config struct {
 	// CA signs the leaves; required.
 	CA *localca.CA
+	// Rotation is which CA clients get during one if their options say nothing; CAUnset means
+	// the old one.
+	Rotation clientfile.CA
 	// Tickets has the keys with which session tickets are sealed; required.
 	Tickets legacytls.TicketKeys
 	// DHBits is the length of the group for DHE, 1024 or 2048; zero means 1024.
@@ -121,11 +124,25 @@ func (s *Server) Leaf(c Client) (*tls.Certificate, error) {
 	}
 	profile := leafProfile(c.Hello, c.Options.Leaf)
 	profile.ECDSA = s.getsECDSA(&c)
-	leaf, err := s.CA.Leaf(c.Host, sans, profile)
+	leaf, err := s.authority(&c).Leaf(c.Host, sans, profile)
 	if err != nil {
 		return nil, record.Fail(record.ReasonInternal, fmt.Errorf("making leaf: %w", err))
 	}
 	return leaf, nil
+}
+
+// authority returns the CA that signs for a client.
+func (s *Server) authority(c *Client) *localca.CA {
+	return s.CA.For(cmp.Or(c.Options.Leaf.CA, s.Rotation) == clientfile.CANew)
+}
+
+// binding returns what a client's sessions belong to. One that gets the new CA of a rotation
+// does not resume what began with the old one: whether it trusts the new one shows at once.
+func (s *Server) binding(c *Client) string {
+	if ca := s.authority(c); ca != s.CA {
+		return c.Destination + " " + ca.ID()
+	}
+	return c.Destination
 }
 
 // Handshake does the handshake with a client whose bytes conn has from the
@@ -165,6 +182,9 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 		return nil, f
 	}
 	done := &Conn{stack: ended, raw: raw, handshake: describe(ended, start)}
+	if !done.handshake.Resumed { // who resumes is shown no certificate
+		done.handshake.CA = s.authority(&c).ID()
+	}
 	if c.Stack != decide.LegacyStack && isECDSA(leaf) { // a client with TLS 1.3 rejects a certificate later
 		done.alerted = func(why record.Reason) { s.learn(&c, leaf, why, false) }
 	}
@@ -183,7 +203,7 @@ func (s *Server) legacyConfig(c *Client, leaf *tls.Certificate, protocol string)
 		RecordSize:   c.Options.RecordSize,
 		Protocol:     protocol,
 		Sessions:     s.sessions,
-		Binding:      c.Destination,
+		Binding:      s.binding(c),
 		Client:       c.group(),
 	}
 }
@@ -197,16 +217,16 @@ func (s *Server) cryptoConfig(c *Client, leaf *tls.Certificate, protocol string)
 	if protocol != "" {
 		cfg.NextProtos = []string{protocol}
 	}
-	s.bindTickets(cfg, c.Destination)
+	s.bindTickets(cfg, s.binding(c))
 	return cfg
 }
 
 // bindTickets makes session tickets good for one destination only: a client
 // that resumes sees no certificate, so a ticket must not carry its trust from
 // one destination to another.
-func (s *Server) bindTickets(cfg *tls.Config, destination string) {
+func (s *Server) bindTickets(cfg *tls.Config, binding string) {
 	cfg.WrapSession = func(_ tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
-		ss.Extra = append(ss.Extra, []byte(destination))
+		ss.Extra = append(ss.Extra, []byte(binding))
 		state, err := ss.Bytes()
 		if err != nil {
 			return nil, fmt.Errorf("encoding a session: %w", err)
@@ -226,7 +246,7 @@ func (s *Server) bindTickets(cfg *tls.Config, destination string) {
 		if err != nil {
 			return nil, nil //nolint:nilerr // what another version of Go has sealed; a full handshake instead
 		}
-		if !slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(destination)) }) {
+		if !slices.ContainsFunc(ss.Extra, func(e []byte) bool { return bytes.Equal(e, []byte(binding)) }) {
 			return nil, nil
 		}
 		return ss, nil

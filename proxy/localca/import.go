@@ -80,7 +80,8 @@ func (b Bundle) public(now time.Time) (*Public, error) {
 			return nil, fmt.Errorf("the certificate of %s %w", c.Subject, err)
 		}
 	}
-	return &Public{path: path}, nil
+	ca := newPublic(path, "", nil)
+	return &ca, nil
 }
 
 // checkAbove returns why a certificate does not let leaves be valid that so many CAs below

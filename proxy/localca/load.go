@@ -78,7 +78,7 @@ func parse(dir string, certPEM, keyPEM []byte) (authority, error) {
 	if !key.PublicKey.Equal(certs[0].PublicKey) {
 		return authority{}, fmt.Errorf("%s is not the key of %s", keyFile, certificateName)
 	}
-	return authority{Public: Public{path: upToRoot(certs), file: certFile}, key: key}, nil
+	return authority{Public: newPublic(upToRoot(certs), certFile, nil), key: key}, nil
 }
 
 // upToRoot leaves out what follows the first root: it cannot be above it.

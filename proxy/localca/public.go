@@ -17,8 +17,14 @@ type Public struct {
 	// path begins with the CA's own certificate. An operator's intermediate
 	// CA is followed by those above it, as far as ca.pem has them.
 	path   []*x509.Certificate
+	id     string
 	file   string
 	needed []string // Options.Permitted
+}
+
+// newPublic returns a CA with its path.
+func newPublic(path []*x509.Certificate, file string, needed []string) Public {
+	return Public{path: path, id: strings.ReplaceAll(Fingerprint(path[0]), ":", "")[:16], file: file, needed: needed}
 }
 
 // Read returns what is public of the CA of o.Dir, also of one that is not valid now. It
@@ -37,7 +43,8 @@ func Read(o Options) (*Public, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", file, err)
 	}
-	return &Public{path: upToRoot(certs), file: file, needed: o.Permitted}, nil
+	ca := newPublic(upToRoot(certs), file, o.Permitted)
+	return &ca, nil
 }
 
 // Certificate returns the CA's certificate, which must not be changed.
@@ -54,7 +61,7 @@ func (ca *Public) CertificateFile() string { return ca.file }
 func (ca *Public) Fingerprint() string { return Fingerprint(ca.Certificate()) }
 
 // ID returns a short name of the CA, which stays the same: the first digits of Fingerprint.
-func (ca *Public) ID() string { return strings.ReplaceAll(ca.Fingerprint(), ":", "")[:16] }
+func (ca *Public) ID() string { return ca.id }
 
 // Fingerprint returns the SHA-256 fingerprint of a certificate as openssl shows it.
 func Fingerprint(c *x509.Certificate) string {

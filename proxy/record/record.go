@@ -149,6 +149,9 @@ type Handshake struct {
 	CipherSuite string
 	Resumed     bool
 	Duration    time.Duration
+	// CA is the ID of the CA whose certificate the client was shown; empty if it has resumed
+	// a session, and for a destination.
+	CA string
 }
 
 // String returns the version, the suite and whether the session was resumed;

@@ -3,11 +3,12 @@
 package spelling
 
 // Nearest returns the candidate that a person most likely meant by name, or ""
-// when none is near: more than a third of the letters would have to change.
+// when none is near: more than a third of the letters would have to change, or all of a
+// short name.
 func Nearest(name string, candidates []string) string {
 	best, distance := "", max(2, len(name)/3)+1
 	for _, c := range candidates {
-		if d := editDistance(name, c); d < distance {
+		if d := editDistance(name, c); d < distance && d < max(len(name), len(c)) {
 			best, distance = c, d
 		}
 	}

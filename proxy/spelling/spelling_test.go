@@ -19,10 +19,10 @@ func TestEditDistance(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	t.Parallel()
-	candidates := []string{"serve", "config", "completion", "clients"}
+	candidates := []string{"serve", "config", "completion", "clients", "ca"}
 	for name, want := range map[string]string{
 		"serve": "serve", "srve": "serve", "confg": "config", "client": "clients", "completions": "completion",
-		"": "", "zzzzz": "", "serverless": "",
+		"": "", "zzzzz": "", "serverless": "", "<<": "", "cx": "ca",
 	} {
 		if got := Nearest(name, candidates); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)

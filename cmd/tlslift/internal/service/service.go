@@ -191,6 +191,7 @@ func (s *Service) proxyConfig(r *reading, boxes *mailboxes.Service) proxy.Config
 		Clients:        r.clients,
 		DHBits:         int(cfg.DHBits),
 		LeafKeyType:    clientfile.KeyType(cfg.LeafKeyType),
+		Rotation:       clientfile.CA(cfg.CARotation),
 		Listeners:      cfg.Listen,
 		ClientNets:     cfg.ClientNets,
 		TrustedProxies: cfg.TrustedProxies,
@@ -228,6 +229,7 @@ func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
 		Dir:                 filepath.Join(dir, "ca"),
 		Permitted:           cfg.CADomains(allowed.Policy),
 		CriticalConstraints: bool(cfg.CriticalCA),
+		ListURL:             cfg.ListURL(),
 	})
 }
 

@@ -30,6 +30,7 @@ func TestProxyConfig(t *testing.T) {
 		"TLSLIFT_CIPHERS":                    "aes,rc4",
 		"TLSLIFT_DH_BITS":                    "2048",
 		"TLSLIFT_LEAF_KEY_TYPE":              "ECDSA",
+		"TLSLIFT_CA_ROTATION":                "new",
 		"TLSLIFT_MAX_CONNECTIONS":            "7",
 		"TLSLIFT_MAX_CONNECTIONS_PER_CLIENT": "3",
 		"TLSLIFT_CLIENT_IPV6_PREFIX":         "56",
@@ -45,7 +46,7 @@ func TestProxyConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(got.ClientNets, got.TrustedProxies) != "[10.0.0.0/8] [10.0.0.5/32]" || !got.Legacy.RC4 || got.Legacy.DES ||
-		got.DHBits != 2048 || got.LeafKeyType != clientfile.KeyTypeECDSA ||
+		got.DHBits != 2048 || got.LeafKeyType != clientfile.KeyTypeECDSA || got.Rotation != clientfile.CANew ||
 		got.MaxConnections != 7 || got.MaxConnectionsPerClient != 3 || got.ClientIPv6Prefix != 56 || len(got.Listeners) != 2 {
 		t.Errorf("got %+v", got)
 	}

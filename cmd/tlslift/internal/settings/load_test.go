@@ -150,6 +150,8 @@ var badValues = map[string][]string{
 	"LEAF_KEY_TYPE":              {"ec", "dsa", "rsa,ecdsa"},
 	"CA_CRITICAL_CONSTRAINTS":    {"maybe"},
 	"CA_NAMES":                   {"none", "smtp"},
+	"CA_ROTATION":                {"both", "olde"},
+	"CRL_URL":                    {"https://a.example", "tlslift.example.com:8080", "http://", "http://u:p@a.example", "http://a/#b"},
 	"MAX_CONNECTIONS":            {"0", "-1", "many", "1.5", "99999999999"},
 	"MAX_CONNECTIONS_PER_CLIENT": {"0"},
 	"CLIENT_IPV6_PREFIX":         {"0", "129", "/64", "-1", "300"},

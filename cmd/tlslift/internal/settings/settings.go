@@ -51,6 +51,8 @@ type Config struct {
 	SignInFile       string                                  `env:"SIGNIN_FILE"`  // empty: none
 	CriticalCA       truth                                   `env:"CA_CRITICAL_CONSTRAINTS"`
 	CANames          caNames                                 `env:"CA_NAMES"`
+	CARotation       rotation                                `env:"CA_ROTATION"`
+	CRLURL           baseURL                                 `env:"CRL_URL"`          // empty: leaves name no list
 	TicketKeysFile   string                                  `env:"TICKET_KEYS_FILE"` // empty: one in the state directory
 	MaxConns         count                                   `env:"MAX_CONNECTIONS"`
 	MaxConnsClient   count                                   `env:"MAX_CONNECTIONS_PER_CLIENT"`
@@ -230,6 +232,19 @@ var table = []setting{
 		meaning: "hosts that a new CA may sign for: `all` of those that clients may reach through TLS, or only those with ports of `mail`: " +
 			"some small devices cannot read a CA certificate with as many names as `all`",
 		remedy: "all or mail",
+	},
+	{
+		name: "CA_ROTATION", def: "old",
+		meaning: "which CA signs during a rotation (`tlslift ca rotate`) for clients whose entry in the clients file does not say: " +
+			"`old`, which they trust already, or `new`",
+		remedy: "old or new",
+	},
+	{
+		name: "CRL_URL", atStart: true,
+		meaning: "`http://` URL at which devices reach the public address, as in `http://tlslift.example.com:8080`; certificates for clients " +
+			"then name the revocation list there; without it they name none, which suits most clients: " +
+			"a list that cannot be reached is worse than none",
+		remedy: "a URL, as in http://tlslift.example.com:8080, at which devices reach " + Prefix + "PUBLIC_LISTEN",
 	},
 	{
 		name: "TICKET_KEYS_FILE", atStart: true, defText: "`ticket.keys` in the state directory",
