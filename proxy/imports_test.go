@@ -115,19 +115,23 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/allowlist":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/login":       {"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/mailboxes":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/mailcheck":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/egress":      {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/endpoints":   {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
-	"cmd/tlslift/internal/fwrules":     {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/mailboxes": {
+		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
+	},
+	"cmd/tlslift/internal/mailcheck": {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/egress":    {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/endpoints": {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
+	"cmd/tlslift/internal/fwrules":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/ownca": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings",
+		"cmd/tlslift/internal/stateowner",
 	},
-	"cmd/tlslift/internal/packaged":  {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/sandbox":   {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/setup":     {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/statefile": {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/warnings":  {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/packaged":   {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/sandbox":    {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/setup":      {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/statefile":  {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/stateowner": {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/warnings":   {"cmd/tlslift/internal/settings"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

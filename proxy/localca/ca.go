@@ -2,8 +2,9 @@
 // at the first start, loads it at later ones, and signs the short-lived leaf
 // certificates that lifted clients see in place of the destination's.
 //
-// It never overwrites, repairs or deletes a CA that it finds, because clients
-// trust that very one, and it never shows the CA key anywhere but in ca.key.
+// It never overwrites or repairs a CA that it finds, because clients trust that
+// very one, and deletes one only where an operator ends a rotation. It never shows
+// the CA key anywhere but in ca.key.
 package localca
 
 import (
@@ -48,6 +49,9 @@ type Options struct {
 	// means no name constraints: the CA could sign for every name. A CA that
 	// exists keeps the constraints it has.
 	Permitted []string
+	// AnyOwner takes files that belong to another user than root and the own one, for what
+	// root does in the directory of a service with a user of its own.
+	AnyOwner bool
 	// CriticalConstraints marks the name constraints of a new CA critical, as
 	// RFC 5280 section 4.2.1.10 wants it. The default is not critical, because
 	// OpenSSL 0.9.8 rejects a critical extension that it does not know.

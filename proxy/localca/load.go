@@ -22,7 +22,7 @@ const maxFile = 1 << 20
 // load reads the CA of o.Dir. Every error names the file and what to do.
 func load(o Options, now time.Time) (authority, error) {
 	dir := o.Dir
-	certPEM, keyPEM, err := readFiles(dir)
+	certPEM, keyPEM, err := readFiles(o)
 	if err != nil {
 		return authority{}, err
 	}
@@ -40,15 +40,19 @@ func load(o Options, now time.Time) (authority, error) {
 
 // readFiles returns the content of the files in dir, which others must not be able to
 // change. The caller clears that of the key.
-func readFiles(dir string) (certPEM, keyPEM []byte, err error) {
+func readFiles(o Options) (certPEM, keyPEM []byte, err error) {
+	dir := o.Dir
 	certFile, keyFile := filepath.Join(dir, certificateName), filepath.Join(dir, keyName)
-	if err := secretfile.CheckDirectory(dir); err != nil {
+	readTrusted, readKey := secretfile.ReadTrusted, secretfile.ReadKey
+	if o.AnyOwner {
+		readTrusted, readKey = secretfile.ReadState, secretfile.ReadPrivate
+	} else if err := secretfile.CheckDirectory(dir); err != nil {
 		return nil, nil, err
 	}
-	if certPEM, err = secretfile.ReadTrusted(certFile, maxFile); err != nil {
+	if certPEM, err = readTrusted(certFile, maxFile); err != nil {
 		return nil, nil, readable(certFile, renew(dir), err)
 	}
-	if keyPEM, err = secretfile.ReadKey(keyFile, maxFile); err != nil {
+	if keyPEM, err = readKey(keyFile, maxFile); err != nil {
 		return nil, nil, readable(keyFile, renew(dir), err)
 	}
 	return certPEM, keyPEM, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tlslift/tlslift/proxy/atomicfile"
 )
@@ -74,11 +73,12 @@ func (o Options) putNew(certPEM, keyPEM []byte) error {
 // FinishRotation puts the new CA into the place of the old one, whose key is removed. Called
 // again after a crash, it goes on where it was. It is ErrNotRotating if there is nothing to
 // finish.
-func FinishRotation(dir string) error {
-	dir, err := filepath.Abs(dir)
+func FinishRotation(o Options) error {
+	o, err := o.normalised()
 	if err != nil {
 		return err
 	}
+	dir := o.Dir
 	left, err := exists(dir + goneSuffix) // of one that was interrupted
 	if err != nil {
 		return err
@@ -93,7 +93,8 @@ func FinishRotation(dir string) error {
 		return removeGone(dir)
 	}
 	// Never give up the old one for a new one that cannot be loaded.
-	if _, err := load(Options{Dir: NewDir(dir)}, time.Now().Round(0)); err != nil {
+	o.Dir = NewDir(dir)
+	if _, err := load(o, o.Now().Round(0)); err != nil {
 		return fmt.Errorf("loading the new CA: %w", err)
 	}
 	old, err := exists(dir)

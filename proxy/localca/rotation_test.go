@@ -125,7 +125,7 @@ func TestFinishedRotationHasNoOldKey(t *testing.T) {
 	p := rotating(t)
 	ca := open(t, Options{Dir: p.dir})
 	known := leaf(t, ca.New(), "smtp.outlook.com")
-	if err := FinishRotation(p.dir); err != nil {
+	if err := FinishRotation(Options{Dir: p.dir}); err != nil {
 		t.Fatal(err)
 	}
 	after := reopen(t, ca)
@@ -139,7 +139,7 @@ func TestFinishedRotationHasNoOldKey(t *testing.T) {
 	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := FinishRotation(p.dir); !errors.Is(err, ErrNotRotating) {
+	if err := FinishRotation(Options{Dir: p.dir}); !errors.Is(err, ErrNotRotating) {
 		t.Errorf("finished again: %v", err)
 	}
 	if err := CancelRotation(p.dir); !errors.Is(err, ErrNotRotating) {
@@ -162,7 +162,7 @@ func TestRotationGoesOnAfterACrash(t *testing.T) {
 		"one from before is left": func(dir string) error { return os.Mkdir(dir+goneSuffix, 0o700) },
 	} {
 		p := rotating(t)
-		for _, err := range []error{crash(p.dir), FinishRotation(p.dir)} {
+		for _, err := range []error{crash(p.dir), FinishRotation(Options{Dir: p.dir})} {
 			if err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -186,7 +186,7 @@ func TestStartFinishesARotation(t *testing.T) {
 	if ca := open(t, Options{Dir: p.dir}); ca.Fingerprint() != p.new || ca.Created() || ca.New() != nil {
 		t.Errorf("it started with %v", ca)
 	}
-	if err := FinishRotation(p.dir); err != nil || !slices.Equal(besides(t, p.dir), []string{"ca"}) {
+	if err := FinishRotation(Options{Dir: p.dir}); err != nil || !slices.Equal(besides(t, p.dir), []string{"ca"}) {
 		t.Errorf("%v, and there is %q", err, besides(t, p.dir))
 	}
 }
@@ -215,7 +215,7 @@ func TestRotationDoesNotEndWithABrokenCA(t *testing.T) {
 	if err := os.Remove(filepath.Join(NewDir(p.dir), keyName)); err != nil {
 		t.Fatal(err)
 	}
-	if err := FinishRotation(p.dir); err == nil {
+	if err := FinishRotation(Options{Dir: p.dir}); err == nil {
 		t.Error("the old CA was given up")
 	}
 	if _, err := Open(Options{Dir: p.dir}); err == nil {
@@ -237,7 +237,7 @@ func TestRotationOfALinkedCA(t *testing.T) {
 	if err := errors.Join(os.Rename(p.dir, elsewhere), os.Symlink(elsewhere, p.dir)); err != nil {
 		t.Skip(err)
 	}
-	if err := FinishRotation(p.dir); err == nil || fingerprintOf(t, p.dir) != p.old {
+	if err := FinishRotation(Options{Dir: p.dir}); err == nil || fingerprintOf(t, p.dir) != p.old {
 		t.Errorf("the rotation ended, and the old key is where it was; %v", err)
 	}
 }

@@ -62,13 +62,13 @@ func checkFiles(ca *CA) error {
 }
 
 func checkFilesOf(ca *CA) error {
-	certPEM, keyPEM, err := readFiles(ca.dir)
+	certPEM, keyPEM, err := readFiles(Options{Dir: ca.dir})
 	if err != nil {
 		return err
 	}
 	defer clear(keyPEM)
 	if sumsOf(certPEM, keyPEM) != ca.sums {
-		return fmt.Errorf("%s or %s beside it is another one now; restore them from a backup, or reload or restart tlslift if another CA is wanted",
+		return fmt.Errorf("%s or %s beside it is another one now; restore them from a backup, or reload tlslift if another CA is wanted",
 			ca.CertificateFile(), keyName)
 	}
 	return nil

@@ -4,15 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/signin"
 	"github.com/tlslift/tlslift/proxy/spelling"
 )
+
+// logins is the directory in the state directory that has the sign-ins of people.
+const logins = "signin"
+
+// LoginDir returns the directory that has the sign-ins of people.
+func LoginDir(c *settings.Config) string { return filepath.Join(c.StateDir, logins) }
+
+// ShareLogins gives the sign-ins that a command has stored as root to the owner of the
+// state directory.
+func ShareLogins(c *settings.Config) error { return stateowner.Share(c, logins) }
 
 // ReadFile reads the sign-in file of settings, which has to be there.
 func ReadFile(c *settings.Config) (*signin.Config, error) {

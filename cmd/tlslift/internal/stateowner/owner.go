@@ -1,4 +1,7 @@
-package mailboxes
+// Package stateowner gives what a command has written as root into the state directory to
+// the owner of that: a service that has a user of its own could not read it otherwise. It
+// gives nothing else away.
+package stateowner
 
 import (
 	"errors"
@@ -10,16 +13,9 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
-// logins is the directory in the state directory that has the sign-ins of people.
-const logins = "signin"
-
-// LoginDir returns the directory that has the sign-ins of people.
-func LoginDir(c *settings.Config) string { return filepath.Join(c.StateDir, logins) }
-
-// ShareLogins gives the sign-ins that a command has stored as root to the owner of the
-// state directory: a service that has a user of its own could not read them otherwise.
-// For other users it does nothing.
-func ShareLogins(c *settings.Config) error {
+// Share gives a directory in the state directory, and the files in it, to the owner of the
+// state directory. It gives away what belongs to root only. For other users it does nothing.
+func Share(c *settings.Config, name string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -31,16 +27,16 @@ func ShareLogins(c *settings.Config) error {
 	if err != nil {
 		return fmt.Errorf("%sSTATE_DIR: reading %s: %w", settings.Prefix, c.StateDir, settings.SystemError(err))
 	}
-	err = share(root)
+	err = share(root, name)
 	_ = root.Close() // it was only looked at
 	if err != nil {
-		return fmt.Errorf("giving %s to the owner of %s: %w", LoginDir(c), c.StateDir, err)
+		return fmt.Errorf("giving %s to the owner of %s: %w", filepath.Join(c.StateDir, name), c.StateDir, err)
 	}
 	return nil
 }
 
 // share gives the directory and its files to the owner of root.
-func share(root *os.Root) error {
+func share(root *os.Root, name string) error {
 	above, err := root.Stat(".")
 	if err != nil {
 		return err
@@ -49,7 +45,7 @@ func share(root *os.Root) error {
 	if !known || to.isRoot() {
 		return nil
 	}
-	dir, err := root.Open(logins)
+	dir, err := root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -63,11 +59,11 @@ func share(root *os.Root) error {
 	}
 	// The directory comes last: until then its owner can add nothing to it.
 	for _, e := range entries {
-		if err := giveAway(root, filepath.Join(logins, e.Name()), to); err != nil {
+		if err := giveAway(root, filepath.Join(name, e.Name()), to); err != nil {
 			return err
 		}
 	}
-	return giveAway(root, logins, to)
+	return giveAway(root, name, to)
 }
 
 // giveAway changes the owner of a file or directory that belongs to root. Other names of

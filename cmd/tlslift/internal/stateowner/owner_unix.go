@@ -1,6 +1,6 @@
 //go:build unix
 
-package mailboxes
+package stateowner
 
 import (
 	"io/fs"

@@ -1,4 +1,4 @@
-package mailboxes_test
+package stateowner_test
 
 import (
 	"os"
@@ -6,14 +6,14 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // The owner of the state directory cannot make root give files away that are not the
 // ones that root has made there.
-func TestShareLoginsGivesNothingElseAway(t *testing.T) {
+func TestShareGivesNothingElseAway(t *testing.T) {
 	t.Parallel()
 	testenv.NeedRoot(t, "give a file to another user")
 	const user = 65532
@@ -29,7 +29,7 @@ func TestShareLoginsGivesNothingElseAway(t *testing.T) {
 		os.Symlink(in(outside, "secret"), in(state, "signin/link")),
 		os.Link(in(state, "ca.key"), in(state, "signin/hard.login")),
 		os.Chown(state, user, user),
-		mailboxes.ShareLogins(&settings.Config{StateDir: state}),
+		stateowner.Share(&settings.Config{StateDir: state}, "signin"),
 	} {
 		if step != nil {
 			t.Fatal(step)
@@ -53,13 +53,13 @@ func TestShareLoginsGivesNothingElseAway(t *testing.T) {
 	if err := os.Symlink(outside, in(state, "signin")); err != nil {
 		t.Fatal(err)
 	}
-	if err := mailboxes.ShareLogins(&settings.Config{StateDir: state}); err == nil {
+	if err := stateowner.Share(&settings.Config{StateDir: state}, "signin"); err == nil {
 		t.Error("a directory outside was opened")
 	}
 	if info, err := os.Lstat(in(outside, "secret")); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := mailboxes.ShareLogins(&settings.Config{StateDir: in(state, "nowhere")}); err != nil {
+	if err := stateowner.Share(&settings.Config{StateDir: in(state, "nowhere")}, "signin"); err != nil {
 		t.Error(err)
 	}
 }
