@@ -16,7 +16,7 @@ func caCommand(p *program) *cobra.Command {
 		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(caShowCommand(p), caExportCommand(p))
+	cmd.AddCommand(caShowCommand(p), caExportCommand(p), caRotateCommand(p), caImportCommand(p))
 	return cmd
 }
 
@@ -42,7 +42,7 @@ func caShowCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return failed(home.Show(cmd.OutOrStdout(), asJSON))
+			return failed(home.Show(cmd.Context(), cmd.OutOrStdout(), asJSON))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -79,6 +79,55 @@ func caExportCommand(p *program) *cobra.Command {
 	flags.StringVarP(&e.Output, "output", "o", "", "write to `FILE`, which must not exist (default: standard output)")
 	completeWords(cmd, "format", ownca.Formats())
 	completeWords(cmd, "form", ownca.Forms())
+	return cmd
+}
+
+func caRotateCommand(p *program) *cobra.Command {
+	var r ownca.Rotation
+	cmd := &cobra.Command{
+		Use:     "rotate",
+		Short:   "Replace the CA by a new one, with both in use until all clients have it",
+		Long:    ownca.RotateHelp,
+		Example: ownca.RotateExample,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			disableCoreDumps()
+			if err := r.Check(); err != nil {
+				return err
+			}
+			home, err := caHome(p)
+			if err != nil {
+				return err
+			}
+			return failed(r.Run(cmd.Context(), home, cmd.OutOrStdout()))
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&r.Finish, "finish", false, "end the rotation, and remove the old CA with its key")
+	flags.BoolVar(&r.Cancel, "cancel", false, "remove the new CA")
+	flags.BoolVar(&r.Force, "force", false, "finish although clients still use the old CA, or nobody knows")
+	return cmd
+}
+
+func caImportCommand(p *program) *cobra.Command {
+	var passwordFile string
+	cmd := &cobra.Command{
+		Use:     "import FILE...",
+		Short:   "Take in the CA of a company, with its key",
+		Long:    ownca.ImportHelp,
+		Example: ownca.ImportExample,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			disableCoreDumps()
+			home, err := caHome(p)
+			if err != nil {
+				return err
+			}
+			i := ownca.Import{Files: args, Password: ownca.PasswordFrom(passwordFile, p.stdin, p.stderr)}
+			return failed(i.Run(home, cmd.OutOrStdout()))
+		},
+	}
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "`FILE` with the password of a PKCS #12 file (default: it is asked for)")
 	return cmd
 }
 

@@ -23,6 +23,8 @@ func TestHelp(t *testing.T) {
 		"check":       {"check", "--help"},
 		"checkclient": {"check", "client", "--help"},
 		"ca-export":   {"ca", "export", "--help"},
+		"ca-rotate":   {"ca", "rotate", "--help"},
+		"ca-import":   {"ca", "import", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

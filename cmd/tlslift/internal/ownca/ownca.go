@@ -38,6 +38,7 @@ func New(cfg *settings.Config) (*Home, error) {
 	}
 	return &Home{cfg: cfg, now: time.Now(), options: localca.Options{
 		Dir: dir, Permitted: cfg.CADomains(allowed.Policy().Policy), CriticalConstraints: bool(cfg.CriticalCA),
+		AnyOwner: os.Geteuid() == 0,
 	}}, nil
 }
 

@@ -2,6 +2,7 @@ package ownca
 
 import (
 	"bytes"
+	"context"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
@@ -147,16 +149,25 @@ func (h *Home) both() ([]Shown, error) {
 }
 
 // Show prints the CA, and the new one of a rotation.
-func (h *Home) Show(w io.Writer, asJSON bool) error {
+func (h *Home) Show(ctx context.Context, w io.Writer, asJSON bool) error {
 	all, err := h.both()
 	if err != nil {
 		return err
+	}
+	var users []statuspage.Client
+	var unknown error // why it is not known who they are
+	if len(all) > 1 {
+		old, err := h.current()
+		if err != nil {
+			return err
+		}
+		users, unknown = h.usersOf(ctx, old)
 	}
 	if asJSON {
 		out := json.NewEncoder(w)
 		out.SetIndent("", "  ")
 		out.SetEscapeHTML(false)
-		return out.Encode(map[string]any{"authorities": all})
+		return out.Encode(answerOf(all, users, unknown))
 	}
 	var b strings.Builder
 	for i, s := range all {
@@ -165,12 +176,41 @@ func (h *Home) Show(w io.Writer, asJSON bool) error {
 		}
 		s.write(&b, h.now)
 	}
+	switch {
+	case len(all) < 2:
+	case unknown != nil:
+		fmt.Fprintf(&b, "\nIt is not known who still uses the old CA: %s\n", unknown)
+	case len(users) == 0:
+		b.WriteString("\nNo client was last shown the old CA: tlslift ca rotate --finish ends the rotation.\n")
+	default:
+		fmt.Fprintf(&b, "\n%d clients were last shown the old CA:\n%s", len(users), listed(users, h.now))
+	}
 	_, err = io.WriteString(w, b.String())
 	return err
 }
 
+// A showAnswer is all that is shown, as JSON.
+type showAnswer struct {
+	Authorities []Shown `json:"authorities"`
+	// OldUsers are the clients that were last shown the old CA; absent outside of a rotation,
+	// and if nobody can say.
+	OldUsers []string `json:"clients_of_old,omitempty"`
+	Unknown  string   `json:"clients_error,omitempty"`
+}
+
+func answerOf(all []Shown, users []statuspage.Client, unknown error) showAnswer {
+	a := showAnswer{Authorities: all}
+	for _, c := range users {
+		a.OldUsers = append(a.OldUsers, c.Client.Client)
+	}
+	if unknown != nil {
+		a.Unknown = unknown.Error()
+	}
+	return a
+}
+
 var titles = map[string]string{
-	"current": "CA in use", "old": "Old CA, which clients use that the clients file does not give the new one", "new": "New CA",
+	"current": "CA in use", "old": "Old CA", "new": "New CA",
 }
 
 // write writes the CA for a person.

@@ -14,7 +14,7 @@ import (
 func shown(t *testing.T, h *Home, asJSON bool) string {
 	t.Helper()
 	var b strings.Builder
-	if err := h.Show(&b, asJSON); err != nil {
+	if err := h.Show(t.Context(), &b, asJSON); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

@@ -42,7 +42,26 @@ func Read(stdin, stderr *os.File) (string, error) {
 	if !term.IsTerminal(int(stdin.Fd())) {
 		return readLine(stdin)
 	}
-	return ask(stdin, stderr)
+	words, err := ask(stdin, stderr, "Password: ", "The same again: ")
+	switch {
+	case err != nil:
+		return "", err
+	case words[0] != words[1]:
+		return "", errors.New("the two passwords are different; try again")
+	}
+	return words[0], nil
+}
+
+// Ask is Read for a password that exists already: it asks once.
+func Ask(stdin, stderr *os.File) (string, error) {
+	if !term.IsTerminal(int(stdin.Fd())) {
+		return readLine(stdin)
+	}
+	words, err := ask(stdin, stderr, "Password: ")
+	if err != nil {
+		return "", err
+	}
+	return words[0], nil
 }
 
 // Hash returns the hash of a password, and hints about it. Its error says what is wrong
@@ -73,32 +92,28 @@ func readLine(r io.Reader) (string, error) {
 // errNotEntered says that somebody left the question.
 var errNotEntered = errors.New("no password was entered")
 
-// ask asks for a password twice.
-func ask(stdin, stderr *os.File) (password string, err error) {
+// ask asks for a password with each of the questions.
+func ask(stdin, stderr *os.File, questions ...string) (words []string, err error) {
 	fd := int(stdin.Fd())
 	// In raw mode Ctrl-C is a character like others: nothing ends the program before
 	// the terminal shows again what is typed.
 	before, err := term.MakeRaw(fd)
 	if err != nil {
-		return "", fmt.Errorf("turning off the terminal's echo: %w", err)
+		return nil, fmt.Errorf("turning off the terminal's echo: %w", err)
 	}
 	defer func() { err = errors.Join(err, term.Restore(fd, before)) }()
 	terminal := term.NewTerminal(struct {
 		io.Reader
 		io.Writer
 	}{stdin, stderr}, "")
-	password, err = terminal.ReadPassword("Password: ")
-	if err != nil {
-		return "", errNotEntered
+	for _, question := range questions {
+		word, err := terminal.ReadPassword(question)
+		if err != nil {
+			return nil, errNotEntered
+		}
+		words = append(words, word)
 	}
-	again, err := terminal.ReadPassword("The same again: ")
-	switch {
-	case err != nil:
-		return "", errNotEntered
-	case again != password:
-		return "", errors.New("the two passwords are different; try again")
-	}
-	return password, nil
+	return words, nil
 }
 
 // check refuses a password that no device can send.
