@@ -94,7 +94,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift-bench/internal/report":  {"cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/subject"},
 	"cmd/tlslift-bench/internal/subject": {"cmd/tlslift-bench/internal/identity"},
 	"cmd/tlslift/internal/service": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/egress",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/crl", "cmd/tlslift/internal/egress",
 		"cmd/tlslift/internal/gcpace", "cmd/tlslift/internal/inherited", "cmd/tlslift/internal/listenerror",
 		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
 		"cmd/tlslift/internal/memorylimit", "cmd/tlslift/internal/openfiles",

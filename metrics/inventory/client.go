@@ -113,6 +113,11 @@ func (c *Client) Failing(now time.Time) bool {
 // however long ago.
 func (c *Client) Unsolved() bool { return c.Failure != nil && c.Failure.At.After(c.LastGood) }
 
+// Shown reports whether the CA with an ID signed the last certificate that the client was
+// shown, as far as is known: one that was lifted by a tlslift which did not note that may
+// have been.
+func (c *Client) Shown(ca string) bool { return c.CA == ca || c.CA == "" && c.Version != "" }
+
 // signInFor is how long a client that was signed in counts as one that needs that, whatever
 // else it does.
 const signInFor = 30 * 24 * time.Hour

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -76,7 +79,77 @@ func TestCAPage(t *testing.T) {
 		t.Error("the page warns of a CA that is limited")
 	}
 	o.Authority.Excess = []string{"it can sign for <b>", "it can sign for IP addresses"}
-	wantInOrder(t, page(t, newSite(t, o), "/ca"), "Whoever gets its key", "it can sign for &lt;b&gt;; it can sign for IP addresses. When")
+	wantInOrder(t, page(t, newSite(t, o), "/ca"), "Whoever gets its key",
+		"it can sign for &lt;b&gt;; it can sign for IP addresses. <code>tlslift ca rotate")
+}
+
+// In a rotation, the page has both CAs, and on the admin address who still uses the old one.
+func TestCAPageInARotation(t *testing.T) {
+	t.Parallel()
+	old := inventory.Client{Client: "fax/2 <b>", Address: netip.MustParseAddr("192.0.2.7"), CA: "0123456789ABCDEF", Version: "TLS 1.0"}
+	unnoted, moved, passed := old, old, old
+	unnoted.Client, unnoted.CA = "unnoted", ""
+	moved.Client, moved.CA = "moved", "FEDCBA9876543210"
+	passed.Client, passed.CA, passed.Version = "passed", "", ""
+	o := options(t, testenv.NewInventory(old, unnoted, moved, passed))
+	next := testCA(t)
+	next.ID, next.Fingerprint, next.Excess = "FEDCBA9876543210", "01:02:03", []string{"it can sign for IP addresses"}
+	o.Authority.ID, o.Authority.New = "0123456789ABCDEF", &next
+	h := newSite(t, o)
+	body := page(t, h, "/ca")
+	wantInOrder(t, body, o.Authority.Fingerprint, "The new CA", "/ca-new.pem", "01:02:03", "Whoever gets its key", "/ca-new-sha1.pem",
+		fingerprint(next.SHA1), "last shown the old CA", `href="/clients/fax%2F2%20%3Cb%3E">fax/2 &lt;b&gt;<`, ">unnoted<")
+	if strings.Contains(body, "moved") || strings.Contains(body, "passed<") {
+		t.Errorf("others use the old CA: %s", body)
+	}
+	public, err := NewPublic(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := page(t, public, "/ca"); !strings.Contains(body, "The new CA") || strings.Contains(body, "unnoted") ||
+		strings.Contains(body, "Whoever gets its key") {
+		t.Errorf("the public page is %s", body)
+	}
+	for name, c := range map[string]*x509.Certificate{
+		"ca-new": next.Certificate, "ca-new-sha1": next.SHA1, "ca-new-backdated": next.Backdated,
+	} {
+		for _, site := range []http.Handler{h, public} {
+			if page(t, site, "/"+name+".der") != string(c.Raw) {
+				t.Errorf("%s is another one", name)
+			}
+		}
+	}
+	o.Inventory = testenv.NewInventory(moved)
+	wantInOrder(t, page(t, newSite(t, o), "/ca"), "No client was last shown the old CA", "--finish")
+}
+
+// The revocation list is on both addresses, that of the CA and those by ID.
+func TestRevocationListOnThePages(t *testing.T) {
+	t.Parallel()
+	o := options(t, nil)
+	o.RevocationList = func(id string) ([]byte, error) {
+		if id != "" && id != "0123456789ABCDEF" {
+			return nil, errors.New("no such list")
+		}
+		return []byte("the list"), nil
+	}
+	public, err := NewPublic(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []http.Handler{newSite(t, o), public} {
+		for _, path := range []string{"/ca.crl", "/crl/0123456789ABCDEF.crl"} {
+			resp, body := get(t, h, path)
+			if resp.StatusCode != http.StatusOK || body != "the list" || resp.Header.Get("Content-Type") != "application/pkix-crl" {
+				t.Errorf("%s: %d, %q, %q", path, resp.StatusCode, body, resp.Header)
+			}
+		}
+		for _, path := range []string{"/crl/other.crl", "/crl/.crl", "/crl/", "/crl/a/b.crl"} {
+			if resp, body := get(t, h, path); resp.StatusCode != http.StatusNotFound {
+				t.Errorf("%s: %d, %q", path, resp.StatusCode, body)
+			}
+		}
+	}
 }
 
 // Devices are sent to the public address, if there is one.

@@ -49,6 +49,9 @@ type Options struct {
 	// PublicURL returns the URL of the public address, where devices fetch the CA; nil, or
 	// an empty one, means that there is none.
 	PublicURL func() string
+	// RevocationList returns the revocation list of the CA with an ID, or for an empty one that
+	// of the CA in use, in DER form; nil means that there is none.
+	RevocationList func(id string) ([]byte, error)
 	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
 	// SignIn returns how the sign-in is; nil shows none.
@@ -94,6 +97,10 @@ func NewPublic(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	s.public, s.Version, s.Authority.Excess, s.Authority.Problem = true, "", nil, nil // nothing that helps an attacker
+	if next := s.Authority.New; next != nil {
+		shown := *next
+		shown.Excess, s.Authority.New = nil, &shown
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "This address has the CA certificate, /ca, and /proxy.pac; all else is on the admin address.", http.StatusNotFound)

@@ -115,7 +115,7 @@ func (h *Home) nobodyIsNew() error {
 		return err
 	}
 	if names := clients.NamesWithCA(clientfile.CANew); len(names) > 0 {
-		return fmt.Errorf("%sCLIENTS_FILE: %s has ca: new, as for %q, which would get the new CA before it has it; take that out, and reload tlslift",
+		return fmt.Errorf("%sCLIENTS_FILE: %s has ca: new, as for %q, which would get the new CA too early; take that out, and reload tlslift",
 			settings.Prefix, h.cfg.ClientsFile, names[0])
 	}
 	return nil
@@ -185,8 +185,7 @@ func (h *Home) usersOf(ctx context.Context, ca *localca.Public) ([]statuspage.Cl
 		return nil, err
 	}
 	users := slices.DeleteFunc(answer.Clients, func(c statuspage.Client) bool {
-		before := c.CA == "" && c.Version != "" // it was lifted by a tlslift that did not note the CA
-		return c.CA != ca.ID() && !before
+		return !c.Shown(ca.ID())
 	})
 	slices.SortFunc(users, func(a, b statuspage.Client) int { return b.LastLifted.Compare(a.LastLifted) })
 	return users, nil

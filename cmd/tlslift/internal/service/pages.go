@@ -29,13 +29,30 @@ func (s *site) show(shown shownSite) {
 // A shownSite is what a site shows.
 type shownSite struct{ all, public http.Handler }
 
+// authorityOf returns what the pages show of a CA, and of the new one of a rotation.
+func authorityOf(ca *localca.CA) (statuspage.Authority, error) {
+	a := statuspage.Authority{
+		Certificate: ca.Certificate(), ID: ca.ID(), Fingerprint: ca.Fingerprint(), Excess: ca.Excess(), Problem: ca.FileProblem,
+	}
+	var err error
+	if a.SHA1, err = ca.Form(localca.Form{SHA1: true}); err != nil {
+		return a, err
+	}
+	if a.Backdated, err = ca.Form(localca.Form{Backdated: true}); err != nil {
+		return a, err
+	}
+	if ca.New() != nil {
+		next, err := authorityOf(ca.New())
+		next.Problem = nil // that of the old one says it
+		a.New = &next
+		return a, err
+	}
+	return a, nil
+}
+
 // pagesOf returns the pages of a service with a CA.
 func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
-	sha1, err := ca.Form(localca.Form{SHA1: true})
-	if err != nil {
-		return shownSite{}, err
-	}
-	backdated, err := ca.Form(localca.Form{Backdated: true})
+	authority, err := authorityOf(ca)
 	if err != nil {
 		return shownSite{}, err
 	}
@@ -43,11 +60,8 @@ func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
 		Inventory: s.inventory,
 		Forget:    func(key string) bool { return forget(s, key) },
 		Listeners: s.proxy.Listeners,
-		Authority: statuspage.Authority{
-			Certificate: ca.Certificate(), Fingerprint: ca.Fingerprint(), SHA1: sha1, Backdated: backdated, Excess: ca.Excess(),
-			Problem: ca.FileProblem,
-		},
-		Endpoints: s.allowed.Shown,
+		Authority: authority,
+		Endpoints: s.allowed.Shown, RevocationList: s.lists.Get,
 		PublicURL: func() string { return s.public.urlForDevices() },
 		SignIn:    s.mailboxes.state,
 		Version:   s.options.Version,

@@ -113,6 +113,7 @@ func (s *Service) use(r *reading) error {
 	change.commit()
 	if r.ca != s.ca {
 		s.watching.of(r.ca, s.log)
+		s.lists.Use(r.ca)
 	}
 	s.cfg, s.ca = r.cfg, r.ca
 	s.level.Set(slog.Level(r.cfg.LogLevel))

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/allowlist"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/crl"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/egress"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
@@ -68,6 +69,7 @@ type Service struct {
 	allowed *allowlist.Allowlist
 	web     *egress.Way // to web services
 	ca      *localca.CA
+	lists   *crl.Lists
 	tickets *ticketkeys.Keys
 	turns   *turns.Queue
 	proxy   *proxy.Server
@@ -138,6 +140,8 @@ func newService(o Options) (*Service, error) {
 	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
+	s.lists = crl.New(cfg.StateDir, s.log)
+	s.lists.Use(s.ca)
 	if s.tickets, err = openTicketKeys(cfg, s.log); err != nil {
 		return nil, err
 	}
