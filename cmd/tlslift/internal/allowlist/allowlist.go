@@ -182,7 +182,7 @@ func (a *Allowlist) warnUncovered(domains []string) {
 	}
 	a.log.Warn("the CA may not sign for some destinations, so clients that are lifted to them may reject its certificates",
 		"domains", strings.Join(domains, ","),
-		"remedy", "stop tlslift, move the CA's directory away, start it to have a new CA made, and install its certificate on the clients")
+		"remedy", "tlslift ca rotate makes a new CA that may; both are in use until the clients have the new one")
 }
 
 // uncovered returns the domains of the policy that an older CA, made for other

@@ -26,7 +26,7 @@ func (s *Service) announce() {
 	s.allowed.WarnUncovered()
 	if excess := s.ca.Excess(); len(excess) > 0 {
 		s.log.Warn("whoever gets the key of the CA could do more with it than lift clients", "excess", strings.Join(excess, "; "),
-			"remedy", "when the clients get a new CA anyway: stop tlslift, move the CA's directory away, and start it")
+			"remedy", "tlslift ca rotate makes a new CA, which is limited; both are in use until the clients have the new one")
 	}
 }
 
