@@ -41,6 +41,9 @@ func TestRotationOfTheCA(t *testing.T) {
 		t.Fatalf("%v, %s", err, out)
 	}
 	l.hangUp(`"read the configuration again"`)
+	if !strings.Contains(l.log(), "a rotation of the CA is under way") {
+		t.Errorf("the log does not say that there are two CAs:\n%s", l.log())
+	}
 	next := copied(t, filepath.Join(filepath.Dir(l.caFile)+".new", "ca.pem"))
 	visit("begun", old, true)
 	visit("begun", next, false)

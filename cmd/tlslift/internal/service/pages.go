@@ -90,6 +90,9 @@ func (w *caWatch) of(ca *localca.CA, log *slog.Logger) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
+	if next := ca.New(); next != nil {
+		log.Info("a rotation of the CA is under way: clients get the old one or the new one", "old", ca.Fingerprint(), "new", next.Fingerprint())
+	}
 	w.running.Go(func() { ca.Watch(ctx, log) })
 }
 
