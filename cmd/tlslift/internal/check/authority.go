@@ -53,7 +53,7 @@ func (c *checker) authority(context.Context) []Result {
 	r.Status, r.Says = OK, "valid until "+certificate.NotAfter.Local().Format(time.DateOnly)
 	if left := certificate.NotAfter.Sub(now); left < caSoon {
 		r.Status, r.Says = Warning, fmt.Sprintf("%s, for %s more", r.Says, days(left))
-		r.Remedy = "let clients import a new one in time: " + dir + " moved away, tlslift makes one at its next start"
+		r.Remedy = "begin a rotation, so that clients can import a new one in time: tlslift ca rotate"
 	}
 	return append([]Result{r}, c.constraints(dir, certificate)...)
 }
@@ -95,7 +95,7 @@ func (c *checker) constraints(dir string, certificate *x509.Certificate) []Resul
 	r := Result{Check: Authority, Subject: dir, Status: Warning}
 	if len(allowed) == 0 {
 		r.Says = "it can sign for every name there is, so that who steals its key can be any server for its clients"
-		r.Remedy = "let tlslift make a CA of its own, which is limited to the allowed hosts: move the directory away, and import the new CA"
+		r.Remedy = "let tlslift make a CA of its own, which is limited to the allowed hosts: tlslift ca rotate"
 		return []Result{r}
 	}
 	var not []string
@@ -109,7 +109,7 @@ func (c *checker) constraints(dir string, certificate *x509.Certificate) []Resul
 		return nil
 	}
 	r.Says = "it may not sign for " + listed(not) + ", which was allowed after the CA was made; clients that look at this reject it"
-	r.Remedy = "let tlslift make a new CA: move the directory away, restart, and import the new CA on the clients"
+	r.Remedy = "let tlslift make a new CA beside it, and import that on the clients: tlslift ca rotate"
 	return []Result{r}
 }
 
