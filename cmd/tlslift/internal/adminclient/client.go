@@ -38,10 +38,19 @@ type Client struct {
 	Address settings.Address
 	// WebConfigFile is the one of ADMIN_WEB_CONFIG_FILE; empty means plain HTTP.
 	WebConfigFile string
+	// Account is used when the address asks for a password.
+	Account Account
+
+	asked bool // the address has asked for a password before
 }
 
-// New returns a client for the admin address of cfg.
-func New(cfg *settings.Config) *Client { return &Client{cfg.AdminListen, cfg.AdminWebConfig} }
+// New returns a client for the admin address of cfg. It is not safe for concurrent use.
+func New(cfg *settings.Config) *Client {
+	return &Client{
+		Address: cfg.AdminListen, WebConfigFile: cfg.AdminWebConfig,
+		Account: Account{User: cfg.AdminUser, PasswordFile: cfg.AdminPassFile},
+	}
+}
 
 // A Question is one to the admin address.
 type Question struct {
@@ -104,20 +113,27 @@ func (c *Client) Ask(ctx context.Context, q Question) ([]byte, error) {
 	if response.StatusCode == http.StatusOK {
 		return text, nil
 	}
+	if response.StatusCode == http.StatusUnauthorized {
+		return nil, c.notSignedIn(where)
+	}
 	return nil, busy(response, q.refused(where, response, text))
+}
+
+// notSignedIn returns the error of an address that asks for a password.
+func (c *Client) notSignedIn(where string) error {
+	if c.Account.User == "" {
+		return fmt.Errorf("asking %s: it asks for a password; set %[2]sADMIN_USER to a user of the file of %[2]sADMIN_WEB_CONFIG_FILE, "+
+			"and %[2]sADMIN_PASSWORD_FILE to a file of mode 0600 with the password", where, settings.Prefix)
+	}
+	return fmt.Errorf("asking %s: it does not take the user %s with the password of %s; correct %[4]sADMIN_USER and %[4]sADMIN_PASSWORD_FILE "+
+		"by basic_auth_users in the file of %[4]sADMIN_WEB_CONFIG_FILE", where, netname.Text(c.Account.User, maxErrorText),
+		c.Account.PasswordFile, settings.Prefix)
 }
 
 // refused returns the error of an answer that is not the one to q.
 func (q *Question) refused(where string, response *http.Response, text []byte) error {
 	answer := errorIn(text)
 	switch response.StatusCode {
-	case http.StatusUnauthorized:
-		curl := "curl"
-		if q.Method != "" {
-			curl += " -X " + q.Method
-		}
-		return fmt.Errorf("asking %s: it asks for a password, and %sADMIN_WEB_CONFIG_FILE has only its hash; use %s -u NAME %s%s",
-			where, settings.Prefix, curl, where, q.Path)
 	case http.StatusForbidden, http.StatusNotFound:
 		if answer != "" { // it has understood the question
 			return errors.New(answer)
@@ -129,7 +145,8 @@ func (q *Question) refused(where string, response *http.Response, text []byte) e
 		where, q.Path, cmp.Or(answer, netname.Text(response.Status, maxErrorText)))
 }
 
-// send asks for a path with its query. It also returns the URL of the address.
+// send asks for a path with its query, and signs in if the address asks for that. It also
+// returns the URL of the address.
 func (c *Client) send(ctx context.Context, method, path string) (*http.Response, string, error) {
 	transport, scheme, err := c.transport()
 	if err != nil {
@@ -140,13 +157,35 @@ func (c *Client) send(ctx context.Context, method, path string) (*http.Response,
 	if err != nil {
 		return nil, "", err
 	}
+	if !c.asked {
+		response, err := roundTrip(transport, request, where)
+		if err != nil || response.StatusCode != http.StatusUnauthorized || c.Account.User == "" {
+			return response, where, err
+		}
+		_ = response.Body.Close() // it only says that a password is needed
+		c.asked = true
+	}
+	if err := c.Account.sign(request); err != nil {
+		return nil, "", err
+	}
+	if scheme == "http" {
+		transport.DialContext = dialHere
+	}
+	response, err := roundTrip(transport, request, where)
+	return response, where, err
+}
+
+func roundTrip(transport *http.Transport, request *http.Request, where string) (*http.Response, error) {
 	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, "", UnreachableError{fmt.Errorf("asking %s: %w; "+
+	switch {
+	case errors.Is(err, errInTheClear):
+		return nil, fmt.Errorf("asking %s: %w", where, errInTheClear)
+	case err != nil:
+		return nil, UnreachableError{fmt.Errorf("asking %s: %w; "+
 			"is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?",
 			where, settings.SystemError(err), settings.Prefix)}
 	}
-	return response, where, nil
+	return response, nil
 }
 
 // errorIn returns the error in an answer of the API; nothing if there is none.

@@ -46,7 +46,7 @@ func TestAskErrors(t *testing.T) {
 		want   string
 	}{
 		"/secret": {http.StatusUnauthorized, "Unauthorized",
-			"it asks for a password, and TLSLIFT_ADMIN_WEB_CONFIG_FILE has only its hash; use curl -u NAME http://"},
+			"it asks for a password; set TLSLIFT_ADMIN_USER to a user of the file of TLSLIFT_ADMIN_WEB_CONFIG_FILE"},
 		"/json":    {http.StatusBadRequest, `{"error":"limit is\u001b[2J too high"}`, "/json: limit is"},
 		"/other":   {http.StatusNotFound, "no such page", "/other: 404 Not Found; is it a tlslift of the same version?"},
 		"/no-json": {http.StatusOK, "ok", "reading the answer about /no-json: "},

@@ -32,7 +32,10 @@ func (c *Client) Health(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("asking %s: %w", where, err)
 	}
-	if response.StatusCode == http.StatusUnauthorized {
+	switch {
+	case response.StatusCode == http.StatusUnauthorized && c.Account.User != "":
+		return "", c.notSignedIn(where)
+	case response.StatusCode == http.StatusUnauthorized:
 		return "running; it asks for a password, so this cannot check whether it is ready", nil
 	}
 	answer := netname.Text(strings.Join(strings.Fields(string(text)), " "), maxErrorText)

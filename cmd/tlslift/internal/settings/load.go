@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net/url"
 	"reflect"
+	"strings"
+	"unicode"
 
 	"github.com/caarlos0/env/v11"
 
@@ -68,6 +70,7 @@ func (c *Config) check(asks bool) problems {
 		}
 		wrong = append(wrong, wrongSetting(missing, fmt.Errorf("it is missing, but %s%s is %q", Prefix, given, file)))
 	}
+	wrong = append(wrong, c.checkAdminUser()...)
 	if c.UpstreamCert != "" && len(c.UpstreamCertTo) == 0 {
 		wrong = append(wrong, wrongSetting("UPSTREAM_CERT_DESTINATIONS",
 			fmt.Errorf("it is missing, and %sUPSTREAM_CERT_FILE is shown to nobody else", Prefix)))
@@ -99,6 +102,20 @@ func (c *Config) checkFiles(asks bool) problems {
 // isForbidden reports whether a file is there, and not for this user.
 func isForbidden(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.As(err, new(*secretfile.AccessError))
+}
+
+// checkAdminUser finds a user that cannot sign in. The file is read by the commands that
+// need it: the service may not be allowed to.
+func (c *Config) checkAdminUser() problems {
+	switch {
+	case c.AdminUser == "" && c.AdminPassFile != "":
+		return problems{wrongSetting("ADMIN_USER", fmt.Errorf("it is missing, but %sADMIN_PASSWORD_FILE is %q", Prefix, c.AdminPassFile))}
+	case c.AdminUser != "" && c.AdminPassFile == "":
+		return problems{wrongSetting("ADMIN_PASSWORD_FILE", fmt.Errorf("it is missing, but %sADMIN_USER is %q", Prefix, c.AdminUser))}
+	case strings.ContainsFunc(c.AdminUser, func(r rune) bool { return r == ':' || unicode.IsControl(r) }):
+		return problems{wrongSetting("ADMIN_USER", errors.New("it has a colon or a control character, which no user has (RFC 7617)"))}
+	}
+	return nil
 }
 
 // checkListeners finds listeners that lead to a destination that is not allowed. It needs

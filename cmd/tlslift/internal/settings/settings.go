@@ -28,6 +28,8 @@ type Config struct {
 	Listen           list[listener.URL, *listener.URL]       `env:"LISTEN"`
 	AdminListen      Address                                 `env:"ADMIN_LISTEN"`          // empty: off
 	AdminWebConfig   string                                  `env:"ADMIN_WEB_CONFIG_FILE"` // empty: plain HTTP
+	AdminUser        string                                  `env:"ADMIN_USER"`            // empty: none
+	AdminPassFile    string                                  `env:"ADMIN_PASSWORD_FILE"`   // empty: none
 	AdminHosts       list[hostName, *hostName]               `env:"ADMIN_HOSTS"`
 	PublicListen     Address                                 `env:"PUBLIC_LISTEN"` // empty: off
 	StateDir         string                                  `env:"STATE_DIR"`
@@ -104,6 +106,18 @@ var table = []setting{
 		meaning: "file with TLS and passwords for that address, in the web configuration format of Prometheus (exporter-toolkit); " +
 			"without it the address serves plain HTTP to everyone who can reach it",
 		remedy: "the path of a readable file with tls_server_config, basic_auth_users or both",
+	},
+	{
+		name: "ADMIN_USER",
+		meaning: "user of that address, one of those in basic_auth_users, by whom the commands `clients`, `watch` and `healthcheck` " +
+			"sign in; `serve` has no use for it",
+		remedy: "the name of a user, and the path of a file with the password in " + Prefix + "ADMIN_PASSWORD_FILE",
+	},
+	{
+		name: "ADMIN_PASSWORD_FILE",
+		meaning: "file with the password of that user, as one line, which nobody but its owner and group may read; a command reads it " +
+			"when it is asked for a password, and sends it over TLS or within the machine only",
+		remedy: "the path of a readable file, and the name of its user in " + Prefix + "ADMIN_USER",
 	},
 	{
 		name: "ADMIN_HOSTS", atStart: true,
