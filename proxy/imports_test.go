@@ -56,7 +56,9 @@ var siblings = map[string][]string{
 	"metrics":            {"metrics/clientseries", "metrics/tenant"},
 	"metrics/admin":      {"metrics/loadlimit", "metrics/webconfig"},
 	"metrics/webconfig":  {"metrics/loadlimit"},
+	"metrics/inventory":  {"metrics/burndown"},
 	"metrics/statuspage": {
+		"metrics/burndown",
 		"metrics/inventory", "metrics/loadlimit", "metrics/statuspage/guides", "metrics/statuspage/pac", "metrics/statuspage/pkcs7",
 		"metrics/tenant",
 	},

@@ -103,7 +103,7 @@ func saved(clients int) *memory {
 			}
 		}
 	}
-	return &memory{text: encode(v.Snapshot())}
+	return &memory{text: StateOf(v).Encode()}
 }
 
 // BenchmarkStart reads the state of so many clients.
@@ -129,7 +129,7 @@ func BenchmarkSave(b *testing.B) {
 			v := New(Options{Store: saved(clients)})
 			b.ReportAllocs()
 			for b.Loop() {
-				encode(v.Snapshot())
+				StateOf(v).Encode()
 			}
 		})
 	}

@@ -86,6 +86,9 @@ type Client struct {
 	Accepted            uint64    `json:"accepted"`
 	LastAccepted        time.Time `json:"last_accepted,omitzero"`
 	SessionsWithoutMail uint64    `json:"sessions_without_mail"`
+	// MailPause is the longest time between two of these mails, less the longer ago that
+	// was; zero if that is not known. It is the rhythm by which Silent judges.
+	MailPause Seconds `json:"mail_pause_seconds,omitempty"`
 	// SMTPReply is the last negative reply of a destination, as in "550 5.7.60".
 	SMTPReply string `json:"smtp_reply,omitempty"`
 
@@ -140,6 +143,15 @@ func (c *Client) MayBeLegacy() bool {
 	return c.Unsolved() && c.Failure.Reason != record.ReasonClientNotAllowed && (c.LastCapable.IsZero() || c.Legacy())
 }
 
+// neededFor is how long a client that was not seen again counts as one that needs lifting.
+const neededFor = 30 * 24 * time.Hour
+
+// NeedsLifting reports whether the client is one of those that still need to be lifted:
+// one that was seen within a month.
+func (c *Client) NeedsLifting(now time.Time) bool {
+	return c.Legacy() && now.Sub(c.LastSeen) < neededFor
+}
+
 // add counts a connection. Connections end in any order, so times only go
 // forward.
 func (c *Client) add(r *record.Record, conn *common, k *kept) {
@@ -168,7 +180,7 @@ func (c *Client) add(r *record.Record, conn *common, k *kept) {
 		c.Mailbox, c.Login, c.LastSignIn = conn.mailbox, conn.login, end
 	}
 	c.addOutcome(conn, k, end)
-	c.addMail(r, end)
+	addMail(c, r, end)
 	if p := conn.protocol; p != "" && p != unknown {
 		c.Protocols = addSorted(c.Protocols, p, maxProtocols)
 	}
@@ -225,17 +237,6 @@ func (c *Client) addOutcome(conn *common, k *kept, end time.Time) {
 			At: end, Reason: conn.reason, Fault: conn.reason.Fault(), Cause: conn.reason.Cause(), Remedy: conn.reason.Remedy(),
 			Detail: k.detailText(),
 		}
-	}
-}
-
-// addMail counts the mails that were accepted.
-func (c *Client) addMail(r *record.Record, end time.Time) {
-	switch {
-	case r.Accepted > 0:
-		c.Accepted += uint64(r.Accepted)
-		c.LastAccepted, c.SessionsWithoutMail = later(c.LastAccepted, end), 0
-	case r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP:
-		c.SessionsWithoutMail++
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -56,6 +57,8 @@ type Inventory struct {
 	mu      sync.Mutex
 	clients table
 	latest  ring
+	days    burndown.Counts
+	counted time.Time     // when the clients that need lifting were counted
 	number  uint64        // of the last connection
 	changed chan struct{} // closed at the next connection; nil without a waiter
 	unsaved bool          // there is something to save soon
@@ -107,6 +110,9 @@ func (v *Inventory) updateClient(r *record.Record, c *common, k kept) {
 	e, known := v.clients.admit(k.client, k.address, r.Standing())
 	if e == nil {
 		return
+	}
+	if r.Outcome == record.OutcomeLifted {
+		v.days.Lifted(k.start.Add(k.duration), e.client.LastLifted)
 	}
 	e.client.add(r, c, &k)
 	if e.client.standing() == record.StandingRegular {

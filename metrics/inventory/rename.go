@@ -122,7 +122,7 @@ func (c *Client) merge(other *Client) {
 	} else if older.LastSeen.After(c.LastAccepted) {
 		c.SessionsWithoutMail += older.SessionsWithoutMail
 	}
-	c.Accepted += older.Accepted
+	c.Accepted, c.MailPause = c.Accepted+older.Accepted, max(c.MailPause, older.MailPause)
 	c.FailedInSession += older.FailedInSession
 	c.BytesFromClient += older.BytesFromClient
 	c.BytesToClient += older.BytesToClient

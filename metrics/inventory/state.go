@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -42,8 +43,9 @@ type Store interface {
 
 // A state is what is saved.
 type state struct {
-	Version int      `json:"version"`
-	Clients []Client `json:"clients"`
+	Version int               `json:"version"`
+	Days    []json.RawMessage `json:"days"`
+	Clients []Client          `json:"clients"`
 }
 
 // load adds the clients that the store has.
@@ -55,16 +57,17 @@ func (v *Inventory) load() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	var clients []Client
+	var saved State
 	if err == nil {
-		clients, err = decode(text, v.clients.max)
+		saved, err = decode(text, v.clients.max)
 	}
 	if err != nil {
 		v.log.Warn("the saved list of clients cannot be read: it is set aside, and a new one begins",
 			"error", err, "setting_aside", v.options.Store.SetAside())
 		return
 	}
-	v.restore(clients)
+	v.restore(saved.Clients)
+	v.days = burndown.Of(saved.Days, time.Now())
 	v.expire(time.Now())
 }
 
@@ -116,6 +119,7 @@ func (v *Inventory) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case now := <-ticks.C:
 			v.expire(now)
+			countDay(v, now)
 			s.saveIfDue(now)
 		}
 	}
@@ -154,7 +158,7 @@ func (s *saver) save() {
 	if s.v.options.Store == nil || !s.v.beginSave() {
 		return
 	}
-	text := encode(s.v.Snapshot())
+	text := StateOf(s.v).Encode()
 	s.size = len(text)
 	err := s.v.options.Store.Save(text)
 	switch {
@@ -183,14 +187,19 @@ func (v *Inventory) beginSave() bool {
 	return true
 }
 
-// encode returns the state, a line for each client. Above the limit, those without a name
+// encode returns the state, a line for the days and for each client. Above the limit, those without a name
 // that were seen longest ago are left out.
-func encode(clients []Client) []byte {
+func encode(clients []Client, days []burndown.Day) []byte {
 	slices.SortStableFunc(clients, func(a, b Client) int {
 		return cmp.Compare(min(len(b.Name), 1), min(len(a.Name), 1))
 	})
-	const head, tail = `{"version":1,"clients":[`, "\n]}\n"
-	b := bytes.NewBufferString(head)
+	const clientsKey, tail = `"clients":[`, "\n]}\n"
+	b := bytes.NewBufferString(`{"version":1,`)
+	if text, err := json.Marshal(days); err == nil && len(days) > 0 {
+		fmt.Fprintf(b, "\"days\":%s,\n", text)
+	}
+	b.WriteString(clientsKey)
+	first := b.Len()
 	for _, c := range clients {
 		if c.Failure != nil {
 			c.Failure.Fault, c.Failure.Cause, c.Failure.Remedy = "", "", "" // decode reads them from the table of reasons
@@ -202,7 +211,7 @@ func encode(clients []Client) []byte {
 		if b.Len()+len(line)+len(tail)+2 > maxState {
 			break
 		}
-		if b.Len() > len(head) {
+		if b.Len() > first {
 			b.WriteByte(',')
 		}
 		b.WriteByte('\n')
@@ -212,11 +221,11 @@ func encode(clients []Client) []byte {
 	return b.Bytes()
 }
 
-// decode returns the clients with a name of what encode has written, and the first max of
-// the others, with every field within its bounds, whatever the file has.
-func decode(text []byte, max int) ([]Client, error) {
+// decode returns the days and the clients with a name of what encode has written, and the
+// first max of the others, with every field within its bounds, whatever the file has.
+func decode(text []byte, max int) (State, error) {
 	if len(text) > maxState {
-		return nil, fmt.Errorf("more than %d bytes", maxState)
+		return State{}, fmt.Errorf("more than %d bytes", maxState)
 	}
 	var s state
 	err := json.Unmarshal(text, &s)
@@ -224,10 +233,10 @@ func decode(text []byte, max int) ([]Client, error) {
 		err = nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the list of clients: %w", err)
+		return State{}, fmt.Errorf("reading the list of clients: %w", err)
 	}
 	if s.Version != stateVersion {
-		return nil, fmt.Errorf("the list of clients has version %d, and this tlslift reads version %d", s.Version, stateVersion)
+		return State{}, fmt.Errorf("the list of clients has version %d, and this tlslift reads version %d", s.Version, stateVersion)
 	}
 	clients := s.Clients[:0]
 	unnamed := 0
@@ -241,7 +250,18 @@ func decode(text []byte, max int) ([]Client, error) {
 			unnamed++
 		}
 	}
-	return clients, nil
+	return State{Clients: clients, Days: decodeDays(s.Days)}, nil
+}
+
+// decodeDays returns the days that can be read: what is wrong with one takes no client.
+func decodeDays(texts []json.RawMessage) (days []burndown.Day) {
+	for _, text := range texts {
+		var d burndown.Day
+		if json.Unmarshal(text, &d) == nil {
+			days = append(days, d)
+		}
+	}
+	return days
 }
 
 // bound limits the fields of a client as add does.
@@ -258,6 +278,7 @@ func (c *Client) bound() {
 	slices.Sort(c.Protocols)
 	c.Destinations = boundList(c.Destinations, maxDestinations)
 	c.Listeners = boundList(c.Listeners, maxListeners)
+	c.MailPause = max(0, min(c.MailPause, Seconds(maxPause/time.Second)))
 	c.boundOutcomes()
 	c.needOfBefore()
 	if f := c.Failure; f != nil {

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -351,25 +352,27 @@ func FuzzDecode(f *testing.F) {
 	v := New(Options{})
 	v.Closed(lifted("192.0.2.7", noon))
 	v.Closed(refusedBy(record.ReasonSSL3Only, "2001:db8::1", noon))
-	f.Add(encode(v.Snapshot()))
+	f.Add(StateOf(v).Encode())
+	f.Add([]byte(`{"version":1,"days":[["2026-03-02",1,-1],["2026-03-02",5,5],[]],"clients":[{"client":"a","address":"::1","mail_pause_seconds":-5}]}`))
 	f.Add([]byte(`{"version":1,"clients":[{"client":"a","address":"::1%eth0","failure":{"reason":"\u0000"}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		clients, err := decode(text, 100)
+		read, err := decode(text, 100)
 		if err != nil {
 			return
 		}
 		v := New(Options{MaxClients: 50})
-		v.restore(clients)
+		v.restore(read.Clients)
+		v.days = burndown.Of(read.Days, noon)
 		for _, c := range v.Snapshot() {
 			checkTexts(t, maxText, c.Client, c.Name, c.Host, string(c.Rule))
 		}
-		saved := encode(v.Snapshot())
+		saved := StateOf(v).Encode()
 		again, err := decode(saved, 100)
 		if err != nil {
 			t.Fatalf("what was saved cannot be read: %v\n%s", err, saved)
 		}
-		if len(again) != len(v.Snapshot()) {
-			t.Errorf("%d clients, %d after saving them", len(v.Snapshot()), len(again))
+		if len(again.Clients) != len(v.Snapshot()) || len(again.Days) != len(v.Days()) {
+			t.Errorf("%d clients and %d days, %d and %d after saving them", len(v.Snapshot()), len(v.Days()), len(again.Clients), len(again.Days))
 		}
 	})
 }
@@ -379,8 +382,9 @@ func FuzzDecode(f *testing.F) {
 func TestLegacyInAnEarlierState(t *testing.T) {
 	t.Parallel()
 	const times = `"address":"192.0.2.1","last_seen":"2026-03-02T12:00:00Z"`
-	clients, err := decode([]byte(`{"version":1,"clients":[{"client":"a",`+times+`,"rule":"tls_version"},`+
+	read, err := decode([]byte(`{"version":1,"clients":[{"client":"a",`+times+`,"rule":"tls_version"},`+
 		`{"client":"b",`+times+`,"rule":"capable"},{"client":"c",`+times+`,"failure":{"reason":"ssl2_only"}},{"client":"d",`+times+`}]}`), 10)
+	clients := read.Clients
 	if err != nil || len(clients) != 4 {
 		t.Fatal(len(clients), err)
 	}

@@ -104,7 +104,7 @@ func (s *startup) save(b *testing.B, clients int) {
 			Accepted: 7, LastAccepted: now, BytesFromClient: 1 << 20, BytesToClient: 1 << 12,
 		}
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "clients.json"), inventory.Encode(all), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "clients.json"), inventory.State{Clients: all}.Encode(), 0o600); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -140,10 +140,10 @@ func (e *events) forgetHere(key string) bool {
 func (e *events) freeze() error {
 	e.store.set(true)
 	e.mu.Lock()
-	clients := e.inventory.Snapshot()
+	state := inventory.StateOf(e.inventory)
 	e.journal = &journal{}
 	e.mu.Unlock()
-	return e.store.Store.Save(inventory.Encode(clients))
+	return e.store.Store.Save(state.Encode())
 }
 
 // thaw goes on as before, when there is no successor after all.
@@ -152,7 +152,7 @@ func (e *events) thaw() error {
 	e.journal = nil
 	e.mu.Unlock()
 	e.store.set(false)
-	return e.store.Save(inventory.Encode(e.inventory.Snapshot()))
+	return e.store.Save(inventory.StateOf(e.inventory).Encode())
 }
 
 // handOver sends the journal to a successor, and what ends from now on.

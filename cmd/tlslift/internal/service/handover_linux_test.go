@@ -55,7 +55,7 @@ func TestAbortedHandOverIsSaved(t *testing.T) {
 				t.Errorf("%d connections are saved that ended while the successor started", got)
 			}
 			s.events.Closed(ended())
-			if err := s.events.store.Save(inventory.Encode(s.events.inventory.Snapshot())); err != nil || disk.saved(t) != 2 {
+			if err := s.events.store.Save(inventory.StateOf(s.events.inventory).Encode()); err != nil || disk.saved(t) != 2 {
 				t.Errorf("%d connections are saved in the end: %v", disk.saved(t), err)
 			}
 		})
