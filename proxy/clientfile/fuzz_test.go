@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 func FuzzParse(f *testing.F) {
@@ -13,6 +15,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(at("  ? [a]\n  : {b: *c}\n  <<: &d !!x e\n  mailbox: |\n    f\n- >-\n  g\n---\n...")))
 	f.Add([]byte(`{"clients": [{"name": "\x41\u00e9", address: "::1", adress: ~, leaf: {bits: 0x400}}]}`))
 	f.Add([]byte("clients:\n- name: a\n  address: [10.0.0.1, 10.0.0.2,\n  '::1']\n  network: [10.1.0.0/16, 10.0.0.1/32]"))
+	f.Add([]byte("clients: [{name: a, address: ::1, model: 'Ricoh \u00fc', note: \"b\\u202ec\"}]"))
 	f.Add([]byte("%TAG ! tag:x,1:\n--- !a\n- [}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		table, err := Parse(text)
@@ -22,6 +25,11 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			checkLines(t, err.Error(), 1+bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte("\r")))
 			return
+		}
+		for name, about := range table.descriptions {
+			if !table.Has(name) || about.Model != netname.Text(about.Model, maxModel) || about.Note != netname.Text(about.Note, maxNote) {
+				t.Errorf("%q is described by %+v", name, about)
+			}
 		}
 		for network, o := range table.clients {
 			if o.Name == "" || checkName(o.Name) != nil || network != network.Masked() || network.Addr().Is4In6() {

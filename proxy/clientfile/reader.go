@@ -21,10 +21,11 @@ const (
 // A reader collects the clients of a file and the problems in it.
 type reader struct {
 	*yamlfile.Reader
-	clients map[netip.Prefix]Options
-	hosts   map[string]Options
-	names   map[string]int   // the line of each name
-	owners  map[string]place // where each network or host is given for the first time
+	clients   map[netip.Prefix]Options
+	hosts     map[string]Options
+	names     map[string]int         // the line of each name
+	described map[string]Description // by name
+	owners    map[string]place       // where each network or host is given for the first time
 }
 
 // A place is an address, a network or a host of a client, and where it is given.
@@ -46,7 +47,10 @@ const MaxFile = yamlfile.MaxFile
 // mark. A text with nothing in it has no clients. The error has a line for each
 // problem; see yamlfile.Parse.
 func Parse(text []byte) (*Table, error) {
-	r := reader{names: map[string]int{}, owners: map[string]place{}, clients: map[netip.Prefix]Options{}, hosts: map[string]Options{}}
+	r := reader{
+		names: map[string]int{}, owners: map[string]place{}, clients: map[netip.Prefix]Options{}, hosts: map[string]Options{},
+		described: map[string]Description{},
+	}
 	err := yamlfile.Parse(text, what, func(f *yamlfile.Reader, n *yamlfile.Node) {
 		r.Reader = f
 		r.file(n)
@@ -54,7 +58,7 @@ func Parse(text []byte) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := &Table{clients: r.clients, hosts: r.hosts, names: make(map[string]bool, len(r.names))}
+	table := &Table{clients: r.clients, hosts: r.hosts, descriptions: r.described, names: make(map[string]bool, len(r.names))}
 	for name := range r.names {
 		table.names[name] = true
 	}
@@ -86,6 +90,7 @@ func (r *reader) all(n *yamlfile.Node) {
 func (r *reader) client(n *yamlfile.Node) {
 	var o Options
 	var ca CA
+	var about Description
 	var places []place
 	given := r.Mapping(n, "a client",
 		yamlfile.Key("name", func(v *yamlfile.Node) { o.Name = r.name(v) }),
@@ -101,6 +106,8 @@ func (r *reader) client(n *yamlfile.Node) {
 		}),
 		yamlfile.Key("ca", func(v *yamlfile.Node) { ca = r.ca(v) }),
 		yamlfile.Key("leaf", func(v *yamlfile.Node) { o.Leaf = r.leaf(v) }),
+		yamlfile.Key("model", func(v *yamlfile.Node) { about.Model = r.words(v, "model", maxModel) }),
+		yamlfile.Key("note", func(v *yamlfile.Node) { about.Note = r.words(v, "note", maxNote) }),
 	)
 	o.Leaf.CA = ca
 	if given == nil {
@@ -111,6 +118,9 @@ func (r *reader) client(n *yamlfile.Node) {
 	}
 	if !given["address"] && !given["network"] && !given["host"] {
 		r.Wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
+	}
+	if about != (Description{}) {
+		r.described[o.Name] = about
 	}
 	for _, p := range places {
 		p.entry, p.name = n, o.Name

@@ -9,10 +9,11 @@ import (
 // A Table is the content of a file. It does not change, so it is safe for
 // concurrent use. A nil Table has no client.
 type Table struct {
-	clients map[netip.Prefix]Options // the keys are masked
-	hosts   map[string]Options       // by name in reverse DNS
-	hostOf  func(netip.Addr) string  // nil without reverse DNS
-	names   map[string]bool
+	clients      map[netip.Prefix]Options // the keys are masked
+	hosts        map[string]Options       // by name in reverse DNS
+	hostOf       func(netip.Addr) string  // nil without reverse DNS
+	names        map[string]bool
+	descriptions map[string]Description // by name
 }
 
 // WithHosts returns a table that also finds clients by their names in reverse DNS.
