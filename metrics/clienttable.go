@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tlslift/tlslift/proxy/record"
 )
 

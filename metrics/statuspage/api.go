@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/summary"
 )
 
 // A Client is a client in the API.
@@ -12,9 +13,13 @@ type Client struct {
 	inventory.Client
 	// State is that of the status page: failing, was_failing, lifted, passed or idle.
 	State string `json:"state"`
-	// Failing and Legacy are the results of the methods of these names.
+	// Failing, Legacy and Silent are the results of the methods of these names.
 	Failing bool `json:"failing"`
 	Legacy  bool `json:"legacy"`
+	Silent  bool `json:"silent"`
+	// Model and Note are those of the clients file.
+	Model string `json:"model,omitempty"`
+	Note  string `json:"note,omitempty"`
 }
 
 // A Clients is the answer of /api/v1/clients.
@@ -41,7 +46,6 @@ type Forgotten struct {
 
 func (s *site) routeAPI(mux *http.ServeMux) {
 	s.limited(mux, "/api/v1/clients", s.serveClients)
-	s.limited(mux, "/api/v1/clients.csv", s.serveCSV)
 	s.limited(mux, ClientsPath+"{client}", s.serveClientJSON)
 	s.limited(mux, "DELETE "+ClientsPath+"{client}", s.forgetClient)
 	mux.HandleFunc("/api/v1/connections", s.serveConnections)
@@ -50,8 +54,12 @@ func (s *site) routeAPI(mux *http.ServeMux) {
 	})
 }
 
-func apiClient(c inventory.Client, now time.Time) Client {
-	return Client{Client: c, State: stateOf(&c, now).text(), Failing: c.Failing(now), Legacy: c.Legacy()}
+func apiClient(s *site, c inventory.Client, now time.Time) Client {
+	about := s.Describe(c.Name)
+	return Client{
+		Client: c, State: summary.StateOf(&c, now).Text(), Failing: c.Failing(now), Legacy: c.Legacy(), Silent: c.Silent(now),
+		Model: about.Model, Note: about.Note,
+	}
 }
 
 // serveClients has the same query as the status page, and answers with all clients
@@ -63,10 +71,10 @@ func (s *site) serveClients(w http.ResponseWriter, r *http.Request) {
 		apiError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	found := q.selected(s.Inventory.Snapshot())
+	found := q.selected(s.Inventory.Snapshot(), s.Describe)
 	answer := Clients{Clients: make([]Client, len(found))}
 	for i, c := range found {
-		answer.Clients[i] = apiClient(c, now)
+		answer.Clients[i] = apiClient(s, c, now)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
@@ -78,7 +86,7 @@ func (s *site) serveClientJSON(w http.ResponseWriter, r *http.Request) {
 		apiError(w, http.StatusNotFound, inventory.NoSuchClient(key, s.Inventory.Snapshot()))
 		return
 	}
-	writeJSON(w, http.StatusOK, apiClient(c, time.Now()))
+	writeJSON(w, http.StatusOK, apiClient(s, c, time.Now()))
 }
 
 // forgetClient removes a client until it connects again.

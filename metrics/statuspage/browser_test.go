@@ -1,8 +1,10 @@
 package statuspage
 
 import (
+	"bytes"
 	"context"
 	"flag"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -33,8 +35,13 @@ type browser struct {
 // browse starts Chromium and serves it a site.
 func browse(t *testing.T, k Inventory) *browser {
 	t.Helper()
+	return browseSite(t, newSite(t, options(t, k)))
+}
+
+func browseSite(t *testing.T, site http.Handler) *browser {
+	t.Helper()
 	testenv.Need(t, "chromium")
-	server := httptest.NewServer(newSite(t, options(t, k)))
+	server := httptest.NewServer(site)
 	t.Cleanup(server.Close)
 	profile, err := os.MkdirTemp("", "tlslift-chromium-")
 	if err != nil {
@@ -155,6 +162,24 @@ func (b *browser) wantClients(want ...string) {
 		b.t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// print returns the page as it is printed on A4.
+func (b *browser) print() []byte {
+	b.t.Helper()
+	var pdf []byte
+	b.call(func(ctx context.Context) error {
+		cssSize := true
+		printed, err := chromedp.Call(ctx, cdp.PrintToPDF, cdp.PrintToPDFParams{PreferCSSPageSize: &cssSize})
+		if err == nil {
+			pdf = printed.Data
+		}
+		return err
+	})
+	return pdf
+}
+
+// pagesOf returns how many pages a PDF file of Chromium has.
+func pagesOf(pdf []byte) int { return bytes.Count(pdf, []byte("/Type /Page\n")) }
 
 func (b *browser) picture(name string) {
 	b.t.Helper()

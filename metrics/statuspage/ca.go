@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/metrics/statuspage/guides"
 	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/metrics/statuspage/pkcs7"
+	"github.com/tlslift/tlslift/metrics/wording"
 )
 
 // An Authority is the CA that lifted clients must trust.
@@ -40,7 +41,7 @@ type Authority struct {
 // An authorityView is the CA certificate on a page.
 type authorityView struct {
 	Subject, Fingerprint string
-	Expires              moment
+	Expires              wording.Moment
 	// Soon means in less than 90 days: to replace it, every client has to be
 	// visited.
 	Soon bool
@@ -62,8 +63,8 @@ func (a Authority) view(now time.Time) authorityView {
 	}
 	return authorityView{
 		Problem: problem,
-		Subject: shown(c.Subject.String()), Fingerprint: a.Fingerprint,
-		Expires: momentOf(c.NotAfter, now), Soon: c.NotAfter.Sub(now) < 90*day,
+		Subject: wording.Shown(c.Subject.String()), Fingerprint: a.Fingerprint,
+		Expires: wording.At(c.NotAfter, now), Soon: c.NotAfter.Sub(now) < 90*day,
 		SHA1: fingerprint(a.SHA1), Backdated: fingerprint(a.Backdated), Excess: a.Excess,
 	}
 }

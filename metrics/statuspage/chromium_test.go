@@ -3,6 +3,8 @@ package statuspage
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,10 +26,12 @@ func TestChromiumSortsFiltersAndShowsTheRemedy(t *testing.T) {
 	b.wantClients("copier-accounting", "fax-reception", "192.0.2.90")
 	b.do(chromedp.Click(`//th/a[.="Last seen"]`), chromedp.WaitVisible(`//th[@aria-sort="ascending"]/a[.="Last seen"]`))
 	b.wantClients("192.0.2.90", "fax-reception", "copier-accounting")
-	text := eval[string](b, `document.querySelector("#clients").innerText`)
-	if !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
-		t.Errorf("the remedy is not visible in %s", text)
+	text := eval[string](b, `document.querySelector("main").innerText`)
+	if strings.Count(text, record.ReasonClientUnknownCA.Remedy()) != 1 {
+		t.Errorf("the remedy is not visible once in %s", text)
 	}
+	b.do(chromedp.Click(`//td//a[.="client_unknown_ca"]`), chromedp.WaitVisible(chromedp.CSS(".only")))
+	b.wantClients("copier-accounting")
 	b.do(chromedp.Click(`//a[.="copier-accounting"]`), chromedp.WaitVisible(chromedp.CSS(`.alarm .remedy`)))
 	if text := eval[string](b, `document.querySelector(".alarm").innerText`); !strings.Contains(text, record.ReasonClientUnknownCA.Remedy()) {
 		t.Errorf("the remedy is not visible in %s", text)
@@ -75,7 +79,7 @@ func TestChromiumOnAPhone(t *testing.T) {
 	for name, k := range map[string]*testenv.Inventory{"office": office(), "hostile": hostile()} {
 		b := browse(t, k)
 		b.size(360, 740)
-		paths := []string{"/", "/ca", "/reasons"}
+		paths := []string{"/", "/ca", "/reasons", "/report"}
 		for _, c := range k.Snapshot()[:2] {
 			paths = append(paths, clientLink(c.Client))
 		}
@@ -90,6 +94,42 @@ func TestChromiumOnAPhone(t *testing.T) {
 	}
 }
 
+// Between a phone and a desk nothing is wider than the window, and no name or reason is
+// broken in two; the report of 300 clients has at most 10 pages of A4.
+func TestChromiumOnATabletAndOnPaper(t *testing.T) {
+	t.Parallel()
+	b := browseSite(t, newSite(t, buildingOptions(t, building(300))))
+	for _, width := range []int64{820, 1024} {
+		b.size(width, 900)
+		b.open("/?sort=name")
+		if broken := eval[[]string](b, brokenWords); len(broken) > 0 {
+			t.Errorf("%d pixels: broken or too wide: %q", width, broken)
+		}
+	}
+	b.open("/report")
+	if n := pagesOf(b.print()); n < 2 || n > 10 {
+		t.Errorf("the report has %d pages", n)
+	}
+}
+
+// brokenWords lists the words that are in two lines, or reach beyond the window; a hyphen
+// ends a word.
+const brokenWords = `(function () {
+  var found = [];
+  for (var name of document.querySelectorAll("#clients .who bdi, #clients .reason, #clients .where bdi")) {
+    for (var text of name.childNodes) {
+      for (var match of (text.data || "").matchAll(/[^\s-]+-?/g)) {
+        var range = document.createRange();
+        range.setStart(text, match.index);
+        range.setEnd(text, match.index + match[0].length);
+        var box = range.getBoundingClientRect();
+        if (range.getClientRects().length > 1 || box.right > document.documentElement.clientWidth) found.push(match[0]);
+      }
+    }
+  }
+  return found.slice(0, 5);
+})()`
+
 func TestChromiumRunsNothingOfHostileNames(t *testing.T) {
 	t.Parallel()
 	b := browse(t, hostile())
@@ -99,7 +139,7 @@ func TestChromiumRunsNothingOfHostileNames(t *testing.T) {
 	} {
 		b.open(path)
 		found := eval[int](b, `document.querySelectorAll(
-			"main script, main img, main svg, main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
+			"main script, main img, main svg:not(.plot > svg), main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
 		if found != 1 {
 			t.Errorf("%s has %d scripts and foreign elements, want the one script", path, found)
 		}
@@ -166,6 +206,33 @@ func TestChromiumTakesPictures(t *testing.T) {
 			b.size(390, 844)
 			b.open(path)
 			b.picture(fmt.Sprintf("%s-%s-phone", name, look))
+		}
+	}
+	takeBuildings(t)
+}
+
+// takeBuildings takes pictures of small and of large buildings, whole pages of some widths.
+func takeBuildings(t *testing.T) {
+	for _, n := range []int{3, 37, 300} {
+		b := browseSite(t, newSite(t, buildingOptions(t, building(n))))
+		for _, dark := range []bool{false, true} {
+			b.dark(dark)
+			look := map[bool]string{true: "dark", false: "light"}[dark]
+			for _, width := range []int64{360, 820, 1024, 1440} {
+				b.size(width, 900)
+				b.open("/")
+				b.size(width, min(6000, eval[int64](b, "document.scrollingElement.scrollHeight")))
+				b.picture(fmt.Sprintf("building-%03d-%s-%04d", n, look, width))
+			}
+		}
+		b.dark(false)
+		for name, path := range map[string]string{"status": "/", "report": "/report"} {
+			b.size(1024, 900)
+			b.open(path)
+			b.picture(fmt.Sprintf("%s-%03d-screen", name, n))
+			if err := os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%03d.pdf", name, n)), b.print(), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

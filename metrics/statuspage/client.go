@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/summary"
+	"github.com/tlslift/tlslift/metrics/wording"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 )
 
 // shownConnections is how many connections a client's page shows.
@@ -15,7 +18,7 @@ const shownConnections = 20
 // A fact is one line of the details.
 type fact struct {
 	Name, Text string
-	At         moment // instead of Text, if it is a time
+	At         wording.Moment // instead of Text, if it is a time
 }
 
 // A clientView is the page of one client.
@@ -33,14 +36,14 @@ type clientView struct {
 type failureView struct {
 	reasonText
 	Detail string
-	At     moment
+	At     wording.Moment
 	// Over means that a later connection was successful.
 	Over bool
 }
 
 // A connectionRow is one of a client's last connections.
 type connectionRow struct {
-	At                                moment
+	At                                wording.Moment
 	Outcome, Destination, Offered     string
 	ClientTLS, ClientSuite, SMTPReply string
 	UpstreamTLS, UpstreamSuite        string
@@ -56,10 +59,10 @@ func (s *site) serveClient(w http.ResponseWriter, r *http.Request) {
 			"No client has this name. Clients that have not connected for a long time are removed.")
 		return
 	}
-	now := time.Now()
+	now, about := time.Now(), s.Describe(c.Name)
 	view := clientView{
-		head: s.head(shown(c.Client), ""), Row: rowOf(&c, now), Rule: ruleText{Rule: shown(string(c.Rule)), Meaning: c.Rule.Meaning()},
-		Facts: factsOf(&c, now), Failure: failureOf(&c, now),
+		head: s.head(wording.Shown(c.Client), ""), Row: rowOf(&c, about, now), Rule: ruleText{Rule: wording.Shown(string(c.Rule)), Meaning: c.Rule.Meaning()},
+		Facts: factsOf(&c, about, now), Failure: failureOf(&c, now),
 		JSON: "/api/v1" + clientLink(c.Client),
 	}
 	recent := s.recent(c.Client, 0)
@@ -76,35 +79,38 @@ func failureOf(c *inventory.Client, now time.Time) *failureView {
 	}
 	return &failureView{
 		reasonText: reasonTextOf(f.Reason, f.Fault, f.Cause, f.Remedy),
-		Detail:     sentence(f.Detail), At: momentOf(f.At, now), Over: !c.Unsolved(),
+		Detail:     wording.Sentence(f.Detail), At: wording.At(f.At, now), Over: !c.Unsolved(),
 	}
 }
 
 // factsOf returns the facts that are known.
-func factsOf(c *inventory.Client, now time.Time) []fact {
+func factsOf(c *inventory.Client, about clientfile.Description, now time.Time) []fact {
 	all := []fact{
-		{Name: "Name", Text: shown(c.Name)},
-		{Name: "Address", Text: addressText(c.Address)},
-		{Name: "Host name", Text: shown(c.Host)},
-		{Name: "First seen", At: momentOf(c.FirstSeen, now)},
-		{Name: "Last seen", At: momentOf(c.LastSeen, now)},
-		{Name: "Last lifted", At: momentOf(c.LastLifted, now)},
-		{Name: "Mail", Text: mailText(c)},
-		{Name: "Mailbox", Text: shown(c.Mailbox)},
-		{Name: "Login", Text: shown(c.Login)},
-		{Name: "Last session that was signed in", At: momentOf(c.LastSignIn, now)},
-		{Name: "Last mail accepted", At: momentOf(c.LastAccepted, now)},
-		{Name: "Last connection that needed lifting", At: momentOf(c.LastLegacy, now)},
-		{Name: "Last connection without a problem", At: momentOf(c.LastGood, now)},
-		{Name: "Newest version offered", Text: offeredText(c)},
+		{Name: "Name", Text: wording.Shown(c.Name)},
+		{Name: "Model", Text: wording.Shown(about.Model)},
+		{Name: "Note", Text: wording.Sentence(about.Note)},
+		{Name: "Address", Text: wording.Address(c.Address)},
+		{Name: "Host name", Text: wording.Shown(c.Host)},
+		{Name: "First seen", At: wording.At(c.FirstSeen, now)},
+		{Name: "Last seen", At: wording.At(c.LastSeen, now)},
+		{Name: "Last lifted", At: wording.At(c.LastLifted, now)},
+		{Name: "Mail", Text: summary.Mail(c)},
+		{Name: "Mailbox", Text: wording.Shown(c.Mailbox)},
+		{Name: "Login", Text: wording.Shown(c.Login)},
+		{Name: "Last session that was signed in", At: wording.At(c.LastSignIn, now)},
+		{Name: "Last mail accepted", At: wording.At(c.LastAccepted, now)},
+		{Name: "Longest time without a mail", Text: pauseText(c, now)},
+		{Name: "Last connection that needed lifting", At: wording.At(c.LastLegacy, now)},
+		{Name: "Last connection without a problem", At: wording.At(c.LastGood, now)},
+		{Name: "Newest version offered", Text: summary.Offers(c)},
 		{Name: "ClientHello in SSLv2 format", Text: yesNo(c, c.SSLv2Format)},
 		{Name: "Sends a server name (SNI)", Text: yesNo(c, c.SendsSNI)},
-		{Name: "JA3", Text: shown(c.JA3)},
-		{Name: "JA4", Text: shown(c.JA4)},
-		{Name: "Last negotiated version", Text: shown(c.Version)},
-		{Name: "Cipher suite", Text: shown(c.CipherSuite)},
-		{Name: "Key exchange", Text: shown(c.KeyExchange)},
-		{Name: "Last negative SMTP reply", Text: shown(c.SMTPReply)},
+		{Name: "JA3", Text: wording.Shown(c.JA3)},
+		{Name: "JA4", Text: wording.Shown(c.JA4)},
+		{Name: "Last negotiated version", Text: wording.Shown(c.Version)},
+		{Name: "Cipher suite", Text: wording.Shown(c.CipherSuite)},
+		{Name: "Key exchange", Text: wording.Shown(c.KeyExchange)},
+		{Name: "Last negative SMTP reply", Text: wording.Shown(c.SMTPReply)},
 	}
 	if c.Version != "" {
 		all = append(all, fact{Name: "Session resumed", Text: yesNo(c, c.Resumed)})
@@ -113,8 +119,8 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 	all = append(all, listed("Destination", c.Destinations)...)
 	all = append(all, listed("Listener", c.Listeners)...)
 	all = append(all,
-		fact{Name: "From the client", Text: size(c.BytesFromClient)},
-		fact{Name: "To the client", Text: size(c.BytesToClient)})
+		fact{Name: "From the client", Text: wording.Size(c.BytesFromClient)},
+		fact{Name: "To the client", Text: wording.Size(c.BytesToClient)})
 	known := all[:0]
 	for _, f := range all {
 		if f.Text != "" || f.At.Full != "" {
@@ -124,10 +130,22 @@ func factsOf(c *inventory.Client, now time.Time) []fact {
 	return known
 }
 
+// pauseText says how long the client usually is without a mail at most, and whether it is
+// silent.
+func pauseText(c *inventory.Client, now time.Time) string {
+	switch {
+	case c.MailPause == 0:
+		return ""
+	case c.Silent(now):
+		return wording.Span(c.MailPause.Duration()) + "; it is silent now"
+	}
+	return wording.Span(c.MailPause.Duration())
+}
+
 func listed(name string, texts []string) []fact {
 	all := make([]fact, len(texts))
 	for i, s := range texts {
-		all[i].Text = shown(s)
+		all[i].Text = wording.Shown(s)
 		if i == 0 {
 			all[i].Name = name
 		}
@@ -149,17 +167,17 @@ func yesNo(c *inventory.Client, yes bool) string {
 
 func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 	r := connectionRow{
-		At:          momentOf(c.Start, now),
-		Outcome:     shown(string(c.Outcome)),
-		Destination: shown(cmp.Or(c.Destination, c.ServerName, c.Original)),
-		Offered:     shown(c.Offered),
-		SMTPReply:   shown(c.SMTPReply),
-		Mailbox:     shown(c.Mailbox),
-		Login:       shown(c.Login),
-		Reason:      shown(string(c.Reason)),
-		Detail:      shown(c.Detail),
-		Duration:    durationText(c.Duration()),
-		Bytes:       size(uint64(max(0, c.FromClient)) + uint64(max(0, c.ToClient))),
+		At:          wording.At(c.Start, now),
+		Outcome:     wording.Shown(string(c.Outcome)),
+		Destination: wording.Shown(cmp.Or(c.Destination, c.ServerName, c.Original)),
+		Offered:     wording.Shown(c.Offered),
+		SMTPReply:   wording.Shown(c.SMTPReply),
+		Mailbox:     wording.Shown(c.Mailbox),
+		Login:       wording.Shown(c.Login),
+		Reason:      wording.Shown(string(c.Reason)),
+		Detail:      wording.Shown(c.Detail),
+		Duration:    wording.Duration(c.Duration()),
+		Bytes:       wording.Size(uint64(max(0, c.FromClient)) + uint64(max(0, c.ToClient))),
 	}
 	r.ClientTLS, r.ClientSuite = versionAndRest(c.ClientTLS)
 	r.UpstreamTLS, r.UpstreamSuite = versionAndRest(c.UpstreamTLS)
@@ -169,16 +187,9 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 // versionAndRest cuts a description of a handshake, as in "TLS 1.2
 // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", after the version.
 func versionAndRest(s string) (version, rest string) {
-	words := strings.SplitN(shown(s), " ", 3)
+	words := strings.SplitN(wording.Shown(s), " ", 3)
 	if len(words) < 3 {
-		return shown(s), ""
+		return wording.Shown(s), ""
 	}
 	return words[0] + " " + words[1], words[2]
-}
-
-func durationText(d time.Duration) string {
-	if d < time.Second {
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }

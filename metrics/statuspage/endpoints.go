@@ -3,6 +3,8 @@ package statuspage
 import (
 	"fmt"
 	"time"
+
+	"github.com/tlslift/tlslift/metrics/wording"
 )
 
 // Endpoints describes the list of Microsoft 365's hosts that is in use.
@@ -23,19 +25,19 @@ type Endpoints struct {
 // An endpointsView is the list of hosts on a page.
 type endpointsView struct {
 	Instance, List string
-	Checked        moment
+	Checked        wording.Moment
 	Refreshed      bool
 	Hint           string
 }
 
 func (e Endpoints) view(now time.Time) endpointsView {
-	v := endpointsView{Instance: e.Instance, List: shown(e.List), Checked: momentOf(e.Checked, now), Refreshed: e.Refreshed}
+	v := endpointsView{Instance: e.Instance, List: wording.Shown(e.List), Checked: wording.At(e.Checked, now), Refreshed: e.Refreshed}
 	switch age := now.Sub(e.Checked); {
 	case e.Instance == "":
 	case !e.Refreshed:
 		v.Hint = "It is not refreshed; TLSLIFT_M365_REFRESH=true keeps it current."
 	case !e.Checked.IsZero() && age > 2*day:
-		v.Hint = fmt.Sprintf("It could not be refreshed for %s: see the log.", plural(int(age/day), "day"))
+		v.Hint = fmt.Sprintf("It could not be refreshed for %s: see the log.", wording.Plural(int(age/day), "day"))
 	}
 	return v
 }

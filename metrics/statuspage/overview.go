@@ -2,33 +2,43 @@ package statuspage
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/metrics/inventory"
-	"github.com/tlslift/tlslift/proxy/netname"
+	"github.com/tlslift/tlslift/metrics/summary"
+	"github.com/tlslift/tlslift/metrics/wording"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
 // An overview is the status page.
 type overview struct {
 	head
-	Figures      figures
-	Filters      []choice
-	Columns      []heading
-	Search       string
-	Sort, Order  string // of this query, for the form
-	Filter       string
-	CSV          string
-	Rows         []row
-	Matching     string
-	Previous     string // empty on the first page
-	Next         string // empty on the last one
-	Destinations []destinationRow
-	Reasons      []reasonRow
+	Figures   summary.Figures
+	Chart     burndown.Chart
+	Problems  []problem
+	Solved    []problem
+	Filters   []choice
+	Only      []choice // reason and version that are selected; the links drop them
+	Columns   []heading
+	Form      []field // of the query, besides what is searched for
+	Search    string
+	Filter    string
+	CSV       string
+	Report    string
+	Rows      []row
+	Matching  string
+	Previous  string // empty on the first page
+	Next      string // empty on the last one
+	Versions  []version
+	Silent    []quiet
+	MoreQuiet int
+
+	Destinations []summary.Group
 	SignIn       signInView
 	Listeners    []string
 	Authority    authorityView
@@ -43,6 +53,9 @@ type choice struct {
 	Active bool
 }
 
+// A field is a hidden one of a form.
+type field struct{ Name, Value string }
+
 // A heading is that of a column; one without a link does not sort.
 type heading struct {
 	Text, Link string
@@ -52,18 +65,20 @@ type heading struct {
 // A row is one client in the table.
 type row struct {
 	Name, Link, Address, Hint      string
+	Model, Note                    string
 	State, Title, Meaning          string
 	Offered                        string
 	SSLv2                          bool
-	Protocols                      []string
 	Destination                    string
 	More                           int // further destinations
 	Mailbox, Login                 string
-	Seen                           moment
+	Seen                           wording.Moment
 	Passed, Lifted, Refused, Broke uint64
 	Mail                           string // what was sent
+	LastMail                       wording.Moment
+	Silent                         bool
 	InSession                      uint64 // passed or lifted, and failed all the same
-	Reason, Cause, Remedy          string // of the last failure, if no success has followed
+	Reason, ReasonLink             string // of the last failure, if no success has followed
 }
 
 func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
@@ -74,30 +89,34 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all := s.Inventory.Snapshot()
-	found := q.selected(all)
+	found := q.selected(all, s.Describe)
 	page := q.cut(found)
 	data := overview{
 		head:         s.head("Status", "/"),
-		Figures:      figuresOf(all, now),
+		Figures:      summary.FiguresOf(all, now),
+		Chart:        burndown.ChartOf(s.Inventory.Days(), now),
 		Filters:      q.filters(all),
+		Only:         q.only(),
 		Columns:      q.headings(),
-		Search:       shown(q.search),
-		Sort:         q.sort,
-		Order:        q.order(),
+		Form:         q.fields(),
+		Search:       wording.Shown(q.search),
 		Filter:       q.filter,
-		CSV:          "/api/v1/clients.csv?" + url.Values{"filter": {q.filter}, "q": {q.search}}.Encode(),
+		CSV:          "/api/v1/clients.csv?" + q.values().Encode(),
+		Report:       "/report?" + q.values().Encode(),
 		Matching:     matchingText(len(found), len(all), len(page)),
-		Destinations: destinationRows(all, now),
-		Reasons:      reasonRows(all, now),
+		Versions:     versionsOf(all, now),
+		Destinations: summary.Destinations(all, now),
 		SignIn:       signInViewOf(s.SignIn(), now),
 		Authority:    s.Authority.view(now),
 		Endpoints:    s.Endpoints().view(now),
 	}
+	data.Problems, data.Solved = problemsOf(all, now)
+	data.Silent, data.MoreQuiet = silentOf(all, now)
 	for _, l := range s.Listeners() {
-		data.Listeners = append(data.Listeners, shown(l.String()))
+		data.Listeners = append(data.Listeners, wording.Shown(l.String()))
 	}
 	for i := range page {
-		data.Rows = append(data.Rows, rowOf(&page[i], now))
+		data.Rows = append(data.Rows, rowOf(&page[i], s.Describe(page[i].Name), now))
 	}
 	if q.page > 1 {
 		data.Previous = q.link("page", strconv.Itoa(q.page-1))
@@ -111,34 +130,61 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 func matchingText(found, all, page int) string {
 	switch {
 	case page < found:
-		return fmt.Sprintf("%d of %s on this page", page, plural(found, "client"))
+		return fmt.Sprintf("%d of %s on this page", page, wording.Plural(found, "client"))
 	case found == all:
-		return plural(all, "client")
+		return wording.Plural(all, "client")
 	}
-	return fmt.Sprintf("%d of %s", found, plural(all, "client"))
+	return fmt.Sprintf("%d of %s", found, wording.Plural(all, "client"))
 }
 
 func (q query) filters(all []inventory.Client) []choice {
-	failing, legacy := 0, 0
+	counts := map[string]int{filterAll: len(all)}
 	for i := range all {
-		if all[i].Failing(q.now) {
-			failing++
-		}
-		if q.needsLifting(&all[i]) {
-			legacy++
+		for filter, is := range map[string]bool{
+			filterFailing: all[i].Failing(q.now), filterLegacy: all[i].NeedsLifting(q.now), filterSilent: all[i].Silent(q.now),
+		} {
+			if is {
+				counts[filter]++
+			}
 		}
 	}
-	return []choice{
-		{"All", len(all), q.link("filter", filterAll), q.filter == filterAll},
-		{"Failing", failing, q.link("filter", filterFailing), q.filter == filterFailing},
-		{"Need lifting", legacy, q.link("filter", filterLegacy), q.filter == filterLegacy},
+	choices := make([]choice, 0, 4)
+	for _, c := range []struct{ text, filter string }{
+		{"All", filterAll}, {"Failing", filterFailing}, {"Need lifting", filterLegacy}, {"Silent", filterSilent},
+	} {
+		link := q.link("filter", c.filter, "reason", "", "version", "")
+		choices = append(choices, choice{c.text, counts[c.filter], link, q.filter == c.filter})
 	}
+	return choices
+}
+
+// fields returns the query without what is searched for.
+func (q query) fields() []field {
+	all := []field{{"filter", q.filter}, {"sort", q.sort}, {"order", q.order()}}
+	if q.reason != "" {
+		all = append(all, field{"reason", string(q.reason)})
+	}
+	if q.version != "" {
+		all = append(all, field{"version", wording.Shown(q.version)})
+	}
+	return all
+}
+
+// only returns the reason and the version that are selected.
+func (q query) only() (all []choice) {
+	if q.reason != "" {
+		all = append(all, choice{Text: "reason " + wording.Shown(string(q.reason)), Link: q.link("reason", "")})
+	}
+	if q.version != "" {
+		all = append(all, choice{Text: "offers " + wording.Shown(q.version), Link: q.link("version", "")})
+	}
+	return all
 }
 
 func (q query) headings() []heading {
 	columns := []struct{ text, sort string }{
 		{"Client", "name"}, {"State", "outcome"}, {"Offers", "version"}, {"Destination", ""},
-		{"Last seen", "seen"}, {"Connections", ""}, {"Failed", "failures"},
+		{"Last seen", "seen"}, {"Connections", "failures"},
 	}
 	all := make([]heading, len(columns))
 	for i, c := range columns {
@@ -159,56 +205,34 @@ func (q query) headings() []heading {
 	return all
 }
 
-func clientLink(client string) string { return "/clients/" + url.PathEscape(client) }
+// maxKey is above the length of all names that an inventory keeps.
+const maxKey = 255
 
-func rowOf(c *inventory.Client, now time.Time) row {
-	state := stateOf(c, now)
+func clientLink(client string) string {
+	return "/clients/" + url.PathEscape(client[:min(len(client), maxKey)])
+}
+
+func rowOf(c *inventory.Client, about clientfile.Description, now time.Time) row {
+	state := summary.StateOf(c, now)
 	r := row{
-		Name: shown(c.Client), Link: clientLink(c.Client), Hint: shown(c.Host),
-		State: state.text(), Title: state.title(), Meaning: state.meaning(),
-		Offered: offeredText(c), SSLv2: c.SSLv2Format,
-		Protocols: shownAll(c.Protocols),
-		Seen:      momentOf(c.LastSeen, now),
-		Passed:    c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
+		Name: wording.Shown(c.Client), Link: clientLink(c.Client), Hint: wording.Shown(c.Host),
+		Model: wording.Shown(about.Model), Note: wording.Sentence(about.Note),
+		State: state.Text(), Title: state.Title(), Meaning: state.Meaning(),
+		Offered: summary.Offers(c), SSLv2: c.SSLv2Format,
+		Seen:   wording.At(c.LastSeen, now),
+		Passed: c.Outcomes[record.OutcomePassed], Lifted: c.Outcomes[record.OutcomeLifted],
 		Refused: c.Outcomes[record.OutcomeRefused], Broke: c.Outcomes[record.OutcomeFailed],
-		InSession: c.FailedInSession, Mail: mailText(c),
-		Mailbox: shown(c.Mailbox), Login: shown(c.Login),
+		InSession: c.FailedInSession, Mail: summary.Mail(c), LastMail: wording.At(c.LastAccepted, now), Silent: c.Silent(now),
+		Mailbox: wording.Shown(c.Mailbox), Login: wording.Shown(c.Login),
 	}
-	if address := addressText(c.Address); address != c.Client {
+	if address := wording.Address(c.Address); address != c.Client {
 		r.Address = address
 	}
 	if len(c.Destinations) > 0 {
-		r.Destination, r.More = shown(c.Destinations[0]), len(c.Destinations)-1
+		r.Destination, r.More = wording.Shown(c.Destinations[0]), len(c.Destinations)-1
 	}
 	if c.Unsolved() {
-		r.Reason, r.Cause, r.Remedy = shown(string(c.Failure.Reason)), sentence(c.Failure.Cause), sentence(c.Failure.Remedy)
+		r.Reason, r.ReasonLink = wording.Shown(string(c.Failure.Reason)), reasonLink(c.Failure.Reason)
 	}
 	return r
-}
-
-// mailText says how many mails were accepted, and whether that has ended; empty for a
-// client without lifted SMTP sessions.
-func mailText(c *inventory.Client) string {
-	switch sent := countText(c.Accepted, "mail"); {
-	case c.Accepted == 0 && c.SessionsWithoutMail == 0:
-		return ""
-	case c.Accepted == 0:
-		return "connected " + countText(c.SessionsWithoutMail, "time") + ", sent nothing"
-	case c.SessionsWithoutMail == 0:
-		return sent + " accepted"
-	default:
-		return sent + " accepted, none in the last " + countText(c.SessionsWithoutMail, "session")
-	}
-}
-
-func countText(n uint64, noun string) string { return plural(int(min(n, math.MaxInt32)), noun) }
-
-// sentence returns a sentence of ours, which may be longer than a client's texts.
-func sentence(s string) string { return netname.Text(s, 600) }
-
-func offeredText(c *inventory.Client) string {
-	if c.Offered == "none" {
-		return "no TLS"
-	}
-	return shown(c.Offered)
 }

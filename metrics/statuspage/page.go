@@ -6,18 +6,21 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+
+	"github.com/tlslift/tlslift/metrics/wording"
 )
 
 //go:embed assets
 var assets embed.FS
 
 // pages are the templates that stand inside layout.html.
-var pages = [...]string{"overview.html", "client.html", "reasons.html", "ca.html", "message.html"}
+var pages = [...]string{"overview.html", "client.html", "reasons.html", "report.html", "ca.html", "message.html"}
 
-func parseTemplates() (map[string]*template.Template, error) {
+func parseTemplates(links linker) (map[string]*template.Template, error) {
 	all := make(map[string]*template.Template, len(pages))
 	for _, name := range pages {
-		t, err := template.ParseFS(assets, "assets/layout.html", "assets/"+name)
+		t, err := template.New(name).Funcs(template.FuncMap{"linked": links.linked, "breakable": breakable}).
+			ParseFS(assets, "assets/layout.html", "assets/parts.html", "assets/"+name)
 		if err != nil {
 			return nil, fmt.Errorf("reading the template %s: %w", name, err)
 		}
@@ -35,10 +38,17 @@ type head struct {
 	HasProxy bool
 	// Public means that the page is on an address that has nothing else to offer.
 	Public bool
+	// Host is the name of this machine; empty on a public page.
+	Host string
+	// Now is when the page was made.
+	Now wording.Moment
 }
 
 func (s *site) head(title, here string) head {
-	return head{Title: title, Here: here, Version: s.Version, HasProxy: s.pac.HasProxy(), Public: s.public}
+	return head{
+		Title: title, Here: here, Version: s.Version, HasProxy: s.pac.HasProxy(), Public: s.public, Host: wording.Shown(s.Host),
+		Now: shownNow(),
+	}
 }
 
 func (s *site) routePages(mux *http.ServeMux) {

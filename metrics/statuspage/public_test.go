@@ -35,7 +35,7 @@ func TestPublicAddressHasNothingElse(t *testing.T) {
 	for _, path := range []string{
 		"/", "/index.html", "/clients/copier-accounting", "/reasons", "/assets/live.js", "/assets/", "/api/v1/clients", "/api/v1/clients.csv",
 		"/api/v1/clients/copier-accounting", "/api/v1/connections", "/api/", "/metrics", "/healthz", "/readyz", "/ca/", "/ca.key",
-		"/ca.pem/../api/v1/clients", "//api/v1/clients", "/CA.pem",
+		"/report", "/report.csv", "/ca.pem/../api/v1/clients", "//api/v1/clients", "/CA.pem",
 	} {
 		resp, body := get(t, h, path)
 		if resp.StatusCode == http.StatusOK || strings.Contains(body, "copier-accounting") {

@@ -3,7 +3,6 @@ package statuspage
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,9 +10,15 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/summary"
+	"github.com/tlslift/tlslift/metrics/wording"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
+
+// maxShown is how much an error repeats of a query.
+const maxShown = 160
 
 // pageSize is how many clients a page shows.
 const pageSize = 200
@@ -23,6 +28,7 @@ const (
 	filterAll     = "all"
 	filterFailing = "failing"
 	filterLegacy  = "legacy"
+	filterSilent  = "silent"
 )
 
 // A query selects and sorts clients.
@@ -31,7 +37,9 @@ type query struct {
 	sort       string
 	descending bool
 	search     string
-	page       int // from 1 on
+	reason     record.Reason // of the last failure; empty for any
+	version    string        // that is offered; empty for any
+	page       int           // from 1 on
 	now        time.Time
 }
 
@@ -44,30 +52,36 @@ type order struct {
 
 func (q query) orders() map[string]order {
 	return map[string]order{
-		"name":     {compareNames, false},
-		"seen":     {func(a, b *inventory.Client) int { return a.LastSeen.Compare(b.LastSeen) }, true},
-		"version":  {func(a, b *inventory.Client) int { return cmp.Compare(versionRank(a), versionRank(b)) }, false},
-		"outcome":  {func(a, b *inventory.Client) int { return cmp.Compare(stateOf(a, q.now), stateOf(b, q.now)) }, false},
+		"name":    {compareNames, false},
+		"seen":    {func(a, b *inventory.Client) int { return a.LastSeen.Compare(b.LastSeen) }, true},
+		"version": {func(a, b *inventory.Client) int { return cmp.Compare(versionRank(a), versionRank(b)) }, false},
+		"outcome": {func(a, b *inventory.Client) int {
+			return cmp.Compare(summary.StateOf(a, q.now), summary.StateOf(b, q.now))
+		}, false},
 		"failures": {func(a, b *inventory.Client) int { return cmp.Compare(failures(a), failures(b)) }, true},
 	}
 }
 
-// parseQuery reads filter, sort, order, q and page; what is missing has its
+// parseQuery reads filter, sort, order, q, reason, version and page; what is missing has its
 // default: all clients, those that fail first.
 func parseQuery(v url.Values, now time.Time) (query, error) {
 	q := query{
 		filter: cmp.Or(v.Get("filter"), filterAll),
 		sort:   cmp.Or(v.Get("sort"), "outcome"),
 		search: strings.TrimSpace(v.Get("q")),
-		page:   1,
-		now:    now,
+		reason: record.Reason(v.Get("reason")), version: v.Get("version"),
+		page: 1,
+		now:  now,
 	}
 	by, known := q.orders()[q.sort]
 	if !known {
 		return q, fmt.Errorf("sort=%q is none of name, seen, version, outcome and failures", netname.Cut(q.sort, maxShown))
 	}
-	if !slices.Contains([]string{filterAll, filterFailing, filterLegacy}, q.filter) {
-		return q, fmt.Errorf("filter=%q is none of all, failing and legacy", netname.Cut(q.filter, maxShown))
+	if !slices.Contains([]string{filterAll, filterFailing, filterLegacy, filterSilent}, q.filter) {
+		return q, fmt.Errorf("filter=%q is none of all, failing, legacy and silent", netname.Cut(q.filter, maxShown))
+	}
+	if q.reason != "" && q.reason.Cause() == "" {
+		return q, fmt.Errorf("reason=%q is no reason; /reasons lists all", netname.Cut(string(q.reason), maxShown))
 	}
 	switch direction := v.Get("order"); direction {
 	case "":
@@ -87,9 +101,10 @@ func parseQuery(v url.Values, now time.Time) (query, error) {
 	return q, nil
 }
 
-// selected returns the clients of a query in its order, those of all pages. Those that are equal are in the order of their names.
-func (q query) selected(all []inventory.Client) []inventory.Client {
-	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c) })
+// selected returns the clients of a query in its order, those of all pages. Those that are
+// equal are in the order of their names.
+func (q query) selected(all []inventory.Client, describe func(name string) clientfile.Description) []inventory.Client {
+	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c, describe) })
 	by := q.orders()[q.sort].compare
 	slices.SortFunc(found, func(a, b inventory.Client) int {
 		n := by(&a, &b)
@@ -101,16 +116,20 @@ func (q query) selected(all []inventory.Client) []inventory.Client {
 	return found
 }
 
-func (q query) matches(c *inventory.Client) bool {
+func (q query) matches(c *inventory.Client, describe func(name string) clientfile.Description) bool {
 	switch {
-	case q.filter == filterFailing && !c.Failing(q.now):
+	case q.filter == filterFailing && !c.Failing(q.now), q.filter == filterLegacy && !c.NeedsLifting(q.now),
+		q.filter == filterSilent && !c.Silent(q.now):
 		return false
-	case q.filter == filterLegacy && !q.needsLifting(c):
+	case q.reason != "" && (c.Failure == nil || c.Failure.Reason != q.reason):
+		return false
+	case q.version != "" && summary.Offers(c) != q.version:
 		return false
 	case q.search == "":
 		return true
 	}
-	texts := []string{c.Client, c.Name, addressText(c.Address), c.Host, c.Offered, c.Mailbox, c.Login}
+	about := describe(c.Name)
+	texts := []string{c.Client, c.Name, wording.Address(c.Address), c.Host, c.Offered, c.Mailbox, c.Login, about.Model, about.Note}
 	texts = append(append(texts, c.Destinations...), c.Protocols...)
 	if c.Failure != nil {
 		texts = append(texts, string(c.Failure.Reason))
@@ -119,19 +138,27 @@ func (q query) matches(c *inventory.Client) bool {
 	return slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), wanted) })
 }
 
-// needsLifting reports whether the client is one of those that still need to be
-// lifted: seen within a month.
-func (q query) needsLifting(c *inventory.Client) bool { return needsLifting(c, q.now) }
+// values returns what selects the clients, and not their order.
+func (q query) values() url.Values {
+	v := url.Values{"filter": {q.filter}}
+	for name, value := range map[string]string{"q": q.search, "reason": string(q.reason), "version": q.version} {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	return v
+}
 
 // link returns the query as a relative URL, with some values changed: names
 // and values in turn. A change goes back to the first page.
 func (q query) link(changes ...string) string {
-	v := url.Values{"filter": {q.filter}, "sort": {q.sort}, "order": {q.order()}}
-	if q.search != "" {
-		v.Set("q", q.search)
-	}
+	v := q.values()
+	v.Set("sort", q.sort)
+	v.Set("order", q.order())
 	for i := 0; i+1 < len(changes); i += 2 {
-		v.Set(changes[i], changes[i+1])
+		if v.Set(changes[i], changes[i+1]); changes[i+1] == "" {
+			v.Del(changes[i])
+		}
 	}
 	return "/?" + v.Encode()
 }
@@ -170,12 +197,4 @@ func versionRank(c *inventory.Client) string {
 
 func failures(c *inventory.Client) uint64 {
 	return c.Outcomes[record.OutcomeFailed] + c.Outcomes[record.OutcomeRefused] + c.FailedInSession
-}
-
-// addressText is empty for no address.
-func addressText(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }

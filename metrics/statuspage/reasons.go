@@ -3,6 +3,7 @@ package statuspage
 import (
 	"net/http"
 
+	"github.com/tlslift/tlslift/metrics/wording"
 	"github.com/tlslift/tlslift/proxy/record"
 )
 
@@ -10,7 +11,7 @@ import (
 type reasonText struct{ Reason, Fault, Cause, Remedy string }
 
 func reasonTextOf(r record.Reason, f record.Fault, cause, remedy string) reasonText {
-	return reasonText{shown(string(r)), faultText(f), sentence(cause), sentence(remedy)}
+	return reasonText{wording.Shown(string(r)), faultText(f), wording.Sentence(cause), wording.Sentence(remedy)}
 }
 
 // faultText returns whose fault a reason is, in words; empty for none.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/tenant"
+	"github.com/tlslift/tlslift/metrics/wording"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 type signInView struct {
 	Tenant     string // empty without a sign-in
 	Credential string // what expires, as in "secret"
-	Expires    moment
+	Expires    wording.Moment
 	Soon       bool
 	Hint       string
 	Tokens     []tokenRow
@@ -34,23 +35,29 @@ type signInView struct {
 // A tokenRow is the token of a kind that expires first.
 type tokenRow struct {
 	Whose   string
-	Expires moment
+	Expires wording.Moment
 }
 
 // A tokenProblem is why tokens fail now.
 type tokenProblem struct {
 	reasonText
 	Detail, Whose string
-	At            moment
+	At            wording.Moment
 }
 
 // A mailboxRow is how busy a mailbox is.
-type mailboxRow struct{ Address, Sessions, Waiting, Oldest string }
+type mailboxRow struct {
+	Address, Sessions, Waiting, Oldest string
+	Queue                              []waiterRow
+}
+
+// A waiterRow is one that waits at a mailbox.
+type waiterRow struct{ Name, Link, What, Since string }
 
 func signInViewOf(s tenant.State, now time.Time) signInView {
 	v := signInView{
-		Tenant: shown(s.Tenant), Credential: strings.ReplaceAll(s.Credential.Kind, "_", " "),
-		Expires: momentOf(s.Credential.Expires, now), More: max(0, len(s.Mailboxes)-maxMailboxes),
+		Tenant: wording.Shown(s.Tenant), Credential: strings.ReplaceAll(s.Credential.Kind, "_", " "),
+		Expires: wording.At(s.Credential.Expires, now), More: max(0, len(s.Mailboxes)-maxMailboxes),
 	}
 	v.Soon = v.Expires.Full != "" && s.Credential.Expires.Sub(now) < expirySoon
 	if s.Credential.Kind == "secret" && v.Expires.Full == "" {
@@ -58,12 +65,12 @@ func signInViewOf(s tenant.State, now time.Time) signInView {
 	}
 	next := s.NextExpiry(now)
 	for _, kind := range slices.Sorted(maps.Keys(next)) {
-		v.Tokens = append(v.Tokens, tokenRow{whoseText(kind), momentOf(next[kind], now)})
+		v.Tokens = append(v.Tokens, tokenRow{whoseText(kind), wording.At(next[kind], now)})
 	}
 	for _, p := range s.Problems() {
 		v.Problems = append(v.Problems, tokenProblem{
 			reasonText: reasonTextOf(p.Reason, p.Reason.Fault(), p.Reason.Cause(), p.Reason.Remedy()),
-			Detail:     sentence(p.Detail), Whose: accountsText(p.Whose), At: momentOf(p.Failed, now),
+			Detail:     wording.Sentence(p.Detail), Whose: accountsText(p.Whose), At: wording.At(p.Failed, now),
 		})
 	}
 	for _, m := range s.Busiest(maxMailboxes) {
@@ -73,16 +80,23 @@ func signInViewOf(s tenant.State, now time.Time) signInView {
 }
 
 func mailboxRowOf(m tenant.Mailbox) mailboxRow {
-	r := mailboxRow{Address: shown(m.Address), Sessions: fmt.Sprintf("%d of %d", m.Sessions, m.MaxSessions), Waiting: "nobody"}
+	r := mailboxRow{Address: wording.Shown(m.Address), Sessions: fmt.Sprintf("%d of %d", m.Sessions, m.MaxSessions), Waiting: "nobody"}
 	if m.Waiting+m.WaitingMails > 0 {
-		r.Waiting, r.Oldest = plural(m.Waiting, "session")+", "+plural(m.WaitingMails, "mail"), durationText(m.Oldest)
+		for _, q := range m.Queue {
+			what := "for a session"
+			if q.IsMail {
+				what = "to send a mail"
+			}
+			r.Queue = append(r.Queue, waiterRow{wording.Shown(q.Client), clientLink(q.Client), what, wording.Duration(q.Since)})
+		}
+		r.Waiting, r.Oldest = wording.Plural(m.Waiting, "session")+", "+wording.Plural(m.WaitingMails, "mail"), wording.Duration(m.Oldest)
 	}
 	return r
 }
 
 // whoseText returns whose a token is, in words; of a person, the name.
 func whoseText(kind string) string {
-	return strings.Replace(shown(kind), "_hve", " for High Volume Email", 1)
+	return strings.Replace(wording.Shown(kind), "_hve", " for High Volume Email", 1)
 }
 
 // accountsText names some of the accounts whose tokens fail.

@@ -13,12 +13,16 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/loadlimit"
 	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/metrics/tenant"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
+
+const day = 24 * time.Hour
 
 // An Inventory has the clients and their last connections. Its methods are called from many goroutines
 // at once; what they return belongs to the caller.
@@ -33,6 +37,8 @@ type Inventory interface {
 	// Wait returns nil when Recent has a connection, or the error of ctx when
 	// that is done.
 	Wait(ctx context.Context, client string, after uint64) error
+	// Days returns what was counted on each of the last days.
+	Days() []burndown.Day
 }
 
 // Options are what the page shows. All functions are called for each request,
@@ -56,6 +62,11 @@ type Options struct {
 	Endpoints func() Endpoints
 	// SignIn returns how the sign-in is; nil shows none.
 	SignIn func() tenant.State
+	// Describe returns what the clients file says of a client with a name; nil means that it
+	// says nothing.
+	Describe func(name string) clientfile.Description
+	// Host is the name of this machine, for titles; empty for none.
+	Host string
 	// Version is tlslift's; empty means "unknown".
 	Version string
 }
@@ -82,6 +93,7 @@ func New(o Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	s.routePages(mux)
 	s.routeAPI(mux)
+	reports{s}.route(mux)
 	if err := s.routePublic(mux); err != nil {
 		return nil, err
 	}
@@ -96,7 +108,7 @@ func NewPublic(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.public, s.Version, s.Authority.Excess, s.Authority.Problem = true, "", nil, nil // nothing that helps an attacker
+	s.public, s.Version, s.Host, s.Authority.Excess, s.Authority.Problem = true, "", "", nil, nil // nothing that helps an attacker
 	if next := s.Authority.New; next != nil {
 		shown := *next
 		shown.Excess, s.Authority.New = nil, &shown
@@ -131,15 +143,17 @@ func build(o Options) (*site, error) {
 	if o.SignIn == nil {
 		o.SignIn = func() tenant.State { return tenant.State{} }
 	}
-	templates, err := parseTemplates()
-	if err != nil {
-		return nil, err
+	if o.Describe == nil {
+		o.Describe = func(string) clientfile.Description { return clientfile.Description{} }
 	}
-	return &site{
-		Options: o, templates: templates, started: time.Now(), waiting: loadlimit.NewShare(maxWaiting, maxWaitingPerGroup),
+	s := &site{
+		Options: o, started: time.Now(), waiting: loadlimit.NewShare(maxWaiting, maxWaitingPerGroup),
 		heavy: loadlimit.NewLimiter(loadlimit.Limit{Working: 2, Open: 24, OpenPerGroup: 8}),
 		pac:   pac.Handler{Listeners: o.Listeners, Patterns: func() []string { return o.Endpoints().Patterns }},
-	}, nil
+	}
+	var err error
+	s.templates, err = parseTemplates(linker{s})
+	return s, err
 }
 
 // contentPolicy lets a page load files of this site only. There is no inline style or
@@ -161,6 +175,7 @@ func secured(next http.Handler) http.Handler {
 // noClients is the inventory without clients.
 type noClients struct{}
 
+func (noClients) Days() []burndown.Day                              { return nil }
 func (noClients) Snapshot() []inventory.Client                      { return nil }
 func (noClients) Client(string) (inventory.Client, bool)            { return inventory.Client{}, false }
 func (noClients) Recent(string, uint64, int) []inventory.Connection { return nil }

@@ -37,6 +37,15 @@ type Mailbox struct {
 	Waiting               int           // clients that wait for a session
 	WaitingMails          int           // sessions that wait to send a mail
 	Oldest                time.Duration // how long the first of both has waited
+	// Queue are the first that wait, in the order in which they will be served.
+	Queue []Waiter
+}
+
+// A Waiter is a client that waits at a mailbox.
+type Waiter struct {
+	Client string // its name, or else its address
+	IsMail bool   // it has a session, and waits to send a mail in it
+	Since  time.Duration
 }
 
 // A Token is what is known of one token, and not the token.

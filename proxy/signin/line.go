@@ -8,6 +8,7 @@ import (
 // A waiter is somebody who stands in a line.
 type waiter struct {
 	client string
+	name   string // of the client, for people
 	since  time.Time
 	ready  chan struct{} // closed when it is served
 	served bool
@@ -20,8 +21,8 @@ type lines struct {
 }
 
 // push puts a new waiter at the end of its client's line.
-func (l *lines) push(client string) *waiter {
-	w := &waiter{client: client, since: time.Now(), ready: make(chan struct{})}
+func (l *lines) push(client, name string) *waiter {
+	w := &waiter{client: client, name: name, since: time.Now(), ready: make(chan struct{})}
 	if l.byClient == nil {
 		l.byClient = map[string][]*waiter{}
 	}
@@ -71,4 +72,22 @@ func (l *lines) length() (n int, since time.Time) {
 		}
 	}
 	return n, since
+}
+
+// first returns at most max waiters, in the order in which they will be served.
+func (l *lines) first(max int) (all []*waiter) {
+	for round := 0; ; round++ {
+		before := len(all)
+		for _, client := range l.turns {
+			if len(all) == max {
+				return all
+			}
+			if waiting := l.byClient[client]; round < len(waiting) {
+				all = append(all, waiting[round])
+			}
+		}
+		if len(all) == before {
+			return all
+		}
+	}
 }

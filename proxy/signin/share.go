@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -80,6 +81,7 @@ func (s *share) send(now time.Time) time.Duration {
 type Session struct {
 	share  *share
 	client string
+	name   string // of the client, for people
 	once   sync.Once
 }
 
@@ -89,15 +91,16 @@ type Session struct {
 func (k *Keeper) Enter(ctx context.Context, m *Mailbox, c Client) (*Session, error) {
 	s := m.share
 	client := c.Name + " " + c.group().String() + " " + m.Login
+	name := cmp.Or(c.Name, c.Addr.Unmap().String())
 	s.mu.Lock()
-	w := s.sessions.push(client)
+	w := s.sessions.push(client, name)
 	s.admit()
 	err := s.await(ctx, w, &s.sessions, func() time.Duration { return maxWait })
 	s.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
-	return &Session{share: s, client: client}, nil
+	return &Session{share: s, client: client, name: name}, nil
 }
 
 // await waits until w is served, for the mailbox's wait at most. It calls again after
@@ -146,7 +149,7 @@ func (s *Session) Mail(ctx context.Context, sender string) error {
 		return record.Fail(record.ReasonSenderNotAllowed,
 			fmt.Errorf("mailbox %s, sender %s", of.limits.address, netname.Text(sender, maxShownSender)))
 	}
-	w := of.mails.push(s.client)
+	w := of.mails.push(s.client, s.name)
 	return of.await(ctx, w, &of.mails, func() time.Duration { return of.send(time.Now()) })
 }
 
@@ -193,4 +196,37 @@ func (s *share) queue() Queue {
 		}
 	}
 	return q
+}
+
+// A Waiter is a client that waits at a mailbox.
+type Waiter struct {
+	Client string // its name, or else its address
+	IsMail bool   // it has a session, and waits to send a mail in it
+	Since  time.Duration
+}
+
+// Waiters returns who waits at each mailbox, by its address: at most max that wait for a
+// session and as many that wait to send, each in the order in which they will be served.
+// Mailboxes at which nobody waits are left out.
+func (k *Keeper) Waiters(max int) map[string][]Waiter {
+	f := k.now.Load()
+	all := map[string][]Waiter{}
+	for _, m := range f.mailboxes() {
+		if waiting := f.share(m).waiters(max); len(waiting) > 0 {
+			all[m.address] = waiting
+		}
+	}
+	return all
+}
+
+func (s *share) waiters(max int) (all []Waiter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.sessions.first(max) {
+		all = append(all, Waiter{Client: w.name, Since: time.Since(w.since)})
+	}
+	for _, w := range s.mails.first(max) {
+		all = append(all, Waiter{Client: w.name, IsMail: true, Since: time.Since(w.since)})
+	}
+	return all
 }

@@ -63,8 +63,18 @@ func TestSessionsAreFair(t *testing.T) {
 		if got, want := k.Queues(), []Queue{{Mailbox: "a@contoso.com", Sessions: 1, MaxSessions: 1, Waiting: 6}}; !slices.Equal(got, want) {
 			t.Errorf("queues are %+v, want %+v", got, want)
 		}
+		var shown string
+		for _, w := range k.Waiters(10)["a@contoso.com"] {
+			shown += w.Client[len(w.Client)-1:]
+		}
+		if short := k.Waiters(4)["a@contoso.com"]; shown != "123121" || len(short) != 4 {
+			t.Errorf("those who wait are shown as %s, or %+v", shown, short)
+		}
 		first.Leave()
 		all.Wait()
+		if got := k.Waiters(10); len(got) != 0 {
+			t.Errorf("in the end %+v wait", got)
+		}
 		if got := strings.Join(order, ""); got != "123121" {
 			t.Errorf("the order is %s", got)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/metrics/inventory"
 )
 
@@ -12,6 +13,7 @@ type Inventory struct {
 	mu          sync.Mutex
 	clients     []inventory.Client
 	connections []inventory.Connection
+	days        []burndown.Day
 	changed     chan struct{} // closed at the next connection; nil when nobody waits
 }
 
@@ -23,6 +25,20 @@ func (i *Inventory) Add(c inventory.Client) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.clients = append(i.clients, c)
+}
+
+// SetDays says what was counted on each day.
+func (i *Inventory) SetDays(days []burndown.Day) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.days = days
+}
+
+// Days returns what was counted on each day.
+func (i *Inventory) Days() []burndown.Day {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return append([]burndown.Day{}, i.days...)
 }
 
 // Snapshot returns all clients.

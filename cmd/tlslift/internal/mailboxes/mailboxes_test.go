@@ -8,8 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -161,7 +161,7 @@ func TestState(t *testing.T) {
 			{Address: "scan@contoso.com", Sessions: 1, MaxSessions: 2}, {Address: "fax@contoso.com", MaxSessions: 3},
 		},
 	}
-	if state.Tenant != want.Tenant || state.Credential != want.Credential || !slices.Equal(state.Mailboxes, want.Mailboxes) {
+	if state.Tenant != want.Tenant || state.Credential != want.Credential || !reflect.DeepEqual(state.Mailboxes, want.Mailboxes) {
 		t.Errorf("got %+v, want %+v", state, want)
 	}
 	wantReasons(t, state, map[string]record.Reason{

@@ -18,10 +18,12 @@ func (s *Service) State() tenant.State {
 	file, source := s.file, s.source
 	s.mu.RUnlock()
 	state := tenant.State{Tenant: file.Tenant, Credential: credentialOf(file, source)}
+	waiters := s.Keeper.Waiters(maxWaiters)
 	for _, q := range s.Keeper.Queues() {
 		state.Mailboxes = append(state.Mailboxes, tenant.Mailbox{
 			Address: q.Mailbox, Sessions: q.Sessions, MaxSessions: q.MaxSessions,
 			Waiting: q.Waiting, WaitingMails: q.WaitingMails, Oldest: q.Oldest,
+			Queue: queueOf(waiters[q.Mailbox]),
 		})
 	}
 	used := accounts(file)
@@ -35,6 +37,16 @@ func (s *Service) State() tenant.State {
 		}
 	}
 	return state
+}
+
+// maxWaiters is how many are shown that wait at a mailbox for a session, and for a mail.
+const maxWaiters = 10
+
+func queueOf(waiters []signin.Waiter) (all []tenant.Waiter) {
+	for _, w := range waiters {
+		all = append(all, tenant.Waiter(w))
+	}
+	return all
 }
 
 // An account is who a token is for: the application if it has no name.

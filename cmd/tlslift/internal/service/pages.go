@@ -4,10 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 
 	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/localca"
 )
 
@@ -64,6 +66,8 @@ func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
 		Endpoints: s.allowed.Shown, RevocationList: s.lists.Get,
 		PublicURL: func() string { return s.public.urlForDevices() },
 		SignIn:    s.mailboxes.state,
+		Describe:  func(name string) clientfile.Description { return s.clients.Load().Describe(name) },
+		Host:      hostName(),
 		Version:   s.options.Version,
 	}
 	var shown shownSite
@@ -72,6 +76,15 @@ func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
 	}
 	shown.public, err = statuspage.NewPublic(o)
 	return shown, err
+}
+
+// hostName returns the name of this machine; nothing if it has none.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // A caWatch looks at the files of the CA in force.
