@@ -104,16 +104,25 @@ func parseQuery(v url.Values, now time.Time) (query, error) {
 // selected returns the clients of a query in its order, those of all pages. Those that are
 // equal are in the order of their names.
 func (q query) selected(all []inventory.Client, describe func(name string) clientfile.Description) []inventory.Client {
-	found := slices.DeleteFunc(slices.Clone(all), func(c inventory.Client) bool { return !q.matches(&c, describe) })
+	var found []*inventory.Client // a client is large
+	for i := range all {
+		if q.matches(&all[i], describe) {
+			found = append(found, &all[i])
+		}
+	}
 	by := q.orders()[q.sort].compare
-	slices.SortFunc(found, func(a, b inventory.Client) int {
-		n := by(&a, &b)
+	slices.SortFunc(found, func(a, b *inventory.Client) int {
+		n := by(a, b)
 		if q.descending {
 			n = -n
 		}
-		return cmp.Or(n, compareNames(&a, &b))
+		return cmp.Or(n, compareNames(a, b))
 	})
-	return found
+	sorted := make([]inventory.Client, len(found))
+	for i, c := range found {
+		sorted[i] = *c
+	}
+	return sorted
 }
 
 func (q query) matches(c *inventory.Client, describe func(name string) clientfile.Description) bool {
