@@ -20,6 +20,8 @@ import (
 
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/admin"
+	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy"
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/fakem365"
@@ -86,16 +88,20 @@ type demo struct {
 	file    *signin.Config // which the keeper gets in the course of the story
 	ca      *localca.CA
 	metrics *metrics.Metrics
+	clients *inventory.Inventory
 	server  *proxy.Server
 	closed  chan struct{} // one for each connection that tlslift has recorded
 	proxy   string        // host:port of tlslift as an HTTP proxy
 	fixed   string        // host:port of tlslift's listener for demoHost alone
 	smtp    string        // host:port of tlslift's listener for mail
-	admin   string        // host:port of /metrics
+	admin   string        // host:port of the status page and /metrics
 }
 
 func newDemo(dir string, out io.Writer) (*demo, error) {
-	d := &demo{out: out, dir: dir, metrics: metrics.New(metrics.Options{}), closed: make(chan struct{}, 1000)}
+	d := &demo{
+		out: out, dir: dir, metrics: metrics.New(metrics.Options{}), clients: inventory.New(inventory.Options{}),
+		closed: make(chan struct{}, 1000),
+	}
 	allowed, err := m365.New(m365.Worldwide, nil)
 	if err != nil {
 		return nil, err
@@ -150,13 +156,14 @@ func (d *demo) config(allowed *m365.Policy) proxy.Config {
 	}
 }
 
-// Opened and Closed implement proxy.Observer: they count connections in the metrics,
-// and let the story continue when a connection is counted.
+// Opened and Closed implement proxy.Observer: they count connections in the metrics and in
+// the list of clients, and let the story continue when a connection is counted.
 func (d *demo) Opened(listener string) { d.metrics.Opened(listener) }
 
 // Closed counts the connection.
 func (d *demo) Closed(r *record.Record) {
 	d.metrics.Closed(r)
+	d.clients.Closed(r)
 	select {
 	case d.closed <- struct{}{}:
 	default: // nobody waits any more: it was left running
@@ -189,13 +196,22 @@ func (d *demo) start(ctx context.Context) (<-chan error, error) {
 	}
 	listeners := d.server.Listeners()
 	d.proxy, d.fixed, d.smtp = listeners[0].Address, listeners[1].Address, listeners[2].Address
+	pages, err := statuspage.New(statuspage.Options{
+		Inventory: d.clients, Listeners: d.server.Listeners, Version: "demo",
+		Authority: statuspage.Authority{Certificate: d.ca.Certificate(), Fingerprint: d.ca.Fingerprint()},
+	})
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("listening for /metrics: %w", err)
+		return nil, fmt.Errorf("listening for the status page: %w", err)
 	}
 	d.admin = ln.Addr().String()
-	server := admin.NewServer(admin.NewHandler(admin.Options{Metrics: d.metrics.Handler(), Ready: func() error { return nil }}))
+	server := admin.NewServer(admin.NewHandler(admin.Options{
+		Metrics: d.metrics.Handler(), Pages: pages, Ready: func() error { return nil },
+	}))
 	adminEnded := make(chan error, 1)
 	go func() { adminEnded <- server.Serve(ln) }()
 	ended := make(chan error, 1)
@@ -222,13 +238,13 @@ func (d *demo) keep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("writing the certificates to trust: %w", err)
 	}
-	d.say("\nIt goes on until Ctrl-C. Try, from another terminal:\n")
+	d.say("\nIt goes on until Ctrl-C. The status page is http://%s/. Try, from another terminal:\n", d.admin)
 	for _, command := range []string{
 		fmt.Sprintf("curl --cacert %s --tls-max 1.0 --tlsv1.0 --ciphers DEFAULT@SECLEVEL=0 -x http://%s %s", rootFile, d.proxy, demoURL),
 		fmt.Sprintf("curl --cacert %s -x http://%s %s", rootFile, d.proxy, demoURL),
 		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
-		fmt.Sprintf("swaks --server %s --tls --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
+		fmt.Sprintf("swaks --server %s --tls --tls-protocol tlsv1 --tls-cipher ALL:@SECLEVEL=0 --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
 			"--auth-user %s --auth-password '%s'", d.smtp, rootFile, demoOAuthMailbox, demoLogin, demoLoginPassword),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0",
 			rootFile, d.smtp, demoMailHost),

@@ -3,9 +3,17 @@ package demo
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // The demo ends without an error, and shows the clients from the real metrics.
@@ -78,8 +86,9 @@ func TestDemoKeep(t *testing.T) {
 		}
 		printed.Write(buf[:n])
 	}
-	stop()
 	go func() { _, _ = io.Copy(io.Discard, r) }()
+	tryCommands(t, printed.String())
+	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
@@ -88,4 +97,49 @@ func TestDemoKeep(t *testing.T) {
 			t.Errorf("no %s to try:\n%s", want, printed.String())
 		}
 	}
+}
+
+// tryCommands opens the status page that was printed, and sends the mail: its client is an
+// old one, whatever TLS the program would speak by itself.
+func tryCommands(t *testing.T, printed string) {
+	t.Helper()
+	url := regexp.MustCompile(`The status page is (http://127\.0\.0\.1:\d+/)\.`).FindStringSubmatch(printed)
+	if url == nil {
+		t.Fatalf("no status page in:\n%s", printed)
+	}
+	if body := fetch(t, url[1]); !strings.Contains(body, `href="/clients/127.0.0.1"`) || !strings.Contains(body, "destination_not_allowed") {
+		t.Errorf("the status page lacks the client:\n%s", body)
+	}
+	var before statuspage.Connections
+	if err := json.Unmarshal([]byte(fetch(t, url[1]+"api/v1/connections?limit=0")), &before); err != nil {
+		t.Fatal(err)
+	}
+	swaks := regexp.MustCompile(`swaks --server .*`).FindString(printed)
+	testenv.Need(t, "swaks")
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", swaks).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "TLSv1:") {
+		t.Errorf("%s: %v\n%s", swaks, err, out)
+	}
+	last := fetch(t, fmt.Sprintf("%sapi/v1/connections?after=%d&wait=30s", url[1], before.Last))
+	if !strings.Contains(last, `"outcome":"lifted"`) || !strings.Contains(last, `"client_tls":"TLS 1.0 `) {
+		t.Errorf("the mail was not lifted: %s", last)
+	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() // only read from
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
