@@ -134,6 +134,9 @@ func TestHandOverCountsOnce(t *testing.T) {
 	if got := third.known(); got != clients*each+2 {
 		t.Errorf("the third process knows of %d connections, want %d", got, clients*each+2)
 	}
+	if days := third.inventory.Days(); len(days) != 1 || days[0].Lifted != 1 {
+		t.Errorf("its days are %+v, want one with one client", days)
+	}
 	if got := connectionsByClient(t, third.metrics)["192.0.2.1"]; got != 1 {
 		t.Errorf("its metrics have %v, want that of the last", got)
 	}
