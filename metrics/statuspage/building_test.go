@@ -72,6 +72,12 @@ func building(n int) *testenv.Inventory {
 	for i := range n {
 		k.Add(device(i, now))
 	}
+	k.SetDays(buildingDays(n, now))
+	return k
+}
+
+// buildingDays returns what was counted on each day.
+func buildingDays(n int, now time.Time) []burndown.Day {
 	var days []burndown.Day
 	for ago := burndown.Date(burndown.Span - 1); ago >= 0; ago-- {
 		date := burndown.DateOf(now) - ago
@@ -84,8 +90,7 @@ func building(n int) *testenv.Inventory {
 			days = append(days, d)
 		}
 	}
-	k.SetDays(days)
-	return k
+	return days
 }
 
 // described returns what the clients file of the building says.
@@ -339,6 +344,8 @@ func TestBreakable(t *testing.T) {
 	for name, want := range map[string]string{
 		"smtp.office365.com:587":                     "smtp.office365.com:587",
 		"contoso-com.mail.protection.outlook.com:25": "contoso-com.<wbr>mail.<wbr>protection.<wbr>outlook.<wbr>com:25",
+		"TLS_RSA_WITH_AES_128_CBC_SHA":               "TLS_<wbr>RSA_<wbr>WITH_<wbr>AES_<wbr>128_<wbr>CBC_<wbr>SHA",
+		"TLS_AES_128_GCM_SHA256":                     "TLS_<wbr>AES_<wbr>128_<wbr>GCM_<wbr>SHA256",
 		"<script>alert(1)</script>.example.com":      "&lt;script&gt;alert(1)&lt;/script&gt;.<wbr>example.<wbr>com",
 	} {
 		if got := string(breakable(name)); got != want {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -192,7 +193,9 @@ func TestChromiumTakesPictures(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("it takes pictures with -screenshots")
 	}
-	b := browse(t, office())
+	k := office()
+	k.SetDays(buildingDays(9, time.Now()))
+	b := browseSite(t, newSite(t, buildingOptions(t, k)))
 	for _, dark := range []bool{false, true} {
 		b.dark(dark)
 		look := map[bool]string{true: "dark", false: "light"}[dark]
@@ -227,12 +230,19 @@ func takeBuildings(t *testing.T) {
 		}
 		b.dark(false)
 		for name, path := range map[string]string{"status": "/", "report": "/report"} {
-			b.size(1024, 900)
 			b.open(path)
-			b.picture(fmt.Sprintf("%s-%03d-screen", name, n))
 			if err := os.WriteFile(filepath.Join(*screenshots, fmt.Sprintf("%s-%03d.pdf", name, n)), b.print(), 0o600); err != nil {
 				t.Fatal(err)
 			}
+		}
+	}
+	b := browseSite(t, newSite(t, buildingOptions(t, office())))
+	for name, path := range map[string]string{"client": "/clients/copier-accounting", "report": "/report", "reason": "/?reason=client_unknown_ca"} {
+		for _, width := range []int64{360, 820, 1024, 1440} {
+			b.size(width, 900)
+			b.open(path)
+			b.size(width, min(3000, eval[int64](b, "document.scrollingElement.scrollHeight")))
+			b.picture(fmt.Sprintf("office-%s-%04d", name, width))
 		}
 	}
 }

@@ -52,11 +52,14 @@ func (l linker) exists(path string) bool {
 // shortName is the length up to which a name is not parted.
 const shortName = 26
 
-// breakable returns a long name as HTML that may be broken after a dot, and nowhere else if
-// there is room enough.
+// breakable returns a long name, or that of a cipher suite, as HTML that may be broken after
+// its dots, or the low lines of a suite, and nowhere else if there is room enough.
 func breakable(name string) template.HTML {
 	text := html.EscapeString(name)
-	if len(name) > shortName {
+	switch {
+	case strings.HasPrefix(name, "TLS_"):
+		text = strings.ReplaceAll(text, "_", "_<wbr>")
+	case len(name) > shortName:
 		text = strings.ReplaceAll(text, ".", ".<wbr>")
 	}
 	return template.HTML(text) //nolint:gosec // it was escaped above
