@@ -33,21 +33,25 @@ func TestCommandsSignIn(t *testing.T) {
 		"TLSLIFT_ADMIN_LISTEN": strings.TrimPrefix(c.admin, "http://"), "TLSLIFT_ADMIN_WEB_CONFIG_FILE": web,
 		"TLSLIFT_ADMIN_USER": "jane", "TLSLIFT_ADMIN_PASSWORD_FILE": secret,
 	}
-	for command, want := range map[string]string{"clients": "no clients\n", "clients --csv": "client,address", "healthcheck": "ok", "clients export": "clients:"} {
+	for command, want := range map[string]string{
+		"clients": "no clients\n", "clients --csv": "client,address", "healthcheck": "ok", "clients export": "clients:",
+	} {
 		if got := runWith(t, environ, strings.Fields(command)...); got.code != exitOK || !strings.HasPrefix(got.stdout, want) {
 			t.Errorf("%s: got %+v", command, got)
 		}
 	}
-	if got := runWith(t, environ, "clients", "forget", "nobody"); got.code != exitFailure || !strings.Contains(got.stderr, `no client is called "nobody"`) {
+	got := runWith(t, environ, "clients", "forget", "nobody")
+	if got.code != exitFailure || !strings.Contains(got.stderr, `no client is called "nobody"`) {
 		t.Errorf("forget: got %+v", got)
 	}
 	environ["TLSLIFT_ADMIN_USER"] = ""
-	got := runWith(t, environ, "clients")
+	got = runWith(t, environ, "clients")
 	if got.code != exitUsage || !strings.Contains(got.stderr, "TLSLIFT_ADMIN_USER: it is missing, but TLSLIFT_ADMIN_PASSWORD_FILE is") {
 		t.Errorf("half of the settings: got %+v", got)
 	}
 	environ["TLSLIFT_ADMIN_PASSWORD_FILE"] = ""
-	if got := runWith(t, environ, "watch"); got.code != exitFailure || !strings.Contains(got.stderr, "it asks for a password; set TLSLIFT_ADMIN_USER") {
+	got = runWith(t, environ, "watch")
+	if got.code != exitFailure || !strings.Contains(got.stderr, "it asks for a password; set TLSLIFT_ADMIN_USER") {
 		t.Errorf("without a user: got %+v", got)
 	}
 	environ["TLSLIFT_ADMIN_USER"], environ["TLSLIFT_ADMIN_PASSWORD_FILE"] = "ja:ne", secret

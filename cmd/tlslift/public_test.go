@@ -45,8 +45,8 @@ func TestServePublicAddress(t *testing.T) {
 		t.Errorf("/ca: %s", body)
 	}
 	for _, path := range []string{
-		"/", "/metrics", "/healthz", "/readyz", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/connections", "/reasons", "/report", "/report.csv",
-		"/clients/a",
+		"/", "/metrics", "/healthz", "/readyz", "/api/v1/clients", "/api/v1/clients.csv", "/api/v1/connections", "/reasons",
+		"/report", "/report.csv", "/clients/a",
 		"/ca/../metrics", "/ca.key", "/../ca.key",
 	} {
 		if status, body := curlStatus(t, "-L", public+path); status != "404" || strings.Contains(body, "tlslift_") {

@@ -31,7 +31,8 @@ func wantPages(t *testing.T, c *child) {
 	t.Helper()
 	for path, want := range map[string]string{
 		"/": "proxy://127.0.0.1:", "/ca": "fingerprint", "/ca.pem": "BEGIN CERTIFICATE", "/proxy.pac": "outlook.office365.com",
-		"/reasons": "client_unknown_ca", "/report": "No client is in this report", "/report.csv": "Last mail accepted", "/api/v1/clients": `"clients":[]`, "/api/v1/connections": `"connections":[]`,
+		"/reasons": "client_unknown_ca", "/report": "No client is in this report",
+		"/report.csv": "Last mail accepted", "/api/v1/clients": `"clients":[]`, "/api/v1/connections": `"connections":[]`,
 	} {
 		if code, body := c.get(path); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", path, code, body)

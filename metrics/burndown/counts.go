@@ -25,7 +25,7 @@ const (
 
 // A Date is a day of the calendar, as a number of days since 1970. What day a moment
 // belongs to is a matter of the place where the clock hangs.
-type Date int32
+type Date int64
 
 // DateOf returns the date of a moment in the time zone of this machine.
 func DateOf(t time.Time) Date {

@@ -353,7 +353,8 @@ func FuzzDecode(f *testing.F) {
 	v.Closed(lifted("192.0.2.7", noon))
 	v.Closed(refusedBy(record.ReasonSSL3Only, "2001:db8::1", noon))
 	f.Add(StateOf(v).Encode())
-	f.Add([]byte(`{"version":1,"days":[["2026-03-02",1,-1],["2026-03-02",5,5],[]],"clients":[{"client":"a","address":"::1","mail_pause_seconds":-5}]}`))
+	f.Add([]byte(`{"version":1,"days":[["2026-03-02",1,-1],["2026-03-02",5,5],[]],` +
+		`"clients":[{"client":"a","address":"::1","mail_pause_seconds":-5}]}`))
 	f.Add([]byte(`{"version":1,"clients":[{"client":"a","address":"::1%eth0","failure":{"reason":"\u0000"}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		read, err := decode(text, 100)

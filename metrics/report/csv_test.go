@@ -21,7 +21,7 @@ var formulas = []string{
 // isFormula reports whether a spreadsheet would run a cell.
 func isFormula(cell string) bool {
 	trimmed := strings.TrimLeft(cell, " \t\r\n\u00a0")
-	return strings.HasPrefix(trimmed, "=") || strings.HasPrefix(trimmed, "+") || strings.HasPrefix(trimmed, "-") || strings.HasPrefix(trimmed, "@")
+	return trimmed != "" && strings.ContainsRune("=+-@", rune(trimmed[0]))
 }
 
 func FuzzCell(f *testing.F) {
@@ -74,8 +74,9 @@ func TestLines(t *testing.T) {
 	reason := record.ReasonClientUnknownCA
 	c := Client{About: clientfile.Description{Model: "Ricoh, old", Note: "say \"hello\""}, Client: inventory.Client{
 		Client: "copier", Name: "copier", Address: netip.MustParseAddr("192.0.2.1"), Offered: "TLS 1.0",
-		Destinations: []string{"smtp.office365.com:587"}, LastSeen: now, LastAccepted: now.Add(-9 * 24 * time.Hour), FirstSeen: now.Add(-90 * 24 * time.Hour),
-		Accepted: 50, MailPause: 3600, LastLegacy: now,
+		Destinations: []string{"smtp.office365.com:587"}, LastSeen: now, LastAccepted: now.Add(-9 * 24 * time.Hour),
+		FirstSeen: now.Add(-90 * 24 * time.Hour),
+		Accepted:  50, MailPause: 3600, LastLegacy: now,
 		Failure: &inventory.Failure{At: now, Reason: reason, Remedy: reason.Remedy()},
 	}}
 	var b strings.Builder

@@ -27,8 +27,9 @@ func LineOf(c Client, now time.Time) Line {
 	state := summary.StateOf(&c.Client, now)
 	l := Line{
 		Client: wording.Shown(c.Client.Client), Model: wording.Shown(c.About.Model), Note: wording.Sentence(c.About.Note),
-		Address: wording.Address(c.Address), Host: wording.Shown(c.Host), State: state.Text(), Title: state.Title(), Offers: summary.Offers(&c.Client),
-		Silent: c.Silent(now), LastMail: wording.At(c.LastAccepted, now), LastSeen: wording.At(c.LastSeen, now),
+		Address: wording.Address(c.Address), Host: wording.Shown(c.Host), State: state.Text(), Title: state.Title(),
+		Offers: summary.Offers(&c.Client), Silent: c.Silent(now), LastMail: wording.At(c.LastAccepted, now),
+		LastSeen: wording.At(c.LastSeen, now),
 	}
 	if len(c.Destinations) > 0 {
 		l.Destination = wording.Shown(c.Destinations[0])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -21,9 +22,13 @@ import (
 var (
 	deviceKinds = []string{"scanner", "copier", "fax", "alarm-panel", "label-printer", "erp-mailer", "ups", "plotter", "door-controller"}
 	places      = []string{"2nd-floor", "accounting", "reception", "warehouse-north", "lab", "post-room", "boardroom", "workshop"}
-	models      = []string{"Ricoh MP C3004", "Konica Minolta bizhub C284e", "HP LaserJet 4250", "", "Xerox WorkCentre 7835", "Brother MFC-8880DN"}
-	notes       = []string{"", "key at reception", "", "lease ends in March 2027; call Ms. Kowalski before changing anything", "", "beside the lift"}
-	ofFailures  = []record.Reason{
+	models      = []string{
+		"Ricoh MP C3004", "Konica Minolta bizhub C284e", "HP LaserJet 4250", "", "Xerox WorkCentre 7835", "Brother MFC-8880DN",
+	}
+	notes = []string{
+		"", "key at reception", "", "lease ends in March 2027; call Ms. Kowalski before changing anything", "", "beside the lift",
+	}
+	ofFailures = []record.Reason{
 		record.ReasonClientUnknownCA, record.ReasonSMTPAuthFailed, record.ReasonClientUnknownCA, record.ReasonSMTPSendAsDenied,
 		record.ReasonPlaintextNotAllowed, record.ReasonClientClosedAfterCert, record.ReasonSMTPTooManyConnections,
 	}
@@ -131,8 +136,8 @@ func TestBurnDown(t *testing.T) {
 	if n := strings.Count(body, "<polyline"); n != 2 {
 		t.Errorf("%d lines, want 2: some days are missing", n)
 	}
-	wantInOrder(t, body, "Clients lifted per day", `aria-label="Clients lifted on each of the last 90 days. On `, "37 clients needed to be lifted; today, it is 23.",
-		"clients lifted, 37 still needed it</title>", "still needed lifting</span>")
+	wantInOrder(t, body, "Clients lifted per day", `aria-label="Clients lifted on each of the last 90 days. On `,
+		"37 clients needed to be lifted; today, it is 23.", "clients lifted, 37 still needed it</title>", "still needed lifting</span>")
 	wantInOrder(t, page(t, newSite(t, options(t, office())), "/"), "Clients lifted per day", "Nothing was counted yet.")
 }
 
@@ -169,7 +174,8 @@ func TestProblemsAreGrouped(t *testing.T) {
 	if got := readJSON[Clients](t, h, "/api/v1/clients?reason=smtp_auth_failed&q=printer-0"); len(got.Clients) != 10 {
 		t.Errorf("%d clients in the API", len(got.Clients))
 	}
-	if resp, text := get(t, h, "/?reason=smtp_auth_faild"); resp.StatusCode != 400 || !strings.Contains(text, "is no reason; /reasons lists all") {
+	resp, text := get(t, h, "/?reason=smtp_auth_faild")
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(text, "is no reason; /reasons lists all") {
 		t.Errorf("a misspelt reason: %d", resp.StatusCode)
 	}
 }
@@ -178,8 +184,8 @@ func TestProblemsAreGrouped(t *testing.T) {
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
-	wantInOrder(t, page(t, h, "/"), "TLS versions", `<a href="/?version=TLS&#43;1.0">TLS 1.0</a></td><td class="number">4</td>`, "TLS 1.1", "TLS 1.2",
-		"TLS 1.3", `version=no&#43;TLS`)
+	wantInOrder(t, page(t, h, "/"), "TLS versions", `<a href="/?version=TLS&#43;1.0">TLS 1.0</a></td><td class="number">4</td>`,
+		"TLS 1.1", "TLS 1.2", "TLS 1.3", `version=no&#43;TLS`)
 	if got := readJSON[Clients](t, h, "/api/v1/clients?version=TLS+1.1"); len(got.Clients) != 2 {
 		t.Errorf("%d clients with TLS 1.1", len(got.Clients))
 	}
@@ -204,7 +210,8 @@ func TestSilentDevices(t *testing.T) {
 	if len(got.Clients) != 1 || !got.Clients[0].Silent || got.Clients[0].Client.Client != "quiet" {
 		t.Errorf("the API says %+v", got)
 	}
-	wantInOrder(t, page(t, h, "/clients/quiet"), "Last mail accepted", "12 days ago", "Longest time without a mail", "3 days; it is silent now")
+	wantInOrder(t, page(t, h, "/clients/quiet"), "Last mail accepted", "12 days ago",
+		"Longest time without a mail", "3 days; it is silent now")
 	for _, path := range []string{"/api/v1/clients.csv?filter=silent", "/report.csv?filter=silent"} {
 		if text := page(t, h, path); strings.Count(text, "\n") != 2 || !strings.Contains(text, "quiet") {
 			t.Errorf("%s: %s", path, text)
@@ -252,12 +259,13 @@ func TestReport(t *testing.T) {
 	if n := strings.Count(body, `<td class="who">`); n != 300 {
 		t.Errorf("%d clients", n)
 	}
-	wantInOrder(t, body, "<title>Report · gateway.corp.example.com · tlslift</title>", "Clients of tlslift on <bdi>gateway.corp.example.com</bdi>",
-		time.Now().Format("2006-01-02 15:"), "300 clients", "/report.csv?filter=all", "Still need lifting", "Clients lifted per day", "TLS versions",
-		"Problems, and what to do", "client_unknown_ca", "Last mail", "Last seen")
+	wantInOrder(t, body, "<title>Report · gateway.corp.example.com · tlslift</title>",
+		"Clients of tlslift on <bdi>gateway.corp.example.com</bdi>", time.Now().Format("2006-01-02 15:"), "300 clients", "/report.csv?filter=all",
+		"Still need lifting", "Clients lifted per day", "TLS versions", "Problems, and what to do", "client_unknown_ca", "Last mail", "Last seen")
 	wantInOrder(t, page(t, h, "/"), `href="/report?filter=all"`)
 	failing := page(t, h, "/report?filter=failing&reason=client_unknown_ca&q=scanner")
-	wantInOrder(t, failing, "of 300 clients (failing) · only reason client_unknown_ca", "/report.csv?filter=failing&amp;q=scanner&amp;reason=client_unknown_ca")
+	wantInOrder(t, failing, "of 300 clients (failing) · only reason client_unknown_ca",
+		"/report.csv?filter=failing&amp;q=scanner&amp;reason=client_unknown_ca")
 	if strings.Contains(failing, "smtp_auth_failed") || strings.Contains(failing, "alarm-panel") {
 		t.Error("the report has what was not asked for")
 	}
@@ -265,11 +273,12 @@ func TestReport(t *testing.T) {
 		t.Errorf("%d lines in the CSV file", strings.Count(text, "\r\n"))
 	}
 	many := page(t, newSite(t, options(t, many(maxReported+7))), "/report")
-	if n := strings.Count(many, `<td class="who">`); n != maxReported || !strings.Contains(many, "7 more are left out: the CSV file has them.") {
+	n := strings.Count(many, `<td class="who">`)
+	if n != maxReported || !strings.Contains(many, "7 more are left out: the CSV file has them.") {
 		t.Errorf("%d clients of too many", n)
 	}
 	for _, path := range []string{"/report?sort=x", "/report.csv?sort=x"} {
-		if resp, text := get(t, h, path); resp.StatusCode != 400 || !strings.Contains(text, "none of name") {
+		if resp, text := get(t, h, path); resp.StatusCode != http.StatusBadRequest || !strings.Contains(text, "none of name") {
 			t.Errorf("%s: %d", path, resp.StatusCode)
 		}
 	}

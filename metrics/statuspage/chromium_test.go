@@ -140,7 +140,8 @@ func TestChromiumRunsNothingOfHostileNames(t *testing.T) {
 	} {
 		b.open(path)
 		found := eval[int](b, `document.querySelectorAll(
-			"main script, main img, main svg:not(.plot > svg), main iframe, [onerror], [onload], a[href^='javascript:']").length + document.scripts.length`)
+			"main script, main img, main svg:not(.plot > svg), main iframe, [onerror], [onload], a[href^='javascript:']").length +
+			document.scripts.length`)
 		if found != 1 {
 			t.Errorf("%s has %d scripts and foreign elements, want the one script", path, found)
 		}
@@ -237,7 +238,9 @@ func takeBuildings(t *testing.T) {
 		}
 	}
 	b := browseSite(t, newSite(t, buildingOptions(t, office())))
-	for name, path := range map[string]string{"client": "/clients/copier-accounting", "report": "/report", "reason": "/?reason=client_unknown_ca"} {
+	for name, path := range map[string]string{
+		"client": "/clients/copier-accounting", "report": "/report", "reason": "/?reason=client_unknown_ca",
+	} {
 		for _, width := range []int64{360, 820, 1024, 1440} {
 			b.size(width, 900)
 			b.open(path)

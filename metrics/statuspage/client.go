@@ -61,7 +61,8 @@ func (s *site) serveClient(w http.ResponseWriter, r *http.Request) {
 	}
 	now, about := time.Now(), s.Describe(c.Name)
 	view := clientView{
-		head: s.head(wording.Shown(c.Client), ""), Row: rowOf(&c, about, now), Rule: ruleText{Rule: wording.Shown(string(c.Rule)), Meaning: c.Rule.Meaning()},
+		head: s.head(wording.Shown(c.Client), ""), Row: rowOf(&c, about, now),
+		Rule:  ruleText{Rule: wording.Shown(string(c.Rule)), Meaning: c.Rule.Meaning()},
 		Facts: factsOf(&c, about, now), Failure: failureOf(&c, now),
 		JSON: "/api/v1" + clientLink(c.Client),
 	}

@@ -23,7 +23,8 @@ func TestLocalTimeBesideUTC(t *testing.T) {
 		}
 	}
 	m := At(at, at.Add(3*time.Hour))
-	if m.Machine != "2026-11-28T08:05:39Z" || m.Full != full(at.Local()) || m.Age != "3 hours ago" || m.Date != at.Local().Format("2 January 2006") {
+	if m.Machine != "2026-11-28T08:05:39Z" || m.Full != full(at.Local()) || m.Age != "3 hours ago" ||
+		m.Date != at.Local().Format("2 January 2006") {
 		t.Errorf("got %+v", m)
 	}
 	if At(time.Time{}, at) != (Moment{}) {
@@ -49,7 +50,8 @@ func TestAges(t *testing.T) {
 func TestNumbers(t *testing.T) {
 	t.Parallel()
 	got := strings.Join([]string{
-		Plural(1, "mail"), Plural(0, "mail"), Count(1<<63, "mail"), Size(999), Size(1_000_000), Size(1 << 63), Duration(1234567), Duration(90 * time.Second),
+		Plural(1, "mail"), Plural(0, "mail"), Count(1<<63, "mail"), Size(999), Size(1_000_000), Size(1 << 63),
+		Duration(1234567), Duration(90 * time.Second),
 	}, ", ")
 	if want := "1 mail, 0 mails, 2147483647 mails, 999 B, 1.0 MB, 9.2 EB, 1ms, 1m30s"; got != want {
 		t.Errorf("got %s, want %s", got, want)

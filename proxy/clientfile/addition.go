@@ -53,8 +53,9 @@ func Add(text []byte, more []Addition) ([]byte, int, error) {
 
 // hasAllOf reports whether t says of every client of other what other does.
 func (t *Table) hasAllOf(other *Table) bool {
-	return maps.Equal(t.hosts, other.hosts) && maps.Equal(t.descriptions, other.descriptions) && !slices.ContainsFunc(slices.Collect(maps.Keys(other.clients)),
-		func(network netip.Prefix) bool { return t.clients[network] != other.clients[network] })
+	return maps.Equal(t.hosts, other.hosts) && maps.Equal(t.descriptions, other.descriptions) &&
+		!slices.ContainsFunc(slices.Collect(maps.Keys(other.clients)),
+			func(network netip.Prefix) bool { return t.clients[network] != other.clients[network] })
 }
 
 // asWritten returns the text of a file and how far its clients are indented; the

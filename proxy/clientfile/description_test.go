@@ -9,7 +9,8 @@ import (
 // What the file says of a client for people is found by its name, and changes no option.
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
-	table := parse(t, "clients:\n- {name: a, address: [10.0.0.1, 10.0.0.2], model: Ricoh MP C3004, note: 'Flur 2, links – key at reception'}\n"+
+	table := parse(t, "clients:\n"+
+		"- {name: a, address: [10.0.0.1, 10.0.0.2], model: Ricoh MP C3004, note: 'Flur 2, links – key at reception'}\n"+
 		"- {name: b, network: 10.1.0.0/16}\n- {name: c, address: 10.0.0.3, note: <script>}\n")
 	for name, want := range map[string]Description{
 		"a": {Model: "Ricoh MP C3004", Note: "Flur 2, links – key at reception"}, "b": {}, "c": {Note: "<script>"}, "nobody": {},
@@ -32,7 +33,7 @@ func TestDescriptionsAreBounded(t *testing.T) {
 		"  model: " + strings.Repeat("x", 64): "",
 		"  model: " + strings.Repeat("x", 65): "line 4, column 10: the model has 65 bytes; write at most 64",
 		"  note: " + strings.Repeat("ü", 101): "line 4, column 9: the note has 202 bytes; write at most 200",
-		"  note: |\n    one\n    two":         "line 4, column 9: the note has a line break, or a character that cannot be shown; write it in one line",
+		"  note: |\n    one\n    two":         "line 4, column 9: the note has a line break, or a character that cannot be shown",
 		"  note: \"a\\u202eb\"":               "line 4, column 9: the note has a line break",
 		"  note: \"a\\e[31m\"":                "line 4, column 9: the note has a line break",
 		"  note: [a]":                         "line 4, column 9: ",

@@ -244,7 +244,8 @@ func (d *demo) keep(ctx context.Context) error {
 		fmt.Sprintf("curl --cacert %s -x http://%s %s", rootFile, d.proxy, demoURL),
 		fmt.Sprintf("openssl s_client -CAfile %s -proxy %s -connect %s:443 -tls1 -cipher ALL:@SECLEVEL=0", rootFile, d.proxy, demoHost),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -servername %s -tls1_2 -cipher AES128-SHA", rootFile, d.fixed, demoHost),
-		fmt.Sprintf("swaks --server %s --tls --tls-protocol tlsv1 --tls-cipher ALL:@SECLEVEL=0 --tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
+		fmt.Sprintf("swaks --server %s --tls --tls-protocol tlsv1 --tls-cipher ALL:@SECLEVEL=0 "+
+			"--tls-ca-path %s --to you@contoso.com --from %s --auth LOGIN "+
 			"--auth-user %s --auth-password '%s'", d.smtp, rootFile, demoOAuthMailbox, demoLogin, demoLoginPassword),
 		fmt.Sprintf("openssl s_client -CAfile %s -connect %s -starttls smtp -verify_hostname %s -tls1 -cipher ALL:@SECLEVEL=0",
 			rootFile, d.smtp, demoMailHost),
