@@ -44,9 +44,9 @@ func TestDaysOutliveARun(t *testing.T) {
 		stop = running(again)
 		again.Closed(lifted("192.0.2.7", time.Now()))
 		again.Closed(lifted("192.0.2.8", time.Now()))
-		time.Sleep(2 * day)
+		time.Sleep(day)
 		stop()
-		if got := counts(again); got != "2/2 2/2 0/2" && got != "2/2 2/2 0/2 0/2" {
+		if got := counts(again); got != "2/2 2/2" && got != "2/2 2/2 0/2" {
 			t.Errorf("got %s", got)
 		}
 	})
@@ -75,7 +75,7 @@ func TestDaysOfAnotherState(t *testing.T) {
 func TestDaysAreBounded(t *testing.T) {
 	t.Parallel()
 	v := New(Options{MaxClients: 10})
-	for i := range 5000 {
+	for i := range 1000 {
 		v.Closed(refusedBy(record.ReasonClientNotAllowed, numbered(i), noon.Add(time.Duration(i)*time.Hour)))
 		v.Closed(lifted(numbered(i), noon.Add(time.Duration(i)*day)))
 	}
