@@ -62,7 +62,7 @@ func TestClockThatIsWrongForAWhile(t *testing.T) {
 		for i := range Span {
 			c.SetNeeding(noon.Add(time.Duration(i)*day), 8)
 		}
-		chart := ChartOf(c.Days(), noon.Add((Span-1)*day))
+		chart := ChartOf(c.Days(), 8, noon.Add((Span-1)*day))
 		if len(chart.Bars) != Span || len(chart.Lines) != 1 {
 			t.Errorf("%s: %d days, %d lines", wrong, len(chart.Bars), len(chart.Lines))
 		}
@@ -80,15 +80,15 @@ func TestChart(t *testing.T) {
 		}
 	}
 	c.Lifted(noon.Add(-Span*day), time.Time{}) // before the chart
-	chart := ChartOf(c.Days(), noon)
+	chart := ChartOf(c.Days(), 0, noon)
 	if len(chart.Bars) != 6 || chart.Top != 40 || chart.Middle != 20 || len(chart.Lines) != 2 {
 		t.Errorf("got %+v", chart)
 	}
-	if want := "On 23 November, 40 clients needed to be lifted; today, it is 1."; chart.Summary != want {
+	if want := "On 23 November, 40 clients needed to be lifted; today, it is 0."; chart.Summary != want {
 		t.Errorf("got %q, want %q", chart.Summary, want)
 	}
 	last := chart.Bars[5]
-	if last.X != Span-1 || last.Y != 97.5 || last.Height != 2.5 || last.Text != "Sat 28 November 2026: 1 client lifted, 1 still needed it" {
+	if last.X != Span-1 || last.Y != 97.5 || last.Height != 2.5 || last.Text != "Sat 28 November 2026: 1 client lifted, 0 still needed it" {
 		t.Errorf("today is %+v", last)
 	}
 	if chart.Bars[2].Text != "Wed 25 November 2026: 1 client lifted, 38 still needed it" ||
@@ -102,7 +102,7 @@ func TestChart(t *testing.T) {
 
 func TestChartOfNothing(t *testing.T) {
 	t.Parallel()
-	chart := ChartOf(nil, noon)
+	chart := ChartOf(nil, 7, noon)
 	if chart.Summary != "Nothing was counted yet." || len(chart.Bars) != 0 || chart.Top != 2 || len(chart.Dates) != 4 {
 		t.Errorf("got %+v", chart)
 	}
@@ -136,7 +136,7 @@ func FuzzDay(f *testing.F) {
 		if err != nil || json.Unmarshal(written, &again) != nil || again != d {
 			t.Fatalf("%s became %s, %v", text, written, err)
 		}
-		for _, b := range ChartOf(Of([]Day{d, d}, noon).days, d.Date.time().Add(12*time.Hour)).Bars {
+		for _, b := range ChartOf(Of([]Day{d, d}, noon).days, d.Needing, d.Date.time().Add(12*time.Hour)).Bars {
 			if b.X < 0 || b.X >= Span || b.Y < 0 || b.Height < 0 || math.Abs(b.Y+b.Height-height) > 0.01 {
 				t.Fatalf("%s is drawn as %+v", text, b)
 			}

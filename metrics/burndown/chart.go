@@ -34,12 +34,16 @@ type Bar struct {
 	Text         string
 }
 
-// ChartOf draws the last days until today.
-func ChartOf(days []Day, now time.Time) Chart {
+// ChartOf draws the last days until today. needing is how many clients need to be lifted
+// now, which may be another number than at the last count of today.
+func ChartOf(days []Day, needing int, now time.Time) Chart {
 	today := DateOf(now)
 	var shown []Day
 	most := 0
 	for _, d := range days {
+		if d.Date == today {
+			d.Needing = needing
+		}
 		if d.Date > today-Span && d.Date <= today {
 			shown = append(shown, d)
 			most = max(most, d.Lifted, d.Needing)

@@ -94,7 +94,6 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 	data := overview{
 		head:         s.head("Status", "/"),
 		Figures:      summary.FiguresOf(all, now),
-		Chart:        burndown.ChartOf(s.Inventory.Days(), now),
 		Filters:      q.filters(all),
 		Only:         q.only(),
 		Columns:      q.headings(),
@@ -110,6 +109,7 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 		Authority:    s.Authority.view(now),
 		Endpoints:    s.Endpoints().view(now),
 	}
+	data.Chart = burndown.ChartOf(s.Inventory.Days(), data.Figures.Legacy, now)
 	data.Problems, data.Solved = problemsOf(all, now)
 	data.Silent, data.MoreQuiet = silentOf(all, now)
 	for _, l := range s.Listeners() {

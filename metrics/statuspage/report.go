@@ -48,11 +48,12 @@ func (s reports) serveReport(w http.ResponseWriter, r *http.Request) {
 	all := s.Inventory.Snapshot()
 	found := q.selected(all, s.Describe)
 	data := reportPage{
-		head: s.head("Report", "/report"), Figures: summary.FiguresOf(all, now), Chart: burndown.ChartOf(s.Inventory.Days(), now),
+		head: s.head("Report", "/report"), Figures: summary.FiguresOf(all, now),
 		Versions: versionsOf(all, now), More: max(0, len(found)-maxReported), Matching: matchingText(len(found), len(all), len(found)),
 		Only: q.only(), CSV: "/report.csv?" + q.values().Encode(),
 		Filter: map[string]string{filterFailing: "failing", filterLegacy: "need lifting", filterSilent: "silent"}[q.filter],
 	}
+	data.Chart = burndown.ChartOf(s.Inventory.Days(), data.Figures.Legacy, now)
 	data.Problems, _ = problemsOf(found, now)
 	data.Lines = s.lines(found[:len(found)-data.More], now)
 	s.render(w, http.StatusOK, "report.html", data)
