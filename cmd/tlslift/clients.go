@@ -17,7 +17,7 @@ import (
 )
 
 // clientsOptions are the flags of the command.
-type clientsOptions struct{ json, csv, failing, legacy bool }
+type clientsOptions struct{ json, csv, failing, legacy, silent bool }
 
 func (p *program) clientsCommand() *cobra.Command {
 	var o clientsOptions
@@ -49,7 +49,8 @@ last problem was. It reads the same settings as serve.`,
 	flags.BoolVar(&o.csv, "csv", false, "print CSV, for a spreadsheet")
 	flags.BoolVar(&o.failing, "failing", false, "list only clients whose last connection, within a day, had a problem")
 	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
-	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}})
+	flags.BoolVar(&o.silent, "silent", false, "list only devices that used to deliver mail, and have not for much longer than usual")
+	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}, {"failing", "silent"}, {"legacy", "silent"}})
 	cmd.AddCommand(forgetCommand(p), exportCommand(p))
 	return cmd
 }
@@ -79,6 +80,8 @@ func (o clientsOptions) question() adminclient.Question {
 		q.Query.Set("filter", "failing")
 	case o.legacy:
 		q.Query.Set("filter", "legacy")
+	case o.silent:
+		q.Query.Set("filter", "silent")
 	}
 	if o.csv {
 		q.Path += ".csv"

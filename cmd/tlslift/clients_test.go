@@ -78,6 +78,23 @@ func TestClients(t *testing.T) {
 	if got := runWith(t, environ, "clients", "--legacy").stdout; strings.Contains(got, "copier") || !strings.Contains(got, "scanner") {
 		t.Errorf("--legacy: got %s", got)
 	}
+	if got := runWith(t, environ, "clients", "--silent").stdout; got != "no clients\n" {
+		t.Errorf("--silent: got %s", got)
+	}
+	got := runWith(t, environ, "clients", "--silent", "--legacy")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "cannot be used together") {
+		t.Errorf("two filters: got %+v", got)
+	}
+	quiet := someClients()
+	now := time.Now()
+	quiet.Add(inventory.Client{
+		Client: "fax", Name: "fax", FirstSeen: now.Add(-900 * time.Hour), LastSeen: now, LastAccepted: now.Add(-400 * time.Hour), Accepted: 90,
+		MailPause: 3600,
+	})
+	silent := runWith(t, map[string]string{"TLSLIFT_ADMIN_LISTEN": runningAdmin(t, quiet)}, "clients", "--silent").stdout
+	if strings.Count(silent, "\n") != 2 || !strings.Contains(silent, "fax") {
+		t.Errorf("--silent: got %s", silent)
+	}
 	asJSON := runWith(t, environ, "clients", "--json").stdout
 	var answer statuspage.Clients
 	if err := json.Unmarshal([]byte(asJSON), &answer); err != nil || len(answer.Clients) != 4 || controls(asJSON) {
