@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
@@ -41,10 +42,10 @@ type Client struct {
 	// Account is used when the address asks for a password.
 	Account Account
 
-	asked bool // the address has asked for a password before
+	asked atomic.Bool // the address has asked for a password before
 }
 
-// New returns a client for the admin address of cfg. It is not safe for concurrent use.
+// New returns a client for the admin address of cfg. It may be used by several goroutines at once.
 func New(cfg *settings.Config) *Client {
 	return &Client{
 		Address: cfg.AdminListen, WebConfigFile: cfg.AdminWebConfig,
@@ -157,13 +158,13 @@ func (c *Client) send(ctx context.Context, method, path string) (*http.Response,
 	if err != nil {
 		return nil, "", err
 	}
-	if !c.asked {
+	if !c.asked.Load() {
 		response, err := roundTrip(transport, request, where)
 		if err != nil || response.StatusCode != http.StatusUnauthorized || c.Account.User == "" {
 			return response, where, err
 		}
 		_ = response.Body.Close() // it only says that a password is needed
-		c.asked = true
+		c.asked.Store(true)
 	}
 	if err := c.Account.sign(request); err != nil {
 		return nil, "", err
