@@ -102,7 +102,7 @@ func TestChromiumOnATabletAndOnPaper(t *testing.T) {
 	b := browseSite(t, newSite(t, buildingOptions(t, building(300))))
 	for _, width := range []int64{820, 1024} {
 		b.size(width, 900)
-		b.open("/?sort=name")
+		b.open("/?sort=name&q=alarm-panel")
 		if broken := eval[[]string](b, brokenWords); len(broken) > 0 {
 			t.Errorf("%d pixels: broken or too wide: %q", width, broken)
 		}
