@@ -37,6 +37,9 @@ const (
 	clientsOverflowed
 	upstreamHandshakesTotal
 	upstreamFailuresTotal
+	probeSuccess
+	probeFailing
+	probeDuration
 	tokenRequests
 	tokenRequestDuration
 	tokenExpiry
@@ -149,6 +152,13 @@ var definitions = [...]definition{
 	upstreamFailuresTotal: {"upstream_failures_total", counter, []string{"destination", "reason"},
 		"Connections that failed because of their destination or the network between it and tlslift, by reason."},
 
+	probeSuccess: {"probe_success", gauge, []string{"destination"},
+		"Whether the last probe of a destination in use opened a verified TLS connection to it: 1 or 0; absent without " +
+			"TLSLIFT_PROBE_INTERVAL. At most 50 destinations are probed."},
+	probeFailing: {"probe_failing", gauge, []string{"destination", "reason"},
+		"Always 1, for a destination whose last probe failed; reason says why."},
+	probeDuration: {"probe_duration_seconds", gauge, []string{"destination"},
+		"How long the last probe of a destination took, with or without success."},
 	tokenRequests: {"signin_token_requests_total", counter, []string{"result"},
 		"Requests for a token for the sign-in, by result: ok, or the reason why there was none; absent without TLSLIFT_SIGNIN_FILE."},
 	tokenRequestDuration: {"signin_token_request_duration_seconds", histogram, nil,

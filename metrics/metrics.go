@@ -64,6 +64,8 @@ type Options struct {
 type Metrics struct {
 	// SignIn counts what happens at the sign-in.
 	SignIn SignIn
+	// Probes shows what the probes of the destinations have found.
+	Probes *Probes
 
 	registry registry
 	expiry   time.Duration
@@ -93,7 +95,7 @@ type Metrics struct {
 // New returns metrics on a registry of their own, together with those of the
 // Go runtime and of the process.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: registry{prometheus.NewRegistry()}, series: newSeries(), expiry: o.Expiry}
+	m := &Metrics{registry: registry{prometheus.NewRegistry()}, series: newSeries(), expiry: o.Expiry, Probes: newProbes()}
 	m.SignIn.series = m.series
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -108,7 +110,7 @@ func New(o Options) *Metrics {
 	registerEndpoints(m)
 	registerConfiguration(m, o.ConnectionsLimit)
 	registerLog(m, o.LogLinesDropped)
-	m.registry.MustRegister(newAuthorityCollector(&m.authority))
+	m.registry.MustRegister(newAuthorityCollector(&m.authority), m.Probes)
 	m.registry.gauge(buildInfo).WithLabelValues(
 		label(o.Version), label(o.Revision), runtime.Version()).Set(1)
 	return m

@@ -78,6 +78,10 @@ func withStory() *Metrics {
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 }, func() string { return "" })
 	m.SetEndpointsChecked(start)
 	m.CountRefresh("updated")
+	m.Probes.Show([]Probe{
+		{Destination: "outlook.office365.com:443", Took: 80 * time.Millisecond},
+		{Destination: "smtp.office365.com:587", Took: 30 * time.Second, Reason: record.ReasonUpstreamTimeout},
+	})
 	m.SignIn.Show(func() tenant.State { return aTenant(start.AddDate(100, 0, 0)) })
 	m.SignIn.TokenRequested("", 300*time.Millisecond)
 	m.SignIn.TokenRequested(record.ReasonEntraUnreachable, 30*time.Second)

@@ -100,7 +100,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/allowlist", "cmd/tlslift/internal/crl", "cmd/tlslift/internal/egress",
 		"cmd/tlslift/internal/gcpace", "cmd/tlslift/internal/inherited", "cmd/tlslift/internal/listenerror",
 		"cmd/tlslift/internal/logging", "cmd/tlslift/internal/mailboxes",
-		"cmd/tlslift/internal/memorylimit", "cmd/tlslift/internal/openfiles",
+		"cmd/tlslift/internal/memorylimit", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/probe",
 		"cmd/tlslift/internal/sandbox", "cmd/tlslift/internal/sdnotify", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/statefile", "cmd/tlslift/internal/successor", "cmd/tlslift/internal/warnings",
 	},

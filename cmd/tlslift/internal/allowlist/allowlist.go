@@ -62,6 +62,14 @@ func (a *Allowlist) Use(p *proxy.Server, ca *localca.CA) {
 // Policy returns the policy in force. It is for before Refresh.
 func (a *Allowlist) Policy() *m365.Policy { return a.policy }
 
+// Allows reports whether the policy in force allows a destination.
+func (a *Allowlist) Allows(to policy.Destination) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := a.policy.Check(to.Host, to.Port)
+	return err == nil
+}
+
 // Change puts the policy into force that follows from other settings with the list in
 // force: with use, unless that fails. Then nothing has changed.
 func (a *Allowlist) Change(cfg *settings.Config, ca *localca.CA, use func(*m365.Policy) error) error {

@@ -10,9 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/probe"
 	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // known is what is known of clients: in the inventory, in the metrics, and in the clients
@@ -84,6 +86,17 @@ func factsOf(clients []inventory.Client) []metrics.Facts {
 		}
 	}
 	return all
+}
+
+// newProber returns what probes the destinations, by what the inventory knows of them.
+func newProber(s *Service, r *reading) *probe.Prober {
+	return probe.New(probe.Options{
+		Interval: time.Duration(r.cfg.ProbeInterval), Timeout: time.Duration(r.cfg.HandshakeTimeout),
+		InUse: func() []policy.Destination {
+			return probe.Destinations(r.cfg.Listen, s.inventory.Snapshot(), s.allowed.Allows, time.Now())
+		},
+		Show: s.metrics.Probes.Show, Log: s.log,
+	}, r.upstream)
 }
 
 // hostsOf returns the names of an address, from the name servers of the machine.

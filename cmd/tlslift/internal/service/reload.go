@@ -110,6 +110,7 @@ func (s *Service) use(r *reading) error {
 		return err
 	}
 	turn()
+	s.prober.Use(r.upstream)
 	change.commit()
 	if r.ca != s.ca {
 		s.watching.of(r.ca, s.log)

@@ -112,6 +112,7 @@ func (s *Service) serve(ctx context.Context) error {
 	var refreshing sync.WaitGroup
 	refreshing.Go(func() { s.allowed.Refresh(ctx) })
 	refreshing.Go(func() { s.tickets.Run(ctx) })
+	refreshing.Go(func() { s.prober.Run(ctx) })
 	stopKeeping := s.keep(ctx)
 	err := s.proxy.Serve(ctx)
 	stop()

@@ -21,6 +21,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/openfiles"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/probe"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sandbox"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/sdnotify"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
@@ -83,6 +84,7 @@ type Service struct {
 	mailboxes signIn
 	pages     site
 	watching  caWatch
+	prober    *probe.Prober
 	phase     atomic.Pointer[phase]
 	confined  confinement
 }
@@ -175,6 +177,7 @@ func (s *Service) build(r *reading) error {
 		return err
 	}
 	s.allowed.Use(s.proxy, s.ca)
+	s.prober = newProber(s, r)
 	shown, err := s.pagesOf(s.ca)
 	if err != nil {
 		return err

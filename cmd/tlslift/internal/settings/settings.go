@@ -63,6 +63,7 @@ type Config struct {
 	IdleTimeout      timeout                                 `env:"IDLE_TIMEOUT"`
 	IMAPIdleTimeout  timeout                                 `env:"IMAP_IDLE_TIMEOUT"`
 	DrainTimeout     timeout                                 `env:"DRAIN_TIMEOUT"`
+	ProbeInterval    interval                                `env:"PROBE_INTERVAL"` // 0: no probes
 	MetricsClients   count                                   `env:"METRICS_MAX_CLIENTS"`
 	ClientExpiry     expiry                                  `env:"CLIENT_EXPIRY"` // 0: never forgotten
 	ReverseDNS       truth                                   `env:"REVERSE_DNS"`
@@ -306,6 +307,12 @@ var table = []setting{
 		name: "DRAIN_TIMEOUT", def: "30s",
 		meaning: "how long open connections may continue after a stop signal",
 		remedy:  "a time with its unit, as in 30s",
+	},
+	{
+		name: "PROBE_INTERVAL", atStart: true, def: "0",
+		meaning: "how often tlslift opens a verified TLS connection of its own to each destination in use, so that the metrics and an " +
+			"alert tell of a destination that cannot be reached before a client needs it; `0` means never, `5m` is often enough",
+		remedy: "a time with its unit from 10s on, as in 5m, or 0 for no probes",
 	},
 	{
 		name: "METRICS_MAX_CLIENTS", atStart: true, def: "2000",

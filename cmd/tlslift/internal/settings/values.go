@@ -275,6 +275,24 @@ func (e *expiry) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// minInterval keeps a mistake from being an attack.
+const minInterval = 10 * time.Second
+
+// An interval is zero, which means never, or not too short.
+type interval time.Duration
+
+func (i *interval) UnmarshalText(text []byte) error {
+	d, err := parseDuration(text)
+	if err == nil && d != 0 && d < minInterval {
+		err = fmt.Errorf("%q is less than %s", text, minInterval)
+	}
+	if err != nil {
+		return err
+	}
+	*i = interval(d)
+	return nil
+}
+
 // parseDuration reads a time with its unit. A number alone is most likely one of
 // seconds.
 func parseDuration(text []byte) (time.Duration, error) {
