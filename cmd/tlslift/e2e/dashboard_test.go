@@ -111,6 +111,9 @@ var quiet = map[string]string{
 	"TLSLiftNotAccepting":           "there are few connections",
 	"TLSLiftManyClientsFailing":     "few clients fail",
 	"TLSLiftClientFailingDaily":     "who fails, fails often",
+	"TLSLiftNearConnectionLimit":    "there are few connections",
+	"TLSLiftLogLinesDropped":        "the test reads the log",
+	"TLSLiftClientSilent":           "nobody has been silent for a day",
 	"TLSLiftClientStoppedSending":   "nobody has been silent for a day",
 	"TLSLiftNewLegacyClient":        "on the first day all clients are new",
 	"TLSLiftNobodyLifted":           "clients are lifted",
@@ -148,7 +151,7 @@ func startOffice(t *testing.T) *office {
 	if err := os.WriteFile(clients, []byte("clients: [{name: '"+scanner+"', address: 127.0.0.4}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp, "TLSLIFT_CLIENTS_FILE="+clients,
+	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp+",imaps://"+testenv.FreeAddress(t), "TLSLIFT_PROBE_INTERVAL=10s", "TLSLIFT_CLIENTS_FILE="+clients,
 		"TLSLIFT_SIGNIN_FILE="+fileOfOneClient(t),
 		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.RefusingAddress(t))
 	return o
@@ -237,6 +240,10 @@ func TestPrometheusWatchesAnOffice(t *testing.T) {
 		"TLSLiftClientFailing": {
 			Labels:      map[string]string{"client": scanner, "severity": "warning"},
 			Annotations: map[string]string{"description": "Last reason: client_unknown_ca."},
+		},
+		"TLSLiftProbeFailing": {
+			Labels:      map[string]string{"destination": host + ":993", "severity": "critical"},
+			Annotations: map[string]string{"description": "Last reason: upstream_connection_refused."},
 		},
 		"TLSLiftUpstreamFailing": {
 			Labels:      map[string]string{"destination": host + ":993", "severity": "critical"},
