@@ -151,7 +151,8 @@ func startOffice(t *testing.T) *office {
 	if err := os.WriteFile(clients, []byte("clients: [{name: '"+scanner+"', address: 127.0.0.4}]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp+",imaps://"+testenv.FreeAddress(t), "TLSLIFT_PROBE_INTERVAL=10s", "TLSLIFT_CLIENTS_FILE="+clients,
+	o.tlslift = start(t, "", s.pki.pem, "TLSLIFT_LISTEN=proxy://{proxy},smtp://"+o.smtp+",imaps://"+testenv.FreeAddress(t),
+		"TLSLIFT_PROBE_INTERVAL=10s", "TLSLIFT_CLIENTS_FILE="+clients,
 		"TLSLIFT_SIGNIN_FILE="+fileOfOneClient(t),
 		"TLSLIFT_CONNECT_TO="+host+":443="+o.https.address+","+smtpHost+":587="+s.at[587]+","+host+":993="+testenv.RefusingAddress(t))
 	return o

@@ -20,7 +20,9 @@ const (
 // Destinations returns the destinations in use at a time: those that the listeners name, and
 // then those of clients that have needed to be lifted in the last week, the ones of most
 // clients first. What clients may not reach is left out.
-func Destinations(listeners []listener.URL, clients []inventory.Client, allows func(policy.Destination) bool, now time.Time) []policy.Destination {
+func Destinations(
+	listeners []listener.URL, clients []inventory.Client, allows func(policy.Destination) bool, now time.Time,
+) []policy.Destination {
 	var found []policy.Destination
 	add := func(to policy.Destination) {
 		if len(found) < maxDestinations && !slices.Contains(found, to) && allows(to) {
