@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,18 +25,7 @@ func TestBeginsWithinNoTime(t *testing.T) {
 		"a command":     {"EHLO a\r\n", false},
 		"nothing":       {"", false},
 	} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		near, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
+		near, far := pair(t)
 		if _, err := io.WriteString(far, tt.says); err != nil { // loopback: it has arrived
 			t.Fatal(err)
 		}
@@ -52,6 +42,65 @@ func TestBeginsWithinNoTime(t *testing.T) {
 		if rest, err := io.ReadAll(r); string(rest) != tt.says || err != nil {
 			t.Errorf("%s: then reads %q, %v", name, rest, err)
 		}
-		_, _ = near.Close(), ln.Close()
 	}
+}
+
+// A client that has reset its connection has not ended it, whenever that is looked at, and
+// what it has sent before comes first.
+func TestBeginsWithinReset(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		says string
+		wait time.Duration
+		want bool
+	}{
+		"it has said nothing, no wait":           {"", 0, false},
+		"it has said nothing, too short a wait":  {"", time.Nanosecond, false},
+		"it has said nothing, wait":              {"", time.Minute, false},
+		"it has begun a ClientHello, no wait":    {"\x16", 0, true},
+		"it has begun a ClientHello, short wait": {"\x16", time.Nanosecond, true},
+	} {
+		near, far := pair(t)
+		if _, err := io.WriteString(far, tt.says); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(far.SetLinger(0), far.Close()); err != nil { // loopback: the reset has arrived
+			t.Fatal(err)
+		}
+		r := bufio.NewReader(near)
+		got, err := clienthello.BeginsWithin(near, r, tt.wait)
+		if got != tt.want || (err == nil) != tt.want {
+			t.Errorf("%s: %t, %v", name, got, err)
+		}
+		for range len(tt.says) {
+			_, _ = r.ReadByte()
+		}
+		if err == nil {
+			_, err = r.ReadByte()
+		}
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("%s: its end is %v, want a reset", name, err)
+		}
+	}
+}
+
+// pair returns the two ends of a TCP connection.
+func pair(t *testing.T) (near, far *net.TCPConn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dialled, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far = dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	return near, far
 }
