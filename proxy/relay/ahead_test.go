@@ -112,10 +112,10 @@ func TestRecordsAreTakenAlong(t *testing.T) {
 			if !bytes.Equal(got, all) || !errors.Is(err, want) {
 				t.Errorf("%x: %d bytes are read, and %v, want %v", version, len(got), err, want)
 			}
-			if largest <= bufferSize {
+			if largest <= BufferSize {
 				t.Errorf("%x: at most %d bytes are read at once", version, largest)
 			}
-			if below.reads > len(all)/bufferSize {
+			if below.reads > len(all)/BufferSize {
 				t.Errorf("%x: %d reads below", version, below.reads)
 			}
 		}

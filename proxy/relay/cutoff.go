@@ -109,6 +109,13 @@ func (e *ending) end(s Side, err error, write bool) {
 	e.ended[s] = true
 }
 
+// hasEnded returns which sides have ended, in whatever way.
+func (e *ending) hasEnded() [2]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ended
+}
+
 // isCutOff reports whether this end of a side breaks something off.
 func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	other := 1 - s

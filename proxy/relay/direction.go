@@ -5,11 +5,11 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/copybuffer"
+	"github.com/tlslift/tlslift/proxy/splice"
 	"github.com/tlslift/tlslift/proxy/standby"
 )
 
@@ -20,6 +20,8 @@ type direction struct {
 	from     Side
 	src, dst net.Conn
 	moved    atomic.Int64 // bytes
+	first    []byte       // what was read of src already
+	looks    bool         // at the bytes, as long as a handshake is passed
 	err      error        // how it has ended
 
 	socket *net.TCPConn // that says when something has come; nil if it cannot be at rest
@@ -98,7 +100,10 @@ func (d *direction) isAsked(err error) bool {
 // carry moves bytes and half-closes the end. The error may be errAtRest.
 func (d *direction) carry() error {
 	r := d.relay
-	err := d.move()
+	err := d.sendFirst()
+	if err == nil {
+		err = d.move()
+	}
 	var at *sideError
 	switch {
 	case errors.Is(err, errAtRest):
@@ -127,23 +132,51 @@ func (d *direction) carry() error {
 	return err
 }
 
-// bufferSize is the size of a full TLS record's plaintext (RFC 8446 section
-// 5.1): a larger buffer is never filled by one read.
-const bufferSize = 16 << 10
+// sendFirst sends what was read already.
+func (d *direction) sendFirst() error {
+	first := d.first
+	if d.first = nil; len(first) == 0 { // a write of nothing is still a system call
+		return nil
+	}
+	if err := d.look(first); err != nil {
+		return err
+	}
+	n, err := d.dst.Write(first)
+	d.moved.Add(int64(n))
+	if err != nil {
+		return &sideError{1 - d.from, true, err}
+	}
+	return nil
+}
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+// look looks at bytes before dst has them, as long as a handshake is passed. The error is
+// that of the handshake.
+func (d *direction) look(p []byte) (err error) {
+	if d.looks {
+		d.looks, err = d.relay.readHandshake(d.from, p)
+	}
+	return err
+}
 
 // move copies until src ends or fails, or is to rest, and counts the bytes. Between two TCP
-// sockets the kernel splices, unless few bytes come. The error is a *sideError or errAtRest.
+// sockets the kernel splices, unless few bytes come. The error is a *sideError, errAtRest, or
+// that of look.
 func (d *direction) move() error {
 	if !canSplice(d.dst, d.src) {
 		return d.copy()
 	}
-	n, write, err := splice(d.dst.(*net.TCPConn), d.src.(*net.TCPConn))
-	d.moved.Add(n)
+	s := splice.Stream{Dst: d.dst.(*net.TCPConn), Src: d.src.(*net.TCPConn), Moved: &d.moved}
+	var lookErr error
+	if d.looks {
+		s.Look = func(p []byte) (bool, error) {
+			lookErr = d.look(p)
+			return d.looks, lookErr
+		}
+	}
+	write, err := s.Move()
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, lookErr != nil:
+		return lookErr
 	case write:
 		return &sideError{1 - d.from, true, err}
 	case d.isAsked(err):
@@ -168,6 +201,9 @@ func (d *direction) copy() error {
 		n, err := d.src.Read(buf)
 		buffer.Filled(n)
 		if n > 0 {
+			if err := d.look(buf[:n]); err != nil {
+				return err
+			}
 			r.ending.moved(d.from)
 			r.idle.beginWrite()
 			written, err := d.dst.Write(buf[:n])

@@ -5,10 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -35,96 +31,22 @@ type Handshake struct {
 	// Deadline as it is.
 	ClientTimeout time.Duration
 
-	mu   sync.Mutex
+	// Guarded by the idleWatch's mu.
 	seen [2]records // by side
 	last Side       // who has sent the last bytes
-	done bool
 }
 
-// passHandshake carries the rest of a handshake. The error is a *record.Failure when
-// one side stalls in it.
-func (r *Relay) passHandshake() error {
+// readHandshake takes in bytes of one side before the other has them, and reports whether
+// the handshake goes on after them. A time limit begins where they change who has to go on.
+// The error is a *record.Failure.
+func (r *Relay) readHandshake(from Side, chunk []byte) (more bool, err error) {
+	r.idle.mu.Lock()
+	defer r.idle.mu.Unlock()
 	h := r.Handshake
-	if err := errors.Join(r.Client.SetDeadline(h.Deadline), r.Upstream.SetDeadline(h.Deadline)); err != nil {
-		return err
+	if h == nil { // the other direction has seen its end
+		return false, nil
 	}
-	var clientErr error
-	var other sync.WaitGroup
-	other.Go(func() { clientErr = r.carryHandshake(r.Upstream, r.Client, Client, h.ToUpstream) })
-	upstreamErr := r.carryHandshake(r.Client, r.Upstream, Upstream, h.ToClient)
-	other.Wait()
-	switch err := errors.Join(clientErr, upstreamErr); {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return h.stalled(r.ending.ended)
-	case clientErr != nil:
-		return clientErr
-	case upstreamErr != nil:
-		return upstreamErr
-	}
-	return errors.Join(r.Client.SetDeadline(time.Time{}), r.Upstream.SetDeadline(time.Time{}))
-}
-
-// carryHandshake moves the bytes of one direction until the handshake is done; first
-// is what comes before those that can be read.
-func (r *Relay) carryHandshake(dst, src net.Conn, from Side, first []byte) error {
-	h := r.Handshake
-	buf := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buf)
-	for chunk := first; ; {
-		done, err := r.readHandshake(from, chunk) // before the other side can answer it
-		if err != nil {
-			return r.breakHandshake(from, err, false)
-		}
-		n, err := writeSome(dst, chunk)
-		r.directions[from].moved.Add(int64(n))
-		if err != nil {
-			return r.breakHandshake(1-from, err, true)
-		}
-		if done {
-			// The other direction may wait for bytes that need not come.
-			return errors.Join(r.Client.SetReadDeadline(time.Unix(1, 0)), r.Upstream.SetReadDeadline(time.Unix(1, 0)))
-		}
-		n, err = src.Read(buf[:])
-		chunk = buf[:n]
-		switch {
-		case n > 0: // an error comes again
-		case errors.Is(err, io.EOF):
-			r.ending.end(from, nil, false)
-			return Trouble(CloseWrite(dst))
-		case errors.Is(err, os.ErrDeadlineExceeded) && h.isDone():
-			return nil
-		case err != nil:
-			return r.breakHandshake(from, err, false)
-		}
-	}
-}
-
-// writeSome writes bytes, if there are any: a write of none is still a system call.
-func writeSome(dst net.Conn, p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	return dst.Write(p)
-}
-
-// breakHandshake ends both sides at once.
-func (r *Relay) breakHandshake(at Side, err error, write bool) error {
-	if isGone(err) {
-		r.ending.end(at, err, write)
-	}
-	r.abort()
-	return err
-}
-
-// readHandshake takes in bytes of one side, and reports whether both have finished. A
-// deadline begins where they change who has to go on.
-func (r *Relay) readHandshake(from Side, chunk []byte) (done bool, err error) {
-	h := r.Handshake
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(chunk) > 0 {
-		h.last = from
-	}
+	h.last = from
 	waited := h.isClientsTurn()
 	client, upstream := &h.seen[Client], &h.seen[Upstream]
 	client.isClient, client.inClear = true, !upstream.answered
@@ -132,21 +54,23 @@ func (r *Relay) readHandshake(from Side, chunk []byte) (done bool, err error) {
 	if err := h.lookAtHellos(); err != nil {
 		return false, err
 	}
-	h.done = h.done || client.finished && upstream.finished || client.data && (upstream.data || upstream.finished)
+	if client.finished && upstream.finished || client.data && (upstream.data || upstream.finished) {
+		r.Handshake = nil // it has been, with all that was held of it
+		r.idle.beginIdle()
+		return false, nil
+	}
 	allowed := h.Timeout
 	switch waits := h.isClientsTurn(); {
-	case h.done:
-		return true, nil
 	case waits && (!waited || from == Upstream):
 		allowed = h.ClientTimeout
 	case waits == waited:
-		return false, nil
+		return true, nil
 	}
-	if allowed == 0 {
-		return false, nil
+	if allowed > 0 {
+		h.Deadline = time.Now().Add(allowed)
+		r.idle.timer.Reset(allowed)
 	}
-	deadline := time.Now().Add(allowed)
-	return false, errors.Join(r.Client.SetDeadline(deadline), r.Upstream.SetDeadline(deadline))
+	return true, nil
 }
 
 // lookAtHellos looks at further hellos of the client. The error is a *record.Failure.
@@ -170,12 +94,6 @@ func (h *Handshake) lookAtHellos() error {
 func (h *Handshake) isClientsTurn() bool {
 	client, upstream := &h.seen[Client], &h.seen[Upstream]
 	return (upstream.helloDone || upstream.finished || upstream.data) && !upstream.isInside() && !client.finished && !client.data
-}
-
-func (h *Handshake) isDone() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.done
 }
 
 // stalled returns the failure of a handshake that was not done in time: one side is

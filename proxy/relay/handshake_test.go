@@ -194,8 +194,10 @@ func FuzzRecords(f *testing.F) {
 }
 
 // A direction that has nothing to say yet writes nothing.
-func TestWriteSomeWritesNothing(t *testing.T) {
-	if n, err := writeSome(nil, nil); n != 0 || err != nil {
-		t.Errorf("%d bytes, %v", n, err)
+func TestNothingIsWrittenFirst(t *testing.T) {
+	t.Parallel()
+	d := direction{first: []byte{}} // without a connection to write to
+	if err := d.sendFirst(); err != nil || d.first != nil {
+		t.Errorf("%q is left, %v", d.first, err)
 	}
 }

@@ -45,6 +45,8 @@ type idleWatch struct {
 	mu      sync.Mutex
 	last    time.Time // of the last progress
 	arrived uint64    // the kernel's count at that time
+	begun   bool      // the kernel was not asked yet
+	moved   int64     // how many bytes had moved then
 	writing int       // how many directions are in a write
 	debts   [2]debt   // by side
 	err     error     // ErrIdle, ErrStuck, or a *record.Failure for a side that is gone; nil until then
@@ -56,17 +58,32 @@ type idleWatch struct {
 	lost [2]int64 // bytes that were on their way to a side in the end
 }
 
-// begin starts the watch.
+// begin starts the watch: first that of a handshake, if there is one.
 func (w *idleWatch) begin(r *Relay) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.relay, w.last = r, time.Now()
-	if asksKernel {
-		w.sockets = [2]*net.TCPConn{socketOf(r.Client), socketOf(r.Upstream)}
+	w.relay = r
+	first := math.MaxInt64 * time.Nanosecond
+	if r.Handshake != nil {
+		first = time.Until(r.Handshake.Deadline)
 	}
-	w.arrived, w.pace = w.count(), firstLook
-	// The timer starts after it has been assigned, since look sets it again.
-	w.timer = time.AfterFunc(math.MaxInt64, w.look)
+	w.timer = time.AfterFunc(first, w.look) // look waits for w.mu
+	if r.Handshake == nil {
+		w.beginIdle()
+	}
+}
+
+// beginIdle starts the watch of what comes after a handshake. The kernel is asked later: many
+// connections have ended by then. w.mu is held.
+func (w *idleWatch) beginIdle() {
+	if w.stopped || w.err != nil {
+		return
+	}
+	w.last, w.pace = time.Now(), firstLook
+	if asksKernel {
+		w.sockets = w.relay.ending.sockets
+	}
+	w.begun, w.moved = true, w.relay.moved()
 	w.timer.Reset(w.next())
 }
 
@@ -166,13 +183,16 @@ func (w *idleWatch) count() (all uint64) {
 func (w *idleWatch) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stopped {
+	if w.stopped || w.isHandshake() {
 		return
 	}
 	arrived := w.count()
 	isNew := arrived != w.arrived
-	if isNew {
-		w.arrived, w.last = arrived, time.Now()
+	if w.begun {
+		w.begun, isNew = false, arrived > 0 && w.moved != w.relay.moved()
+	}
+	if w.arrived = arrived; isNew {
+		w.last = time.Now()
 	}
 	for _, s := range []Side{Client, Upstream} {
 		if w.gone(s) {
@@ -187,6 +207,23 @@ func (w *idleWatch) look() {
 	}
 	w.ask(isNew)
 	w.timer.Reset(w.next())
+}
+
+// isHandshake reports whether a handshake is still passed. Its end is waited for, unless it
+// has had its time. w.mu is held.
+func (w *idleWatch) isHandshake() bool {
+	h := w.relay.Handshake
+	if h == nil {
+		return false
+	}
+	if wait := time.Until(h.Deadline); wait > 0 {
+		w.timer.Reset(wait)
+		return true
+	}
+	w.err = h.stalled(w.relay.ending.hasEnded())
+	w.relay.abort()
+	w.relay.wake()
+	return true
 }
 
 // giveUp ends both sides because one is gone.

@@ -68,7 +68,7 @@ func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 	r.whenEnded = whenEnded
 	r.directions[Client].init(r, Client, r.Client, r.Upstream)
 	r.directions[Upstream].init(r, Upstream, r.Upstream, r.Client)
-	if isOpen, err := r.begin(); !isOpen {
+	if err := r.begin(); err != nil {
 		r.end(err)
 		return
 	}
@@ -77,20 +77,24 @@ func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 	r.directions[Upstream].run() // here: most connections are short
 }
 
-// begin carries the handshake, if there is one, and gets ready for everything else, if there
-// is something else.
-func (r *Relay) begin() (isOpen bool, err error) {
-	if r.Handshake != nil {
-		if err := r.passHandshake(); err != nil {
-			return false, Trouble(err)
-		}
-		r.Handshake = nil // it has been, with all that was held of it
+// begin gets everything ready.
+func (r *Relay) begin() error {
+	until := net.Conn.SetReadDeadline
+	if h := r.Handshake; h != nil {
+		until = net.Conn.SetDeadline
+		r.directions[Client].first, r.directions[Upstream].first = h.ToUpstream, h.ToClient
+		r.directions[Client].looks, r.directions[Upstream].looks = true, true
 	}
-	if err := errors.Join(r.Client.SetReadDeadline(time.Time{}), r.Upstream.SetReadDeadline(time.Time{})); err != nil {
-		return false, err
+	if err := errors.Join(until(r.Client, time.Time{}), until(r.Upstream, time.Time{})); err != nil {
+		return err
 	}
 	r.idle.begin(r)
-	return true, nil
+	return nil
+}
+
+// moved returns how many bytes have moved in both directions.
+func (r *Relay) moved() int64 {
+	return r.directions[Client].moved.Load() + r.directions[Upstream].moved.Load()
 }
 
 // ended is the end of both directions.

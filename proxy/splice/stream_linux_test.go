@@ -1,6 +1,6 @@
 //go:build linux
 
-package relay
+package splice
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,21 +22,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spliced runs a relay of TLS that is passed, and returns the client and the destination.
+// tcpPair is the two ends of one TCP connection over loopback.
+func tcpPair(t testing.TB) (near, far *net.TCPConn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	dialled, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far = dialled.(*net.TCPConn), accepted.(*net.TCPConn)
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	return near, far
+}
+
+// spliced moves the bytes of two connections to each other, and returns the client and the
+// destination.
 func spliced(t *testing.T) (client, upstream *net.TCPConn) {
 	t.Helper()
 	a, client := tcpPair(t)
 	b, upstream := tcpPair(t)
-	r := &Relay{Client: a, Upstream: b, Idle: time.Hour, AbortUpstream: func() { Reset(b) }}
-	r.Abort = func() {
-		Reset(a)
-		Reset(b)
-	}
 	var done sync.WaitGroup
-	done.Go(func() { _, _, _ = r.Run() })
+	for _, way := range [][2]*net.TCPConn{{a, b}, {b, a}} {
+		done.Go(func() {
+			_, _ = (&Stream{Dst: way[0], Src: way[1], Moved: new(atomic.Int64)}).Move()
+			_ = way[0].CloseWrite()
+		})
+	}
 	t.Cleanup(func() {
-		r.Abort()
-		r.Wake()
+		_, _ = a.Close(), b.Close()
 		done.Wait()
 	})
 	return client, upstream
@@ -74,24 +96,24 @@ func openPipes(t *testing.T) int {
 	return n
 }
 
-// Passed connections hold no pipes while they are idle, however much they have carried, and
-// none stay when they have ended.
-func TestIdleRelaysHoldNoPipes(t *testing.T) {
+// Connections hold no pipes while they are idle, however much they have carried, and none
+// stay when they have ended.
+func TestIdleStreamsHoldNoPipes(t *testing.T) {
 	before := openPipes(t)
-	const relays = 100
+	const connections = 100
 	for _, size := range []int{1, fewBytes, 128 << 10} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			for range relays {
+			for range connections {
 				client, upstream := spliced(t)
 				answers(t, client, upstream, size)
 			}
 			for deadline := time.Now().Add(testenv.Patience); openPipes(t)-before > 2*maxFreePipes; {
-				if time.Now().After(deadline) { // the last bytes arrive before the relay sees that no more come
-					t.Fatalf("%d idle relays hold %d files of pipes", relays, openPipes(t)-before)
+				if time.Now().After(deadline) { // the last bytes arrive before the stream sees that no more come
+					t.Fatalf("%d idle connections hold %d files of pipes", connections, openPipes(t)-before)
 				}
 			}
 			if n := openPipes(t) - before; size == 1 && n > 0 {
-				t.Errorf("relays of small messages have used %d files of pipes", n)
+				t.Errorf("small messages have used %d files of pipes", n)
 			}
 		})
 		if n := openPipes(t) - before; n > 0 {
@@ -100,7 +122,7 @@ func TestIdleRelaysHoldNoPipes(t *testing.T) {
 	}
 }
 
-// More relays than there are pipes carry few bytes and many, in turn and at the same time,
+// More connections than there are pipes carry few bytes and many, in turn and at the same time,
 // in order and complete.
 func TestFewBytesAndMany(t *testing.T) {
 	var done sync.WaitGroup
@@ -140,7 +162,7 @@ func carries(t *testing.T, from, to *net.TCPConn, text []byte) {
 }
 
 // Bytes go on to flow when all pipes are in use, in order and complete.
-func TestRelayWithoutPipes(t *testing.T) {
+func TestStreamsWithoutPipes(t *testing.T) {
 	var taken []*pipe
 	for p := pipes.get(); p != nil; p = pipes.get() {
 		taken = append(taken, p)
@@ -204,29 +226,41 @@ func TestPipesWithBytesAreClosed(t *testing.T) {
 	}
 }
 
+// onFile calls f with the descriptor of a connection.
+func onFile(t *testing.T, c *net.TCPConn, f func(fd uintptr)) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What was passed through a buffer is not there any more when another connection gets it.
 func TestPassedBytesAreWiped(t *testing.T) {
 	a, client := tcpPair(t)
 	b, upstream := tcpPair(t)
-	var s splicer
+	var m mover
 	buffer := new([bufferSize]byte)
 	pass := func(text string) {
-		s.buffer = cmp.Or(s.buffer, buffer)
+		m.buffer = cmp.Or(m.buffer, buffer)
 		if _, err := client.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		onSocket(a, func(fd int) {
+		onFile(t, a, func(fd uintptr) {
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1) // or it gives the buffer back
-			s.fill(uintptr(fd))
+			m.fill(fd)
 		})
-		onSocket(b, func(fd int) { s.drain(uintptr(fd)) })
+		onFile(t, b, func(fd uintptr) { m.drain(fd) })
 		if _, err := io.ReadFull(upstream, make([]byte, len(text))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pass(secret)
+	pass("AUTH PLAIN c2VjcmV0")
 	pass("NOOP")
-	s.release()
+	m.release()
 	if *buffer != [bufferSize]byte{} {
 		t.Errorf("%q is still in the buffer", bytes.TrimRight(buffer[:], "\x00"))
 	}
@@ -245,8 +279,11 @@ func processorTime() int64 {
 // BenchmarkPassed compares the throughput with that of Go's own splicing.
 func BenchmarkPassed(b *testing.B) {
 	for name, move := range map[string]func(dst, src *net.TCPConn) error{
-		"ours": func(dst, src *net.TCPConn) error { _, _, err := splice(dst, src); return err },
-		"net":  func(dst, src *net.TCPConn) error { _, err := dst.ReadFrom(src); return err },
+		"ours": func(dst, src *net.TCPConn) error {
+			_, err := (&Stream{Dst: dst, Src: src, Moved: new(atomic.Int64)}).Move()
+			return err
+		},
+		"net": func(dst, src *net.TCPConn) error { _, err := dst.ReadFrom(src); return err },
 	} {
 		for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
