@@ -24,7 +24,8 @@ var layers = []struct {
 		"proxy/admission", "proxy/aescbc", "proxy/clienthello", "proxy/clientfile", "proxy/copybuffer", "proxy/entra", "proxy/greeting",
 		"proxy/httpline", "proxy/leafrsa", "proxy/legacytls", "proxy/listener", "proxy/localca",
 		"proxy/m365", "proxy/mail/dialect", "proxy/origdst", "proxy/policy", "proxy/refusedhello", "proxy/sasl", "proxy/signin",
-		"proxy/silence", "proxy/smtptext", "proxy/sockets", "proxy/splice", "proxy/standby", "proxy/ticketkeys", "proxy/turns", "proxy/upstream",
+		"proxy/silence", "proxy/smtptext", "proxy/sockets", "proxy/splice", "proxy/stack", "proxy/standby",
+		"proxy/ticketkeys", "proxy/turns", "proxy/upstream",
 	}},
 	{"steps", []string{
 		"proxy/clienttls", "proxy/decide", "proxy/dialogue", "proxy/helloanswer", "proxy/httpproxy", "proxy/mail", "proxy/proxyheader",

@@ -19,6 +19,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/refusedhello"
 	"github.com/tlslift/tlslift/proxy/silence"
 	"github.com/tlslift/tlslift/proxy/sockets"
+	"github.com/tlslift/tlslift/proxy/stack"
 	"github.com/tlslift/tlslift/proxy/ticketkeys"
 	"github.com/tlslift/tlslift/proxy/upstream"
 )
@@ -221,6 +222,7 @@ func (s *Server) IsFull() bool { return s.admission.IsFull() }
 
 // carry carries a connection of a listener with the setup that is in force.
 func (s *Server) carry(ctx context.Context, i int, conn net.Conn) {
+	stack.Grow()
 	s.mu.RLock()
 	in := s.now
 	in.carrying.Add(1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tlslift/tlslift/proxy/copybuffer"
 	"github.com/tlslift/tlslift/proxy/splice"
+	"github.com/tlslift/tlslift/proxy/stack"
 	"github.com/tlslift/tlslift/proxy/standby"
 )
 
@@ -45,6 +46,12 @@ func canSplice(dst, src net.Conn) bool {
 	_, is := dst.(*net.TCPConn)
 	_, too := src.(*net.TCPConn)
 	return asksKernel && is && too
+}
+
+// start is run in a goroutine of its own.
+func (d *direction) start() {
+	stack.Grow() // it may be the one that ends the relay
+	d.run()
 }
 
 // run moves bytes until the direction ends or comes to rest.

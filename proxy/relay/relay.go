@@ -73,7 +73,7 @@ func (r *Relay) Start(whenEnded func(fromClient, toClient int64, err error)) {
 		return
 	}
 	r.left.Store(int32(len(r.directions)))
-	go r.directions[Client].run()
+	go r.directions[Client].start()
 	r.directions[Upstream].run() // here: most connections are short
 }
 
