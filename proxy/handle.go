@@ -299,5 +299,5 @@ func (s *setup) finish(ctx context.Context, c *conn, f *record.Failure) {
 		s.cfg.Observer.Closed(rec)
 	}
 	c.close()
-	s.log.LogAttrs(context.WithoutCancel(ctx), rec.Level(), "connection", rec.Attrs()...)
+	rec.Log(context.WithoutCancel(ctx), s.log)
 }

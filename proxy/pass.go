@@ -48,8 +48,9 @@ func (p *passer) pass(ctx context.Context, c *conn) error {
 	}
 	c.rec.Outcome = record.OutcomePassed
 	c.rec.BytesFromClient = int64(c.hello.Length)
+	_, _ = c.Reader().Discard(c.hello.Length) // it is there
 	return c.relay(c.Conn.Conn, c.out.conn, &relay.Handshake{
-		ToClient: answer, ToUpstream: c.Take()[c.hello.Length:],
+		ToClient: answer, ToUpstream: c.Take(),
 		Deadline: deadline, Timeout: p.timeout, ClientTimeout: max(p.timeout, personTimeout),
 		AnotherHello: c.hello.CheckAnother,
 	}, clienttls.RelayFailure)

@@ -187,7 +187,7 @@ func VersionName(v uint16) string {
 	case v == versionSSL30:
 		return "SSL 3.0"
 	case v >= versionTLS10 && v <= versionTLS13:
-		return fmt.Sprintf("TLS 1.%d", v-versionTLS10)
+		return [...]string{"TLS 1.0", "TLS 1.1", "TLS 1.2", "TLS 1.3"}[v-versionTLS10]
 	}
 	return fmt.Sprintf("0x%04x", v)
 }

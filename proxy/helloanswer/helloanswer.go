@@ -6,12 +6,14 @@
 package helloanswer
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
@@ -39,6 +41,9 @@ const (
 // to say until the client answers in less.
 const most = 4 << 10
 
+// buffers are what answers are read into.
+var buffers = sync.Pool{New: func() any { return new([most]byte) }}
+
 // Ask sends the hello to the destination and reads the beginning of the answer: the first
 // record's header, the alert when it is one, and what has come with them. After STARTTLS,
 // what is not TLS was injected. The error is ErrRefused, or a *record.Failure.
@@ -46,7 +51,12 @@ func Ask(destination net.Conn, hello []byte, afterSTARTTLS bool) ([]byte, error)
 	if _, err := destination.Write(hello); err != nil {
 		return nil, failure(err)
 	}
-	answer := make([]byte, most)
+	buffer := buffers.Get().(*[most]byte)
+	defer func() {
+		clear(buffer[:])
+		buffers.Put(buffer)
+	}()
+	answer := buffer[:]
 	n, err := io.ReadAtLeast(destination, answer, recordHeaderLen)
 	if err == nil && answer[0] == recordTypeAlert && n < alertRecordTotal {
 		var more int
@@ -57,7 +67,7 @@ func Ask(destination net.Conn, hello []byte, afterSTARTTLS bool) ([]byte, error)
 	case err != nil:
 		return nil, failure(err)
 	case answer[0] == recordTypeAlert, answer[0] == recordTypeHandshake:
-		return answer[:n], nil
+		return bytes.Clone(answer[:n]), nil
 	case afterSTARTTLS:
 		return nil, record.Fail(record.ReasonUpstreamReplyInjected, errors.New("what comes after STARTTLS is not TLS"))
 	}

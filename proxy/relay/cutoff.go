@@ -101,7 +101,7 @@ func (e *ending) end(s Side, err error, write bool) {
 	default:
 		e.first = Trouble(err)
 	}
-	if !e.ended[s] {
+	if !e.ended[s] && !e.ended[1-s] { // after the second end nothing is a break
 		if done, unsent := sent(e.sockets[1-s]); done > 0 {
 			e.whole[1-s] = done + unsent
 		}

@@ -7,7 +7,7 @@
 package stack
 
 // room is what a goroutine needs that carries a connection and writes its record.
-const room = 6 << 10
+const room = 10 << 10
 
 // Grow makes room on the stack of the goroutine that calls it.
 //
