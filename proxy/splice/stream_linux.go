@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,9 +87,9 @@ func (m *mover) fill(fd uintptr) bool {
 	case m.pipe != nil:
 		m.filled, m.err = spliceOnce(int(fd), m.pipe.w, pipeSize)
 	case m.bulk, m.looks: // there are no pipes, or not yet
-		m.filled, m.err = again(unix.Read, int(fd), m.buffer[:])
+		m.filled, m.err = transfer(unix.SYS_READ, fd, m.buffer[:])
 	default:
-		m.filled, m.err = again(unix.Read, int(fd), m.buffer[:fewBytes])
+		m.filled, m.err = transfer(unix.SYS_READ, fd, m.buffer[:fewBytes])
 	}
 	m.sent = 0
 	if m.err != nil && errors.Is(m.err, unix.EAGAIN) {
@@ -129,7 +130,7 @@ func (m *mover) drain(fd uintptr) bool {
 	if m.pipe != nil {
 		n, err = spliceOnce(m.pipe.r, int(fd), m.filled)
 	} else {
-		n, err = again(unix.Write, int(fd), m.buffer[m.sent:m.sent+m.filled])
+		n, err = transfer(unix.SYS_WRITE, fd, m.buffer[m.sent:m.sent+m.filled])
 	}
 	m.filled -= n
 	m.sent += n
@@ -179,12 +180,17 @@ func spliceOnce(from, to, most int) (int, error) {
 	}
 }
 
-// again reads or writes, again if a signal has interrupted that.
-func again(move func(fd int, b []byte) (int, error), fd int, b []byte) (int, error) {
+// transfer reads or writes bytes, which are few. Go's scheduler is not told of that: it would
+// wake the thread that looks for those who wait in the kernel. The sockets here never do.
+func transfer(call, fd uintptr, b []byte) (int, error) {
 	for {
-		n, err := move(fd, b)
-		if err == nil || !errors.Is(err, unix.EINTR) {
-			return max(0, n), err
+		n, _, errno := unix.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // that is b
+		switch errno {
+		case 0:
+			return int(n), nil //nolint:gosec // at most len(b)
+		case unix.EINTR:
+		default:
+			return 0, errno
 		}
 	}
 }
