@@ -15,8 +15,9 @@ const (
 	quietLooks = 3
 	// fewBytes is the most that is allocated in that time by a process that does little.
 	fewBytes = 256 << 10
-	// newBytes is the least that was allocated since the last time.
-	newBytes = 4 << 20
+	// newBytes is the least that was allocated since the last time: what a hundred passed
+	// connections need, whose stacks have several times of that.
+	newBytes = 1 << 20
 	// restLooks is how much later memory is given back once more: connections on which
 	// nothing moves come to rest one after the other, for some seconds.
 	restLooks = 10

@@ -23,7 +23,7 @@ func TestIsDue(t *testing.T) {
 		{usage{allocated: 40*mib + 2000, live: 10 * mib, held: 11 * mib}, restLooks - 1, false}, // not at rest yet
 		{usage{allocated: 40*mib + 3000, live: 10 * mib, held: 11 * mib}, 1, true},              // connections are at rest
 		{usage{allocated: 40*mib + 4000, live: 10 * mib, held: 30 * mib}, 3 * restLooks, false}, // nothing new
-		{usage{allocated: 43 * mib, live: 10 * mib, held: 14 * mib}, 3 * quietLooks, false},     // not enough of it
+		{usage{allocated: 41*mib - 1, live: 10 * mib, held: 14 * mib}, 3 * quietLooks, false},   // not enough of it
 		{usage{allocated: 90 * mib, live: 80 * mib, held: 85 * mib}, 3 * quietLooks, false},     // nearly all is used
 		{usage{allocated: 90*mib + 2000, live: 80 * mib, held: 100 * mib}, 1, true},             // more is not
 		{usage{allocated: 90*mib + 2000, live: 80 * mib, held: 81 * mib}, restLooks, true},      // once more
