@@ -187,7 +187,7 @@ func transfer(call, fd uintptr, b []byte) (int, error) {
 		n, _, errno := unix.RawSyscall(call, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b))) //nolint:gosec // that is b
 		switch errno {
 		case 0:
-			return int(n), nil //nolint:gosec // at most len(b)
+			return int(n), nil
 		case unix.EINTR:
 		default:
 			return 0, errno
