@@ -90,8 +90,9 @@ func (s *Sessions) keep(one *session) {
 	s.byID[one.id] = s.byClient[one.client].PushFront(one)
 }
 
-// mostLooks is among how many clients the one with the most sessions is looked for. No client
-// has much more than its share, so that looking at all would not find a much better one.
+// mostLooks is among how many clients the one with the most sessions is looked for. A client
+// has more than its share only if it has made sessions while there were few clients: that one
+// is found sooner or later, as more of them come.
 const mostLooks = 64
 
 // losing returns the sessions of which one has to go, for a new one of a client: its own if
