@@ -30,7 +30,7 @@ func newByHand(t *testing.T, p parameters, k keys, reads bool) *byHand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &byHand{version: p.version, mac: hmac.New(s.mac, k.mac), mode: cipher.NewCBCEncrypter(block, k.iv)}
+	b := &byHand{version: p.version, mac: hmac.New(s.mac.new, k.mac), mode: cipher.NewCBCEncrypter(block, k.iv)}
 	if reads {
 		b.mode = cipher.NewCBCDecrypter(block, k.iv)
 	}

@@ -19,8 +19,10 @@ func (m *recordMAC) openCBC(header *[macHeaderLen]byte, plain []byte) ([]byte, b
 	padding, good := paddingLen(plain, m.size)
 	n := len(plain) - m.size - padding
 	least := max(0, len(plain)-m.size-maxPadding)
-	want := m.constantTime(header, plain[:len(plain)-m.size-1], n, least)
-	got := macAt(&m.window, plain, n, m.size)
+	w := m.work()
+	defer w.release()
+	want := w.constantTime(header, plain[:len(plain)-m.size-1], n, least)
+	got := macAt(&w.window, plain, n, m.size)
 	good &= subtle.ConstantTimeCompare(got, want)
 	return plain[:n], good == 1
 }

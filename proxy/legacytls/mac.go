@@ -1,95 +1,168 @@
 package legacytls
 
 import (
-	"crypto/hmac"
 	"crypto/subtle"
 	"encoding"
 	"encoding/binary"
 	"hash"
+	"sync"
 )
 
-// A recordMAC is the HMAC of records (RFC 5246 section 6.2.3.1). It is used by
-// one goroutine.
-type recordMAC struct {
-	hmac  hash.Hash
+// A macHash is a hash that records have an HMAC by.
+type macHash struct {
+	new   func() hash.Hash
 	size  int
-	block int // of the hash
+	block int
 	tail  int // what the hash puts after its input at least: 0x80, and its length
-
-	// What constantTime needs: the hash after the block of each pad.
-	work         hash.Hash
-	inner, outer []byte
-	state        []byte
-	last         [maxBlock]byte
-	digest       [maxMAC]byte
-	window       window
+	// begun is a marshalled state after one block, without the words, which are at
+	// begun[stateHead:wordsEnd].
+	begun    []byte
+	wordsEnd int
+	works    sync.Pool // of *macWork
 }
 
 const (
 	macHeaderLen = 13  // sequence number, type, version and length
 	maxMAC       = 48  // of SHA-384
 	maxBlock     = 128 // of SHA-384; of MD5, SHA-1 and SHA-256, 64
+	maxWords     = 64  // of SHA-384
 	stateHead    = 4   // a marshalled state begins with 4 bytes to know it by
+	stateTail    = 8   // and ends with how much the hash has had, after the beginning of a block
 )
 
-func newRecordMAC(hash func() hash.Hash, key []byte) *recordMAC {
-	m := &recordMAC{hmac: hmac.New(hash, key), work: hash()}
-	m.size, m.block = m.work.Size(), m.work.BlockSize()
+func newMACHash(newHash func() hash.Hash) *macHash {
+	work := newHash().(marshaler)
+	m := &macHash{new: newHash, size: work.Size(), block: work.BlockSize()}
 	m.tail = 1 + m.block/8
-	m.inner = m.afterPad(key, 0x36)
-	m.outer = m.afterPad(key, 0x5c)
+	work.Write(make([]byte, m.block))
+	m.begun = marshal(work, nil)
+	m.wordsEnd = len(m.begun) - m.block - stateTail
+	clear(m.begun[stateHead:m.wordsEnd])
+	m.works.New = func() any { return &macWork{hash: newHash().(marshaler)} }
 	return m
 }
 
-// afterPad is the hash's state after the first block of HMAC (RFC 2104).
-func (m *recordMAC) afterPad(key []byte, pad byte) []byte {
-	block := make([]byte, m.block)
-	copy(block, key)
-	for i := range block {
-		block[i] ^= pad
-	}
-	m.work.Reset()
-	m.work.Write(block)
-	clear(block)
-	return m.marshal(nil)
+// A marshaler is a hash whose state can be taken and set. All hashes of crypto are, and none
+// fails.
+type marshaler interface {
+	hash.Hash
+	encoding.BinaryAppender
+	encoding.BinaryUnmarshaler
 }
 
-// marshal appends the state of work. All hashes of crypto know how, and none
-// fails.
-func (m *recordMAC) marshal(b []byte) []byte {
-	b, err := m.work.(encoding.BinaryAppender).AppendBinary(b)
+// marshal appends the state of a hash.
+func marshal(h marshaler, b []byte) []byte {
+	b, err := h.AppendBinary(b)
 	if err != nil {
 		panic("legacytls: " + err.Error())
 	}
 	return b
 }
 
-func (m *recordMAC) restore(state []byte) {
-	if err := m.work.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-		panic("legacytls: " + err.Error())
-	}
+// A recordMAC is the HMAC of records (RFC 5246 section 6.2.3.1). It holds no more than what
+// follows from the key: an idle connection has two of them.
+type recordMAC struct {
+	*macHash
+	inner, outer [maxWords]byte // of the hash, after the block of each pad
+}
+
+func newRecordMAC(hash *macHash, key []byte) *recordMAC {
+	m := &recordMAC{macHash: hash}
+	w := m.work()
+	defer w.release()
+	w.afterPad(&m.inner, key, 0x36)
+	w.afterPad(&m.outer, key, 0x5c)
+	return m
 }
 
 // sum appends the MAC of a record whose length is no secret.
 func (m *recordMAC) sum(b []byte, header *[macHeaderLen]byte, data []byte) []byte {
-	m.hmac.Reset()
-	m.hmac.Write(header[:])
-	m.hmac.Write(data)
-	return m.hmac.Sum(b)
+	w := m.begin(header)
+	defer w.release()
+	w.hash.Write(data)
+	return w.sum(b)
 }
 
-// begin makes work what the MAC of a record begins with; the data is to be written to it.
-func (m *recordMAC) begin(header *[macHeaderLen]byte) {
-	m.restore(m.inner)
-	m.work.Write(header[:])
+// isRight reports whether got is the MAC of a record whose length is no secret.
+func (m *recordMAC) isRight(got []byte, header *[macHeaderLen]byte, data []byte) bool {
+	w := m.begin(header)
+	defer w.release()
+	w.hash.Write(data)
+	return equal(w.sum(w.digest[:0]), got)
 }
 
-// end appends the MAC of what work has.
-func (m *recordMAC) end(b []byte) []byte {
-	digest := m.work.Sum(m.digest[:0])
-	m.restore(m.outer)
-	m.work.Write(digest)
-	return m.work.Sum(b)
+// begin returns what has computed what the MAC of a record begins with; the data is to be
+// written to its hash. The caller releases it.
+func (m *recordMAC) begin(header *[macHeaderLen]byte) *macWork {
+	w := m.work()
+	w.restore(&m.inner)
+	w.hash.Write(header[:])
+	return w
+}
+
+// work returns what computes MACs.
+func (m *recordMAC) work() *macWork {
+	w := m.works.Get().(*macWork)
+	w.recordMAC = m
+	return w
+}
+
+// A macWork is what a MAC needs while it is computed. It belongs to one goroutine.
+type macWork struct {
+	*recordMAC
+	hash   marshaler
+	state  []byte
+	last   [maxBlock]byte
+	digest [maxMAC]byte
+	window window
+}
+
+// release gives it back, wiped: it goes to another connection.
+func (w *macWork) release() {
+	w.restore(&[maxWords]byte{}) // and nothing of a block
+	clear(w.state)
+	clear(w.last[:])
+	clear(w.digest[:])
+	clear(w.window[:])
+	pool := &w.works
+	w.recordMAC = nil
+	pool.Put(w)
+}
+
+// afterPad makes words those of the hash after the first block of HMAC (RFC 2104).
+func (w *macWork) afterPad(words *[maxWords]byte, key []byte, pad byte) {
+	block := w.last[:w.block]
+	clear(block[copy(block, key):])
+	for i := range block {
+		block[i] ^= pad
+	}
+	w.hash.Reset()
+	w.hash.Write(block)
+	copy(words[:], w.marshal())
+}
+
+// marshal returns the words of the hash, and then something else. They are good until the
+// next time.
+func (w *macWork) marshal() []byte {
+	w.state = marshal(w.hash, w.state[:0])
+	return w.state[stateHead:w.wordsEnd]
+}
+
+// restore makes the hash one that has had a block.
+func (w *macWork) restore(words *[maxWords]byte) {
+	w.state = append(w.state[:0], w.begun...)
+	copy(w.state[stateHead:w.wordsEnd], words[:])
+	if err := w.hash.UnmarshalBinary(w.state); err != nil {
+		panic("legacytls: " + err.Error())
+	}
+}
+
+// sum appends the MAC of what the hash has had.
+func (w *macWork) sum(b []byte) []byte {
+	digest := w.hash.Sum(w.digest[:0])
+	w.restore(&w.outer)
+	w.hash.Write(digest)
+	return w.hash.Sum(b)
 }
 
 // constantTime computes the MAC of data[:n], in a time and with accesses to
@@ -98,43 +171,42 @@ func (m *recordMAC) end(b []byte) []byte {
 // record has (Lucky Thirteen). The last block of the hash's input is somewhere
 // among the last few; all of those are computed, and one is kept. The MAC is good
 // until the next one.
-func (m *recordMAC) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
+func (w *macWork) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
 	binary.BigEndian.PutUint16(header[macHeaderLen-2:], uint16(n)) //nolint:gosec // at most the length of a record
-	m.restore(m.inner)
-	first := (macHeaderLen + least) / m.block // blocks that are full whatever n is
-	m.writeBlocks(header, data, first)
+	w.restore(&w.inner)
+	first := (macHeaderLen + least) / w.block // blocks that are full whatever n is
+	w.writeBlocks(header, data, first)
 
-	digest := m.digest[:m.size]
+	digest := w.digest[:w.size]
 	clear(digest)
 	length := macHeaderLen + n
-	last := (length + m.tail - 1) / m.block
-	blocks := (macHeaderLen + len(data) + m.tail + m.block - 1) / m.block
+	last := (length + w.tail - 1) / w.block
+	blocks := (macHeaderLen + len(data) + w.tail + w.block - 1) / w.block
 	for i := first; i < blocks; i++ {
 		isLast := subtle.ConstantTimeEq(int32(i), int32(last)) //nolint:gosec // small
-		m.lastBlock(header, data, i, length, isLast)
-		m.work.Write(m.last[:m.block])
-		m.state = m.marshal(m.state[:0])
-		keep(isLast, digest, m.state[stateHead:])
+		w.lastBlock(header, data, i, length, isLast)
+		w.hash.Write(w.last[:w.block])
+		keep(isLast, digest, w.marshal())
 	}
-	m.restore(m.outer)
-	m.work.Write(digest)
-	return m.work.Sum(m.digest[:0])
+	w.restore(&w.outer)
+	w.hash.Write(digest)
+	return w.hash.Sum(w.digest[:0])
 }
 
 // writeBlocks hashes the first blocks of header and data.
-func (m *recordMAC) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks int) {
+func (w *macWork) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks int) {
 	if blocks == 0 {
 		return
 	}
-	m.work.Write(header[:])
-	m.work.Write(data[:blocks*m.block-macHeaderLen])
+	w.hash.Write(header[:])
+	w.hash.Write(data[:blocks*w.block-macHeaderLen])
 }
 
 // lastBlock makes last the i-th block of the hash's input as if the length were known:
 // data up to length, then 0x80, then zeros, and in the last one the length in
 // bits, which counts the block of the pad.
-func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) {
-	block, from := m.last[:m.block], i*m.block
+func (w *macWork) lastBlock(header *[macHeaderLen]byte, data []byte, i, length, isLast int) {
+	block, from := w.last[:w.block], i*w.block
 	n := 0
 	if from < macHeaderLen {
 		n = copy(block, header[from:])
@@ -147,9 +219,9 @@ func (m *recordMAC) lastBlock(header *[macHeaderLen]byte, data []byte, i, length
 		binary.LittleEndian.PutUint64(block, data&kept|0x8080808080808080&(kept^ended))
 	}
 	var bits [8]byte
-	binary.BigEndian.PutUint64(bits[:], uint64(m.block+length)*8) //nolint:gosec // positive
+	binary.BigEndian.PutUint64(bits[:], uint64(w.block+length)*8) //nolint:gosec // positive
 	for j, b := range bits {
-		m.last[m.block-len(bits)+j] |= mask(isLast) & b
+		w.last[w.block-len(bits)+j] |= mask(isLast) & b
 	}
 }
 

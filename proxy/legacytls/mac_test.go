@@ -16,7 +16,7 @@ func TestConstantTimeMAC(t *testing.T) {
 	t.Parallel()
 	for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384} {
 		key := []byte("a key of some twenty")
-		m := newRecordMAC(newHash, key)
+		m := newRecordMAC(newMACHash(newHash), key)
 		plain := make([]byte, 900)
 		if _, err := rand.Read(plain); err != nil {
 			t.Fatal(err)
@@ -28,13 +28,15 @@ func TestConstantTimeMAC(t *testing.T) {
 				copy(header[:], "\x00\x00\x00\x00\x00\x00\x00\x2a\x17\x03\x01")
 				want = header
 				want[11], want[12] = byte(n>>8), byte(n)
-				got := m.constantTime(&header, plain[:total-m.size-1], n, max(0, total-m.size-maxPadding))
+				w := m.work()
+				got := w.constantTime(&header, plain[:total-m.size-1], n, max(0, total-m.size-maxPadding))
 				h := hmac.New(newHash, key)
 				h.Write(want[:])
 				h.Write(plain[:n])
 				if !hmac.Equal(got, h.Sum(nil)) {
 					t.Fatalf("%s: %d bytes, padding %d: wrong", name, total, padding)
 				}
+				w.release()
 				if at := macAt(new(window), plain[:total], n, m.size); !bytes.Equal(at, plain[n:n+m.size]) {
 					t.Fatalf("%s: %d bytes, padding %d: the MAC is taken from another place", name, total, padding)
 				}

@@ -208,8 +208,7 @@ func (p *protection) openStream(typ byte, plain []byte) ([]byte, bool) {
 	if n < 0 {
 		return nil, false
 	}
-	want := p.mac.sum(nil, p.macHeader(typ, n), plain[:n])
-	return plain[:n], equal(want, plain[n:])
+	return plain[:n], p.mac.isRight(plain[n:], p.macHeader(typ, n), plain[:n])
 }
 
 // openMACLast opens a record whose MAC is over what is encrypted. Once the MAC is
@@ -221,7 +220,7 @@ func (p *protection) openMACLast(typ byte, payload, into []byte) ([]byte, bool) 
 	if n < skip+size || n%size != 0 {
 		return nil, false
 	}
-	if !equal(p.mac.sum(nil, p.macHeader(typ, n), payload[:n]), payload[n:]) {
+	if !p.mac.isRight(payload[n:], p.macHeader(typ, n), payload[:n]) {
 		return nil, false
 	}
 	plain := p.decrypt(payload[:n], into)
@@ -309,9 +308,10 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 		out = append(out, byte(padding)) //nolint:gosec // less than a block
 	}
 	if can && p.macLast {
-		p.mac.begin(p.macHeader(typ, len(out)-body))
-		both.CryptThenHash(out[body:], p.mac.work)
-		return p.mac.end(out), nil
+		w := p.mac.begin(p.macHeader(typ, len(out)-body))
+		defer w.release()
+		both.CryptThenHash(out[body:], w.hash)
+		return w.sum(out), nil
 	}
 	p.block.CryptBlocks(out[encrypted:], out[encrypted:])
 	if p.macLast {
@@ -325,7 +325,8 @@ func (p *protection) sealCBC(out []byte, typ byte, data []byte) ([]byte, error) 
 func (p *protection) sealAndMAC(both *aescbc.Encrypter, out []byte, typ byte, data []byte) ([]byte, int) {
 	start, whole := len(out), len(data)/aes.BlockSize*aes.BlockSize
 	out = slices.Grow(out, whole)[:start+whole]
-	p.mac.begin(p.macHeader(typ, len(data)))
-	both.CryptAndHash(out[start:], data[:whole], p.mac.work, data)
-	return p.mac.end(append(out, data[whole:]...)), start + whole
+	w := p.mac.begin(p.macHeader(typ, len(data)))
+	defer w.release()
+	both.CryptAndHash(out[start:], data[:whole], w.hash, data)
+	return w.sum(append(out, data[whole:]...)), start + whole
 }

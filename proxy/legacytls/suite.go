@@ -44,7 +44,7 @@ type suite struct {
 	tls12    bool // does not exist below TLS 1.2 (RFC 5246, 5288, 5289, 7905)
 	keyLen   int
 	ivLen    int // of CBC below TLS 1.1, or the fixed part of an AEAD's nonce
-	mac      func() hash.Hash
+	mac      *macHash
 	prf12    func() hash.Hash                       // of TLS 1.2
 	block    func(key []byte) (cipher.Block, error) // of CBC
 	aead     func(key []byte) (cipher.AEAD, error)
@@ -70,6 +70,14 @@ const (
 
 	emptyRenegotiationSCSV = 0x00ff // RFC 5746 section 3.3
 	fallbackSCSV           = 0x5600 // RFC 7507
+)
+
+// Hashes of MACs.
+var (
+	macMD5    = newMACHash(md5.New)
+	macSHA1   = newMACHash(sha1.New)
+	macSHA256 = newMACHash(sha256.New)
+	macSHA384 = newMACHash(sha512.New384)
 )
 
 // suites are in our order of preference, strongest first. One with ECDSA comes right
@@ -109,25 +117,25 @@ var suites = []suite{
 	aesCBC(dheAES256, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA", kxDHE, 32),
 	aesCBC(dheAES128, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA", kxDHE, 16),
 	desCBC(dhe3DES, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA", kxDHE, 24),
-	rc4Suite(tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", kxECDHE, sha1.New).byECDSA(),
-	rc4Suite(tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA, "TLS_ECDHE_RSA_WITH_RC4_128_SHA", kxECDHE, sha1.New),
-	rc4Suite(tls.TLS_RSA_WITH_RC4_128_SHA, "TLS_RSA_WITH_RC4_128_SHA", kxRSA, sha1.New),
-	rc4Suite(rsaRC4MD5, "TLS_RSA_WITH_RC4_128_MD5", kxRSA, md5.New),
+	rc4Suite(tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", kxECDHE, macSHA1).byECDSA(),
+	rc4Suite(tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA, "TLS_ECDHE_RSA_WITH_RC4_128_SHA", kxECDHE, macSHA1),
+	rc4Suite(tls.TLS_RSA_WITH_RC4_128_SHA, "TLS_RSA_WITH_RC4_128_SHA", kxRSA, macSHA1),
+	rc4Suite(rsaRC4MD5, "TLS_RSA_WITH_RC4_128_MD5", kxRSA, macMD5),
 	desCBC(rsaDES, "TLS_RSA_WITH_DES_CBC_SHA", kxRSA, 8),
 	desCBC(dheDES, "TLS_DHE_RSA_WITH_DES_CBC_SHA", kxDHE, 8),
 }
 
 func aesCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
-	return suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: aes.BlockSize, mac: sha1.New, prf12: sha256.New, block: aes.NewCipher}
+	return suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: aes.BlockSize, mac: macSHA1, prf12: sha256.New, block: aes.NewCipher}
 }
 
 func (s suite) sha256() suite {
-	s.mac, s.tls12 = sha256.New, true
+	s.mac, s.tls12 = macSHA256, true
 	return s
 }
 
 func (s suite) sha384() suite {
-	s.mac, s.prf12, s.tls12 = sha512.New384, sha512.New384, true
+	s.mac, s.prf12, s.tls12 = macSHA384, sha512.New384, true
 	return s
 }
 
@@ -159,7 +167,7 @@ func chaCha20(id uint16, name string, kx keyExchange) suite {
 }
 
 func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
-	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: sha1.New, prf12: sha256.New,
+	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: macSHA1, prf12: sha256.New,
 		block: des.NewTripleDESCipher}
 	if keyLen == des.BlockSize {
 		s.strength, s.block = weakDES, des.NewCipher
@@ -167,7 +175,7 @@ func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
 	return s
 }
 
-func rc4Suite(id uint16, name string, kx keyExchange, mac func() hash.Hash) suite {
+func rc4Suite(id uint16, name string, kx keyExchange, mac *macHash) suite {
 	return suite{id: id, name: name, kx: kx, strength: weakRC4, keyLen: 16, mac: mac, prf12: sha256.New}
 }
 
@@ -175,7 +183,7 @@ func (s *suite) macLen() int {
 	if s.mac == nil {
 		return 0
 	}
-	return s.mac().Size()
+	return s.mac.size
 }
 
 // stream is a suite's stream cipher.

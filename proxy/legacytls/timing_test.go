@@ -113,7 +113,7 @@ func BenchmarkTimingCBC(b *testing.B) {
 	} {
 		for name, newHash := range map[string]func() hash.Hash{"SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384} {
 			b.Run(c.name+"/"+name, func(b *testing.B) {
-				m := newRecordMAC(newHash, make([]byte, 20))
+				m := newRecordMAC(newMACHash(newHash), make([]byte, 20))
 				plain := make([]byte, size)
 				measure(b, func(class int) func() {
 					var header [macHeaderLen]byte
