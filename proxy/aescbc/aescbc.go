@@ -3,30 +3,26 @@ package aescbc
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/subtle"
 	"hash"
 )
 
 // A Decrypter decrypts in CBC mode. It implements cipher.BlockMode.
 type Decrypter struct {
-	fast  *engine             // nil where the processor lacks the instructions
-	slow  cipher.BlockMode    // instead of fast
-	block cipher.Block        // for the few blocks that fast leaves
-	chain [aes.BlockSize]byte // the last block that was decrypted
+	fast *engine          // nil where the processor lacks the instructions
+	slow cipher.BlockMode // instead of fast
 }
 
 // NewDecrypter returns a decrypter for a key of AES.
 func NewDecrypter(key, iv []byte) (*Decrypter, error) {
+	if fast := newEngine(key, iv); fast != nil {
+		fast.invert()
+		return &Decrypter{fast: fast}, nil
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
 	}
-	fast := newEngine(key)
-	if fast == nil {
-		return &Decrypter{slow: cipher.NewCBCDecrypter(block, iv)}, nil
-	}
-	fast.invert()
-	return &Decrypter{fast: fast, block: block, chain: [aes.BlockSize]byte(iv)}, nil
+	return &Decrypter{slow: cipher.NewCBCDecrypter(block, iv)}, nil
 }
 
 // BlockSize returns that of AES.
@@ -39,33 +35,25 @@ func (d *Decrypter) CryptBlocks(dst, src []byte) {
 		d.slow.CryptBlocks(dst, src)
 		return
 	}
-	if n := d.fast.decrypt(dst, src, &d.chain); n > 0 {
-		dst, src = dst[n:], src[n:]
-	}
-	for ; len(src) > 0; dst, src = dst[aes.BlockSize:], src[aes.BlockSize:] {
-		next := [aes.BlockSize]byte(src)
-		d.block.Decrypt(dst, src)
-		subtle.XORBytes(dst, dst[:aes.BlockSize], d.chain[:])
-		d.chain = next
-	}
+	d.fast.decrypt(dst, src)
 }
 
 // An Encrypter encrypts in CBC mode. It implements cipher.BlockMode.
 type Encrypter struct {
-	fast  *engine             // nil where the processor lacks the instructions
-	slow  cipher.BlockMode    // instead of fast
-	block cipher.Block        // for the few blocks that fast leaves
-	chain [aes.BlockSize]byte // the last block that was encrypted
+	fast *engine          // nil where the processor lacks the instructions, or those for SHA-1
+	slow cipher.BlockMode // instead of fast
 }
 
 // NewEncrypter returns an encrypter for a key of AES.
 func NewEncrypter(key, iv []byte) (*Encrypter, error) {
+	if hasSHA1() {
+		if fast := newEngine(key, iv); fast != nil {
+			return &Encrypter{fast: fast}, nil
+		}
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
-	}
-	if fast := newEngine(key); fast != nil {
-		return &Encrypter{fast: fast, block: block, chain: [aes.BlockSize]byte(iv)}, nil
 	}
 	return &Encrypter{slow: cipher.NewCBCEncrypter(block, iv)}, nil
 }
@@ -80,11 +68,7 @@ func (e *Encrypter) CryptBlocks(dst, src []byte) {
 		e.slow.CryptBlocks(dst, src)
 		return
 	}
-	for ; len(src) > 0; dst, src = dst[aes.BlockSize:], src[aes.BlockSize:] {
-		subtle.XORBytes(e.chain[:], e.chain[:], src[:aes.BlockSize])
-		e.block.Encrypt(e.chain[:], e.chain[:])
-		copy(dst, e.chain[:])
-	}
+	e.fast.encrypt(dst, src)
 }
 
 // CryptAndHash is CryptBlocks, and writes hashed to a hash. With SHA-1, it does both at
@@ -92,7 +76,7 @@ func (e *Encrypter) CryptBlocks(dst, src []byte) {
 func (e *Encrypter) CryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) {
 	checkLengths(dst, src)
 	if e.fast != nil {
-		encrypted, added := e.fast.encryptAndHash(dst, src, &e.chain, h, hashed)
+		encrypted, added := e.fast.encryptAndHash(dst, src, h, hashed)
 		dst, src, hashed = dst[encrypted:], src[encrypted:], hashed[added:]
 	}
 	h.Write(hashed)
@@ -111,7 +95,7 @@ func (e *Encrypter) CryptThenHash(p []byte, h hash.Hash) {
 	if e.fast != nil && len(p) > lag {
 		e.CryptBlocks(p[:lag], p[:lag])
 		var encrypted int
-		encrypted, added = e.fast.encryptAndHash(p[lag:], p[lag:], &e.chain, h, p[:len(p)-lag])
+		encrypted, added = e.fast.encryptAndHash(p[lag:], p[lag:], h, p[:len(p)-lag])
 		e.CryptBlocks(p[lag+encrypted:], p[lag+encrypted:])
 	} else {
 		e.CryptBlocks(p, p)

@@ -38,18 +38,21 @@ type engine struct {
 	// order SHA-1 has the bytes of its words.
 	table  [17][aes.BlockSize]byte
 	rounds int
-	// hasSHA1 says that the processor has instructions for SHA-1, too.
-	hasSHA1 bool
-	state   [stateLen]byte // here, and not local, because it would be allocated for each record
 }
 
+// states are marshalled states of SHA-1, for a short time. They are not local, because they
+// would be allocated for each record.
+var states = sync.Pool{New: func() any { return new([stateLen]byte) }}
+
 // newEngine returns an engine that encrypts with a key of 16 or 32 bytes; nil if the
-// processor lacks an instruction, or if all is for Go's FIPS 140 module.
-func newEngine(key []byte) *engine {
+// processor lacks an instruction, or if all is for Go's FIPS 140 module. To encrypt, it also
+// needs what hasSHA1 reports.
+func newEngine(key, iv []byte) *engine {
 	if fips140.Enabled() || !cpu.X86.HasAES || !cpu.X86.HasAVX || len(key) != 16 && len(key) != 32 {
 		return nil
 	}
-	e := &engine{rounds: roundsOf128 + (len(key)-16)/4, hasSHA1: hasSHA1()}
+	e := &engine{rounds: roundsOf128 + (len(key)-16)/4}
+	e.table[chainRow] = [aes.BlockSize]byte(iv)
 	for i := range e.table[orderRow] {
 		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i)
 	}
@@ -112,28 +115,66 @@ func (e *engine) invert() {
 	}
 }
 
-// decrypt decrypts all whole groups of src, and returns how many bytes these are.
-func (e *engine) decrypt(dst, src []byte, chain *[aes.BlockSize]byte) int {
-	n := len(src) / groupLen * groupLen
-	if n == 0 {
-		return 0
+// decrypt decrypts whole blocks of src.
+func (e *engine) decrypt(dst, src []byte) {
+	if n := len(src) / groupLen * groupLen; n > 0 {
+		e.decryptGroups(dst, src[:n])
+		dst, src = dst[n:], src[n:]
 	}
-	e.table[chainRow] = *chain
-	*chain = [aes.BlockSize]byte(src[n-aes.BlockSize:])
-	decrypt(&e.table, e.rounds*aes.BlockSize, &dst[0], &src[0], n/groupLen)
-	return n
+	if n := len(src); n > 0 { // a part of a group
+		var group [groupLen]byte
+		copy(group[:], src)
+		last := [aes.BlockSize]byte(src[n-aes.BlockSize:])
+		e.decryptGroups(group[:], group[:])
+		copy(dst, group[:n])
+		e.table[chainRow] = last
+	}
+}
+
+// decryptGroups decrypts whole groups.
+func (e *engine) decryptGroups(dst, src []byte) {
+	next := [aes.BlockSize]byte(src[len(src)-aes.BlockSize:]) // dst may be src
+	decrypt(&e.table, e.rounds*aes.BlockSize, &dst[0], &src[0], len(src)/groupLen)
+	e.table[chainRow] = next
+}
+
+// encrypt encrypts whole blocks of src. The sum that it makes meanwhile is of no use.
+func (e *engine) encrypt(dst, src []byte) {
+	var sum [8]uint32
+	if n := len(src) / chunkLen * chunkLen; n > 0 {
+		e.encryptChunks(dst, src[:n], &sum, src)
+		dst, src = dst[n:], src[n:]
+	}
+	if n := len(src); n > 0 { // a part of a chunk
+		var chunk [chunkLen]byte
+		copy(chunk[:], src)
+		e.encryptChunks(chunk[:], chunk[:], &sum, chunk[:])
+		copy(dst, chunk[:n])
+		e.table[chainRow] = [aes.BlockSize]byte(chunk[n-aes.BlockSize:])
+	}
+}
+
+// encryptChunks encrypts whole chunks of src, and adds as much of hashed to a sum.
+func (e *engine) encryptChunks(dst, src []byte, sum *[8]uint32, hashed []byte) {
+	encryptSHA1(&e.table, (e.rounds-roundsOf128)*aes.BlockSize, &dst[0], &src[0], sum, &hashed[0], len(src)/chunkLen)
+	e.table[chainRow] = [aes.BlockSize]byte(dst[len(src)-aes.BlockSize:])
 }
 
 // encryptAndHash encrypts the beginning of src while it adds the beginning of hashed to h,
 // and returns how much it has done of both: nothing where that does not pay, or h is not
 // SHA-1.
-func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h hash.Hash, hashed []byte) (encrypted, added int) {
+func (e *engine) encryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) (encrypted, added int) {
 	from, could := h.(encoding.BinaryAppender)
 	to, can := h.(encoding.BinaryUnmarshaler)
-	if !e.hasSHA1 || !could || !can || h.BlockSize() != chunkLen || len(src) < minChunks*chunkLen {
+	if !could || !can || h.BlockSize() != chunkLen || len(src) < minChunks*chunkLen {
 		return 0, 0
 	}
-	state, err := from.AppendBinary(e.state[:0])
+	room := states.Get().(*[stateLen]byte)
+	defer func() {
+		clear(room[:])
+		states.Put(room)
+	}()
+	state, err := from.AppendBinary(room[:0])
 	if err != nil || len(state) != stateLen || string(state[:len(stateMagic)]) != stateMagic {
 		return 0, 0
 	}
@@ -146,14 +187,12 @@ func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h h
 	}
 	if first > 0 {
 		h.Write(hashed[:first])
-		if state, err = from.AppendBinary(e.state[:0]); err != nil {
+		if state, err = from.AppendBinary(room[:0]); err != nil {
 			panic("aescbc: " + err.Error()) // it has just worked
 		}
 	}
 	n := chunks * chunkLen
-	e.table[chainRow] = *chain
-	e.encryptChunks(dst, src, state, hashed[first:], chunks)
-	*chain = [aes.BlockSize]byte(dst[n-aes.BlockSize:])
+	e.encryptAndAdd(dst, src[:n], state, hashed[first:])
 	binary.BigEndian.PutUint64(length, binary.BigEndian.Uint64(length)+uint64(n))
 	if err := to.UnmarshalBinary(state); err != nil {
 		panic("aescbc: " + err.Error())
@@ -161,15 +200,15 @@ func (e *engine) encryptAndHash(dst, src []byte, chain *[aes.BlockSize]byte, h h
 	return n, first + n
 }
 
-// encryptChunks encrypts chunks, and adds as many to the sum in a marshalled SHA-1.
-func (e *engine) encryptChunks(dst, src, state, hashed []byte, chunks int) {
+// encryptAndAdd is encryptChunks for the sum in a marshalled SHA-1.
+func (e *engine) encryptAndAdd(dst, src, state, hashed []byte) {
 	words := state[len(stateMagic):]
 	var sum [8]uint32
 	at := [5]int{3, 2, 1, 0, 7} // where the assembly has them
 	for i, j := range at {
 		sum[j] = binary.BigEndian.Uint32(words[4*i:])
 	}
-	encryptSHA1(&e.table, (e.rounds-roundsOf128)*aes.BlockSize, &dst[0], &src[0], &sum, &hashed[0], chunks)
+	e.encryptChunks(dst, src, &sum, hashed)
 	for i, j := range at {
 		binary.BigEndian.PutUint32(words[4*i:], sum[j])
 	}
