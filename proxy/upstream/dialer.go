@@ -76,6 +76,7 @@ type Dialer struct {
 	connect      func(ctx context.Context, to netip.AddrPort, g *guard) (net.Conn, error)
 	control      func(syscall.RawConn) error
 	sessions     tls.ClientSessionCache
+	configs      configs
 }
 
 // New returns a Dialer, or an error that names the wrong field of c.

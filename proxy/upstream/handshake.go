@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 )
 
 // Handshake opens verified TLS 1.2 or newer to host on conn, which came from
@@ -20,16 +21,21 @@ func (d *Dialer) Handshake(ctx context.Context, conn net.Conn, host string, port
 	if err != nil {
 		return nil, notADestination(host, err)
 	}
-	config := d.tlsConfig(to.host, to.String())
-	config.NextProtos = alpn
-	if len(d.certificates) > 0 && d.shows(to.host, port) {
-		config.Certificates = d.certificates
-	}
-	secure := tls.Client(conn, config)
+	secure := tls.Client(conn, d.configs.of(to, alpn, func() *tls.Config { return d.destinationConfig(to, alpn) }))
 	if err := handshake(ctx, secure); err != nil {
 		return nil, failure(ctx, to, err, handshakeReason)
 	}
 	return secure, nil
+}
+
+// destinationConfig is the configuration for a destination.
+func (d *Dialer) destinationConfig(to endpoint, alpn []string) *tls.Config {
+	config := d.tlsConfig(to.host, to.String())
+	config.NextProtos = slices.Clone(alpn)
+	if len(d.certificates) > 0 && d.shows(to.host, to.port) {
+		config.Certificates = d.certificates
+	}
+	return config
 }
 
 func handshake(ctx context.Context, conn *tls.Conn) error {
@@ -53,6 +59,8 @@ func (d *Dialer) tlsConfig(serverName, sessionKey string) *tls.Config {
 		RootCAs:            d.roots,
 		ClientSessionCache: sessionsOf{d.sessions, sessionKey},
 		Renegotiation:      tls.RenegotiateNever,
+		// Small records at first are for who shows the beginning of what comes.
+		DynamicRecordSizingDisabled: true,
 	}
 }
 

@@ -1,0 +1,45 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"strings"
+	"sync"
+)
+
+// Bounds on the configurations that are kept: what clients offer by ALPN is up to them.
+const (
+	maxConfigs = 256
+	maxALPN    = 64 // bytes
+)
+
+// configs are TLS configurations that connections share: one is half of a KiB, and an idle
+// connection would hold its own. The zero value has none.
+type configs struct {
+	mu   sync.Mutex
+	kept map[configKey]*tls.Config
+}
+
+// A configKey is all that configurations of one Dialer differ by.
+type configKey struct {
+	to   endpoint
+	alpn string
+}
+
+// of returns the configuration for a destination and what is offered to it; build makes it.
+func (c *configs) of(to endpoint, alpn []string, build func() *tls.Config) *tls.Config {
+	key := configKey{to, strings.Join(alpn, "\x00")}
+	if len(key.alpn) > maxALPN {
+		return build()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if config := c.kept[key]; config != nil {
+		return config
+	}
+	if c.kept == nil || len(c.kept) >= maxConfigs {
+		c.kept = map[configKey]*tls.Config{}
+	}
+	config := build()
+	c.kept[key] = config
+	return config
+}
