@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// A macHash is a hash that records have an HMAC by.
+// A macHash is a hash that HMACs are computed by (RFC 2104).
 type macHash struct {
 	new   func() hash.Hash
 	size  int
@@ -67,12 +67,24 @@ type recordMAC struct {
 }
 
 func newRecordMAC(hash *macHash, key []byte) *recordMAC {
-	m := &recordMAC{macHash: hash}
-	w := m.work()
+	w := hash.keyed(key)
 	defer w.release()
-	w.afterPad(&m.inner, key, 0x36)
-	w.afterPad(&m.outer, key, 0x5c)
-	return m
+	m := w.own
+	return &m
+}
+
+// keyed returns what computes HMACs with a key. The caller releases it.
+func (h *macHash) keyed(key []byte) *macWork {
+	w := h.works.Get().(*macWork)
+	w.own.macHash, w.recordMAC = h, &w.own
+	if len(key) > h.block {
+		w.hash.Reset()
+		w.hash.Write(key)
+		key = w.hash.Sum(w.digest[:0])
+	}
+	w.afterPad(&w.own.inner, key, 0x36)
+	w.afterPad(&w.own.outer, key, 0x5c)
+	return w
 }
 
 // sum appends the MAC of a record whose length is no secret.
@@ -110,10 +122,12 @@ func (m *recordMAC) work() *macWork {
 // A macWork is what a MAC needs while it is computed. It belongs to one goroutine.
 type macWork struct {
 	*recordMAC
+	own    recordMAC // of keyed
 	hash   marshaler
 	state  []byte
 	last   [maxBlock]byte
 	digest [maxMAC]byte
+	room   [2 * maxMAC]byte // of expand
 	window window
 }
 
@@ -123,9 +137,10 @@ func (w *macWork) release() {
 	clear(w.state)
 	clear(w.last[:])
 	clear(w.digest[:])
+	clear(w.room[:])
 	clear(w.window[:])
 	pool := &w.works
-	w.recordMAC = nil
+	w.recordMAC, w.own = nil, recordMAC{}
 	pool.Put(w)
 }
 
@@ -155,6 +170,15 @@ func (w *macWork) restore(words *[maxWords]byte) {
 	if err := w.hash.UnmarshalBinary(w.state); err != nil {
 		panic("legacytls: " + err.Error())
 	}
+}
+
+// hmac appends the HMAC of some parts.
+func (w *macWork) hmac(b []byte, parts ...[]byte) []byte {
+	w.restore(&w.inner)
+	for _, part := range parts {
+		w.hash.Write(part)
+	}
+	return w.sum(b)
 }
 
 // sum appends the MAC of what the hash has had.

@@ -7,7 +7,9 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
+	"fmt"
 	"hash"
+	"strings"
 	"testing"
 )
 
@@ -41,6 +43,57 @@ func TestConstantTimeMAC(t *testing.T) {
 					t.Fatalf("%s: %d bytes, padding %d: the MAC is taken from another place", name, total, padding)
 				}
 			}
+		}
+	}
+}
+
+// The HMAC with a key of any length, also one that is longer than a block of the hash, is that
+// of crypto/hmac, one after the other with what was used before.
+func TestKeyedHMAC(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*macHash{"MD5": macMD5, "SHA-1": macSHA1, "SHA-256": macSHA256, "SHA-384": macSHA384} {
+		for n := range 3 * maxBlock {
+			key := bytes.Repeat([]byte{byte(n), 0x5a}, n)[:n]
+			like := hmac.New(h.new, key)
+			w := h.keyed(key)
+			for _, text := range []string{"", "some data", "and other data, of more than one block: " + string(make([]byte, maxBlock))} {
+				like.Reset()
+				like.Write([]byte(text))
+				like.Write(key)
+				if got, want := w.hmac(nil, []byte(text), key), like.Sum(nil); !bytes.Equal(got, want) {
+					t.Fatalf("%s: a key of %d bytes: got %x, want %x", name, n, got, want)
+				}
+			}
+			w.release()
+		}
+	}
+}
+
+// What has computed a MAC goes to another connection with nothing of the key and the data.
+func TestMACLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*macHash{"MD5": macMD5, "SHA-1": macSHA1, "SHA-256": macSHA256, "SHA-384": macSHA384} {
+		clean := &macWork{hash: h.new().(marshaler), recordMAC: &recordMAC{macHash: h}}
+		clean.restore(&[maxWords]byte{})
+		var header [macHeaderLen]byte
+		m := newRecordMAC(h, bytes.Repeat([]byte{0xa5}, h.size))
+		secret := bytes.Repeat([]byte{0xc3}, 300)
+		w := m.begin(&header)
+		w.hash.Write(secret[:70])
+		w.sum(nil)
+		w.constantTime(&header, secret, 200, 0)
+		macAt(&w.window, secret, 100, m.size)
+		copy(w.room[:], secret)
+		w.release()
+		if w.recordMAC != nil || w.own != clean.own || w.last != clean.last || w.digest != clean.digest || w.room != clean.room ||
+			w.window != clean.window || len(bytes.Trim(w.state[:cap(w.state)], "\x00")) > 0 {
+			t.Errorf("%s: something is left: %+v", name, w)
+		}
+		if got, want := marshal(w.hash, nil), marshal(clean.hash, nil); !bytes.Equal(got, want) {
+			t.Errorf("%s: the hash has %x, want %x", name, got, want)
+		}
+		if strings.Contains(fmt.Sprintf("%v", w.hash), "195 195 195") {
+			t.Errorf("%s: the hash has data in its block", name)
 		}
 	}
 }

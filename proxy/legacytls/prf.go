@@ -1,7 +1,6 @@
 package legacytls
 
 import (
-	"crypto/hmac"
 	"crypto/md5"  //nolint:gosec // RFC 2246 section 5
 	"crypto/sha1" //nolint:gosec // RFC 2246 section 5
 	"crypto/sha512"
@@ -25,7 +24,7 @@ const (
 // TLS 1.2, RFC 2246 section 5).
 type prf struct {
 	version uint16
-	hash    func() hash.Hash // of TLS 1.2
+	hash    *macHash // of TLS 1.2
 }
 
 // fill computes as many bytes as out has.
@@ -41,33 +40,24 @@ func (p prf) fill(out, secret []byte, label string, seed ...[]byte) {
 	// Each half of the secret feeds one hash; of an odd one the middle byte
 	// feeds both.
 	half := (len(secret) + 1) / 2
-	expand(out, secret[:half], all, md5.New)
+	expand(out, secret[:half], all, macMD5)
 	other := make([]byte, len(out))
-	expand(other, secret[len(secret)-half:], all, sha1.New)
+	expand(other, secret[len(secret)-half:], all, macSHA1)
 	subtle.XORBytes(out, out, other)
 	clear(other)
 }
 
 // expand is P_hash.
-func expand(out, secret, seed []byte, hash func() hash.Hash) {
-	h := hmac.New(hash, secret)
-	size := h.Size()
-	room := make([]byte, 2*size) // for a and for block
-	defer clear(room)
-	a, block := room[:0:size], room[size:size]
-	h.Write(seed)
-	a = h.Sum(a)
+func expand(out, secret, seed []byte, hash *macHash) {
+	w := hash.keyed(secret)
+	defer w.release()
+	a := w.hmac(w.room[:0:maxMAC], seed)
 	for {
-		h.Reset()
-		h.Write(a)
-		h.Write(seed)
-		block = h.Sum(block[:0])
+		block := w.hmac(w.room[maxMAC:maxMAC], a, seed)
 		if out = out[copy(out, block):]; len(out) == 0 {
 			return
 		}
-		h.Reset()
-		h.Write(a)
-		a = h.Sum(a[:0])
+		a = w.hmac(a[:0], a)
 	}
 }
 
@@ -79,7 +69,7 @@ type transcript struct {
 
 func newTranscript(p prf) transcript {
 	if p.version >= tls.VersionTLS12 {
-		return transcript{p, []hash.Hash{p.hash()}}
+		return transcript{p, []hash.Hash{p.hash.new()}}
 	}
 	return transcript{p, []hash.Hash{md5.New(), sha1.New()}} //nolint:gosec // RFC 2246 section 7.4.9
 }

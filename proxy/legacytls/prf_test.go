@@ -2,7 +2,6 @@ package legacytls
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"testing"
@@ -26,7 +25,7 @@ func TestFill(t *testing.T) {
 		want string
 	}{
 		{"MD5 and SHA-1", prf{version: tls.VersionTLS10}, wantMD5SHA1},
-		{"SHA-256", prf{tls.VersionTLS12, sha256.New}, wantSHA256},
+		{"SHA-256", prf{tls.VersionTLS12, macSHA256}, wantSHA256},
 	} {
 		want, err := hex.DecodeString(tc.want)
 		if err != nil {

@@ -174,7 +174,7 @@ func (c *script) prf() prf { return prf{c.answer.version, suiteByID(c.answer.sui
 
 func (c *script) transcript() []byte {
 	if c.answer.version == tls.VersionTLS12 {
-		return sum(suiteByID(c.answer.suite).prf12, c.said)
+		return sum(suiteByID(c.answer.suite).prf12.new, c.said)
 	}
 	return append(sum(md5.New, c.said), sum(sha1.New, c.said)...)
 }

@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/tls"
-	"hash"
 	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -45,7 +44,7 @@ type suite struct {
 	keyLen   int
 	ivLen    int // of CBC below TLS 1.1, or the fixed part of an AEAD's nonce
 	mac      *macHash
-	prf12    func() hash.Hash                       // of TLS 1.2
+	prf12    *macHash                               // of TLS 1.2
 	block    func(key []byte) (cipher.Block, error) // of CBC
 	aead     func(key []byte) (cipher.AEAD, error)
 }
@@ -126,7 +125,7 @@ var suites = []suite{
 }
 
 func aesCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
-	return suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: aes.BlockSize, mac: macSHA1, prf12: sha256.New, block: aes.NewCipher}
+	return suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: aes.BlockSize, mac: macSHA1, prf12: macSHA256, block: aes.NewCipher}
 }
 
 func (s suite) sha256() suite {
@@ -135,7 +134,7 @@ func (s suite) sha256() suite {
 }
 
 func (s suite) sha384() suite {
-	s.mac, s.prf12, s.tls12 = macSHA384, sha512.New384, true
+	s.mac, s.prf12, s.tls12 = macSHA384, macSHA384, true
 	return s
 }
 
@@ -146,9 +145,9 @@ func (s suite) byECDSA() suite {
 }
 
 func gcm(id uint16, name string, kx keyExchange, keyLen int) suite {
-	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: gcmSaltLen, prf12: sha256.New, aead: newGCM, tls12: true}
+	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: gcmSaltLen, prf12: macSHA256, aead: newGCM, tls12: true}
 	if keyLen == 32 {
-		s.prf12 = sha512.New384
+		s.prf12 = macSHA384
 	}
 	return s
 }
@@ -162,12 +161,12 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 }
 
 func chaCha20(id uint16, name string, kx keyExchange) suite {
-	return suite{id: id, name: name, kx: kx, keyLen: chacha20poly1305.KeySize, ivLen: nonceLen, prf12: sha256.New,
+	return suite{id: id, name: name, kx: kx, keyLen: chacha20poly1305.KeySize, ivLen: nonceLen, prf12: macSHA256,
 		aead: chacha20poly1305.New, tls12: true}
 }
 
 func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
-	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: macSHA1, prf12: sha256.New,
+	s := suite{id: id, name: name, kx: kx, keyLen: keyLen, ivLen: des.BlockSize, mac: macSHA1, prf12: macSHA256,
 		block: des.NewTripleDESCipher}
 	if keyLen == des.BlockSize {
 		s.strength, s.block = weakDES, des.NewCipher
@@ -176,7 +175,7 @@ func desCBC(id uint16, name string, kx keyExchange, keyLen int) suite {
 }
 
 func rc4Suite(id uint16, name string, kx keyExchange, mac *macHash) suite {
-	return suite{id: id, name: name, kx: kx, strength: weakRC4, keyLen: 16, mac: mac, prf12: sha256.New}
+	return suite{id: id, name: name, kx: kx, strength: weakRC4, keyLen: 16, mac: mac, prf12: macSHA256}
 }
 
 func (s *suite) macLen() int {
