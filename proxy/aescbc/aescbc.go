@@ -8,15 +8,16 @@ import (
 
 // A Decrypter decrypts in CBC mode. It implements cipher.BlockMode.
 type Decrypter struct {
-	fast *engine          // nil where the processor lacks the instructions
-	slow cipher.BlockMode // instead of fast
+	slow cipher.BlockMode // nil unless the processor lacks the instructions
+	fast engine
 }
 
 // NewDecrypter returns a decrypter for a key of AES.
 func NewDecrypter(key, iv []byte) (*Decrypter, error) {
-	if fast := newEngine(key, iv); fast != nil {
-		fast.invert()
-		return &Decrypter{fast: fast}, nil
+	d := &Decrypter{}
+	if d.fast.set(key, iv) {
+		d.fast.invert()
+		return d, nil
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -40,16 +41,15 @@ func (d *Decrypter) CryptBlocks(dst, src []byte) {
 
 // An Encrypter encrypts in CBC mode. It implements cipher.BlockMode.
 type Encrypter struct {
-	fast *engine          // nil where the processor lacks the instructions, or those for SHA-1
-	slow cipher.BlockMode // instead of fast
+	slow cipher.BlockMode // nil unless the processor lacks the instructions, or those for SHA-1
+	fast engine
 }
 
 // NewEncrypter returns an encrypter for a key of AES.
 func NewEncrypter(key, iv []byte) (*Encrypter, error) {
-	if hasSHA1() {
-		if fast := newEngine(key, iv); fast != nil {
-			return &Encrypter{fast: fast}, nil
-		}
+	e := &Encrypter{}
+	if hasSHA1() && e.fast.set(key, iv) {
+		return e, nil
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -75,7 +75,7 @@ func (e *Encrypter) CryptBlocks(dst, src []byte) {
 // once. Dst has to be apart from src and from hashed; src and hashed may be the same.
 func (e *Encrypter) CryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) {
 	checkLengths(dst, src)
-	if e.fast != nil {
+	if e.slow == nil {
 		encrypted, added := e.fast.encryptAndHash(dst, src, h, hashed)
 		dst, src, hashed = dst[encrypted:], src[encrypted:], hashed[added:]
 	}
@@ -92,7 +92,7 @@ const lag = 3 * 64
 func (e *Encrypter) CryptThenHash(p []byte, h hash.Hash) {
 	checkLengths(p, p)
 	added := 0
-	if e.fast != nil && len(p) > lag {
+	if e.slow == nil && len(p) > lag {
 		e.CryptBlocks(p[:lag], p[:lag])
 		var encrypted int
 		encrypted, added = e.fast.encryptAndHash(p[lag:], p[lag:], h, p[:len(p)-lag])

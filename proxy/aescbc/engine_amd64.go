@@ -44,20 +44,20 @@ type engine struct {
 // would be allocated for each record.
 var states = sync.Pool{New: func() any { return new([stateLen]byte) }}
 
-// newEngine returns an engine that encrypts with a key of 16 or 32 bytes; nil if the
-// processor lacks an instruction, or if all is for Go's FIPS 140 module. To encrypt, it also
-// needs what hasSHA1 reports.
-func newEngine(key, iv []byte) *engine {
+// set makes the engine one that encrypts with a key of 16 or 32 bytes, and reports whether it
+// can: not if the processor lacks an instruction, or if all is for Go's FIPS 140 module. To
+// encrypt, it also needs what hasSHA1 reports.
+func (e *engine) set(key, iv []byte) bool {
 	if fips140.Enabled() || !cpu.X86.HasAES || !cpu.X86.HasAVX || len(key) != 16 && len(key) != 32 {
-		return nil
+		return false
 	}
-	e := &engine{rounds: roundsOf128 + (len(key)-16)/4}
+	e.rounds = roundsOf128 + (len(key)-16)/4
 	e.table[chainRow] = [aes.BlockSize]byte(iv)
 	for i := range e.table[orderRow] {
 		e.table[orderRow][i] = byte(aes.BlockSize - 1 - i)
 	}
 	e.expand(key)
-	return e
+	return true
 }
 
 // hasSHA1 reports whether the processor has all that encryptSHA1 needs. In a virtual
