@@ -63,8 +63,13 @@ func (t *Turn) Resume() error {
 	return t.take()
 }
 
-// End gives the turn back.
-func (t *Turn) End() { t.Pause() }
+// End gives the turn back, and lets go of what Begin has got.
+func (t *Turn) End() {
+	if t != nil {
+		t.Pause()
+		t.ctx = nil
+	}
+}
 
 // Failure returns why the turn did not come, as a handshake may return another error for
 // that; nil if it did.
