@@ -30,11 +30,11 @@ type outbound struct {
 	destination policy.Destination // as allowed; zero until it is known
 	alpn        []string           // what to offer; nil for nothing
 
-	conn   net.Conn            // nil until dialled
-	secure *relay.TLS          // the TLS on conn; nil until the handshake is complete
-	state  tls.ConnectionState // of secure
-	unbind func()              // ends what is bound to conn
-	isLoop atomic.Bool         // conn was redirected back to us
+	conn   net.Conn             // nil until dialled
+	secure *relay.TLS           // the TLS on conn; nil until the handshake is complete
+	state  *tls.ConnectionState // of secure; nil again when the client's TLS has been ended
+	unbind func()               // ends what is bound to conn
+	isLoop atomic.Bool          // conn was redirected back to us
 }
 
 // set notes the destination.
@@ -90,8 +90,9 @@ func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
 	case err != nil:
 		return nil, upstream.Failure(err)
 	}
-	o.state, o.secure = secure.ConnectionState(), relay.NewTLS(secure, raw)
-	o.rec.UpstreamTLS = clienttls.Describe(o.state, start)
+	state := secure.ConnectionState()
+	o.state, o.secure = &state, relay.NewTLS(secure, raw)
+	o.rec.UpstreamTLS = clienttls.Describe(state, start)
 	return o.secure, nil
 }
 

@@ -32,7 +32,8 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 	if err := c.secureUpstream(ctx); err != nil {
 		return err
 	}
-	err := l.endTLS(ctx, c, &c.out.state)
+	err := l.endTLS(ctx, c, c.out.state)
+	c.out.state = nil
 	l.learn(c, err)
 	if err != nil {
 		return err
