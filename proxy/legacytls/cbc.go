@@ -39,7 +39,7 @@ func paddingLen(plain []byte, macLen int) (n, good int) {
 	tail := plain[max(0, len(plain)-maxPadding):]
 	copy(end[maxPadding-len(tail):], tail)
 	wrong, right := uint64(0), uint64(last)*0x0101010101010101
-	for i := 0; i < maxPadding; i += 8 {
+	for i := (maxPadding - len(tail)) / 8 * 8; i < maxPadding; i += 8 { // a longer padding is wrong already
 		wrong |= (binary.LittleEndian.Uint64(end[i:]) ^ right) &^ lanesBefore(maxPadding-n-i)
 	}
 	good &= subtle.ConstantTimeEq(int32(wrong|wrong>>32), 0) //nolint:gosec // both halves
@@ -54,8 +54,11 @@ type window [maxPadding + maxMAC + 8]byte
 func macAt(w *window, plain []byte, at, size int) []byte {
 	first := max(0, len(plain)-size-maxPadding)
 	clear(w[copy(w[:], plain[first:]):])
-	left := at - first // less than maxPadding
+	left, most := at-first, len(plain)-size-first // less than most, which is no secret
 	for by := maxPadding / 2; by > 0; by >>= 1 {
+		if by >= most {
+			continue
+		}
 		w.shift(by, by+size, subtle.ConstantTimeEq(int32(left&by), int32(by))) //nolint:gosec // small
 	}
 	return w[:size]
