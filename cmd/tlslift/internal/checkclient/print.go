@@ -42,20 +42,21 @@ func (r Report) text() string {
 	if !r.Connected && r.Note == "" {
 		row(&b, "note", "no tlslift that runs has seen it yet")
 	}
-	section(&b, "What it speaks", r.Speaks)
-	section(&b, "What tlslift does with it", r.Tlslift)
+	Section(&b, "What it speaks", r.Speaks)
+	Section(&b, "What tlslift does with it", r.Tlslift)
 	if r.Connected && len(r.Fails) == 0 {
-		section(&b, "Why it fails", []Field{{"", "It has not failed."}})
+		Section(&b, "Why it fails", []Field{{"", "It has not failed."}})
 	}
-	section(&b, "Why it failed last", r.Fails)
+	Section(&b, "Why it failed last", r.Fails)
 	for _, p := range r.Panel {
-		section(&b, "What to type on its panel, for "+p.Listener, p.Type)
+		Section(&b, "What to type on its panel, for "+p.Listener, p.Type)
 	}
-	section(&b, "What it has to trust", []Field{{"ca", r.CA}})
+	Section(&b, "What it has to trust", []Field{{"ca", r.CA}})
 	return b.String()
 }
 
-func section(b *strings.Builder, title string, all []Field) {
+// Section writes fields below a title; nothing if there are none.
+func Section(b *strings.Builder, title string, all []Field) {
 	if len(all) == 0 {
 		return
 	}
