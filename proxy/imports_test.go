@@ -72,7 +72,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/checkclient",
 		"cmd/tlslift/internal/clientlist",
 		"cmd/tlslift/internal/configcheck",
-		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/endpoints",
+		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/devicetest", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/ownca",
 		"cmd/tlslift/internal/packaged", "cmd/tlslift/internal/password",
@@ -111,7 +111,12 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/warnings",
 	},
-	"cmd/tlslift/internal/checkclient": {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/devicetest": {
+		"cmd/tlslift/internal/checkclient", "cmd/tlslift/internal/devicetest/plan", "cmd/tlslift/internal/devicetest/sink",
+		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/settings",
+	},
+	"cmd/tlslift/internal/devicetest/plan": {"cmd/tlslift/internal/devicetest/sink"},
+	"cmd/tlslift/internal/checkclient":     {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/configcheck": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",
 	},

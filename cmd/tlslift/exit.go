@@ -20,9 +20,11 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "success; `serve` and `watch` were stopped by a signal, or another `serve` has taken over, " +
-		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed, no `check` failed"},
+		"`healthcheck` found tlslift ready, `endpoints` found the destination allowed, no `check` failed, " +
+		"`test-device` found that each device can be served"},
 	{exitFailure, "failure: a port in use, an unreadable file, tlslift not ready, " +
-		"a destination that is not allowed, a `check` that failed, a `login` that nobody has completed; " +
+		"a destination that is not allowed, a `check` that failed, a device that cannot be served or did not come, " +
+		"a `login` that nobody has completed; " +
 		"trying again later may help"},
 	{exitCrash, "tlslift has crashed, or did not answer its watchdog, and the log has the stack; please report it"},
 	{exitCut, "a second signal has stopped `serve`, which cut off the connections that were still open"},

@@ -25,6 +25,7 @@ func TestHelp(t *testing.T) {
 		"ca-export":   {"ca", "export", "--help"},
 		"ca-rotate":   {"ca", "rotate", "--help"},
 		"ca-import":   {"ca", "import", "--help"},
+		"testdevice":  {"test-device", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {
