@@ -101,7 +101,7 @@ func (c *Config) validate() error {
 			return fmt.Errorf("listener %s: %w", l, err)
 		}
 	}
-	return nil
+	return c.Clients.Check(c.Policy.Policy)
 }
 
 // An Observer is called for every connection, by many goroutines concurrently. It

@@ -19,7 +19,7 @@ import (
 // A finder finds the destination of a connection. There are four sources, and each
 // leads to an allowed destination or to none:
 //
-//   - the listener's fixed destination,
+//   - the listener's fixed destination, or what the clients file has in its place,
 //   - the target of a CONNECT request,
 //   - the client's server name,
 //   - the original address of a redirected client, where there is no server name.
@@ -56,7 +56,7 @@ func (f *finder) set(c *conn, host string, port uint16) error {
 // anything: that of the listener, and that of a redirected client which waits for
 // the destination's greeting. A CONNECT request has been read already.
 func (f *finder) beforeHello(ctx context.Context, c *conn) error {
-	if to := c.socket.url.To; to.Host != "" {
+	if to := c.options.To.Fixed(c.socket.url); to.Host != "" {
 		return f.set(c, to.Host, to.Port)
 	}
 	if c.original.IsValid() && !c.scheme().ImplicitTLS() {
@@ -74,12 +74,12 @@ func (f *finder) byHello(ctx context.Context, c *conn) error {
 		return f.redirected(ctx, c)
 	case c.out.destination.Host != "":
 		return f.checkName(c)
-	case c.hello.ServerName == "":
-		return record.Fail(record.ReasonNoServerName, nil)
-	case c.socket.url.Port != 0:
-		return f.set(c, c.hello.ServerName, c.socket.url.Port)
 	}
-	return f.set(c, c.hello.ServerName, listener.DefaultTLSPort)
+	to := c.options.To.ByName(c.socket.url, c.hello.ServerName)
+	if to.Host == "" {
+		return record.Fail(record.ReasonNoServerName, nil)
+	}
+	return f.set(c, to.Host, to.Port)
 }
 
 // checkName looks at the server name of a client whose destination is known. At an edge

@@ -41,6 +41,7 @@ var layers = []struct {
 
 // siblings are the imports within a layer.
 var siblings = map[string][]string{
+	"proxy/clientfile":   {"proxy/listener", "proxy/policy"},
 	"proxy/listener":     {"proxy/policy"},
 	"proxy/legacytls":    {"proxy/aescbc"},
 	"proxy/localca":      {"proxy/leafrsa"},

@@ -123,8 +123,8 @@ func at(lines string) string {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	const entryKeys = "known keys are name, address, network, host, plaintext, ciphers, dh_bits, split_records, record_size, ca, leaf, " +
-		"model and note"
+	const entryKeys = "known keys are name, address, network, host, plaintext, to, ciphers, dh_bits, split_records, record_size, " +
+		"ca, leaf, model and note"
 	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.

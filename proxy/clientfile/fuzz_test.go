@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"clients": [{"name": "\x41\u00e9", address: "::1", adress: ~, leaf: {bits: 0x400}}]}`))
 	f.Add([]byte("clients:\n- name: a\n  address: [10.0.0.1, 10.0.0.2,\n  '::1']\n  network: [10.1.0.0/16, 10.0.0.1/32]"))
 	f.Add([]byte("clients: [{name: a, address: ::1, model: 'Ricoh \u00fc', note: \"b\\u202ec\"}]"))
+	f.Add([]byte(at("  to: [smtp.hve.mx.microsoft:587, 'a@b:993', mail.example.com:8443]")))
 	f.Add([]byte("%TAG ! tag:x,1:\n--- !a\n- [}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		table, err := Parse(text)

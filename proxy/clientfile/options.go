@@ -23,6 +23,8 @@ type Options struct {
 	Name string
 	// Plaintext is PlaintextUnset by default.
 	Plaintext Plaintext
+	// To are its destinations in place of those of the listeners.
+	To Routes
 	// RC4 and DES also offer such suites to the client. False does not take away what
 	// all clients are offered.
 	RC4, DES bool

@@ -98,6 +98,7 @@ func (r *reader) client(n *yamlfile.Node) {
 		yamlfile.Key("network", func(v *yamlfile.Node) { places = append(places, r.places(v, "network", parseNetwork)...) }),
 		yamlfile.Key("host", func(v *yamlfile.Node) { places = append(places, r.hostPlaces(v)...) }),
 		yamlfile.Key("plaintext", func(v *yamlfile.Node) { o.Plaintext = r.plaintext(v) }),
+		yamlfile.Key("to", func(v *yamlfile.Node) { o.To = r.routes(v) }),
 		yamlfile.Key("ciphers", func(v *yamlfile.Node) { o.RC4, o.DES = r.ciphers(v) }),
 		yamlfile.Key("dh_bits", func(v *yamlfile.Node) { o.DHBits, _ = strconv.Atoi(r.Word(v, "dh_bits", "1024", "2048")) }),
 		yamlfile.Key("split_records", func(v *yamlfile.Node) { o.SplitRecords = r.Bool(v, "split_records") }),

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/clientfile"
@@ -27,20 +28,29 @@ func (c *Config) clientTable() (*clientfile.Table, problems, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	const name = Prefix + "CLIENTS_FILE"
-	var wrong problems
 	table, err := clientfile.Parse(text)
 	switch {
 	case err == nil && table.HasHosts() && !bool(c.ReverseDNS):
-		return nil, problems{{name, name + ": " + c.ClientsFile + ": host is the name in reverse DNS; " +
-			"set " + Prefix + "REVERSE_DNS=true, or give addresses"}}, nil
+		err = errors.New("host is the name in reverse DNS; set " + Prefix + "REVERSE_DNS=true, or give addresses")
+		return nil, c.clientsFileProblems(err, ""), nil
 	case err == nil:
 		return table, nil, nil
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		wrong = append(wrong, problem{name, name + ": " + c.ClientsFile + ": " + line})
+	return nil, c.clientsFileProblems(err, ""), nil
+}
+
+// clientsFileProblems returns the problem of each line of an error about the clients file,
+// with the same remedy at its end.
+func (c *Config) clientsFileProblems(err error, remedy string) problems {
+	const name = Prefix + "CLIENTS_FILE"
+	var wrong problems
+	if err == nil {
+		return wrong
 	}
-	return nil, wrong, nil
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		wrong = append(wrong, problem{name, name + ": " + c.ClientsFile + ": " + line + remedy})
+	}
+	return wrong
 }
 
 // maxClientsFile is above what a clients file may have, so that one that is too long can be

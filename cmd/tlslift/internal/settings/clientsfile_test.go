@@ -57,7 +57,26 @@ func TestExampleClientsFile(t *testing.T) {
 	t.Parallel()
 	cfg := &Config{ClientsFile: filepath.Join("..", "..", "..", "..", "deploy", "clients.yaml")}
 	table, err := cfg.ClientTable()
-	if err != nil || table.Len() != 4 {
+	if err != nil || table.Len() != 5 {
 		t.Errorf("got %d clients, %v", table.Len(), err)
 	}
+}
+
+// A client may go where everybody may, and nowhere else.
+func TestClientsFileWithDestinations(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "clients:\n- {name: a, address: 192.0.2.1, to: smtp-hve.office365.com:587}\n"+
+		"- {name: b, address: 192.0.2.2, to: [contoso-com.mail.protection.outlook.com:25, mail.example.com:993]}\n"+
+		"- {name: c, address: 192.0.2.3, to: smtp.office365.com:2525}\n")
+	_, err := loadWith(map[string]string{"TLSLIFT_CLIENTS_FILE": file}, "")
+	want := "TLSLIFT_CLIENTS_FILE: " + file + `: client "b": to=mail.example.com:993: destination "mail.example.com:993" is not allowed: ` +
+		"the host is not in the list of Microsoft 365 (worldwide) and was not added to it; add it to TLSLIFT_DESTINATIONS\n" +
+		"TLSLIFT_CLIENTS_FILE: " + file + `: client "c": to=smtp.office365.com:2525: destination "smtp.office365.com:2525" is not allowed: ` +
+		"the host's allowed ports are 25,80,143,443,587,993,995; add it to TLSLIFT_DESTINATIONS"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	mustLoad(t, map[string]string{
+		"TLSLIFT_CLIENTS_FILE": file, "TLSLIFT_DESTINATIONS": "mail.example.com:993,smtp.office365.com:2525",
+	})
 }

@@ -33,7 +33,7 @@ func (s Source) Load() (*Config, error) {
 	unparsed := parseProblems(err)
 	wrong = append(append(wrong, unparsed...), cfg.check(s.Asks)...)
 	if len(unparsed) == 0 {
-		wrong = append(wrong, cfg.checkListeners()...)
+		wrong = append(wrong, cfg.checkDestinations()...)
 	}
 	return cfg, wrong.asError()
 }
@@ -118,9 +118,9 @@ func (c *Config) checkAdminUser() problems {
 	return nil
 }
 
-// checkListeners finds listeners that lead to a destination that is not allowed. It needs
-// all of the settings.
-func (c *Config) checkListeners() problems {
+// checkDestinations finds listeners and clients that lead to a destination that is not
+// allowed. It needs all of the settings.
+func (c *Config) checkDestinations() problems {
 	allowed, err := m365.New(c.Instance, c.Destinations)
 	if err != nil {
 		return problems{wrongSetting("DESTINATIONS", err)}
@@ -130,6 +130,9 @@ func (c *Config) checkListeners() problems {
 		if err := l.Check(allowed.Policy); err != nil {
 			wrong = append(wrong, wrongSetting("LISTEN", fmt.Errorf("%s: %w; add it to %sDESTINATIONS", l, err, Prefix)))
 		}
+	}
+	if clients, err := c.ClientTable(); err == nil { // check has found its mistakes
+		wrong = append(wrong, c.clientsFileProblems(clients.Check(allowed.Policy), "; add it to "+Prefix+"DESTINATIONS")...)
 	}
 	return wrong
 }

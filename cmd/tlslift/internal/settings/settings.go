@@ -228,7 +228,7 @@ var table = []setting{
 	},
 	{
 		name:    "CLIENTS_FILE",
-		meaning: "YAML file with options for single clients: name, plaintext, ciphers, leaf; SIGHUP reads it again",
+		meaning: "YAML file with options for single clients: name, destination, plaintext, ciphers, leaf; SIGHUP reads it again",
 		remedy:  "the path of a readable YAML file",
 	},
 	{

@@ -35,7 +35,7 @@ const (
 // Of returns the warnings about the settings of a process with an effective user, which is
 // negative where there are no such users.
 func Of(c *settings.Config, user int) []Warning {
-	return slices.Concat(openAdminPage(c), openRelay(c), needlessRoot(c, user), wideBalancers(c))
+	return slices.Concat(openAdminPage(c), openRelay(c), needlessRoot(c, user), wideBalancers(c), unusedRoutes(c))
 }
 
 // openAdminPage finds an admin page that others can reach without a password.
@@ -131,6 +131,22 @@ func wideBalancers(c *settings.Config) (found []Warning) {
 				"name the addresses of the load balancers one by one, or leave their network out of " + settings.Prefix + "CLIENT_NETS",
 			})
 		}
+	}
+	return found
+}
+
+// unusedRoutes finds destinations of clients that have no effect at any listener.
+func unusedRoutes(c *settings.Config) (found []Warning) {
+	clients, err := c.ClientTable()
+	if err != nil {
+		return nil // an error of its own
+	}
+	for _, route := range clients.Unused(c.Listen) {
+		found = append(found, Warning{
+			fmt.Sprintf("%sCLIENTS_FILE: %s has no effect, since no listener of %[1]sLISTEN is for what is spoken on that port",
+				settings.Prefix, route),
+			"add one, such as smtp:// for the ports 25, 465 and 587; or remove the line",
+		})
 	}
 	return found
 }

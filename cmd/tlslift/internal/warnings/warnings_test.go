@@ -12,7 +12,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
-// webConfig writes a web configuration file with a password.
+// webConfig writes a file, such as a web configuration with a password.
 func webConfig(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "web.yml")
@@ -36,7 +36,9 @@ func TestWarnings(t *testing.T) {
 		root  = "runs as root"
 		wide  = "can claim to be any client"
 		same  = "can claim to be another one"
+		route = `TLSLIFT_CLIENTS_FILE: client "a": to=smtp-hve.office365.com:587 has no effect`
 	)
+	clients := webConfig(t, "clients: [{name: a, address: 10.0.0.1, to: [smtp-hve.office365.com:587, outlook.office365.com:993]}]\n")
 	for name, test := range map[string]struct {
 		environ map[string]string
 		user    int
@@ -85,6 +87,10 @@ func TestWarnings(t *testing.T) {
 		"wide, among clients":         {map[string]string{"TRUSTED_PROXIES": "10.0.0.0/24"}, 1000, []string{wide, same}},
 		"around clients": {map[string]string{"TRUSTED_PROXIES": "100.64.0.0/28", "CLIENT_NETS": "100.64.0.5"}, 1000,
 			[]string{same}},
+		"routes of clients": {map[string]string{"CLIENTS_FILE": clients, "LISTEN": "smtps://:465,tls://:993?port=993"}, 1000, nil},
+		"route of a client without a listener": {
+			map[string]string{"CLIENTS_FILE": clients, "LISTEN": "proxy://:3128,imap://:143"}, 1000, []string{route},
+		},
 		"all at once": {map[string]string{"ADMIN_LISTEN": ":9465", "TRUSTED_PROXIES": "0.0.0.0/0", "CLIENT_NETS": "0.0.0.0/0",
 			"LISTEN": "smtp://:2587?plaintext=allow"}, 0, []string{page, relay, root, wide, same}},
 	} {
