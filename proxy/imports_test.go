@@ -71,7 +71,7 @@ var siblings = map[string][]string{
 	"proxy/yamlfile":           {"proxy/netname", "proxy/spelling"},
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/checkclient",
-		"cmd/tlslift/internal/clientlist",
+		"cmd/tlslift/internal/clientcsv", "cmd/tlslift/internal/clientlist",
 		"cmd/tlslift/internal/configcheck",
 		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/devicetest", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",

@@ -30,7 +30,8 @@ last problem was. It reads the same settings as serve.`,
 		Example: `  tlslift clients --failing
   tlslift clients --csv >clients.csv
   tlslift clients forget 192.168.20.31
-  tlslift clients export >new-clients.yaml`,
+  tlslift clients export >new-clients.yaml
+  tlslift clients import devices.csv >clients.yaml`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
@@ -51,7 +52,7 @@ last problem was. It reads the same settings as serve.`,
 	flags.BoolVar(&o.legacy, "legacy", false, "list only clients that need to be lifted")
 	flags.BoolVar(&o.silent, "silent", false, "list only devices that used to deliver mail, and have not for much longer than usual")
 	exclusive(cmd, [][2]string{{"json", "csv"}, {"failing", "legacy"}, {"failing", "silent"}, {"legacy", "silent"}})
-	cmd.AddCommand(forgetCommand(p), exportCommand(p))
+	cmd.AddCommand(forgetCommand(p), exportCommand(p), importCommand(p))
 	return cmd
 }
 
