@@ -71,7 +71,8 @@ func newSignInWorld(t *testing.T) *signInWorld {
 	accounts := fakem365.Accounts{
 		{Address: scan, Delegates: []string{appID}}, {Address: invoices, Delegates: []string{jane}}, {Address: orders},
 		{Address: hidden, Delegates: []string{appID}, SMTPDisabled: true}, {Address: foreign},
-		{Address: "bulk@contoso.com", Delegates: []string{appID}},
+		{Address: "bulk@contoso.com", Delegates: []string{appID}, Password: "PASSWORD"},
+		{Address: "printer@contoso.com", Password: "PASSWORD", TakesPassword: true},
 	}
 	if w.mail, err = w.fake.ServeSMTP(fakem365.MailOptions{Accounts: accounts, Tokens: entra}); err != nil {
 		t.Fatal(err)
