@@ -79,11 +79,20 @@ func (r Routes) at(l listener.URL, port uint16) policy.Destination {
 	return *to
 }
 
-// all returns the routes that there are.
-func (r Routes) all() []policy.Destination {
+// All returns the routes that there are.
+func (r Routes) All() []policy.Destination {
 	return slices.DeleteFunc([]policy.Destination{r.SMTP, r.IMAP, r.POP3, r.TLS}, func(d policy.Destination) bool {
 		return d == policy.Destination{}
 	})
+}
+
+// String returns them as a list.
+func (r Routes) String() string {
+	var texts []string
+	for _, to := range r.All() {
+		texts = append(texts, to.String())
+	}
+	return strings.Join(texts, ", ")
 }
 
 // routes reads where a client is to go: one destination, or a list.
@@ -131,7 +140,7 @@ func (t *Table) Check(p *policy.Policy) error {
 	routes := t.Routes()
 	var wrong []string
 	for _, name := range slices.Sorted(maps.Keys(routes)) {
-		for _, to := range routes[name].all() {
+		for _, to := range routes[name].All() {
 			if _, err := p.Check(to.Host, to.Port); err != nil {
 				wrong = append(wrong, fmt.Sprintf("client %q: to=%s: %s", name, to, err))
 			}
@@ -148,7 +157,7 @@ func (t *Table) Check(p *policy.Policy) error {
 func (t *Table) Unused(listeners []listener.URL) []string {
 	var all []string
 	for name, routes := range t.Routes() {
-		for _, to := range routes.all() {
+		for _, to := range routes.All() {
 			if !slices.ContainsFunc(listeners, func(l listener.URL) bool { return routes.has(l, to) }) {
 				all = append(all, fmt.Sprintf("client %q: to=%s", name, to))
 			}

@@ -151,6 +151,8 @@ func TestThroughTheProxy(t *testing.T) {
 // What is in use is what the settings name.
 func TestTargets(t *testing.T) {
 	t.Parallel()
+	clients := testenv.WriteFile(t, "clients.yaml", []byte("clients:\n- {name: b, address: 10.0.0.1, to: smtp.hve.mx.microsoft:587}\n"+
+		"- {name: a, network: 10.1.0.0/16, to: ['mx.mail.protection.outlook.com:25', 'outlook.office365.com:443']}\n"))
 	for environ, want := range map[[2]string][]string{
 		{"LISTEN", "smtps://:465,imap://:143,pop3s://:995"}: {submission, "outlook.office365.com:993", "outlook.office365.com:995"},
 		{"LISTEN", "tls://:8443"}:                           {web},
@@ -159,6 +161,7 @@ func TestTargets(t *testing.T) {
 		{"DESTINATIONS", "a.example.com:80,a.example.com:8443,*.example.net:443,b.example.com:80"}: {
 			web, submission, "a.example.com:8443",
 		},
+		{"CLIENTS_FILE", clients}:  {web, submission, "mx.mail.protection.outlook.com:25", "smtp.hve.mx.microsoft:587"},
 		{"M365_REFRESH", "true"}:   {web, submission, "endpoints.office.com:443"},
 		{"M365_INSTANCE", "china"}: {"partner.outlook.cn:443", "partner.outlook.cn:587"},
 	} {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
@@ -54,13 +55,21 @@ func (a *targets) add(to policy.Destination, isLifted bool) {
 	})
 }
 
-// targetsOf returns the destinations that the settings use: those of the listeners, those
-// that the operator has added by name, and what tlslift itself asks.
+// targetsOf returns the destinations that the settings use: those of the listeners, those of
+// single clients, those that the operator has added by name, and what tlslift itself asks.
 func targetsOf(cfg *settings.Config, allowed *m365.Policy) []target {
 	all := newTargets(cfg)
 	for _, l := range cfg.Listen {
 		for _, to := range usedBy(l, allowed) {
 			all.add(to, true)
+		}
+	}
+	if clients, err := cfg.ClientTable(); err == nil { // an error of its own
+		routes := clients.Routes()
+		for _, name := range slices.Sorted(maps.Keys(routes)) {
+			for _, to := range routes[name].All() {
+				all.add(to, true)
+			}
 		}
 	}
 	for _, e := range cfg.Destinations {

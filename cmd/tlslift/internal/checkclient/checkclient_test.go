@@ -21,7 +21,7 @@ import (
 const (
 	clientsYAML = `clients:
 - {name: scanner, address: 192.168.20.31, ciphers: [rc4], leaf: {hash: sha1}}
-- {name: till, address: 192.168.20.40, plaintext: allow}
+- {name: till, address: 192.168.20.40, plaintext: allow, to: smtp.hve.mx.microsoft:587}
 - {name: floor, network: 192.168.30.0/24}
 `
 	signInYAML = `tenant: contoso.onmicrosoft.com

@@ -88,6 +88,7 @@ func (s *subject) does() []Field {
 	if s.signsIn {
 		all.add("sign_in", "tlslift signs in for it"+s.toMailbox())
 	}
+	all.add("goes_to", s.options.To.String()) // in place of the listener's destination
 	all.add("options", options(s.options))
 	return all
 }
@@ -123,6 +124,7 @@ func outcomes(counts map[record.Outcome]uint64) string {
 
 // options says what the clients file has of the client.
 func options(o clientfile.Options) string {
+	o.To = clientfile.Routes{} // said by itself
 	if o == (clientfile.Options{}) {
 		return ""
 	}
