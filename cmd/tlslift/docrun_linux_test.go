@@ -249,7 +249,9 @@ func (w *docWorld) sh(dir, text string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", text)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + w.path, "HOME=" + w.dir, "OPENSSL_CONF=/dev/null", "LC_ALL=C"}
+	// On a machine with the package, commands find the file by themselves.
+	envFile := "TLSLIFT_ENV_FILE=" + filepath.Join(w.dir, "etc", "tlslift.env")
+	cmd.Env = []string{"PATH=" + w.path, "HOME=" + w.dir, "OPENSSL_CONF=/dev/null", "LC_ALL=C", envFile}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	var out bytes.Buffer
