@@ -199,7 +199,7 @@ grep -e '"read the configuration again"' -e '; what was read before stays' ` + w
 	{ tail -n 2 ` + w.dir + `/log >&2; exit 1; }`,
 	} {
 		w.write(filepath.Join("bin", name), "#!/bin/sh\n"+text+"\n")
-		if err := os.Chmod(filepath.Join(w.dir, "bin", name), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.Chmod(filepath.Join(w.dir, "bin", name), 0o700); err != nil {
 			w.t.Fatal(err)
 		}
 	}

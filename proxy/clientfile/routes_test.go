@@ -91,7 +91,8 @@ func TestRoutesAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `client "a": to=mail.example.com:26: destination "mail.example.com:26" is not allowed: the host's allowed ports are 25` + "\n" +
+	const want = `client "a": to=mail.example.com:26: destination "mail.example.com:26" is not allowed: ` +
+		"the host's allowed ports are 25\n" +
 		`client "b": to=a.example:25: destination "a.example:25" is not allowed: ` +
 		"the host is not in the list and was not added to it\n" +
 		`client "b": to=b.example:443: destination "b.example:443" is not allowed: ` +

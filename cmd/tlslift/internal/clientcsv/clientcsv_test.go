@@ -57,7 +57,9 @@ func TestConvert(t *testing.T) {
 // A text of a table is nothing else in the clients file.
 func TestConvertHostileCells(t *testing.T) {
 	t.Parallel()
-	for _, cell := range []string{"a: b # c", "x\n  - name: evil\n    address: 10.9.9.9", "'", "&a *b !!c", "-", "\u2028- name: evil", "=1+1"} {
+	for _, cell := range []string{
+		"a: b # c", "x\n  - name: evil\n    address: 10.9.9.9", "'", "&a *b !!c", "-", "\u2028- name: evil", "=1+1",
+	} {
 		out, clients := convert(t, fmt.Sprintf("name,address,note,model,group\na,10.0.0.1,\"%[1]s\",\"%[1]s\",\"%[1]s\"\n", cell))
 		if clients.Len() != 1 || clients.NameOf(netip.MustParseAddr("10.9.9.9")) != "" {
 			t.Errorf("%q:\n%s", cell, out)
@@ -81,8 +83,8 @@ func TestConvertProblems(t *testing.T) {
 		"name,address\n\xff,10.0.0.1\n": `the table is not UTF-8 text; save it as "CSV UTF-8"`,
 		"name,address\na,10.0.0\n\nb,\n": `line 2: "10.0.0" is not an address` + address + "\n" +
 			"line 4: the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24",
-		"name,address\na,10.0.0.1\nb,10.0.0.1\na,10.0.0.2\n,10.0.0.3\n": //
-		`line 3: 10.0.0.1 of "b" already belongs to "a" in line 2; remove one of the two` + "\n" +
+		"name,address\na,10.0.0.1\nb,10.0.0.1\na,10.0.0.2\n,10.0.0.3\n": `line 3: 10.0.0.1 of "b" already belongs to "a" in line 2; ` +
+			"remove one of the two\n" +
 			`line 4: the name "a" is already taken in line 2; give each client its own` + "\n" +
 			"line 5: the name is empty; write one, as in scanner-2nd-floor",
 		"name,address,group\na,10.0.0.1,z\na,10.0.0.2,b\n": `line 2: the name "a" is already taken in line 3; give each client its own`,
