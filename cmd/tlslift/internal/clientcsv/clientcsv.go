@@ -30,6 +30,7 @@ const maxProblems = 50
 type column struct {
 	name   string
 	isList bool // several values stand in a cell, with spaces or commas in between
+	isText bool // it is for people, and may have line breaks
 }
 
 // group is the column that only says which clients stand together.
@@ -38,14 +39,14 @@ const group = "group"
 // columns are all, in the order in which a client has them.
 var columns = []column{
 	{name: "name"},
-	{"address", true},
-	{"network", true},
-	{"host", true},
-	{"to", true},
+	{name: "address", isList: true},
+	{name: "network", isList: true},
+	{name: "host", isList: true},
+	{name: "to", isList: true},
 	{name: "plaintext"},
-	{"ciphers", true},
-	{name: "model"},
-	{name: "note"},
+	{name: "ciphers", isList: true},
+	{name: "model", isText: true},
+	{name: "note", isText: true},
 	{name: group},
 }
 
@@ -178,7 +179,7 @@ func unknownColumn(name string, known []string) error {
 // write returns the clients file with the devices of a table, those of a group together.
 func write(rows []row) ([]byte, error) {
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.cells[group], b.cells[group]) })
-	out := file{comments: commentColumns()}
+	var out file
 	out.say("# Made by tlslift clients import: change the table, and make it again.")
 	out.say("clients:")
 	for i, r := range rows {
@@ -191,23 +192,11 @@ func write(rows []row) ([]byte, error) {
 	return text, nil
 }
 
-// commentColumns returns the columns that a clients file has no key for: they stand above
-// the client, as a comment.
-func commentColumns() map[string]bool {
-	without := map[string]bool{}
-	for _, name := range []string{"model", "note"} {
-		_, err := clientfile.Parse([]byte("clients: [{name: a, address: 10.0.0.1, " + name + ": b}]"))
-		without[name] = err != nil
-	}
-	return without
-}
-
 // A file is a clients file that grows.
 type file struct {
-	text     bytes.Buffer
-	from     []int // for each line, that of the table
-	line     int   // of the table
-	comments map[string]bool
+	text bytes.Buffer
+	from []int // for each line, that of the table
+	line int   // of the table
 }
 
 func (f *file) say(format string, args ...any) {
@@ -222,15 +211,10 @@ func (f *file) add(r row, isFirst bool) {
 		f.say("")
 		f.say("  # %s", netname.Text(name, len(name)))
 	}
-	for _, c := range columns {
-		if value := r.cells[c.name]; value != "" && f.comments[c.name] {
-			f.say("  # %s: %s", c.name, netname.Text(value, len(value)))
-		}
-	}
 	begin := "  - "
 	for _, c := range columns {
 		value := r.cells[c.name]
-		if value == "" && c.name != "name" || f.comments[c.name] || c.name == group {
+		if value == "" && c.name != "name" || c.name == group {
 			continue
 		}
 		f.say("%s%s: %s", begin, c.name, c.written(value))
@@ -241,7 +225,10 @@ func (f *file) add(r row, isFirst bool) {
 // written returns a cell as it is written in YAML. The escapes of Go are among those of
 // YAML.
 func (c column) written(value string) string {
-	if !c.isList {
+	switch {
+	case c.isText:
+		return strconv.Quote(strings.Join(strings.Fields(value), " "))
+	case !c.isList:
 		return strconv.Quote(value)
 	}
 	all := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\n' || r == '\r' || r == '\t' })

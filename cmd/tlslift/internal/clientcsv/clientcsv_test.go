@@ -47,6 +47,9 @@ func TestConvert(t *testing.T) {
 			alarm.To.SMTP.String() != "contoso-com.mail.protection.outlook.com:25" {
 			t.Errorf("%s: the alarm is %+v", what, alarm)
 		}
+		if about := clients.Describe("copier-1"); about.Model != "Ricoh MP C3004" || !strings.HasPrefix(about.Note, "2nd floor") {
+			t.Errorf("%s: the copier is described by %+v", what, about)
+		}
 		if clients.NameOf(netip.MustParseAddr("fd00::31")) != "copier-2" || !strings.Contains(out, "Ricoh MP C3004") ||
 			!strings.Contains(out, "  # Main building\n") || strings.Index(out, "copier-2") < strings.Index(out, "# Main") {
 			t.Errorf("%s:\n%s", what, out)
