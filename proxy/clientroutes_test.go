@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"testing"
@@ -146,5 +147,35 @@ func TestClientRouteThatIsNotAllowed(t *testing.T) {
 	}
 	if err := w.server.Replace(cfg, nil); err != nil {
 		t.Errorf("a destination that was added: %v", err)
+	}
+}
+
+// At one port, one client signs in with OAuth, and another one goes where no login is
+// needed, although the sign-in file would let it in.
+func TestClientRouteBesideSignIn(t *testing.T) {
+	t.Parallel()
+	w := newSignInWorld(t, newCloud(t), mailboxesOfAll, "")
+	w.world.server.SetClients(table(t, "clients: [{name: alarm, address: "+mappedC+", to: '"+directSend+":25'}]"))
+	copying := w.device(copier, viaSMTP)
+	copying.want(plain("copier1", devicePassword), "235 ")
+	copying.wantSent(scanner)
+	copying.quit()
+	if rec := w.expect(record.OutcomeLifted, ""); rec.Mailbox != scanner || rec.Destination != submission {
+		t.Errorf("the copier: %+v", rec)
+	}
+	alarm := &device{t: t, conn: w.reach(mappedC, viaSMTP)}
+	alarm.r = bufio.NewReader(alarm.conn)
+	alarm.want("", "220 ")
+	alarm.want("EHLO device", "250 ")
+	alarm.want("STARTTLS", "220 ")
+	alarm.secure(w, directSend, tls.VersionTLS10)
+	alarm.want("EHLO device", "250 ")
+	alarm.wantSent("alarm@contoso.com")
+	alarm.quit()
+	if rec := w.expect(record.OutcomeLifted, ""); rec.Mailbox != "" || rec.Destination != directSend+":25" {
+		t.Errorf("the alarm: %+v", rec)
+	}
+	if login := w.mx.Messages()[0].Login; login != "" {
+		t.Errorf("it logged in as %q", login)
 	}
 }
