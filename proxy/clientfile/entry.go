@@ -29,6 +29,7 @@ func (o *Options) lines() (all []string) {
 			all = append(all, fmt.Sprintf(format, args...))
 		}
 	}
+	add(o.To != (Routes{}), "to: [%s]", o.To)
 	add(o.Plaintext == PlaintextAllow, "plaintext: allow")
 	add(o.Plaintext == PlaintextRefuse, "plaintext: refuse")
 	add(o.RC4 || o.DES, "ciphers: [%s]", chosen(o.RC4, "rc4", o.DES, "des"))

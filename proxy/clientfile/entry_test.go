@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clientfile"
+	"github.com/tlslift/tlslift/proxy/policy"
 )
 
 // What is to be pasted is read back as what was meant, with every value of every option.
@@ -15,6 +16,13 @@ func TestEntryIsReadBack(t *testing.T) {
 	addr := netip.MustParseAddr("192.168.20.31")
 	all := []clientfile.Options{
 		{}, {Name: "scanner-2nd-floor"}, {Name: "a # name: {odd}"},
+		{To: clientfile.Routes{SMTP: policy.Destination{Host: "smtp.hve.mx.microsoft", Port: 587}}},
+		{To: clientfile.Routes{
+			SMTP: policy.Destination{Host: "contoso.mail.protection.outlook.com", Port: 25},
+			IMAP: policy.Destination{Host: "outlook.office365.com", Port: 993},
+			POP3: policy.Destination{Host: "outlook.office365.com", Port: 995},
+			TLS:  policy.Destination{Host: "outlook.office365.com", Port: 443},
+		}},
 		{Plaintext: clientfile.PlaintextAllow}, {Plaintext: clientfile.PlaintextRefuse},
 		{RC4: true}, {DES: true}, {RC4: true, DES: true}, {DHBits: 1024}, {DHBits: 2048}, {SplitRecords: true}, {RecordSize: 512},
 		{Leaf: clientfile.Leaf{CA: clientfile.CAOld}}, {Leaf: clientfile.Leaf{CA: clientfile.CANew}},
