@@ -80,8 +80,9 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/sandbox",
 		"cmd/tlslift/internal/service", "cmd/tlslift/internal/serviceuser",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
-		"cmd/tlslift/internal/timerslack", "cmd/tlslift/internal/warnings",
+		"cmd/tlslift/internal/timerslack", "cmd/tlslift/internal/warnings", "cmd/tlslift/internal/watch",
 	},
+	"cmd/tlslift/internal/watch": {"cmd/tlslift/internal/adminclient"},
 	"cmd/tlslift-bench": {
 		"cmd/tlslift-bench/internal/backend", "cmd/tlslift-bench/internal/bench", "cmd/tlslift-bench/internal/cli",
 		"cmd/tlslift-bench/internal/load",

@@ -110,9 +110,6 @@ func (o clientsOptions) print(w io.Writer, text []byte) error {
 	return clientlist.Print(w, answer.Clients, time.Now())
 }
 
-// oneLine returns what may be printed of a text in a line.
-func oneLine(s string, limit int) string { return netname.Text(s, limit) }
-
 const (
 	// maxCell keeps one client from making a line wide for all.
 	maxCell = 40

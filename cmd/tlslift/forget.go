@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/metrics/statuspage"
+	"github.com/tlslift/tlslift/proxy/netname"
 )
 
 // completionTimeout is how long a person waits for names to choose from.
@@ -36,7 +37,7 @@ metrics: one that no longer exists. A client that connects again is new.`,
 			if err := adminclient.New(cfg).AskJSON(cmd.Context(), forgetting(args[0]), &answer); err != nil {
 				return failed(err)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s\n", oneLine(answer.Forgotten, maxCell))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s\n", netname.Text(answer.Forgotten, maxCell))
 			return failed(err)
 		},
 	}
@@ -66,7 +67,7 @@ func completeClient(p *program) cobra.CompletionFunc {
 		var answer statuspage.Clients
 		_ = adminclient.New(cfg).AskJSON(ctx, clientsOptions{}.question(), &answer) // after an error it has no clients
 		for i := range answer.Clients {
-			names = append(names, oneLine(answer.Clients[i].Client.Client, maxSentence))
+			names = append(names, netname.Text(answer.Clients[i].Client.Client, maxSentence))
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/watch"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -73,14 +74,14 @@ func TestWatchPauses(t *testing.T) {
 			defer cancel()
 			var pauses []time.Duration
 			notes := &bytes.Buffer{}
-			w := &watch{admin: clientOf(server.Listener.Addr().String()), out: make(lines), notes: notes}
-			w.pause = func(_ context.Context, d time.Duration) bool {
+			w := &watch.Watch{Admin: clientOf(server.Listener.Addr().String()), Out: make(lines), Notes: notes}
+			w.Pause = func(_ context.Context, d time.Duration) bool {
 				if pauses = append(pauses, d); len(pauses) == 5 {
 					cancel()
 				}
 				return true
 			}
-			if err := w.run(ctx); err != nil {
+			if err := w.Run(ctx); err != nil {
 				t.Error(err)
 			}
 			if len(pauses) != 5 || questions.Load() != 6 {
@@ -104,8 +105,8 @@ func TestWatchGivesUp(t *testing.T) {
 	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMisdirectedRequest} {
 		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) }))
 		t.Cleanup(server.Close)
-		w := &watch{admin: clientOf(server.Listener.Addr().String()), pause: noPause, out: make(lines), notes: &bytes.Buffer{}}
-		if err := w.run(t.Context()); err == nil {
+		w := &watch.Watch{Admin: clientOf(server.Listener.Addr().String()), Pause: noPause, Out: make(lines), Notes: &bytes.Buffer{}}
+		if err := w.Run(t.Context()); err == nil {
 			t.Errorf("status %d is waited for", status)
 		}
 	}
@@ -118,11 +119,11 @@ func TestWatch(t *testing.T) {
 		k.Connect(inventory.Connection{Client: name, Outcome: record.OutcomePassed, Offered: "TLS 1.3"})
 	}
 	out, notes := make(lines, 10), &bytes.Buffer{}
-	w := &watch{admin: clientOf(runningAdmin(t, k)), before: 2, pause: noPause, out: out, notes: notes}
+	w := &watch.Watch{Admin: clientOf(runningAdmin(t, k)), Before: 2, Pause: noPause, Out: out, Notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- w.run(ctx) }()
+	go func() { done <- w.Run(ctx) }()
 	for _, want := range []string{"second", "third"} {
 		if got := <-out; !strings.Contains(got, want) {
 			t.Errorf("got %q, want %s", got, want)
@@ -158,18 +159,18 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 		case 2:
 			panic(http.ErrAbortHandler)
 		}
-		text, err := clientOf(admin).Ask(r.Context(), adminclient.Question{Path: r.URL.Path, Query: r.URL.Query(), Wait: watchWait})
+		text, err := clientOf(admin).Ask(r.Context(), adminclient.Question{Path: r.URL.Path, Query: r.URL.Query(), Wait: 25 * time.Second})
 		if err == nil {
 			_, _ = rw.Write(text)
 		}
 	}))
 	t.Cleanup(server.Close)
 	out, notes := make(lines, 10), make(lines, 10)
-	w := &watch{admin: clientOf(server.Listener.Addr().String()), before: 10, pause: noPause, out: out, notes: notes}
+	w := &watch.Watch{Admin: clientOf(server.Listener.Addr().String()), Before: 10, Pause: noPause, Out: out, Notes: notes}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- w.run(ctx) }()
+	go func() { done <- w.Run(ctx) }()
 	if got := <-out; !strings.Contains(got, "before") {
 		t.Errorf("got %q", got)
 	}
@@ -182,19 +183,6 @@ func TestWatchGoesOnAfterARestart(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestWatchColoursOutcomesOnly(t *testing.T) {
-	t.Parallel()
-	c := &inventory.Connection{Client: "a", Outcome: record.OutcomeLifted, Seconds: 1.5, ClientTLS: "TLS 1.0 X", UpstreamTLS: "TLS 1.3 Y"}
-	plain, coloured := (&watch{}).text(c), (&watch{colours: true}).text(c)
-	if !strings.Contains(plain, "  lifted   a ") || !strings.Contains(plain, "TLS 1.0 -> TLS 1.3") ||
-		!strings.Contains(plain, "  1.5s\n") || strings.Contains(plain, "\x1b") {
-		t.Errorf("got %q", plain)
-	}
-	if strings.Count(coloured, "\x1b[") != 2 || !strings.Contains(coloured, "\x1b[33mlifted \x1b[0m") {
-		t.Errorf("got %q", coloured)
 	}
 }
 
