@@ -28,6 +28,10 @@ func TestConfigsAreShared(t *testing.T) {
 			t.Errorf("%s: the configuration is that of another connection", name)
 		}
 	}
+	two, one := of("a.example", 443, "h2", "http/1.1"), of("a.example", 443, "h2\x00http/1.1") // a name has any bytes
+	if one == two {
+		t.Error("one protocol with a zero: the configuration is that of who offers two")
+	}
 	long := strings.Repeat("x", maxALPN+1)
 	if before := of("a.example", 443, long); before == of("a.example", 443, long) {
 		t.Error("what a client offers is kept, however long it is")
