@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"encoding/binary"
 	"hash"
+	"math/bits"
 	"sync"
 )
 
@@ -13,6 +14,7 @@ type macHash struct {
 	new   func() hash.Hash
 	size  int
 	block int
+	shift int // of which power of two a block has the size
 	tail  int // what the hash puts after its input at least: 0x80, and its length
 	// begun is a marshalled state after one block, without the words, which are at
 	// begun[stateHead:wordsEnd].
@@ -33,12 +35,15 @@ const (
 func newMACHash(newHash func() hash.Hash) *macHash {
 	work := newHash().(marshaler)
 	m := &macHash{new: newHash, size: work.Size(), block: work.BlockSize()}
+	m.shift = bits.TrailingZeros(uint(m.block))
 	m.tail = 1 + m.block/8
 	work.Write(make([]byte, m.block))
 	m.begun = marshal(work, nil)
 	m.wordsEnd = len(m.begun) - m.block - stateTail
 	clear(m.begun[stateHead:m.wordsEnd])
-	m.works.New = func() any { return &macWork{hash: newHash().(marshaler)} }
+	m.works.New = func() any { // with room for a state: one that grows leaves parts of it behind
+		return &macWork{hash: newHash().(marshaler), state: make([]byte, 0, len(m.begun))}
+	}
 	return m
 }
 
@@ -204,7 +209,7 @@ func (w *macWork) constantTime(header *[macHeaderLen]byte, data []byte, n, least
 	digest := w.digest[:w.size]
 	clear(digest)
 	length := macHeaderLen + n
-	last := (length + w.tail - 1) / w.block
+	last := (length + w.tail - 1) >> w.shift // a division takes as long as the numbers are large
 	blocks := (macHeaderLen + len(data) + w.tail + w.block - 1) / w.block
 	for i := first; i < blocks; i++ {
 		isLast := subtle.ConstantTimeEq(int32(i), int32(last)) //nolint:gosec // small
