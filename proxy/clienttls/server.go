@@ -186,7 +186,8 @@ func (s *Server) Handshake(ctx context.Context, conn *relay.Conn, c Client, leaf
 		done.handshake.CA = s.authority(&c).ID()
 	}
 	if c.Stack != decide.LegacyStack && isECDSA(leaf) { // a client with TLS 1.3 rejects a certificate later
-		done.alerted = func(why record.Reason) { s.learn(&c, leaf, why, false) }
+		who := Client{Address: c.Address} // and not c: the connection may be open for days
+		done.alerted = func(why record.Reason) { s.learn(&who, leaf, why, false) }
 	}
 	return done, nil
 }
