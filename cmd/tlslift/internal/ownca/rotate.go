@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,9 +162,12 @@ func (r Rotation) finish(ctx context.Context, h *Home, w io.Writer) error {
 
 // nobodyIsOld returns which clients still use the old CA.
 func (h *Home) nobodyIsOld(ctx context.Context) error {
-	old, err := h.current()
-	if err != nil {
-		return nil //nolint:nilerr // a finish that was interrupted has removed it
+	old, err := localca.Read(h.options)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // a finish that was interrupted has put it aside
+	case err != nil:
+		return fmt.Errorf("it is not known who still uses the old CA: %w; --force finishes all the same", err)
 	}
 	users, err := h.usersOf(ctx, old)
 	if err != nil {

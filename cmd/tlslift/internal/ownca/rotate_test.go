@@ -103,6 +103,27 @@ func TestRotateStepByStep(t *testing.T) {
 	}
 }
 
+// An old CA that cannot be read is no old CA that is gone: it is not removed while it may be
+// in use. One that an interrupted step has put aside is.
+func TestFinishAsksAlsoIfTheOldCACannotBeRead(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	putCA(t, localca.NewDir(h.options.Dir))
+	certificate := filepath.Join(h.options.Dir, "ca.pem")
+	if err := os.WriteFile(certificate, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := step(t, h, Rotation{Finish: true}); err == nil || !strings.Contains(err.Error(), "--force") || len(matches(t, h)) != 2 {
+		t.Errorf("%v, and there is %q", err, matches(t, h))
+	}
+	if err := os.Rename(h.options.Dir, h.options.Dir+".removed"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := step(t, h, Rotation{Finish: true}); err != nil || len(matches(t, h)) != 1 {
+		t.Errorf("%v, and there is %q", err, matches(t, h))
+	}
+}
+
 // matches returns what is in the state directory.
 func matches(t *testing.T, h *Home) []string {
 	t.Helper()
