@@ -37,11 +37,23 @@ func Replace(path string, data []byte) error {
 // SyncDir after the last one. After an error the file may be there in part.
 func Create(path string, data []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return filled(f, err, data, mode)
+}
+
+// CreateIn is Create in a directory that is open: whoever may replace the directory or a
+// part of its path meanwhile does not lead it to another one.
+func CreateIn(dir *os.Root, name string, data []byte, mode fs.FileMode) error {
+	f, err := dir.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	return filled(f, err, data, mode)
+}
+
+// filled fills a new file, unless it could not be opened.
+func filled(f *os.File, err error, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
 	if err := fill(f, data, mode); err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
+		return fmt.Errorf("writing %s: %w", f.Name(), err)
 	}
 	return nil
 }

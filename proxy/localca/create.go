@@ -57,10 +57,7 @@ func create(o Options) (bool, error) {
 
 // createFrom does the same with a CA that exists.
 func createFrom(o Options, certPEM, keyPEM []byte) (bool, error) {
-	dir, err := filepath.EvalSymlinks(o.Dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		dir, err = o.Dir, nil
-	}
+	dir, err := o.target()
 	if err != nil {
 		return false, err
 	}
@@ -81,6 +78,25 @@ func createFrom(o Options, certPEM, keyPEM []byte) (bool, error) {
 		return false, err
 	}
 	return true, atomicfile.SyncDir(parent)
+}
+
+// target returns where the CA is made. A link leads to another directory only if it is
+// somebody's whose directories are no others than those of the process.
+func (o Options) target() (string, error) {
+	dir, err := filepath.EvalSymlinks(o.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return o.Dir, nil
+	case err != nil:
+		return "", err
+	}
+	if !o.AnyOwner {
+		return dir, nil
+	}
+	if info, err := os.Lstat(o.Dir); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return o.Dir, err
+	}
+	return "", fmt.Errorf("%s is a symbolic link, which root does not follow in the directory of another user; remove it", o.Dir)
 }
 
 func writeError(err error, parent string) error {
@@ -169,12 +185,23 @@ func constraintsOf(domains []string) ([]string, error) {
 	return all, nil
 }
 
-// fill writes both files into dir, down to the disk.
+// fill writes both files into dir, down to the disk. Whose directory is around it may put a
+// link into its place, also for root: it is opened within that directory.
 func fill(dir string, certPEM, keyPEM []byte) error {
-	if err := atomicfile.Create(filepath.Join(dir, keyName), keyPEM, 0o600); err != nil {
+	around, err := os.OpenRoot(filepath.Dir(dir))
+	if err != nil {
 		return err
 	}
-	if err := atomicfile.Create(filepath.Join(dir, certificateName), certPEM, 0o644); err != nil {
+	defer func() { _ = around.Close() }() // only looked at
+	in, err := around.OpenRoot(filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // each file was synced
+	if err := atomicfile.CreateIn(in, keyName, keyPEM, 0o600); err != nil {
+		return err
+	}
+	if err := atomicfile.CreateIn(in, certificateName, certPEM, 0o644); err != nil {
 		return err
 	}
 	return atomicfile.SyncDir(dir)

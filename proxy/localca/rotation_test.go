@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -239,5 +240,31 @@ func TestRotationOfALinkedCA(t *testing.T) {
 	}
 	if err := FinishRotation(Options{Dir: p.dir}); err == nil || fingerprintOf(t, p.dir) != p.old {
 		t.Errorf("the rotation ended, and the old key is where it was; %v", err)
+	}
+}
+
+// Root makes nothing where a link leads that the owner of the state directory has made.
+func TestRootFollowsNoLinkToANewCA(t *testing.T) {
+	t.Parallel()
+	o := Options{Dir: filepath.Join(t.TempDir(), "ca"), AnyOwner: true}
+	open(t, o)
+	target := filepath.Join(t.TempDir(), "anchors")
+	mustMkdir(t, target)
+	if err := os.Symlink(target, NewDir(o.Dir)); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	if err := StartRotation(o); err == nil || !strings.Contains(err.Error(), "is a symbolic link") {
+		t.Errorf("a CA was made: %v", err)
+	}
+	if got := entries(t, target); len(got) > 0 {
+		t.Errorf("the target of the link holds %q", got)
+	}
+	// So it is if the link is there when the files are written.
+	link := filepath.Join(filepath.Dir(o.Dir), "made")
+	if err := os.Symlink(target, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill(link, []byte("certificate"), []byte("key")); err == nil || len(entries(t, target)) > 0 {
+		t.Errorf("%v, and the target of the link holds %q", err, entries(t, target))
 	}
 }
