@@ -70,17 +70,42 @@ func share(root *os.Root, name string) error {
 // a file, and what is neither, are left alone: somebody else made them.
 func giveAway(root *os.Root, name string, to owner) error {
 	info, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !isRoots(info) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	from, known := ownerOf(info)
-	if !known || !from.isRoot() || !info.IsDir() && (!info.Mode().IsRegular() || from.links != 1) {
+	f, err := root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	if err != nil {
+		return absent(err)
+	}
+	defer f.Close() // nothing is written
+	opened, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	// Its name may have been that of a file elsewhere for a moment. One that has this name
+	// after it was opened, and no other, is nowhere else.
+	info, err = root.Lstat(name)
+	if err != nil || !os.SameFile(info, opened) || !isRoots(info) {
+		return absent(err)
+	}
+	return f.Chown(to.user, to.group)
+}
+
+// absent returns an error, unless it is that of a file that is not there any more.
+func absent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return root.Lchown(name, to.user, to.group)
+	return err
+}
+
+// isRoots reports whether something is a directory of root, or a file of root with one name.
+func isRoots(info fs.FileInfo) bool {
+	from, known := ownerOf(info)
+	return known && from.isRoot() && (info.IsDir() || info.Mode().IsRegular() && from.links == 1)
 }
 
 // An owner is whom a file belongs to.

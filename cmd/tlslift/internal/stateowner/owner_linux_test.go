@@ -1,10 +1,14 @@
 package stateowner_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
@@ -61,5 +65,41 @@ func TestShareGivesNothingElseAway(t *testing.T) {
 	}
 	if err := stateowner.Share(&settings.Config{StateDir: in(state, "nowhere")}, "signin"); err != nil {
 		t.Error(err)
+	}
+}
+
+// It does not either while the owner exchanges a file for another name of one elsewhere.
+func TestShareWhileAFileIsExchanged(t *testing.T) {
+	t.Parallel()
+	testenv.NeedRoot(t, "give a file to another user")
+	const user = 65532
+	base := t.TempDir()
+	state, secret := filepath.Join(base, "state"), filepath.Join(base, "secret")
+	dir := filepath.Join(state, "signin")
+	for _, step := range []error{os.MkdirAll(dir, 0o700), os.WriteFile(secret, nil, 0o600), os.Chown(state, user, user)} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var exchanging sync.WaitGroup
+	defer exchanging.Wait()
+	defer cancel()
+	exchanging.Go(func() {
+		other, name := filepath.Join(state, "other"), filepath.Join(dir, "a.login")
+		for ctx.Err() == nil {
+			if err := errors.Join(os.WriteFile(other, nil, 0o600), os.Rename(other, name), os.Link(secret, other), os.Rename(other, name)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for began := time.Now(); time.Since(began) < 2*time.Second; {
+		if err := stateowner.Share(&settings.Config{StateDir: state}, "signin"); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Lstat(secret); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Fatalf("%v, %v", info, err)
+		}
 	}
 }

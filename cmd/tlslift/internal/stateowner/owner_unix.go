@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// nonBlock makes opening a FIFO return at once.
+const nonBlock = syscall.O_NONBLOCK
+
 // ownerOf returns whom a file belongs to; false where that is not known.
 func ownerOf(info fs.FileInfo) (owner, bool) {
 	sys, is := info.Sys().(*syscall.Stat_t)
