@@ -47,13 +47,19 @@ func TestRotationChoosesTheCA(t *testing.T) {
 			setting, option clientfile.CA
 			want            *localca.CA
 			resumes         bool
+			alone           bool // the rotation has ended, and there is no other
 		}{
-			{clientfile.CAUnset, clientfile.CAUnset, ca, false}, {clientfile.CAOld, clientfile.CAUnset, ca, true},
-			{clientfile.CAOld, clientfile.CANew, ca.New(), false}, {clientfile.CANew, clientfile.CAUnset, ca.New(), true},
-			{clientfile.CANew, clientfile.CAOld, ca, false},
+			{clientfile.CAUnset, clientfile.CAUnset, ca, false, false}, {clientfile.CAOld, clientfile.CAUnset, ca, true, false},
+			{clientfile.CAOld, clientfile.CANew, ca.New(), false, false}, {clientfile.CANew, clientfile.CAUnset, ca.New(), true, false},
+			{clientfile.CANew, clientfile.CAOld, ca, false, false}, {clientfile.CANew, clientfile.CAUnset, ca.New(), false, false},
+			{clientfile.CAUnset, clientfile.CAUnset, ca.New(), true, true}, {clientfile.CAUnset, clientfile.CAUnset, ca, false, true},
+			{clientfile.CAUnset, clientfile.CAUnset, ca.New(), false, true},
 		} {
 			s := serverWith(t, file)
 			s.CA, s.Rotation = ca, step.setting
+			if step.alone {
+				s.CA = step.want
+			}
 			options := clientfile.Options{Leaf: clientfile.Leaf{CA: step.option}}
 			got, issuer := shown(t, s, options, client)
 			want := step.want.ID()

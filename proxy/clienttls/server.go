@@ -136,14 +136,10 @@ func (s *Server) authority(c *Client) *localca.CA {
 	return s.CA.For(cmp.Or(c.Options.Leaf.CA, s.Rotation) == clientfile.CANew)
 }
 
-// binding returns what a client's sessions belong to. One that gets the new CA of a rotation
-// does not resume what began with the old one: whether it trusts the new one shows at once.
-func (s *Server) binding(c *Client) string {
-	if ca := s.authority(c); ca != s.CA {
-		return c.Destination + " " + ca.ID()
-	}
-	return c.Destination
-}
+// binding returns what a client's sessions belong to. One that gets another CA than before, as
+// in a rotation or when that has ended, does not resume what began with the old one: whether
+// it trusts the new one shows at once.
+func (s *Server) binding(c *Client) string { return c.Destination + " " + s.authority(c).ID() }
 
 // Handshake does the handshake with a client whose bytes conn has from the
 // ClientHello on. The error is a *record.Failure.
