@@ -131,6 +131,10 @@ func Import(o Options, b Bundle) (*Public, []string, error) {
 			return nil, nil, err
 		}
 		o.Dir = NewDir(o.Dir)
+	} else if none, err := vacant(NewDir(o.Dir)); err != nil {
+		return nil, nil, fmt.Errorf("looking for a new CA: %w", err)
+	} else if !none { // it is the only one: finishing the rotation was interrupted
+		return nil, nil, ErrRotating
 	}
 	if err := o.putNew(certPEM, keyPEM); err != nil {
 		return nil, nil, err

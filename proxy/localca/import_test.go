@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -200,4 +202,19 @@ func FuzzParseBundle(f *testing.F) {
 			_, _ = b.public(time.Now())
 		}
 	})
+}
+
+// An imported CA does not come before one that an interrupted step has left as the only one.
+func TestImportAfterAnInterruptedFinish(t *testing.T) {
+	t.Parallel()
+	p := rotating(t)
+	if err := os.Rename(p.dir, p.dir+goneSuffix); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Import(Options{Dir: p.dir}, companyOf(t, nil).bundle()); !errors.Is(err, ErrRotating) {
+		t.Errorf("it was imported: %v", err)
+	}
+	if err := FinishRotation(Options{Dir: p.dir}); err != nil || fingerprintOf(t, p.dir) != p.new {
+		t.Errorf("the rotation was not finished: %v", err)
+	}
 }
