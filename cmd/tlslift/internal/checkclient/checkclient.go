@@ -119,7 +119,7 @@ func Of(ctx context.Context, cfg *settings.Config, m Machine, key string) (Repor
 	}
 	report.Connected = s.seen != nil
 	if s.addr.IsValid() {
-		report.Address = s.addr.String()
+		report.Address = netname.Text(s.addr.String(), maxKey) // a zone may be anything
 	}
 	s.readSignIn(table, &report)
 	report.Speaks, report.Tlslift, report.Fails = s.speaks(), s.does(), s.fails()

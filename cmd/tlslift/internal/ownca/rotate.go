@@ -200,7 +200,7 @@ func listed(users []statuspage.Client, now time.Time) string {
 	var b strings.Builder
 	for _, c := range users[:min(len(users), maxListed)] {
 		name := netname.Text(c.Client.Client, 40)
-		if address := c.Address.String(); address != name {
+		if address := text(c.Address.String()); address != name { // a zone may be anything
 			name += " (" + address + ")"
 		}
 		fmt.Fprintf(&b, "  %s, last seen %d days ago\n", name, max(0, int(now.Sub(c.LastSeen).Hours()/24)))

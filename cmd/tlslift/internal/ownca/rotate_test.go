@@ -124,6 +124,16 @@ func TestFinishAsksAlsoIfTheOldCACannotBeRead(t *testing.T) {
 	}
 }
 
+// What the running tlslift answers is safe to show: somebody else may listen there.
+func TestListedIsSafe(t *testing.T) {
+	t.Parallel()
+	one := client("copier\x1b[1m", "")
+	one.Address = netip.MustParseAddr("fe80::1%\x1b[31m")
+	if got := listed([]statuspage.Client{{Client: one}}, time.Now()); strings.Contains(got, "\x1b") {
+		t.Errorf("got %q", got)
+	}
+}
+
 // matches returns what is in the state directory.
 func matches(t *testing.T, h *Home) []string {
 	t.Helper()
