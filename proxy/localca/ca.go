@@ -52,6 +52,9 @@ type Options struct {
 	// AnyOwner takes files that belong to another user than root and the own one, for what
 	// root does in the directory of a service with a user of its own.
 	AnyOwner bool
+	// Made is called with the directory of a new CA before that is in its place, where the
+	// service finds it; an error keeps it from there. Nil is not called.
+	Made func(dir string) error
 	// CriticalConstraints marks the name constraints of a new CA critical, as
 	// RFC 5280 section 4.2.1.10 wants it. The default is not critical, because
 	// OpenSSL 0.9.8 rejects a critical extension that it does not know.

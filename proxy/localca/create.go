@@ -74,6 +74,11 @@ func createFrom(o Options, certPEM, keyPEM []byte) (bool, error) {
 	if err := fill(made, certPEM, keyPEM); err != nil {
 		return false, writeError(err, parent)
 	}
+	if o.Made != nil {
+		if err := o.Made(made); err != nil {
+			return false, err
+		}
+	}
 	if placed, err := place(made, dir); !placed || err != nil {
 		return false, err
 	}

@@ -268,3 +268,23 @@ func TestRootFollowsNoLinkToANewCA(t *testing.T) {
 		t.Errorf("%v, and the target of the link holds %q", err, entries(t, target))
 	}
 }
+
+// A new CA is in its place, where the service looks, only when all is done with it.
+func TestNewCAIsPlacedLast(t *testing.T) {
+	t.Parallel()
+	o := Options{Dir: filepath.Join(t.TempDir(), "ca")}
+	open(t, o)
+	wrong := errors.New("it cannot be given away")
+	o.Made = func(made string) error {
+		if got := entries(t, made); !slices.Equal(got, []string{"ca.key", "ca.pem"}) {
+			t.Errorf("it holds %q", got)
+		}
+		return wrong
+	}
+	if err := StartRotation(o); !errors.Is(err, wrong) {
+		t.Errorf("got %v", err)
+	}
+	if got := entries(t, filepath.Dir(o.Dir)); !slices.Equal(got, []string{"ca"}) {
+		t.Errorf("there is %q now", got)
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/secretfile"
 )
@@ -64,10 +63,6 @@ func (i *Import) Run(h *Home, w io.Writer) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(i.Files, ", "), err)
-	}
-	dir := filepath.Base(filepath.Dir(ca.CertificateFile()))
-	if err := stateowner.Share(h.cfg, dir); err != nil {
-		return err
 	}
 	isNew := filepath.Dir(ca.CertificateFile()) != h.options.Dir
 	state, next := "current", startStep

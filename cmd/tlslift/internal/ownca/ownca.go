@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/endpoints"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/localca"
 )
 
@@ -39,6 +40,8 @@ func New(cfg *settings.Config) (*Home, error) {
 	return &Home{cfg: cfg, now: time.Now(), options: localca.Options{
 		Dir: dir, Permitted: cfg.CADomains(allowed.Policy().Policy), CriticalConstraints: bool(cfg.CriticalCA),
 		AnyOwner: os.Geteuid() == 0,
+		// Before the service can find it: one that it cannot read would keep it from starting.
+		Made: func(made string) error { return stateowner.Share(cfg, filepath.Base(made)) },
 	}}, nil
 }
 

@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -89,9 +87,6 @@ func start(h *Home, w io.Writer) error {
 	}
 	if err := localca.StartRotation(h.options); err != nil {
 		return explained(err, h)
-	}
-	if err := stateowner.Share(h.cfg, filepath.Base(localca.NewDir(h.options.Dir))); err != nil {
-		return err
 	}
 	next, err := h.next()
 	if err != nil {
