@@ -28,8 +28,23 @@ type Options struct {
 // to be called. While the level is slog.LevelDebug, no lines are merged.
 func New(w *Writer, o Options) (*slog.Logger, *Repeats) {
 	w.describeDrops(func(lines int64) []byte { return dropsLine(o, lines) })
-	repeats := newRepeats(newHandler(w, o))
+	handler := newHandler(w, o)
+	if w.copy != nil {
+		handler = slog.NewMultiHandler(handler, newCopyHandler(w.copy))
+	}
+	repeats := newRepeats(handler)
 	return slog.New(repeats), repeats
+}
+
+// newCopyHandler returns the handler of warnings and errors that are also written to a log of
+// the system. They are text, which begins with the level: that log has a time of its own.
+func newCopyHandler(w io.Writer) slog.Handler {
+	return slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
 }
 
 // Plain returns a logger of a command that ends soon: every line is written at once.

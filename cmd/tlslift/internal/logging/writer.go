@@ -31,6 +31,7 @@ type Writer struct {
 	ends chan struct{} // closed when the writer is closed
 	done chan struct{} // closed when the goroutine has ended
 	cut  bool          // an error has cut the last line; for the goroutine only
+	copy *Writer       // of warnings and errors; nil if there is none
 
 	mu      sync.Mutex
 	closed  bool
@@ -50,6 +51,11 @@ func newWriter(out io.Writer, limit int, wait time.Duration) *Writer {
 	go w.run()
 	return w
 }
+
+// CopyWarnings has warnings and errors of loggers that New makes from now on also written to
+// another writer, each as a line of text that begins with its level. Closing w does not close
+// that one.
+func (w *Writer) CopyWarnings(to *Writer) { w.copy = to }
 
 // Write takes lines, or drops and counts them. It never fails.
 func (w *Writer) Write(lines []byte) (int, error) {
