@@ -77,7 +77,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/ownca",
 		"cmd/tlslift/internal/packaged", "cmd/tlslift/internal/password",
-		"cmd/tlslift/internal/sandbox",
+		"cmd/tlslift/internal/roff", "cmd/tlslift/internal/sandbox",
 		"cmd/tlslift/internal/service", "cmd/tlslift/internal/serviceuser",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
 		"cmd/tlslift/internal/timerslack", "cmd/tlslift/internal/warnings", "cmd/tlslift/internal/watch",

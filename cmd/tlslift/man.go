@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/roff"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
@@ -53,46 +53,12 @@ func manPages(root *cobra.Command) map[string][]byte {
 // manName is the name of a command's page, as in tlslift-clients-forget.
 func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
-// A roff is a manual page in the man macros of roff.
-type roff struct{ bytes.Buffer }
-
-// escapeRoff keeps text from being read as roff's own: an escape, a request at the
-// beginning of a line, or a hyphen that no terminal can search for.
-var escapeRoff = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
-
-func roffText(s string) string { return strings.TrimPrefix(escapeRoff.Replace("\n"+s), "\n") }
-
-func newRoff(name string, section int, version string) *roff {
-	r := &roff{}
-	fmt.Fprintf(r, ".TH %s %d \"\" \"tlslift %s\"\n", strings.ToUpper(roffText(name)), section, roffText(version))
-	return r
-}
-
-func (r *roff) section(title string) { fmt.Fprintf(r, ".SH %s\n", title) }
-
-// text writes paragraphs. Lines that are indented, or follow one that is, stay as they are.
-func (r *roff) text(s string) {
-	for i, paragraph := range strings.Split(strings.Trim(s, "\n"), "\n\n") {
-		if i > 0 {
-			r.WriteString(".PP\n")
-		}
-		if strings.ContainsAny(paragraph[:1], " \t") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "\n\t") {
-			r.verbatim(paragraph)
-			continue
-		}
-		fmt.Fprintf(r, "%s\n", roffText(paragraph))
-	}
-}
-
-// verbatim writes lines as they are.
-func (r *roff) verbatim(s string) { fmt.Fprintf(r, ".nf\n%s\n.fi\n", roffText(s)) }
-
-// flags writes a list of flags.
-func (r *roff) flags(title string, flags *pflag.FlagSet) {
+// addFlags writes a list of flags.
+func addFlags(r *roff.Page, title string, flags *pflag.FlagSet) {
 	if !flags.HasAvailableFlags() {
 		return
 	}
-	r.section(title)
+	r.Section(title)
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
 			return
@@ -102,58 +68,58 @@ func (r *roff) flags(title string, flags *pflag.FlagSet) {
 		if f.Shorthand != "" {
 			short = "-" + f.Shorthand + ", "
 		}
-		fmt.Fprintf(r, ".TP\n\\fB%s\\fR \\fI%s\\fR\n%s\n", roffText(short+"--"+f.Name), roffText(value), roffText(usage))
+		fmt.Fprintf(r, ".TP\n\\fB%s\\fR \\fI%s\\fR\n%s\n", roff.Text(short+"--"+f.Name), roff.Text(value), roff.Text(usage))
 	})
 }
 
 // manPage returns the page of one command.
 func manPage(cmd *cobra.Command) []byte {
-	r := newRoff(manName(cmd), 1, cmd.Root().Version)
-	r.section("NAME")
-	fmt.Fprintf(r, "%s \\- %s\n", roffText(manName(cmd)), roffText(strings.ToLower(cmd.Short[:1])+cmd.Short[1:]))
-	r.section("SYNOPSIS")
-	fmt.Fprintf(r, "\\fB%s\\fR\n", roffText(cmd.UseLine()))
-	r.section("DESCRIPTION")
+	r := roff.New(manName(cmd), 1, cmd.Root().Version)
+	r.Section("NAME")
+	fmt.Fprintf(r, "%s \\- %s\n", roff.Text(manName(cmd)), roff.Text(strings.ToLower(cmd.Short[:1])+cmd.Short[1:]))
+	r.Section("SYNOPSIS")
+	fmt.Fprintf(r, "\\fB%s\\fR\n", roff.Text(cmd.UseLine()))
+	r.Section("DESCRIPTION")
 	if cmd.Long != "" {
-		r.text(cmd.Long)
+		r.Paragraphs(cmd.Long)
 	} else {
-		r.text(cmd.Short + ".")
+		r.Paragraphs(cmd.Short + ".")
 	}
 	var related []string
 	if cmd.HasParent() {
-		related = append(related, "\\fB"+roffText(manName(cmd.Parent()))+"\\fR(1)")
+		related = append(related, "\\fB"+roff.Text(manName(cmd.Parent()))+"\\fR(1)")
 	}
 	if cmd.HasAvailableSubCommands() {
-		r.section("COMMANDS")
+		r.Section("COMMANDS")
 	}
 	for _, c := range cmd.Commands() {
 		if !c.IsAvailableCommand() {
 			continue
 		}
-		fmt.Fprintf(r, ".TP\n\\fB%s\\fR\n%s\n", roffText(c.Name()), roffText(c.Short))
-		related = append(related, "\\fB"+roffText(manName(c))+"\\fR(1)")
+		fmt.Fprintf(r, ".TP\n\\fB%s\\fR\n%s\n", roff.Text(c.Name()), roff.Text(c.Short))
+		related = append(related, "\\fB"+roff.Text(manName(c))+"\\fR(1)")
 	}
-	r.flags("OPTIONS", cmd.NonInheritedFlags())
-	r.flags("OPTIONS OF ALL COMMANDS", cmd.InheritedFlags())
+	addFlags(r, "OPTIONS", cmd.NonInheritedFlags())
+	addFlags(r, "OPTIONS OF ALL COMMANDS", cmd.InheritedFlags())
 	if cmd.Example != "" {
-		r.section("EXAMPLES")
-		r.verbatim(cmd.Example)
+		r.Section("EXAMPLES")
+		r.Verbatim(cmd.Example)
 	}
-	r.section("SEE ALSO")
+	r.Section("SEE ALSO")
 	fmt.Fprintf(r, "%s\n", strings.Join(append(related, `\fBtlslift.env\fR(5)`), ",\n"))
 	return r.Bytes()
 }
 
 // settingsPage returns the page of the file of settings.
 func settingsPage(version string) []byte {
-	r := newRoff("tlslift.env", 5, version)
-	r.section("NAME")
+	r := roff.New("tlslift.env", 5, version)
+	r.Section("NAME")
 	fmt.Fprintf(r, "tlslift.env \\- settings of tlslift\n")
-	r.section("DESCRIPTION")
-	r.text("A file of NAME=value lines, for --env-file and TLSLIFT_ENV_FILE. The variables of the environment have the same names, and win.")
-	r.section("SETTINGS")
-	r.verbatim(settings.ExampleEnvFile())
-	r.section("SEE ALSO")
+	r.Section("DESCRIPTION")
+	r.Paragraphs("A file of NAME=value lines, for --env-file and TLSLIFT_ENV_FILE. The variables of the environment have the same names, and win.")
+	r.Section("SETTINGS")
+	r.Verbatim(settings.ExampleEnvFile())
+	r.Section("SEE ALSO")
 	fmt.Fprintln(r, `\fBtlslift\fR(1), \fBtlslift\-config\fR(1)`)
 	return r.Bytes()
 }
