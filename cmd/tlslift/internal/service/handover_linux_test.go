@@ -39,7 +39,7 @@ func TestAbortedHandOverIsSaved(t *testing.T) {
 				Command: []string{"/bin/sleep", "600"}, // it does not become ready
 			}}
 			s.enter(stopping) // so that its status names no listeners
-			l := &life{Service: s, signals: listenToSignals(), done: make(chan error, 1)}
+			l := &life{Service: s, signals: listenToSignals(nil), done: make(chan error, 1)}
 			defer l.signals.end()
 			served := make(chan struct{})
 			go func() {

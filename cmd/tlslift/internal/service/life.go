@@ -19,7 +19,19 @@ type signals struct {
 	handOver chan os.Signal
 }
 
-func listenToSignals() *signals {
+// A Managed is how a service manager that sends no signals, as that of Windows, tells the
+// service what signals tell it elsewhere.
+type Managed struct {
+	// Stop gets what stops the service, and HangUp what has it read its files again.
+	Stop, HangUp chan os.Signal
+	// Ready is called when the service serves.
+	Ready func()
+}
+
+func listenToSignals(m *Managed) *signals {
+	if m != nil { // the system also sends signals of its own to services, for instance when somebody logs off
+		return &signals{m.Stop, m.HangUp, make(chan os.Signal, 1)}
+	}
 	s := &signals{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
 	// A signal during the start must not end the process halfway.
 	signal.Notify(s.stop, os.Interrupt, syscall.SIGTERM)
@@ -74,6 +86,9 @@ const handedOver = "hand-over"
 
 // tellReady tells those who wait for it that the service is ready.
 func (l *life) tellReady() {
+	if l.options.Managed != nil {
+		l.options.Managed.Ready()
+	}
 	if l.before == nil {
 		l.systemd.tell(sdnotify.Ready, l.status())
 		return

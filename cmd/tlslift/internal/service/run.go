@@ -29,7 +29,7 @@ func (e UsageError) Unwrap() error { return e.error }
 // Run builds a service and runs it until it fails, a signal stops it, or a successor has
 // taken over. The error may be ErrCut or a UsageError.
 func Run(ctx context.Context, o Options) error {
-	all := listenToSignals()
+	all := listenToSignals(o.Managed)
 	defer all.end()
 	before, err := successor.Of(o.Environ)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -99,5 +100,46 @@ func TestAdminBreaks(t *testing.T) {
 			}
 			s.reload()
 		})
+	}
+}
+
+// A service manager that sends no signals has the service read its settings again and stop, as
+// signals do, and is told when it serves.
+func TestManaged(t *testing.T) {
+	t.Parallel()
+	loaded, readyAt := make(chan struct{}), make(chan struct{})
+	m := &Managed{Stop: make(chan os.Signal, 2), HangUp: make(chan os.Signal, 1), Ready: sync.OnceFunc(func() { close(readyAt) })}
+	cfg := mustLoad(t, map[string]string{
+		"TLSLIFT_LISTEN": "proxy://127.0.0.1:0", "TLSLIFT_ADMIN_LISTEN": "", "TLSLIFT_STATE_DIR": t.TempDir(),
+	})
+	w := logging.NewWriter(io.Discard)
+	defer w.Close()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Run(context.Background(), Options{Settings: cfg, Log: w, Managed: m, Load: func() (*settings.Config, error) {
+			close(loaded)
+			return cfg, nil
+		}})
+	}()
+	for _, step := range []struct {
+		what string
+		does func()
+		seen <-chan struct{}
+	}{
+		{"be ready", func() {}, readyAt},
+		{"read again", func() { m.HangUp <- syscall.SIGHUP }, loaded},
+	} {
+		step.does()
+		select {
+		case <-step.seen:
+		case err := <-ended:
+			t.Fatalf("it ended before it could %s: %v", step.what, err)
+		case <-time.After(patience):
+			t.Fatalf("it did not %s", step.what)
+		}
+	}
+	m.Stop <- syscall.SIGTERM
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

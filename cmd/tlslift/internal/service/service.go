@@ -38,7 +38,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/turns"
 )
 
-// Options are what a Service is made from; all are required.
+// Options are what a Service is made from; all are required but those that say so.
 type Options struct {
 	Settings *settings.Config
 	// Load reads the settings again.
@@ -57,6 +57,8 @@ type Options struct {
 	EnvFile string
 	// Command is the path of the program and its arguments, for a successor.
 	Command []string
+	// Managed is a service manager that sends no signals; nil means that signals decide.
+	Managed *Managed
 }
 
 // A Service is the parts, built and put together.
