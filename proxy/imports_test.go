@@ -72,7 +72,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/checkclient",
 		"cmd/tlslift/internal/clientcsv", "cmd/tlslift/internal/clientlist",
-		"cmd/tlslift/internal/configcheck",
+		"cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/coredumps",
 		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/devicetest", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/ownca",
@@ -81,6 +81,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/service", "cmd/tlslift/internal/serviceuser",
 		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/setup", "cmd/tlslift/internal/statefile",
 		"cmd/tlslift/internal/timerslack", "cmd/tlslift/internal/warnings", "cmd/tlslift/internal/watch",
+		"cmd/tlslift/internal/winservice",
 	},
 	"cmd/tlslift/internal/watch": {"cmd/tlslift/internal/adminclient"},
 	"cmd/tlslift-bench": {
@@ -143,6 +144,7 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/statefile":  {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/stateowner": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/warnings":   {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/winservice": {"cmd/tlslift/internal/logging"},
 }
 
 // never are imports that a layer permits and the design does not: who watches

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/ownca"
 )
 
@@ -58,7 +59,7 @@ func caExportCommand(p *program) *cobra.Command {
 		Example: ownca.ExportExample,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			if err := e.Check(); err != nil {
 				return err
 			}
@@ -91,7 +92,7 @@ func caRotateCommand(p *program) *cobra.Command {
 		Example: ownca.RotateExample,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			if err := r.Check(); err != nil {
 				return err
 			}
@@ -118,7 +119,7 @@ func caImportCommand(p *program) *cobra.Command {
 		Example: ownca.ImportExample,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			home, err := caHome(p)
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/check"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/checkclient"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
@@ -30,7 +31,7 @@ func checkCommand(p *program) *cobra.Command {
 		Example: check.Example,
 		Args:    noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			if o.Timeout <= 0 {
 				return fmt.Errorf("--timeout: %s is not a time above zero; write one, as in 30s", o.Timeout)
 			}
@@ -108,7 +109,7 @@ func checkMailboxCommand(p *program) *cobra.Command {
 		Args:              oneMailbox("tlslift check mailbox scan@contoso.com"),
 		ValidArgsFunction: completeMailbox(p, func(signin.Mailbox) bool { return true }),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			err := asService(cmd, p)
 			if err != nil {
 				return err

@@ -6,27 +6,13 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/endpoints"
 )
 
-const endpointsHelp = `Without an argument, prints every host pattern that clients may reach, with its
-ports, its source, and how many address ranges Microsoft publishes for it. With
-an argument, prints whether clients may reach it, and by which pattern or what to
-do; the exit code is 0 if they may. It reads the same settings as serve, and the
-list that a tlslift with TLSLIFT_M365_REFRESH has saved. It opens no connection.
-
-For a host without a port it prints the allowed ports. For an address with a port
-it prints which host a client without a server name reaches there.`
-
-const endpointsExamples = `  tlslift endpoints
-  tlslift endpoints smtp.office365.com:587
-  tlslift endpoints 52.96.1.2:993
-  tlslift endpoints --json`
-
 func (p *program) endpointsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:               "endpoints [HOST[:PORT] | ADDRESS:PORT]",
 		Short:             "List the hosts that clients may reach, or check one",
-		Long:              endpointsHelp,
-		Example:           endpointsExamples,
+		Long:              endpoints.Help,
+		Example:           endpoints.Example,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: p.completeHost,
 		RunE: func(cmd *cobra.Command, args []string) error {

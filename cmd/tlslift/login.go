@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/login"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
@@ -26,7 +27,7 @@ func loginCommand(p *program) *cobra.Command {
 		Args:              oneMailbox("tlslift login scan@contoso.com"),
 		ValidArgsFunction: completeMailbox(p, func(m signin.Mailbox) bool { return m.Delegated }),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			if err := asService(cmd, p); err != nil {
 				return err
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/serviceuser"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/timerslack"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/winservice"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
 
@@ -45,11 +46,20 @@ func main() {
 		return c.Run(ctx, dir)
 	}
 	confine, raiseTimerSlack = sandbox.Enter, timerslack.Raise
-	machine := packaged.Machine{}
+	os.Exit(runOn(thisMachine(), os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
+}
+
+// thisMachine returns where the package of this system, or `tlslift service install`, has put
+// things.
+func thisMachine() packaged.Machine {
 	if runtime.GOOS == "linux" {
-		machine = packaged.Linux
+		return packaged.Linux
 	}
-	os.Exit(runOn(machine, os.Args[1:], settings.Environ(os.Environ()), os.Stdout, os.Stderr))
+	place, err := winservice.ThisPlace()
+	if err != nil || !place.IsTrusted() {
+		return packaged.Machine{}
+	}
+	return packaged.Machine{EnvFile: place.EnvFile(), StateDir: place.StateDir()}
 }
 
 // run is runOn where no package has installed anything.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/password"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
@@ -19,7 +20,7 @@ func passwordCommand(stdin, stderr *os.File) *cobra.Command {
 		Example: password.Example,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			word, err := password.Read(stdin, stderr)
 			if err != nil {
 				return failed(err)

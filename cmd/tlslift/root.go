@@ -81,7 +81,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.envFile, "env-file", "", "read settings from `FILE`, one NAME=value in a line")
 	root.AddCommand(p.serveCommand(), p.configCommand(), p.endpointsCommand(), p.rulesCommand(), p.clientsCommand(),
 		p.watchCommand(), p.healthCommand(), p.versionCommand(), signinCommand(p), passwordCommand(p.stdin, p.stderr), demoCommand(),
-		loginCommand(p), checkCommand(p), testDeviceCommand(p), caCommand(p), manCommand())
+		loginCommand(p), checkCommand(p), testDeviceCommand(p), caCommand(p), serviceCommand(p), manCommand())
 	return root
 }
 

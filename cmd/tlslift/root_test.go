@@ -26,6 +26,7 @@ func TestHelp(t *testing.T) {
 		"ca-rotate":   {"ca", "rotate", "--help"},
 		"ca-import":   {"ca", "import", "--help"},
 		"testdevice":  {"test-device", "--help"},
+		"service":     {"service", "--help"},
 	} {
 		got := runWith(t, nil, args...)
 		if got.code != exitOK || got.stderr != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -9,9 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/packaged"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/winservice"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -35,6 +39,9 @@ const invocationName = "INVOCATION_ID"
 
 func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	raiseTimerSlack() // first: settings may be in a pipe
+	if winservice.IsService() {
+		return serveManaged(cmd.Context(), p)
+	}
 	if p.environ[invocationName] != "" {
 		p.packaged = func() packaged.Found { return packaged.Found{} } // the unit says which settings it has
 	}
@@ -42,11 +49,17 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	disableCoreDumps()
+	return serve(cmd.Context(), p, cfg, nil)
+}
+
+// serve runs the service with settings.
+func serve(ctx context.Context, p *program, cfg *settings.Config, managed *service.Managed) error {
+	coredumps.Disable()
 	logging.SurviveReader()
-	err = service.Run(cmd.Context(), service.Options{
+	err := service.Run(ctx, service.Options{
 		Settings: cfg, Load: p.load, Log: p.log, Version: p.version, Revision: buildRevision(),
 		Environ: p.environ, EnvFile: strings.TrimPrefix(settingsFile(p), "-"), Command: ownCommand(), Confine: confine,
+		Managed: managed,
 	})
 	var usage service.UsageError
 	switch {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/coredumps"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/devicetest"
 )
 
@@ -19,7 +20,7 @@ func testDeviceCommand(p *program) *cobra.Command {
 		Example: devicetest.Example,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			disableCoreDumps()
+			coredumps.Disable()
 			if err := asService(cmd, p); err != nil {
 				return err
 			}

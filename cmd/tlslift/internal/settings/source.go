@@ -159,6 +159,9 @@ func stateDir(goos string, environ map[string]string) string {
 	}
 	switch goos {
 	case "windows":
+		if dir := environ[StateDirectoryName]; dir != "" { // one of a service that is installed
+			return dir
+		}
 		return under("LOCALAPPDATA", "tlslift")
 	case "darwin":
 		return under("HOME", "Library", "Application Support", "tlslift")

@@ -40,6 +40,7 @@ func TestStateDir(t *testing.T) {
 		{"freebsd", map[string]string{"HOME": "/home/u"}, "/home/u/.local/state/tlslift"},
 		{"darwin", map[string]string{"HOME": "/Users/u"}, "/Users/u/Library/Application Support/tlslift"},
 		{"windows", map[string]string{"LOCALAPPDATA": "/AppData/Local"}, "/AppData/Local/tlslift"},
+		{"windows", map[string]string{"STATE_DIRECTORY": `C:\ProgramData\tlslift\state`, "LOCALAPPDATA": "/x"}, `C:\ProgramData\tlslift\state`},
 		{"windows", map[string]string{"HOME": "/x"}, ""},
 		{"linux", nil, ""},
 	}

@@ -1,12 +1,12 @@
 //go:build unix && !linux
 
-package main
+package coredumps
 
 import "syscall"
 
-// disableCoreDumps keeps the CA's private key and passwords out of core files: Go
+// Disable keeps the CA's private key and passwords out of core files: Go
 // writes one when GOTRACEBACK=crash is set, and a debugger or a signal can ask for one.
 // A system that does not allow it is no worse off than before.
-func disableCoreDumps() {
+func Disable() {
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 }

@@ -1,4 +1,4 @@
-package main
+package coredumps
 
 import (
 	"syscall"
@@ -10,7 +10,7 @@ import (
 // No core is made, be it a file or for a program that gets it through a pipe.
 func TestNoCoreDumps(t *testing.T) {
 	t.Parallel()
-	disableCoreDumps()
+	Disable()
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit); err != nil || limit.Cur != 0 {
 		t.Errorf("a core may have %d bytes (%v)", limit.Cur, err)
