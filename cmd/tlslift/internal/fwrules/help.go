@@ -9,7 +9,8 @@ reads the same settings as serve, prints, and changes nothing.
 The output is a script for nft that replaces what an earlier one has loaded, or
 with --iptables one for sh. Its comments say what each part is for, how to keep
 it over reboots and how to remove it. It needs nftables 0.9.3 and Linux 4.19, or
-newer. Print and load it again when a setting or Microsoft's list has changed.
+iptables 1.6.2, or newer ones. Print and load it again when a setting or
+Microsoft's list has changed.
 
 With both kinds of listeners the rules lead to the redirect:// one, unless
 --tproxy is given. TPROXY also needs routes: --routes prints them. For each of

@@ -33,9 +33,10 @@ set -e
 
 : "${IPTABLES:=iptables}" "${IP6TABLES:=ip6tables}"
 
-# hook adds a jump to one of our chains where there is none yet.
+# hook adds a jump to one of our chains where there is none yet. Up to version 1.8.7,
+# iptables-nft prints what it looks for.
 hook() {
-	"$1" -w -t "$2" -C "$3" -p tcp -j "$4" 2>/dev/null || "$1" -w -t "$2" -I "$3" -p tcp -j "$4"
+	"$1" -w -t "$2" -C "$3" -p tcp -j "$4" >/dev/null 2>&1 || "$1" -w -t "$2" -I "$3" -p tcp -j "$4"
 }
 
 # unhook removes the jump, if it is there.
@@ -135,6 +136,11 @@ COMMIT
 EOF
 hook "$IPTABLES" nat PREROUTING TLSLIFT-IN
 
+# Old kernels and small systems have no table nat for IPv6; on OpenWrt it is in the package
+# kmod-ipt-nat6.
+if ! "$IP6TABLES" -w -t nat -S PREROUTING >/dev/null 2>&1; then
+	echo "IPv6 is not caught: $IP6TABLES has no table nat here" >&2
+else
 "$IP6TABLES" -w -t nat -N TLSLIFT-EXTRA 2>/dev/null || true
 "$IP6TABLES-restore" -w --noflush <<'EOF'
 *nat
@@ -230,6 +236,7 @@ hook "$IPTABLES" nat PREROUTING TLSLIFT-IN
 COMMIT
 EOF
 hook "$IP6TABLES" nat PREROUTING TLSLIFT-IN
+fi
 
 # What an earlier version of this script may have hooked, and this one does not.
 unhook "$IPTABLES" nat OUTPUT TLSLIFT-OUT

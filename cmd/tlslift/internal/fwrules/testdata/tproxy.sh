@@ -42,9 +42,10 @@ set -e
 
 : "${IPTABLES:=iptables}" "${IP6TABLES:=ip6tables}"
 
-# hook adds a jump to one of our chains where there is none yet.
+# hook adds a jump to one of our chains where there is none yet. Up to version 1.8.7,
+# iptables-nft prints what it looks for.
 hook() {
-	"$1" -w -t "$2" -C "$3" -p tcp -j "$4" 2>/dev/null || "$1" -w -t "$2" -I "$3" -p tcp -j "$4"
+	"$1" -w -t "$2" -C "$3" -p tcp -j "$4" >/dev/null 2>&1 || "$1" -w -t "$2" -I "$3" -p tcp -j "$4"
 }
 
 # unhook removes the jump, if it is there.
@@ -101,6 +102,10 @@ COMMIT
 EOF
 hook "$IPTABLES" mangle PREROUTING TLSLIFT-IN
 
+# Old kernels and small systems have no table mangle for IPv6.
+if ! "$IP6TABLES" -w -t mangle -S PREROUTING >/dev/null 2>&1; then
+	echo "IPv6 is not caught: $IP6TABLES has no table mangle here" >&2
+else
 "$IP6TABLES" -w -t mangle -N TLSLIFT-EXTRA 2>/dev/null || true
 "$IP6TABLES-restore" -w --noflush <<'EOF'
 *mangle
@@ -132,6 +137,7 @@ hook "$IPTABLES" mangle PREROUTING TLSLIFT-IN
 COMMIT
 EOF
 hook "$IP6TABLES" mangle PREROUTING TLSLIFT-IN
+fi
 
 # What an earlier version of this script may have hooked, and this one does not.
 unhook "$IPTABLES" nat PREROUTING TLSLIFT-IN
