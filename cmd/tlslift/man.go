@@ -116,7 +116,8 @@ func settingsPage(version string) []byte {
 	r.Section("NAME")
 	fmt.Fprintf(r, "tlslift.env \\- settings of tlslift\n")
 	r.Section("DESCRIPTION")
-	r.Paragraphs("A file of NAME=value lines, for --env-file and TLSLIFT_ENV_FILE. The variables of the environment have the same names, and win.")
+	r.Paragraphs("A file of NAME=value lines, for --env-file and TLSLIFT_ENV_FILE. " +
+		"The variables of the environment have the same names, and win.")
 	r.Section("SETTINGS")
 	r.Verbatim(settings.ExampleEnvFile())
 	r.Section("SEE ALSO")

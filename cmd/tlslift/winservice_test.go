@@ -37,7 +37,8 @@ func TestAsInstalled(t *testing.T) {
 	t.Parallel()
 	log := logging.NewWriter(os.Stderr)
 	defer log.Close()
-	p := &program{environ: map[string]string{"TLSLIFT_DRAIN_TIMEOUT": "x", "tlslift_none": "y", "HOME": t.TempDir()}, stderr: os.Stderr, log: log}
+	environ := map[string]string{"TLSLIFT_DRAIN_TIMEOUT": "x", "tlslift_none": "y", "HOME": t.TempDir()}
+	p := &program{environ: environ, stderr: os.Stderr, log: log}
 	place := winservice.Place{Dir: t.TempDir()}
 	as := asInstalled(p, writeFile(t, "TLSLIFT_DRAIN_TIMEOUT=7s\n"), place)
 	cfg, err := as.load()

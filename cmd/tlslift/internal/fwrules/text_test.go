@@ -114,8 +114,10 @@ func TestOldIPTables(t *testing.T) {
 		missing, says string
 		did           []string
 	}{
-		"iptables-nft 1.8.7": {"", "", []string{"iptables-restore -w", "-I PREROUTING", "ip6tables-restore -w", "ip6tables -w -t nat -I PREROUTING"}},
-		"no NAT of IPv6":     {"yes", "IPv6 is not caught: ip6tables has no table nat here\n", []string{"iptables-restore -w", "-I PREROUTING"}},
+		"iptables-nft 1.8.7": {"", "", []string{
+			"iptables-restore -w", "-I PREROUTING", "ip6tables-restore -w", "ip6tables -w -t nat -I PREROUTING",
+		}},
+		"no NAT of IPv6": {"yes", "IPv6 is not caught: ip6tables has no table nat here\n", []string{"iptables-restore -w", "-I PREROUTING"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,7 +46,8 @@ type Verb struct {
 // Verbs are the commands that need no settings.
 func Verbs() []Verb {
 	return []Verb{
-		{"uninstall", "Stop and remove the service; its settings and its CA stay", "uninstalled; settings, CA and log are still there", Manager.Uninstall},
+		{"uninstall", "Stop and remove the service; its settings and its CA stay",
+			"uninstalled; settings, CA and log are still there", Manager.Uninstall},
 		{"start", "Start the service, and wait until it serves", "running", Manager.Start},
 		{"stop", "Stop the service, and wait until open connections have ended", "stopped", Manager.Stop},
 		{"reload", "Have the service read its settings again", "asked for; what came of it is in the log", Manager.reload},
