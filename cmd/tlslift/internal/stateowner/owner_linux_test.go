@@ -88,7 +88,8 @@ func TestShareWhileAFileIsExchanged(t *testing.T) {
 	exchanging.Go(func() {
 		other, name := filepath.Join(state, "other"), filepath.Join(dir, "a.login")
 		for ctx.Err() == nil {
-			if err := errors.Join(os.WriteFile(other, nil, 0o600), os.Rename(other, name), os.Link(secret, other), os.Rename(other, name)); err != nil {
+			err := errors.Join(os.WriteFile(other, nil, 0o600), os.Rename(other, name), os.Link(secret, other), os.Rename(other, name))
+			if err != nil {
 				t.Error(err)
 				return
 			}
