@@ -6,6 +6,7 @@ package stateowner
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,51 +46,84 @@ func share(root *os.Root, name string) error {
 	if !known || to.isRoot() {
 		return nil
 	}
-	dir, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	in, err := root.OpenRoot(name)
+	if err != nil {
+		return absent(err)
 	}
+	defer func() { _ = in.Close() }() // it was only looked at
+	dir, err := in.Open(".")
 	if err != nil {
 		return err
 	}
-	defer dir.Close() // only read from
-	entries, err := dir.ReadDir(-1)
+	defer dir.Close() // nothing is written
+	info, err := dir.Stat()
 	if err != nil {
 		return err
 	}
-	// The directory comes last: until then its owner can add nothing to it.
-	for _, e := range entries {
-		if err := giveAway(root, filepath.Join(name, e.Name()), to); err != nil {
+	of, _ := ownerOf(info)
+	switch {
+	case of.isRoot():
+		err = giveFiles(in, dir, to)
+	case of.user == to.user:
+		if some, err := hasRoots(in, dir); err != nil || !some {
 			return err
 		}
+		// Nobody else may exchange files while they are looked at. The service cannot
+		// write for that moment.
+		if err = errors.Join(dir.Chown(0, of.group), dir.Chmod(0o700)); err == nil {
+			err = giveFiles(in, dir, to)
+		}
+		err = errors.Join(err, dir.Chmod(info.Mode().Perm()))
+	default:
+		return nil
 	}
-	return giveAway(root, name, to)
+	return errors.Join(err, dir.Chown(to.user, to.group))
+}
+
+// hasRoots reports whether something in a directory belongs to root.
+func hasRoots(in *os.Root, dir *os.File) (bool, error) {
+	names, err := namesIn(dir)
+	for _, name := range names {
+		if info, err := in.Lstat(name); err == nil && isRoots(info) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// giveFiles gives away what is in a directory and belongs to root, who alone can change the
+// directory meanwhile.
+func giveFiles(in *os.Root, dir *os.File, to owner) error {
+	names, err := namesIn(dir)
+	for _, name := range names {
+		err = errors.Join(err, giveAway(in, name, to))
+	}
+	return err
+}
+
+// namesIn returns what is in a directory now.
+func namesIn(dir *os.File) ([]string, error) {
+	if _, err := dir.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	return dir.Readdirnames(-1)
 }
 
 // giveAway changes the owner of a file or directory that belongs to root. Other names of
 // a file, and what is neither, are left alone: somebody else made them.
-func giveAway(root *os.Root, name string, to owner) error {
-	info, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !isRoots(info) {
-		return nil
+func giveAway(in *os.Root, name string, to owner) error {
+	info, err := in.Lstat(name)
+	if err != nil || !isRoots(info) {
+		return absent(err)
 	}
-	if err != nil {
-		return err
-	}
-	f, err := root.OpenFile(name, os.O_RDONLY|nonBlock, 0)
+	f, err := in.OpenFile(name, os.O_RDONLY|nonBlock, 0)
 	if err != nil {
 		return absent(err)
 	}
 	defer f.Close() // nothing is written
-	opened, err := f.Stat()
-	if err != nil {
+	// What is open is what is looked at.
+	if info, err = f.Stat(); err != nil || !isRoots(info) {
 		return err
-	}
-	// Its name may have been that of a file elsewhere for a moment. One that has this name
-	// after it was opened, and no other, is nowhere else.
-	info, err = root.Lstat(name)
-	if err != nil || !os.SameFile(info, opened) || !isRoots(info) {
-		return absent(err)
 	}
 	return f.Chown(to.user, to.group)
 }

@@ -1,14 +1,14 @@
 package stateowner_test
 
 import (
-	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
@@ -68,6 +68,24 @@ func TestShareGivesNothingElseAway(t *testing.T) {
 	}
 }
 
+// exchangeIn names the directory in which the test program exchanges files, as the user who
+// owns it, until it is killed.
+const exchangeIn = "TEST_EXCHANGES_FILES_IN"
+
+func TestMain(m *testing.M) {
+	base := os.Getenv(exchangeIn)
+	if base == "" {
+		os.Exit(m.Run())
+	}
+	other, name := filepath.Join(base, "state/other"), filepath.Join(base, "state/signin/a.login")
+	for {
+		// The name is that of a file of root elsewhere, and then of one of this user. Some of it
+		// fails while root has the directory.
+		_ = errors.Join(os.Link(filepath.Join(base, "secret"), other),
+			os.Rename(other, name), os.WriteFile(other, nil, 0o600), os.Rename(other, name))
+	}
+}
+
 // It does not either while the owner exchanges a file for another name of one elsewhere.
 func TestShareWhileAFileIsExchanged(t *testing.T) {
 	t.Parallel()
@@ -76,31 +94,60 @@ func TestShareWhileAFileIsExchanged(t *testing.T) {
 	base := t.TempDir()
 	state, secret := filepath.Join(base, "state"), filepath.Join(base, "secret")
 	dir := filepath.Join(state, "signin")
-	for _, step := range []error{os.MkdirAll(dir, 0o700), os.WriteFile(secret, nil, 0o600), os.Chown(state, user, user)} {
+	for _, step := range []error{
+		os.MkdirAll(dir, 0o700), os.WriteFile(secret, nil, 0o600), os.Chown(state, user, user), os.Chown(dir, user, user),
+		os.Chmod(base, 0o755), os.Chmod(filepath.Dir(base), 0o755),
+	} {
 		if step != nil {
 			t.Fatal(step)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var exchanging sync.WaitGroup
-	defer exchanging.Wait()
-	defer cancel()
-	exchanging.Go(func() {
-		other, name := filepath.Join(state, "other"), filepath.Join(dir, "a.login")
-		for ctx.Err() == nil {
-			err := errors.Join(os.WriteFile(other, nil, 0o600), os.Rename(other, name), os.Link(secret, other), os.Rename(other, name))
-			if err != nil {
-				t.Error(err)
-				return
+	self := filepath.Join(base, "test")
+	program, err := os.ReadFile(os.Args[0])
+	if err == nil {
+		err = os.WriteFile(self, program, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange := exec.CommandContext(t.Context(), self)
+	exchange.Env = []string{exchangeIn + "=" + base}
+	exchange.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: user, Gid: user},
+		// It may link a file of others, as where fs.protected_hardlinks is not set.
+		AmbientCaps: []uintptr{unix.CAP_FOWNER},
+	}
+	if err := exchange.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = exchange.Process.Kill()
+		_ = exchange.Wait() // it was killed
+	})
+	for i := range 30000 {
+		if i%10 == 0 { // one that root has made, which is to be given away
+			made := filepath.Join(dir, "made.login")
+			if err := os.WriteFile(made, nil, 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
-	})
-	for began := time.Now(); time.Since(began) < 2*time.Second; {
 		if err := stateowner.Share(&settings.Config{StateDir: state}, "signin"); err != nil {
 			t.Fatal(err)
 		}
 		if info, err := os.Lstat(secret); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
-			t.Fatalf("%v, %v", info, err)
+			t.Fatalf("root has given away a file elsewhere: %v", err)
+		}
+		info, err := os.Lstat(filepath.Join(dir, "made.login"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Sys().(*syscall.Stat_t).Uid != user {
+			t.Fatal("a file that root has made is not given away")
+		}
+		if i%10 == 9 {
+			if err := os.Remove(filepath.Join(dir, "made.login")); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
