@@ -123,8 +123,15 @@ func TestLackOfOpenFiles(t *testing.T) {
 	n := startNginx(t, newPKI(t), modernTLS, false, nil)
 	l := start(t, n.address, n.pki.pem)
 	l.http.CloseIdleConnections()
-	await(t, "an admin address without connections", func() bool { return !hasConnections(t, l.admin) })
-	files := l.openFiles(t)
+	for _, address := range []string{l.admin, l.proxy, l.tls, l.sni} {
+		await(t, "an address without connections", func() bool { return !hasConnections(t, address) })
+	}
+	var files []int
+	await(t, "files that stay open", func() bool {
+		before := files
+		files = l.openFiles(t)
+		return slices.Equal(files, before)
+	})
 	limit := 0 // of which one is free
 	for free := 0; free < 1; limit++ {
 		if !slices.Contains(files, limit) {
