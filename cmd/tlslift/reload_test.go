@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/successor"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -64,6 +65,32 @@ func TestClientsFileIsReadAgain(t *testing.T) {
 	c.signal(syscall.SIGTERM)
 	if code, rest := c.wait(); code != exitOK {
 		t.Errorf("exit code %d: %s", code, rest)
+	}
+}
+
+// Signals that come while the process ends do not change how it ended.
+func TestSignalsUntilTheProcessHasEnded(t *testing.T) {
+	t.Parallel()
+	needSignals(t)
+	for name, s := range map[string]syscall.Signal{"SIGHUP": syscall.SIGHUP, "hand-over": successor.Signal, "SIGTERM": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newChild(t)
+			c.start()
+			c.started()
+			c.record("started")
+			c.signal(syscall.SIGTERM)
+			all := make(chan struct{})
+			go func() {
+				defer close(all)
+				for c.cmd.Process.Signal(s) == nil { // until it has been waited for
+				}
+			}()
+			defer func() { <-all }()
+			if code, rest := c.wait(); code != exitOK && (s != syscall.SIGTERM || code != exitCut) {
+				t.Errorf("exit code %d: %s", code, rest)
+			}
+		})
 	}
 }
 

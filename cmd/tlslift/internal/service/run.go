@@ -30,7 +30,14 @@ func (e UsageError) Unwrap() error { return e.error }
 // taken over. The error may be ErrCut or a UsageError.
 func Run(ctx context.Context, o Options) error {
 	all := listenToSignals(o.Managed)
-	defer all.end()
+	served := false
+	defer func() {
+		// What has served listens until the process ends: a signal after that would kill it, and
+		// its exit code would not say how the service ended.
+		if !served {
+			all.end()
+		}
+	}()
 	before, err := successor.Of(o.Environ)
 	if err != nil {
 		return UsageError{err}
@@ -57,6 +64,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	s.announce()
+	served = true
 	l := &life{Service: s, signals: all, done: make(chan error, 1)}
 	return l.run(ctx)
 }
