@@ -12,7 +12,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -41,14 +40,17 @@ const (
 
 // Options say where the CA is and how a new one is made.
 type Options struct {
-	// Dir holds ca.pem and ca.key and nothing else; required. When it is
-	// absent or empty, Open makes a CA there.
+	// Dir holds ca.pem and ca.key, and nothing else but what Made puts there; required.
+	// When it is absent or empty, Open makes a CA there.
 	Dir string
 	// Permitted are the DNS domains that a new CA may sign for, each with
 	// everything below it and written without a wildcard or leading dot. None
 	// means no name constraints: the CA could sign for every name. A CA that
 	// exists keeps the constraints it has.
 	Permitted []string
+	// Excluded are the DNS domains that a new device CA may not sign for, in the same form.
+	// They are for OpenDeviceCA.
+	Excluded []string
 	// AnyOwner takes files that belong to another user than root and the own one, for what
 	// root does in the directory of a service with a user of its own.
 	AnyOwner bool
@@ -62,6 +64,9 @@ type Options struct {
 	// ListURL is where clients that ask for a revocation list find those of all CAs, each at
 	// its ID with ".crl"; it is written into the leaves. Empty names none.
 	ListURL string
+	// Log gets a line when something that an interrupted rotation has left is removed; nil
+	// means none.
+	Log *slog.Logger
 	// CacheSize is how many leaves are kept; zero means 1024.
 	CacheSize int
 	// Now returns the time; nil means time.Now.
@@ -72,7 +77,8 @@ type Options struct {
 type CA struct {
 	authority
 	dir     string
-	listURL string // Options.ListURL
+	listURL string       // Options.ListURL
+	log     *slog.Logger // Options.Log
 	created bool
 	now     func() time.Time
 	keys    map[int]*leafKey // of the leaves, by their length; does not change
@@ -133,19 +139,26 @@ func loadAll(o Options, before *CA) (*CA, error) {
 	}
 	if none, err := vacant(NewDir(o.Dir)); err != nil {
 		return nil, fmt.Errorf("looking for a new CA: %w", err)
-	} else if none {
-		return ca, nil
+	} else if !none {
+		beside := o
+		beside.Dir = NewDir(o.Dir)
+		if ca.next, err = loadOne(beside, before); err != nil {
+			return nil, fmt.Errorf("loading the new CA: %w", err)
+		}
 	}
-	o.Dir = NewDir(o.Dir)
-	if ca.next, err = loadOne(o, before); err != nil {
-		return nil, fmt.Errorf("loading the new CA: %w", err)
+	removed, err := RemoveLeft(o.Dir) // only now: nothing is removed before the CA is good
+	switch {
+	case err != nil:
+		o.Log.Warn("a CA that is not used any more cannot be removed; remove its directory, which has its key", "dir", o.Dir+goneSuffix, "error", err)
+	case removed:
+		o.Log.Info("removed a CA with its key, which an interrupted rotation has left", "dir", o.Dir+goneSuffix)
 	}
 	return ca, nil
 }
 
 // loadOne does so for one directory.
 func loadOne(o Options, before *CA) (*CA, error) {
-	ca := &CA{dir: o.Dir, listURL: o.ListURL, now: o.Now, issued: before.issued}
+	ca := &CA{dir: o.Dir, listURL: o.ListURL, log: o.Log, now: o.Now, issued: before.issued}
 	now := ca.clock()
 	var err error
 	if ca.authority, err = load(o, now); err != nil {
@@ -180,6 +193,9 @@ func (o Options) normalised() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	return o, nil
 }
 
@@ -212,15 +228,3 @@ func (ca *CA) For(isNew bool) *CA {
 
 // Issued returns how many leaves were signed since Open, with those of the new CA.
 func (ca *CA) Issued() uint64 { return ca.issued.Load() }
-
-// String names the CA by its subject and fingerprint.
-func (ca *CA) String() string {
-	return fmt.Sprintf("%s (SHA-256 %s)", ca.Certificate().Subject, ca.Fingerprint())
-}
-
-// Format prints String whatever the verb, so that no %+v or %#v of the CA, or
-// of something that holds it, walks down to the key.
-func (ca *CA) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, ca.String()) }
-
-// LogValue does for slog what Format does for fmt.
-func (ca *CA) LogValue() slog.Value { return slog.StringValue(ca.String()) }

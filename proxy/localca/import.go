@@ -2,7 +2,9 @@ package localca
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // old companies have CAs with it
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -67,7 +69,7 @@ func (b Bundle) public(now time.Time) (*Public, error) {
 	path := []*x509.Certificate{own}
 	for last := own; !isRoot(last); {
 		j := slices.IndexFunc(b.Certificates, func(c *x509.Certificate) bool {
-			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(path, c.Equal) && last.CheckSignatureFrom(c) == nil
+			return bytes.Equal(c.RawSubject, last.RawIssuer) && !slices.ContainsFunc(path, c.Equal) && isSignedBy(last, c)
 		})
 		if j < 0 {
 			break
@@ -82,6 +84,18 @@ func (b Bundle) public(now time.Time) (*Public, error) {
 	}
 	ca := newPublic(path, "", nil)
 	return &ca, nil
+}
+
+// isSignedBy reports whether a certificate is signed by the CA of another one. It takes SHA-1,
+// of which unwise warns: old companies have such CAs, and x509 takes none.
+func isSignedBy(c, above *x509.Certificate) bool {
+	err := c.CheckSignatureFrom(above)
+	key, isRSA := above.PublicKey.(*rsa.PublicKey)
+	if !isRSA || c.SignatureAlgorithm != x509.SHA1WithRSA || !errors.As(err, new(x509.InsecureAlgorithmError)) {
+		return err == nil
+	}
+	sum := sha1.Sum(c.RawTBSCertificate) //nolint:gosec // it says which file an operator meant, and protects nothing
+	return rsa.VerifyPKCS1v15(key, crypto.SHA1, sum[:], c.Signature) == nil
 }
 
 // checkAbove returns why a certificate does not let leaves be valid that so many CAs below

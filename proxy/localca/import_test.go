@@ -143,6 +143,47 @@ func TestImportWarnsOfWhatIsOpen(t *testing.T) {
 	}
 }
 
+// A CA that is signed with SHA-1 is warned of, and is not taken for one whose root is not in
+// the file; one that another CA has signed is.
+func TestImportOfAnOldCompany(t *testing.T) {
+	t.Parallel()
+	old := func(_, c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }
+	c := companyOf(t, old)
+	forged, other, root := c, testenv.RSAKey(t, 2), *c.root
+	root.PublicKey = &other.PublicKey
+	forged.intermediate = testenv.Sign(t, c.intermediate, &root, c.key, other)
+	above := companyOf(t, func(root, _ *x509.Certificate) { root.SignatureAlgorithm = x509.SHA1WithRSA })
+	for what, test := range map[string]struct {
+		company           company
+		path              int
+		warnsOf, isSilent string
+	}{
+		"its own":             {c, 2, "CN=Contoso tlslift CA is signed with SHA-1", "is not in the file"},
+		"the root itself":     {above, 2, "", "SHA-1"},
+		"by another key":      {forged, 1, "is not in the file", ""},
+		"without a signature": {company{root: c.root, intermediate: spoilt(t, c.intermediate), key: c.key}, 1, "is not in the file", ""},
+	} {
+		ca, warnings, err := Import(Options{Dir: filepath.Join(t.TempDir(), "ca")}, test.company.bundle())
+		said := strings.Join(warnings, "\n")
+		if err != nil || len(ca.Path()) != test.path || !strings.Contains(said, test.warnsOf) ||
+			test.isSilent != "" && strings.Contains(said, test.isSilent) {
+			t.Errorf("%s: %v, %q", what, err, warnings)
+		}
+	}
+}
+
+// spoilt returns a certificate whose signature is wrong.
+func spoilt(t *testing.T, c *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	der := slices.Clone(c.Raw)
+	der[len(der)-1] ^= 1
+	again, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
 // Clients that have the company's root alone verify a leaf, by the intermediate CA that they
 // are sent.
 func TestOpenSSLVerifiesByTheCompanysRoot(t *testing.T) {

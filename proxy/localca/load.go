@@ -8,7 +8,9 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"time"
@@ -195,3 +197,15 @@ func checkDates(cert *x509.Certificate, now time.Time, remedy string) error {
 }
 
 func date(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// String names the CA by its subject and fingerprint.
+func (ca *authority) String() string {
+	return fmt.Sprintf("%s (SHA-256 %s)", ca.Certificate().Subject, ca.Fingerprint())
+}
+
+// Format prints String whatever the verb, so that no %+v or %#v of the CA, or
+// of something that holds it, walks down to the key.
+func (ca *authority) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, ca.String()) }
+
+// LogValue does for slog what Format does for fmt.
+func (ca *authority) LogValue() slog.Value { return slog.StringValue(ca.String()) }

@@ -8,7 +8,9 @@ import (
 // Reopen reads the files of the CA again. It returns the CA itself if they have not
 // changed, and makes none: a CA that was removed is an error.
 func Reopen(ca *CA) (*CA, error) {
-	again, err := loadAll(Options{Dir: ca.dir, Permitted: ca.needed, ListURL: ca.listURL, Now: ca.now, CacheSize: ca.leaves.size}, ca)
+	again, err := loadAll(Options{
+		Dir: ca.dir, Permitted: ca.needed, ListURL: ca.listURL, Log: ca.log, Now: ca.now, CacheSize: ca.leaves.size,
+	}, ca)
 	if err != nil {
 		return nil, err
 	}

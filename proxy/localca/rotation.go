@@ -3,6 +3,7 @@ package localca
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -153,6 +154,21 @@ func resumeRotation(dir string) error {
 		return err
 	}
 	return atomicfile.SyncDir(filepath.Dir(dir))
+}
+
+// RemoveLeft removes what the end of a rotation has put aside and not removed, because it was
+// interrupted, and reports whether there was something. It is kept while there is no CA in dir.
+func RemoveLeft(dir string) (bool, error) {
+	if _, err := os.Lstat(dir + goneSuffix); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return false, err
+	}
+	if here, err := exists(dir); !here || err != nil {
+		return false, err
+	}
+	return true, removeGone(dir)
 }
 
 // removeGone removes a CA that has been put aside.

@@ -2,6 +2,7 @@ package localca
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -177,6 +178,47 @@ func TestRotationGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
+// What a crash has left beside the CA, with a key, is removed by the next start, reload or
+// command; it stays while there is nothing that works without it.
+func TestLeftOverCAIsRemoved(t *testing.T) {
+	t.Parallel()
+	for what, left := range map[string]func(dir string) error{
+		"of the end of a rotation": func(dir string) error { return os.Rename(NewDir(dir), dir+goneSuffix) },
+		"in part": func(dir string) error {
+			return errors.Join(os.Rename(NewDir(dir), dir+goneSuffix), os.Remove(filepath.Join(dir+goneSuffix, certificateName)))
+		},
+		"an empty directory": func(dir string) error {
+			return errors.Join(CancelRotation(dir), os.Mkdir(dir+goneSuffix, 0o700))
+		},
+	} {
+		p := rotating(t)
+		var log strings.Builder
+		o := Options{Dir: p.dir, Log: slog.New(slog.NewTextHandler(&log, nil))}
+		ca := open(t, o)
+		if err := left(p.dir); err != nil {
+			t.Fatal(err)
+		}
+		if what == "in part" {
+			reopen(t, ca)
+		} else {
+			open(t, o)
+		}
+		if got := besides(t, p.dir); !slices.Equal(got, []string{"ca"}) || strings.Count(log.String(), "removed a CA with its key") != 1 {
+			t.Errorf("%s: there is %q, and the log has %s", what, got, &log)
+		}
+	}
+	p := rotating(t)
+	if err := errors.Join(os.Rename(p.dir, p.dir+goneSuffix), os.WriteFile(filepath.Join(NewDir(p.dir), keyName), []byte("broken"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: p.dir}); err == nil || !slices.Contains(besides(t, p.dir), "ca"+goneSuffix) {
+		t.Errorf("%v, and there is %q", err, besides(t, p.dir))
+	}
+	if removed, err := RemoveLeft(filepath.Join(t.TempDir(), "ca")); removed || err != nil {
+		t.Error(removed, err)
+	}
+}
+
 // A start between the two renames makes no third CA.
 func TestStartFinishesARotation(t *testing.T) {
 	t.Parallel()
@@ -187,7 +229,7 @@ func TestStartFinishesARotation(t *testing.T) {
 	if ca := open(t, Options{Dir: p.dir}); ca.Fingerprint() != p.new || ca.Created() || ca.New() != nil {
 		t.Errorf("it started with %v", ca)
 	}
-	if err := FinishRotation(Options{Dir: p.dir}); err != nil || !slices.Equal(besides(t, p.dir), []string{"ca"}) {
+	if err := FinishRotation(Options{Dir: p.dir}); !errors.Is(err, ErrNotRotating) || !slices.Equal(besides(t, p.dir), []string{"ca"}) {
 		t.Errorf("%v, and there is %q", err, besides(t, p.dir))
 	}
 }

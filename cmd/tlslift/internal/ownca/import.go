@@ -81,6 +81,9 @@ func (i *Import) Run(h *Home, w io.Writer) error {
 			fmt.Fprintf(&b, "%s%s\n", []string{"warning: ", "         "}[min(n, 1)], line)
 		}
 	}
+	if err := h.tidy(&b); err != nil {
+		return err
+	}
 	b.WriteString(next)
 	_, err = io.WriteString(w, b.String())
 	return err

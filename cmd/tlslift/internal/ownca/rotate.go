@@ -95,8 +95,20 @@ func start(h *Home, w io.Writer) error {
 	var b strings.Builder
 	shown := shownOf("new", next)
 	shown.write(&b, h.now)
+	if err := h.tidy(&b); err != nil {
+		return err
+	}
 	b.WriteString(rotationSteps)
 	_, err = io.WriteString(w, b.String())
+	return err
+}
+
+// tidy removes what an interrupted rotation has left of a CA, and says so.
+func (h *Home) tidy(b *strings.Builder) error {
+	removed, err := localca.RemoveLeft(h.options.Dir)
+	if removed && err == nil {
+		b.WriteString("\nA CA that an earlier rotation has left, because it was interrupted, is removed with its key.\n")
+	}
 	return err
 }
 

@@ -103,6 +103,24 @@ func TestRotateStepByStep(t *testing.T) {
 	}
 }
 
+// What an interrupted rotation has left, with a key, is removed by the next rotation or import,
+// which say so.
+func TestNextCommandRemovesALeftOverCA(t *testing.T) {
+	t.Parallel()
+	chain, _, key := company(t)
+	for name, next := range map[string]func(*Home) (string, error){
+		"rotate": func(h *Home) (string, error) { return step(t, h, Rotation{}) },
+		"import": func(h *Home) (string, error) { return imported(h, "", chain, key) },
+	} {
+		h := newHome(t)
+		putCA(t, h.options.Dir+".removed")
+		said, err := next(h)
+		if err != nil || !strings.Contains(said, "is removed with its key") || len(matches(t, h)) != 2 {
+			t.Errorf("%s: %v, %s, and there is %q", name, err, said, matches(t, h))
+		}
+	}
+}
+
 // An old CA that cannot be read is no old CA that is gone: it is not removed while it may be
 // in use. One that an interrupted step has put aside is.
 func TestFinishAsksAlsoIfTheOldCACannotBeRead(t *testing.T) {

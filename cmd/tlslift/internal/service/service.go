@@ -141,7 +141,7 @@ func newService(o Options) (*Service, error) {
 	if err := s.allowed.Load(s.web.Client, s.metrics); err != nil {
 		return nil, err
 	}
-	if s.ca, err = openCA(cfg, s.allowed.Policy()); err != nil {
+	if s.ca, err = openCA(cfg, s.allowed.Policy(), s.log); err != nil {
 		return nil, fmt.Errorf("%sSTATE_DIR: %w", settings.Prefix, err)
 	}
 	s.lists = crl.New(cfg.StateDir, s.log)
@@ -229,7 +229,7 @@ func (s *Service) proxyConfig(r *reading, boxes *mailboxes.Service) proxy.Config
 }
 
 // openCA opens the CA, or creates it for the domains of the policy.
-func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
+func openCA(cfg *settings.Config, allowed *m365.Policy, log *slog.Logger) (*localca.CA, error) {
 	dir, err := prepareStateDir(cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("%w; let tlslift's user write to the directory, or choose another one", err)
@@ -239,6 +239,7 @@ func openCA(cfg *settings.Config, allowed *m365.Policy) (*localca.CA, error) {
 		Permitted:           cfg.CADomains(allowed.Policy),
 		CriticalConstraints: bool(cfg.CriticalCA),
 		ListURL:             cfg.ListURL(),
+		Log:                 log,
 	})
 }
 
