@@ -149,7 +149,8 @@ func loadAll(o Options, before *CA) (*CA, error) {
 	removed, err := RemoveLeft(o.Dir) // only now: nothing is removed before the CA is good
 	switch {
 	case err != nil:
-		o.Log.Warn("a CA that is not used any more cannot be removed; remove its directory, which has its key", "dir", o.Dir+goneSuffix, "error", err)
+		o.Log.Warn("a CA that is not used any more cannot be removed; remove its directory, which has its key",
+			"dir", o.Dir+goneSuffix, "error", err)
 	case removed:
 		o.Log.Info("removed a CA with its key, which an interrupted rotation has left", "dir", o.Dir+goneSuffix)
 	}

@@ -111,18 +111,12 @@ func writeError(err error, parent string) error {
 // generate returns the two files of a new CA.
 func generate(o Options) (certPEM, keyPEM []byte, err error) {
 	now := o.Now()
-	// A CA made while the clock stands at 1970 would be expired as soon as
-	// the clock is right.
-	if now.Year() < 2026 {
-		return nil, nil, fmt.Errorf("the clock says %s; set it first", date(now))
+	if err := checkClock(now); err != nil {
+		return nil, nil, err
 	}
 	domains, err := constraintsOf(o.Permitted)
 	if err != nil {
 		return nil, nil, err
-	}
-	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
-	if err != nil {
-		return nil, nil, fmt.Errorf("generating CA key: %w", err)
 	}
 	template := caTemplate(now)
 	template.PermittedDNSDomains = domains
@@ -130,6 +124,15 @@ func generate(o Options) (certPEM, keyPEM []byte, err error) {
 		template.ExcludedIPRanges = allAddresses()
 	}
 	template.PermittedDNSDomainsCritical = o.CriticalConstraints
+	return selfSigned(template)
+}
+
+// selfSigned returns the two files of a CA with a new key.
+func selfSigned(template *x509.Certificate) (certPEM, keyPEM []byte, err error) {
+	key, err := rsa.GenerateKey(rand.Reader, rsaBits)
+	if err != nil {
+		return nil, nil, fmt.Errorf("generating CA key: %w", err)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		return nil, nil, fmt.Errorf("signing CA certificate: %w", err)
@@ -140,6 +143,15 @@ func generate(o Options) (certPEM, keyPEM []byte, err error) {
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
+}
+
+// checkClock returns an error while the clock stands at 1970: a CA that is made then would be
+// expired as soon as the clock is right.
+func checkClock(now time.Time) error {
+	if now.Year() < 2026 {
+		return fmt.Errorf("the clock says %s; set it first", date(now))
+	}
+	return nil
 }
 
 // caTemplate names the CA by its serial number: an administrator can tell the

@@ -9,13 +9,15 @@ import (
 	"time"
 )
 
-// A RevocationList says what a revocation list (CRL) has. None of the CA's certificates is
-// in it: leaves are short-lived, and their key never leaves the process.
+// A RevocationList says what a revocation list (CRL) has.
 type RevocationList struct {
 	// Number is above that of the list before (RFC 5280 section 5.2.3).
 	Number *big.Int
 	// From and Until are its dates: until then there is another one.
 	From, Until time.Time
+	// Revoked are the certificates in it. Leaves are never among them: they are short-lived,
+	// and their key never leaves the process.
+	Revoked []x509.RevocationListEntry
 }
 
 // SignsLists returns why the CA can sign no revocation list; nil if it can.
@@ -37,6 +39,7 @@ func (ca *authority) SignList(l RevocationList) ([]byte, error) {
 	}
 	der, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
 		SignatureAlgorithm: x509.SHA256WithRSA, Number: l.Number, ThisUpdate: l.From, NextUpdate: l.Until,
+		RevokedCertificateEntries: l.Revoked,
 	}, ca.Certificate(), ca.key)
 	if err != nil {
 		return nil, fmt.Errorf("signing a revocation list: %w", err)

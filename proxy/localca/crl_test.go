@@ -29,7 +29,7 @@ func TestOpenSSLChecksTheRevocationList(t *testing.T) {
 		by *CA
 		ok bool
 	}{{ca, true}, {ca.New(), false}} {
-		der, err := test.by.SignList(RevocationList{big.NewInt(7), now.Add(-time.Hour), now.Add(time.Hour)})
+		der, err := test.by.SignList(RevocationList{Number: big.NewInt(7), From: now.Add(-time.Hour), Until: now.Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}

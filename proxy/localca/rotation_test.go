@@ -208,7 +208,8 @@ func TestLeftOverCAIsRemoved(t *testing.T) {
 		}
 	}
 	p := rotating(t)
-	if err := errors.Join(os.Rename(p.dir, p.dir+goneSuffix), os.WriteFile(filepath.Join(NewDir(p.dir), keyName), []byte("broken"), 0o600)); err != nil {
+	key := filepath.Join(NewDir(p.dir), keyName)
+	if err := errors.Join(os.Rename(p.dir, p.dir+goneSuffix), os.WriteFile(key, []byte("broken"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(Options{Dir: p.dir}); err == nil || !slices.Contains(besides(t, p.dir), "ca"+goneSuffix) {
