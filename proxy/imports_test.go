@@ -73,7 +73,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/check", "cmd/tlslift/internal/checkclient",
 		"cmd/tlslift/internal/clientcsv", "cmd/tlslift/internal/clientlist",
 		"cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/coredumps",
-		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/devicetest", "cmd/tlslift/internal/endpoints",
+		"cmd/tlslift/internal/demo", "cmd/tlslift/internal/deviceca", "cmd/tlslift/internal/devicetest", "cmd/tlslift/internal/endpoints",
 		"cmd/tlslift/internal/fwrules", "cmd/tlslift/internal/logging", "cmd/tlslift/internal/login",
 		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/ownca",
 		"cmd/tlslift/internal/packaged", "cmd/tlslift/internal/password",
@@ -109,8 +109,8 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/statefile", "cmd/tlslift/internal/successor", "cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift/internal/check": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/egress",
-		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/mailboxes",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/deviceca",
+		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/mailboxes",
 		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/settings",
 		"cmd/tlslift/internal/warnings",
 	},
@@ -119,7 +119,11 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/settings",
 	},
 	"cmd/tlslift/internal/devicetest/plan": {"cmd/tlslift/internal/devicetest/sink"},
-	"cmd/tlslift/internal/checkclient":     {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/crl":             {"cmd/tlslift/internal/deviceca"},
+	"cmd/tlslift/internal/deviceca": {
+		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
+	},
+	"cmd/tlslift/internal/checkclient": {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/configcheck": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",
 	},
@@ -135,8 +139,8 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/endpoints": {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/ownca": {
-		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/password", "cmd/tlslift/internal/settings",
-		"cmd/tlslift/internal/stateowner",
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/deviceca", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore",
+		"cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
 	"cmd/tlslift/internal/packaged":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/sandbox":    {"cmd/tlslift/internal/settings"},

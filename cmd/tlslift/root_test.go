@@ -25,6 +25,9 @@ func TestHelp(t *testing.T) {
 		"ca-export":   {"ca", "export", "--help"},
 		"ca-rotate":   {"ca", "rotate", "--help"},
 		"ca-import":   {"ca", "import", "--help"},
+		"ca-issue":    {"ca", "issue", "--help"},
+		"ca-issued":   {"ca", "issued", "--help"},
+		"ca-revoke":   {"ca", "revoke", "--help"},
 		"testdevice":  {"test-device", "--help"},
 		"service":     {"service", "--help"},
 	} {

@@ -142,7 +142,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	der, err := New(f.TempDir(), slog.New(slog.DiscardHandler)).of(ca)
+	der, err := New(f.TempDir(), slog.New(slog.DiscardHandler)).of(empty{ca})
 	if err != nil {
 		f.Fatal(err)
 	}

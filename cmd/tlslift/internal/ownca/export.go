@@ -2,7 +2,6 @@ package ownca
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -12,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"software.sslmate.com/src/go-pkcs12"
-
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/deviceca"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/keystore"
 	"github.com/tlslift/tlslift/metrics/statuspage/pkcs7"
 	"github.com/tlslift/tlslift/proxy/localca"
 )
@@ -33,8 +32,10 @@ A trust store needs a password, which is no secret, since all in it is public: i
 changeit, as Java expects, unless --password-file has another one. Java that is
 older than 8u301 or 11.0.12 reads only a pkcs12 with --legacy.
 
-With --chain it writes also the CAs above that of a company. --form is for very old
-clients: sha1 has it signed with SHA-1, backdated is valid from 1970 on.`
+With --device it writes that of the device CA (tlslift ca issue), for whoever checks the
+certificates of devices. With --chain it writes also the CAs above that of a company.
+--form is for very old clients: sha1 has it signed with SHA-1, backdated is valid from
+1970 on.`
 
 const ExportExample = `  tlslift ca export >tlslift-ca.pem
   tlslift ca export --format der --output tlslift-ca.cer
@@ -50,6 +51,8 @@ type Export struct {
 	Format string
 	// New is for the new CA of a rotation.
 	New bool
+	// Device is for the CA of the certificates of devices.
+	Device bool
 	// Chain writes the CAs above it, too.
 	Chain bool
 	// Form is one of Forms; empty means the usual one.
@@ -76,6 +79,8 @@ func (e *Export) Check() error {
 		return fmt.Errorf("--format: %q is not a format; use one of %s", e.Format, strings.Join(Formats(), ", "))
 	case e.Form != "" && !slices.Contains(Forms(), e.Form):
 		return fmt.Errorf("--form: %q is not a form; use one of %s", e.Form, strings.Join(Forms(), ", "))
+	case e.Device && e.New:
+		return errors.New("--device and --new cannot be used together: a rotation has the CA of clients only")
 	case e.PasswordFile != "" && !store:
 		return fmt.Errorf("--password-file is for trust stores, and --format %s is none", e.Format)
 	case e.Legacy && e.Format != "pkcs12":
@@ -119,11 +124,14 @@ func (e *Export) Run(h *Home, stdout *os.File) error {
 
 // certificates returns what is exported.
 func (e *Export) certificates(h *Home) ([]*x509.Certificate, error) {
-	ca, err := h.current()
+	ca, err := h.exported(e.Device)
 	if err != nil {
 		return nil, err
 	}
 	o := h.options
+	if e.Device {
+		o.Dir = deviceca.Dir(h.cfg.StateDir)
+	}
 	if e.New {
 		if ca, err = h.next(); err != nil {
 			return nil, err
@@ -147,6 +155,18 @@ func (e *Export) certificates(h *Home) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
+// exported returns the CA, or that of devices.
+func (h *Home) exported(device bool) (*localca.Public, error) {
+	if !device {
+		return h.current()
+	}
+	devices, err := deviceca.New(h.cfg)
+	if err != nil {
+		return nil, err
+	}
+	return devices.Public()
+}
+
 // encode returns certificates in the format.
 func (e *Export) encode(certs []*x509.Certificate) ([]byte, error) {
 	var raw [][]byte
@@ -163,25 +183,21 @@ func (e *Export) encode(certs []*x509.Certificate) ([]byte, error) {
 	case "pkcs7":
 		return pkcs7.CertificatesOnly(raw...)
 	}
-	word := pkcs12.DefaultPassword
+	word := keystore.DefaultPassword
 	if e.PasswordFile != "" {
 		var err error
-		if word, err = readPassword(e.PasswordFile); err != nil {
+		if word, err = keystore.ReadPassword(e.PasswordFile); err != nil {
 			return nil, err
 		}
 	}
 	if e.Format == "jks" {
 		return trustStoreJKS(certs, word)
 	}
-	encoder := pkcs12.Modern2023
-	if e.Legacy {
-		encoder = pkcs12.LegacyDES
-	}
-	var entries []pkcs12.TrustStoreEntry
+	var entries []keystore.Entry
 	for i, c := range certs {
-		entries = append(entries, pkcs12.TrustStoreEntry{Cert: c, FriendlyName: aliasOf(i)})
+		entries = append(entries, keystore.Entry{Certificate: c, Name: aliasOf(i)})
 	}
-	return encoder.WithRand(rand.Reader).EncodeTrustStoreEntries(entries, word)
+	return keystore.TrustStore(entries, word, e.Legacy)
 }
 
 // aliasOf names the nth certificate in a trust store.

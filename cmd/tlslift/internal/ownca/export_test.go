@@ -3,11 +3,13 @@ package ownca
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/deviceca"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
@@ -93,6 +95,39 @@ func TestExportOfOtherForms(t *testing.T) {
 		if err != nil || c.SignatureAlgorithm != want || (c.NotBefore.Year() == 1970) != (form == "backdated") {
 			t.Errorf("%s: %v, valid from %v, %v", form, c.SignatureAlgorithm, c.NotBefore, err)
 		}
+	}
+}
+
+// The CA of the certificates of devices is exported too, in each form, and is another one.
+func TestExportOfTheDeviceCA(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	e := Export{Format: "pem", Device: true, Output: filepath.Join(t.TempDir(), "export")}
+	if err := e.Run(h, os.Stdout); err == nil || !strings.Contains(err.Error(), "there is no device CA") {
+		t.Errorf("without one: %v", err)
+	}
+	devices, err := deviceca.New(h.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := deviceca.Issue{Name: "copier", Days: 1, Key: "p256", Output: filepath.Join(t.TempDir(), "copier.p12")}
+	if err := i.Run(devices, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	ca, err := devices.Public()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := output(t, "openssl", "x509", "-in", exported(t, h, Export{Format: "pem", Device: true}), "-noout", "-fingerprint", "-sha256")
+	if !strings.Contains(got, ca.Fingerprint()) || ca.Fingerprint() == current(t, h).Fingerprint() {
+		t.Errorf("got %s, want %s", got, ca.Fingerprint())
+	}
+	got = output(t, "openssl", "x509", "-in", exported(t, h, Export{Format: "pem", Form: "sha1", Device: true}), "-noout", "-text")
+	if !strings.Contains(got, "sha1WithRSA") || !strings.Contains(got, "tlslift device CA") {
+		t.Errorf("got %s", got)
+	}
+	if err := (&Export{Format: "pem", Device: true, New: true}).Check(); err == nil {
+		t.Error("a rotation has no device CA")
 	}
 }
 

@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"software.sslmate.com/src/go-pkcs12"
-
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/keystore"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/secretfile"
@@ -136,12 +135,9 @@ func (i *Import) pkcs12(data []byte) (localca.Bundle, error) {
 }
 
 func parsePKCS12(data []byte, word string) (localca.Bundle, error) {
-	key, own, above, err := pkcs12.DecodeChain(data, word)
-	switch {
-	case errors.Is(err, pkcs12.ErrIncorrectPassword):
-		return localca.Bundle{}, errors.New("the password is wrong")
-	case err != nil:
-		return localca.Bundle{}, errors.New("it is neither PEM nor a PKCS #12 file with one key and its certificate")
+	key, own, above, err := keystore.Decode(data, word)
+	if err != nil {
+		return localca.Bundle{}, err
 	}
 	signer, is := key.(*rsa.PrivateKey)
 	if !is {
