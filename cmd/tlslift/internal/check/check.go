@@ -131,7 +131,7 @@ func (o Options) Run(ctx context.Context, each func(Result)) Report {
 	}
 	add(c.askRunning(ctx))
 	for _, check := range []func(context.Context) []Result{
-		c.listeners, c.mark, c.firewall, c.openFiles, c.authority, c.endpoints,
+		c.listeners, c.mark, c.firewall, c.openFiles, c.authority, c.deviceCA, c.endpoints,
 	} {
 		add(check(ctx)...)
 	}

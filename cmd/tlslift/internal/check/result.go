@@ -32,6 +32,7 @@ const (
 	FirewallRules Name = "firewall_rules"
 	OpenFiles     Name = "open_files"
 	Authority     Name = "ca"
+	DeviceCA      Name = "device-ca"
 	Endpoints     Name = "endpoints"
 	DNS           Name = "dns"
 	Egress        Name = "egress"
@@ -53,6 +54,7 @@ var names = []struct {
 	{FirewallRules, "whether rules lead to the redirect:// or tproxy:// listener"},
 	{OpenFiles, "the limit of open files, and how many connections fit into it"},
 	{Authority, "tlslift's own CA: its files, dates, and what it may sign for"},
+	{DeviceCA, "the CA of the certificates of devices, if there is one: its files and dates, and those that expire soon"},
 	{Endpoints, "how old the list of Microsoft 365's hosts is"},
 	{DNS, "whether the name of each destination in use is found"},
 	{Egress, "whether each destination can be reached, also on port 25"},
