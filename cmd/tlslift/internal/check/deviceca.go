@@ -38,6 +38,7 @@ func (c *checker) deviceCA(context.Context) []Result {
 		r.Remedy = "issue new ones, and import them on the devices: tlslift ca issued has the dates"
 		return []Result{r}
 	}
-	r.Status, r.Says = OK, fmt.Sprintf("valid until %s, with %s", health.Until.Local().Format(time.DateOnly), counted(health.Valid, "valid certificate"))
+	r.Status = OK
+	r.Says = fmt.Sprintf("valid until %s, with %s", health.Until.Local().Format(time.DateOnly), counted(health.Valid, "valid certificate"))
 	return []Result{r}
 }

@@ -20,7 +20,7 @@ import (
 // Others read what is issued, in each form, and verify it by the device CA.
 func TestOthersReadWhatIsIssued(t *testing.T) {
 	t.Parallel()
-	testenv.Need(t, "openssl", "certtool", "keytool")
+	testenv.Need(t, "openssl", "certtool", "keytool", "pk12util")
 	h := newHome(t, "TLSLIFT_CRL_URL=http://tlslift.example.com:8080")
 	ca := filepath.Join(h.options.Dir, "ca.pem")
 	for name, change := range map[string]func(*Issue){
@@ -41,9 +41,16 @@ func TestOthersReadWhatIsIssued(t *testing.T) {
 			read := []string{"pkcs12", "-in", i.Output, "-passin", "pass:" + word, "-nodes"}
 			if i.Legacy { // with MAC and encryption of old devices
 				info := output(t, "openssl", append(read, "-info", "-legacy", "-noout")...)
-				if !strings.Contains(info, "MAC: sha1") || strings.Count(info, "pbeWithSHA1And3-KeyTripleDES-CBC") != 2 {
+				if !strings.Contains(info, "MAC: sha1, Iteration 2048") || strings.Count(info, "pbeWithSHA1And3-KeyTripleDES-CBC") != 2 {
 					t.Errorf("it is %s", info)
 				}
+			}
+			got := output(t, "certtool", "--p12-info", "--inder", "--infile", i.Output, "--password", word)
+			if !strings.Contains(got, "Certificate") {
+				t.Errorf("certtool: %s", got)
+			}
+			if got := output(t, "pk12util", "-l", i.Output, "-W", word); !strings.Contains(got, "has private key") {
+				t.Errorf("NSS: %s", got)
 			}
 			text := output(t, "openssl", read...)
 			if !strings.Contains(text, "PRIVATE KEY") || bytes.Contains([]byte(text), keyText(t, h)) {

@@ -35,10 +35,15 @@ func TrustStore(entries []Entry, password string, legacy bool) ([]byte, error) {
 
 // Identity returns a PKCS #12 file with a key, its certificate and those above that. Legacy
 // has it encrypted with 3DES and its MAC with SHA-1, as devices until about 2020 read it, and
-// otherwise with AES and SHA-256.
+// otherwise with AES and SHA-256. A password is tried with the work that OpenSSL and Windows put
+// into it.
 func Identity(key crypto.Signer, certificate *x509.Certificate, above []*x509.Certificate, password string, legacy bool) ([]byte, error) {
-	return encoder(legacy).Encode(key, certificate, above, password)
+	return encoder(legacy).WithIterations(identityIterations).Encode(key, certificate, above, password)
 }
+
+// identityIterations is what OpenSSL has, also for the MAC, and devices read. The module's own
+// number for the MAC of an old file is 1, with which a password of a person is soon guessed.
+const identityIterations = 2048
 
 func encoder(legacy bool) *pkcs12.Encoder {
 	if legacy {
