@@ -47,7 +47,7 @@ type Lists struct {
 	cas     []*localca.CA
 	devices *deviceca.Source
 	all     map[string]list   // by the ID of the CA
-	said    map[string]string // the last error with each message in the log
+	said    map[string]string // the last error of each problem in the log
 }
 
 // An issuer is a CA that signs lists.
@@ -117,17 +117,17 @@ func (l *Lists) Get(id string) ([]byte, error) {
 
 var errNoList = errors.New("the list cannot be signed; the log of tlslift says why")
 
-// complain logs an error once, as long as it stays the same: strangers decide how often a list
-// is asked for.
-func (l *Lists) complain(message string, err error) {
+// complain logs a problem once, as long as its error stays the same: strangers decide how often
+// a list is asked for.
+func (l *Lists) complain(problem string, err error) {
 	now := ""
 	if err != nil {
 		now = err.Error()
 	}
-	if now != "" && now != l.said[message] {
-		l.log.Warn(message, "error", err)
+	if now != "" && now != l.said[problem] {
+		l.log.Warn("a revocation list has a problem", "problem", problem, "error", err)
 	}
-	l.said[message] = now
+	l.said[problem] = now
 }
 
 // of returns the list of a CA, after signing one if the last one has been in use for long, or
