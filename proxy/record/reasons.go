@@ -407,8 +407,9 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonClientCertRevoked, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause:  "The client regards the certificate as revoked (alert certificate_revoked).",
-		remedy: "Turn off the check for revoked certificates (OCSP, CRL) on the client: tlslift's CA publishes no revocation list.",
+		cause: "The client regards the certificate as revoked (alert certificate_revoked).",
+		remedy: "Set TLSLIFT_CRL_URL, so that certificates name the revocation list of tlslift's CA, and see that the client reaches it; " +
+			"or turn off the check for revoked certificates (OCSP, CRL) on the client.",
 	},
 	{
 		reason: ReasonClientParameters, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,

@@ -257,7 +257,7 @@ var table = []setting{
 	{
 		name: "CRL_URL", atStart: true,
 		meaning: "`http://` URL at which devices reach the public address, as in `http://tlslift.example.com:8080`; certificates for clients " +
-			"then name the revocation list there; without it they name none, which suits most clients: " +
+			"and those of devices (`tlslift ca issue`) then name the revocation list there; without it they name none, which suits most clients: " +
 			"a list that cannot be reached is worse than none",
 		remedy: "a URL, as in http://tlslift.example.com:8080, at which devices reach " + Prefix + "PUBLIC_LISTEN",
 	},
