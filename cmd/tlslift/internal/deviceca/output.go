@@ -147,6 +147,7 @@ const issueSteps = `
 Next:
   1. Import the file on the device, and delete it here.
   2. Whoever checks the device's certificate has to trust the device CA: tlslift ca export --device
+     The device itself need not.
 `
 
 // uses says what the certificate is for.
