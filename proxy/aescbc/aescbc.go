@@ -15,8 +15,7 @@ type Decrypter struct {
 // NewDecrypter returns a decrypter for a key of AES.
 func NewDecrypter(key, iv []byte) (*Decrypter, error) {
 	d := &Decrypter{}
-	if d.fast.set(key, iv) {
-		d.fast.invert()
+	if d.fast.set(key, iv, true) {
 		return d, nil
 	}
 	block, err := aes.NewCipher(key)
@@ -39,6 +38,32 @@ func (d *Decrypter) CryptBlocks(dst, src []byte) {
 	d.fast.decrypt(dst, src)
 }
 
+// CryptAndHash is CryptBlocks, and writes what it has decrypted to a hash. What is at from and
+// after that comes first; then begin says which hash it is, and how many bytes of dst to
+// write. With SHA-1, it may do both at once. From is a whole number of blocks.
+func (d *Decrypter) CryptAndHash(dst, src []byte, from int, begin func() (h hash.Hash, n int)) {
+	checkLengths(dst, src)
+	checkLengths(src, src[:from])
+	if d.slow != nil || from == 0 {
+		d.CryptBlocks(dst, src)
+		h, n := begin()
+		h.Write(dst[:n])
+		return
+	}
+	first, next := d.fast.chain(), lastBlock(src) // dst may be src
+	d.fast.setChain(lastBlock(src[:from]))
+	d.fast.decrypt(dst[from:], src[from:])
+	h, n := begin()
+	d.fast.setChain(first)
+	decrypted, added := d.fast.decryptAndHash(dst, src[:from], h, dst[:n])
+	d.fast.decrypt(dst[decrypted:], src[decrypted:from])
+	h.Write(dst[added:n])
+	d.fast.setChain(next)
+}
+
+// lastBlock returns the last block of b.
+func lastBlock(b []byte) [aes.BlockSize]byte { return [aes.BlockSize]byte(b[len(b)-aes.BlockSize:]) }
+
 // An Encrypter encrypts in CBC mode. It implements cipher.BlockMode.
 type Encrypter struct {
 	slow cipher.BlockMode // nil unless the processor lacks the instructions, or those for SHA-1
@@ -48,7 +73,7 @@ type Encrypter struct {
 // NewEncrypter returns an encrypter for a key of AES.
 func NewEncrypter(key, iv []byte) (*Encrypter, error) {
 	e := &Encrypter{}
-	if hasSHA1() && e.fast.set(key, iv) {
+	if hasSHA1() && e.fast.set(key, iv, false) {
 		return e, nil
 	}
 	block, err := aes.NewCipher(key)

@@ -85,14 +85,17 @@ func lengths(r *rand.Rand) []int {
 	return all
 }
 
-// kinds are what this processor uses, and what one without the instructions does.
+// kinds are what this processor uses, and what ones without some of the instructions do.
 func kinds(t testing.TB, key, iv []byte) map[string]pair {
 	t.Helper()
 	slow, noSHA := newReference(t, key, iv), newPair(t, key, iv)
 	noSHA.Encrypter = &Encrypter{slow: slow.encrypter}
+	narrow(noSHA.decrypter)
+	noAVX512 := newPair(t, key, iv)
+	narrow(noAVX512.Encrypter, noAVX512.decrypter)
 	slow = newReference(t, key, iv)
 	return map[string]pair{
-		"fast": newPair(t, key, iv), "without SHA-1": noSHA,
+		"fast": newPair(t, key, iv), "without AVX-512": noAVX512, "without SHA-1": noSHA,
 		"slow": {&Encrypter{slow: slow.encrypter}, &Decrypter{slow: slow.decrypter}},
 	}
 }
@@ -200,6 +203,50 @@ func TestCryptThenHash(t *testing.T) {
 	}
 }
 
+// What is decrypted and hashed is the same, in place or not, however much of it is hashed and
+// whatever comes first. The last blocks are there when begin is called.
+func TestDecryptAndHash(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, size := range []int{16, 24, 32} {
+		key, iv := randomBytes(r, size), randomBytes(r, aes.BlockSize)
+		for name, newHash := range hashes {
+			for kind, p := range kinds(t, key, iv) {
+				want, h, like := newReference(t, key, iv), newHash(), newHash()
+				for _, n := range lengths(r) {
+					sealed, begun := randomBytes(r, n), randomBytes(r, r.IntN(70))
+					opened := make([]byte, n)
+					want.decrypter.CryptBlocks(opened, sealed)
+					from := r.IntN(n/aes.BlockSize+1) * aes.BlockSize
+					hashed := r.IntN(n + 1)
+					if r.IntN(2) == 0 {
+						from = max(0, n-r.IntN(20)*aes.BlockSize)
+						hashed = min(n, from+r.IntN(aes.BlockSize))
+					}
+					like.Write(begun)
+					like.Write(opened[:hashed])
+					src, all := unaligned(r, sealed)
+					dst := src
+					if r.IntN(2) == 0 {
+						dst, all = unaligned(r, make([]byte, n))
+					}
+					p.decrypter.CryptAndHash(dst, src, from, func() (hash.Hash, int) {
+						if !bytes.Equal(dst[from:], opened[from:]) {
+							t.Fatalf("%s, %s: %d bytes, from %d: the end is not decrypted", kind, name, n, from)
+						}
+						h.Write(begun)
+						return h, hashed
+					})
+					checkAround(t, dst, all)
+					if !bytes.Equal(dst, opened) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+						t.Fatalf("%s, %s: %d bytes, from %d, %d to hash: another result", kind, name, n, from, hashed)
+					}
+				}
+			}
+		}
+	}
+}
+
 func mustPanic(t *testing.T, name string, f func()) {
 	t.Helper()
 	defer func() {
@@ -224,14 +271,15 @@ func TestLengthsAreChecked(t *testing.T) {
 			mustPanic(t, name, func() { p.CryptBlocks(dst, src) })
 			mustPanic(t, name, func() { p.decrypter.CryptBlocks(dst, src) })
 			mustPanic(t, name, func() { p.CryptAndHash(dst, src, sha1.New(), src) })
+			mustPanic(t, name, func() { p.decrypter.CryptAndHash(dst, src, 0, func() (hash.Hash, int) { return sha1.New(), 0 }) })
 		}
 	}
 }
 
 func FuzzLikeCipher(f *testing.F) {
-	f.Add([]byte("0123456789abcdef"), []byte("some text"), uint16(1000), uint16(13), false)
-	f.Add([]byte("0123456789abcdef0123456789abcdef"), []byte{}, uint16(16384), uint16(64), true)
-	f.Fuzz(func(t *testing.T, key, text []byte, length, begun uint16, isLong bool) {
+	f.Add([]byte("0123456789abcdef"), []byte("some text"), uint16(1000), uint16(13), uint16(700), false)
+	f.Add([]byte("0123456789abcdef0123456789abcdef"), []byte{}, uint16(16384), uint16(64), uint16(16000), true)
+	f.Fuzz(func(t *testing.T, key, text []byte, length, begun, part uint16, isLong bool) {
 		key = append(key, make([]byte, 32)...)[:16]
 		if isLong {
 			key = append(key, key...)
@@ -240,24 +288,35 @@ func FuzzLikeCipher(f *testing.F) {
 		iv := append([]byte{byte(begun)}, make([]byte, 15)...)
 		plain := bytes.Repeat(append(text, byte(length)), int(length)/(len(text)+1)+1)[:length]
 		whole := plain[:len(plain)/aes.BlockSize*aes.BlockSize]
-		want, p := newReference(t, key, iv), newPair(t, key, iv)
-		h, like := sha1.New(), sha1.New()
-		h.Write(make([]byte, begun))
-		like.Write(make([]byte, begun))
-		like.Write(plain)
-		sealed, dst := make([]byte, len(whole)), make([]byte, len(whole))
-		want.encrypter.CryptBlocks(sealed, whole)
-		p.CryptAndHash(dst, whole, h, plain)
-		if !bytes.Equal(dst, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
-			t.Fatal("encrypted or hashed otherwise")
-		}
-		if p.decrypter.CryptBlocks(dst, dst); !bytes.Equal(dst, whole) {
-			t.Fatal("decrypted otherwise")
-		}
-		want.encrypter.CryptBlocks(sealed, dst)
-		like.Write(sealed)
-		if p.CryptThenHash(dst, h); !bytes.Equal(dst, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
-			t.Fatal("encrypted and then hashed otherwise")
+		for kind, p := range kinds(t, key, iv) {
+			compare(t, kind, p, newReference(t, key, iv), plain, whole, int(begun), int(part))
 		}
 	})
+}
+
+// compare compares a pair with a reference. The hash has had begun bytes before; a part of what
+// is decrypted is hashed.
+func compare(t *testing.T, kind string, p pair, want reference, plain, whole []byte, begun, part int) {
+	t.Helper()
+	h, like := sha1.New(), sha1.New()
+	h.Write(make([]byte, begun))
+	like.Write(make([]byte, begun))
+	like.Write(plain)
+	sealed, dst := make([]byte, len(whole)), make([]byte, len(whole))
+	want.encrypter.CryptBlocks(sealed, whole)
+	p.CryptAndHash(dst, whole, h, plain)
+	if !bytes.Equal(dst, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+		t.Fatalf("%s: encrypted or hashed otherwise", kind)
+	}
+	part = min(part, len(whole))
+	like.Write(whole[:part])
+	p.decrypter.CryptAndHash(dst, dst, part/aes.BlockSize*aes.BlockSize, func() (hash.Hash, int) { return h, part })
+	if !bytes.Equal(dst, whole) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+		t.Fatalf("%s: decrypted or hashed otherwise", kind)
+	}
+	want.encrypter.CryptBlocks(sealed, dst)
+	like.Write(sealed)
+	if p.CryptThenHash(dst, h); !bytes.Equal(dst, sealed) || !bytes.Equal(h.Sum(nil), like.Sum(nil)) {
+		t.Fatalf("%s: encrypted and then hashed otherwise", kind)
+	}
 }

@@ -93,3 +93,41 @@ func (a Assembly) Instructions(t *testing.T) map[string][]Instruction {
 	}
 	return all
 }
+
+// Assembled is Instructions for a file with macros: those that the assembler makes of it.
+func (a Assembly) Assembled(t *testing.T) map[string][]Instruction {
+	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	include := filepath.Join(strings.TrimSpace(string(root)), "pkg", "include")
+	cmd := exec.CommandContext(t.Context(), "go", "tool", "asm", "-S", "-p", a.Package, "-I", include,
+		"-o", filepath.Join(t.TempDir(), "assembled"), a.File)
+	cmd.Env = append(os.Environ(), "GOARCH=amd64")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("running the assembler: %v\n%s", err, out)
+	}
+	all := map[string][]Instruction{}
+	var name string
+	for line := range strings.Lines(string(out)) {
+		// Offsets and place, name, operands; all else is no instruction.
+		parts := strings.Split(strings.TrimSpace(line), "\t")
+		switch {
+		case len(parts) < 2 || !strings.Contains(parts[0], a.File+":"):
+		case parts[1] == "TEXT":
+			name, _, _ = strings.Cut(parts[2], "(")
+		case parts[1] != "FUNCDATA" && parts[1] != "PCDATA":
+			i := Instruction{Name: parts[1], Line: strings.Join(parts[1:], " ")}
+			if len(parts) > 2 {
+				i.Operands = strings.Split(parts[2], ", ")
+			}
+			all[name] = append(all[name], i)
+		}
+	}
+	if len(all) != a.Functions {
+		t.Fatalf("found %d functions", len(all))
+	}
+	return all
+}
