@@ -3,28 +3,67 @@ package legacytls
 import (
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
 )
 
 // maxPadding is the longest padding with its length byte (RFC 5246 section
 // 6.2.3.2).
 const maxPadding = 256
 
-// openCBC checks the padding and the MAC of a decrypted record, and returns
-// the data alone. Whatever is wrong, it takes as long and says no more than
-// false: which it was must not be told (RFC 5246 section 6.2.3.2).
-func (m *recordMAC) openCBC(header *[macHeaderLen]byte, plain []byte) ([]byte, bool) {
-	if len(plain) < m.size+1 {
-		return nil, false // the length is no secret
-	}
-	padding, good := paddingLen(plain, m.size)
-	n := len(plain) - m.size - padding
+// An opening is a record whose padding and MAC are checked. Whatever is wrong, it takes as
+// long and says no more than false: which it was must not be told (RFC 5246 section
+// 6.2.3.2).
+type opening struct {
+	*macWork // from begin to end
+
+	mac    *recordMAC
+	header *[macHeaderLen]byte
+	plain  []byte // data, MAC and padding
+	first  int    // blocks of the hash that are full whatever the padding is
+	n      int    // the data, from begin on
+	good   int    // 1 if the padding is right, from begin on
+}
+
+// opening returns how a record is opened that is decrypted into plain, or will be. It
+// reports false if there is no room for a MAC: the length is no secret.
+func (m *recordMAC) opening(header *[macHeaderLen]byte, plain []byte) (opening, bool) {
 	least := max(0, len(plain)-m.size-maxPadding)
-	w := m.work()
-	defer w.release()
-	want := w.constantTime(header, plain[:len(plain)-m.size-1], n, least)
-	got := macAt(&w.window, plain, n, m.size)
-	good &= subtle.ConstantTimeCompare(got, want)
-	return plain[:n], good == 1
+	return opening{mac: m, header: header, plain: plain, first: m.fullBlocks(least)}, len(plain) > m.size
+}
+
+// known is how many bytes of data are hashed whatever the padding is. The padding is after
+// these.
+func (o *opening) known() int { return o.mac.dataOf(o.first) }
+
+// begin looks at the padding. It returns the hash that is to get what is known next; what
+// is after that has to be decrypted already.
+func (o *opening) begin() (h hash.Hash, known int) {
+	var padding int
+	padding, o.good = paddingLen(o.plain, o.mac.size)
+	o.n = len(o.plain) - o.mac.size - padding
+	o.macWork = o.mac.work()
+	o.beginConstantTime(o.header, o.n, o.first)
+	return o.hash, o.known()
+}
+
+// end returns the data, and whether padding and MAC are right.
+func (o *opening) end() ([]byte, bool) {
+	defer o.release()
+	want := o.endConstantTime(o.header, o.plain[:len(o.plain)-o.size-1], o.n, o.first)
+	got := macAt(&o.window, o.plain, o.n, o.size)
+	good := o.good & subtle.ConstantTimeCompare(got, want)
+	return o.plain[:o.n], good == 1
+}
+
+// openCBC opens a record that is decrypted already.
+func (m *recordMAC) openCBC(header *[macHeaderLen]byte, plain []byte) ([]byte, bool) {
+	o, ok := m.opening(header, plain)
+	if !ok {
+		return nil, false
+	}
+	h, known := o.begin()
+	h.Write(plain[:known])
+	return o.end()
 }
 
 // paddingLen is the length of the padding with its length byte, and 1 if each

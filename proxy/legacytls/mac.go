@@ -194,18 +194,29 @@ func (w *macWork) sum(b []byte) []byte {
 	return w.hash.Sum(b)
 }
 
-// constantTime computes the MAC of data[:n], in a time and with accesses to
-// memory that depend on len(data) alone, while n is a secret between least and
-// len(data): otherwise the time would tell how much padding an attacker's
-// record has (Lucky Thirteen). The last block of the hash's input is somewhere
-// among the last few; all of those are computed, and one is kept. The MAC is good
-// until the next one.
-func (w *macWork) constantTime(header *[macHeaderLen]byte, data []byte, n, least int) []byte {
+// What follows computes the MAC of data[:n], in a time and with accesses to memory that
+// depend on len(data) alone, while n is a secret: otherwise the time would tell how much
+// padding an attacker's record has (Lucky Thirteen). N is at least as much as the first blocks
+// of the hash's input hold, and at most len(data). The last block is somewhere among the
+// rest; all of those are computed, and one is kept.
+
+// fullBlocks is how many blocks of the hash's input are full with so much data.
+func (m *macHash) fullBlocks(data int) int { return (macHeaderLen + data) / m.block }
+
+// dataOf is how much data the first blocks hold.
+func (m *macHash) dataOf(blocks int) int { return max(0, blocks*m.block-macHeaderLen) }
+
+// beginConstantTime begins it. The hash is to get dataOf(first) bytes of data next.
+func (w *macWork) beginConstantTime(header *[macHeaderLen]byte, n, first int) {
 	binary.BigEndian.PutUint16(header[macHeaderLen-2:], uint16(n)) //nolint:gosec // at most the length of a record
 	w.restore(&w.inner)
-	first := (macHeaderLen + least) / w.block // blocks that are full whatever n is
-	w.writeBlocks(header, data, first)
+	if first > 0 {
+		w.hash.Write(header[:])
+	}
+}
 
+// endConstantTime returns the MAC. It is good until the next one.
+func (w *macWork) endConstantTime(header *[macHeaderLen]byte, data []byte, n, first int) []byte {
 	digest := w.digest[:w.size]
 	clear(digest)
 	length := macHeaderLen + n
@@ -220,15 +231,6 @@ func (w *macWork) constantTime(header *[macHeaderLen]byte, data []byte, n, least
 	w.restore(&w.outer)
 	w.hash.Write(digest)
 	return w.hash.Sum(w.digest[:0])
-}
-
-// writeBlocks hashes the first blocks of header and data.
-func (w *macWork) writeBlocks(header *[macHeaderLen]byte, data []byte, blocks int) {
-	if blocks == 0 {
-		return
-	}
-	w.hash.Write(header[:])
-	w.hash.Write(data[:blocks*w.block-macHeaderLen])
 }
 
 // lastBlock makes last the i-th block of the hash's input as if the length were known:

@@ -186,21 +186,38 @@ func (p *protection) opened(typ byte, payload, into []byte) ([]byte, bool) {
 		if len(payload)%size != 0 || len(payload) < skip+size {
 			return nil, false
 		}
-		return p.mac.openCBC(p.macHeader(typ, 0), p.decrypt(payload, into))
+		return p.openMACFirst(typ, payload, into)
 	}
 	return payload, true
 }
 
-// decrypt decrypts whole blocks, and returns them without the initialization vector.
-func (p *protection) decrypt(payload, into []byte) []byte {
-	skip := p.explicitIV()
-	if into == nil {
-		p.block.CryptBlocks(payload, payload)
-		return payload[skip:]
+// openMACFirst opens a record whose MAC is over what is to be encrypted.
+func (p *protection) openMACFirst(typ byte, payload, into []byte) ([]byte, bool) {
+	plain, sealed := p.afterIV(payload, into)
+	o, ok := p.mac.opening(p.macHeader(typ, 0), plain)
+	if !ok {
+		return nil, false
 	}
-	p.block.CryptBlocks(payload[:skip], payload[:skip]) // it has no meaning, but is in the chain
-	p.block.CryptBlocks(into, payload[skip:])
-	return into[:len(payload)-skip]
+	if both, can := p.block.(*aescbc.Decrypter); can {
+		both.CryptAndHash(plain, sealed, o.known()/aes.BlockSize*aes.BlockSize, o.begin)
+		return o.end()
+	}
+	p.block.CryptBlocks(plain, sealed)
+	h, known := o.begin()
+	h.Write(plain[:known])
+	return o.end()
+}
+
+// afterIV decrypts the initialization vector, which has no meaning, but is in the chain. It
+// returns what comes after it, and where that is to be decrypted.
+func (p *protection) afterIV(payload, into []byte) (plain, sealed []byte) {
+	skip := p.explicitIV()
+	p.block.CryptBlocks(payload[:skip], payload[:skip])
+	sealed = payload[skip:]
+	if into == nil {
+		return sealed, sealed
+	}
+	return into[:len(sealed)], sealed
 }
 
 func (p *protection) openStream(typ byte, plain []byte) ([]byte, bool) {
@@ -223,7 +240,8 @@ func (p *protection) openMACLast(typ byte, payload, into []byte) ([]byte, bool) 
 	if !p.mac.isRight(payload[n:], p.macHeader(typ, n), payload[:n]) {
 		return nil, false
 	}
-	plain := p.decrypt(payload[:n], into)
+	plain, sealed := p.afterIV(payload[:n], into)
+	p.block.CryptBlocks(plain, sealed)
 	padding, good := paddingLen(plain, 0)
 	return plain[:len(plain)-padding], good == 1
 }
