@@ -14,10 +14,10 @@ var assembly = testenv.Assembly{Package: "aescbc", File: "aescbc_amd64.s", Funct
 // Instructions that take as long for all operands, and those of them that write vectors and
 // memory only.
 var (
-	onGeneral = strings.Fields("MOVL MOVQ ADDQ XORL LEAQ DECQ CMPQ TESTQ CMOVQEQ JNE JEQ CPUID RET")
+	onGeneral = strings.Fields("MOVL MOVQ ADDQ XORL LEAQ DECQ CMPQ TESTQ CMOVQEQ KMOVW JNE JEQ CPUID RET")
 	onVectors = strings.Fields(`
 	VMOVDQU VMOVDQA VMOVQ VPXOR VPADDD VPSHUFB VAESENC VAESENCLAST VAESDEC VAESDECLAST VAESKEYGENASSIST
-	VPALIGNR VPSLLDQ VPSRLDQ VPSLLD VPSRLD VPROLD VPTERNLOGD SHA1RNDS4 SHA1NEXTE`)
+	VPALIGNR VPSLLDQ VPSRLDQ VPSLLD VPSRLD VPROLD VPROLD.Z VPTERNLOGD SHA1RNDS4 SHA1NEXTE`)
 )
 
 var (
