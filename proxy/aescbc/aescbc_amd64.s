@@ -74,8 +74,9 @@ round:
 	JNZ         group
 	RET
 
-// SHA-1 beside AES. A table is at AX, and the keys of late rounds are CX further than those of
-// AES-128; src is at BX, dst at DX, a sum at SI, what it gets at DI. X2 is the chain.
+// What follows is SHA-1 beside AES: each fills the time in which the other one waits. The table is
+// at AX, and the last 10 keys are CX further than those of AES-128; src is at BX, dst at DX, the
+// sum at SI, and what is added to it at DI. X2 is the chain.
 //
 // ROUNDS is 4 of the 80 rounds of SHA-1, of the kind f, with the words w. X3 has a, b, c and d;
 // e has the e of these rounds, and next gets that of the next ones: a, to be rotated. FIRST is
@@ -89,10 +90,10 @@ round:
 #define ROUNDS512(f, w, e, next) VPADDD w, e, e; VPROLD.Z $30, X3, K1, next; SHA1RNDS4 $f, e, X3
 #define LAST512 VPADDD 16(SI), X4, X4
 
-// EARLY and LATE make words of those that are 4 to 32 before them. They do without SHA1MSG1 and
-// SHA1MSG2, which need the same part of the processor as the rounds do. Of 4 words up to
-// W[31], the last one needs the first. From there on, it is the same with other distances:
-// W[t] = (W[t-6] ^ W[t-16] ^ W[t-28] ^ W[t-32]) <<< 2.
+// EARLY and LATE make 4 words of those before them. They do without SHA1MSG1 and SHA1MSG2, which
+// keep the part of the processor busy that the rounds need. EARLY is for W[16] to W[31], as in
+// FIPS 180-4 section 6.1.2: the last of the 4 needs the first. From there on,
+// W[t] = (W[t-6] ^ W[t-16] ^ W[t-28] ^ W[t-32]) <<< 2 is the same, and none needs another one.
 #define EARLY(w16, w12, w8, w4, w) \
 	VPALIGNR $8, w12, w16, X0; VPSLLDQ $4, w4, X1; \
 	VPXOR    w16, X0, w; VPXOR w8, X1, X1; VPXOR X1, w, w; \
@@ -112,9 +113,9 @@ round:
 #define LATE512(w16, w8, w4, w, w28) \
 	VPALIGNR   $8, w4, w8, X0; VPXOR w28, w, w; VPTERNLOGD $0x96, w16, X0, w; VPROLD $2, w, w
 
-// To encrypt waits for one instruction of AES after the other, as each block needs the one before.
-// X2 has the next block already added, and X7 what is added with it: the first key and the
-// last one. So nothing but AES is in the chain.
+// Encrypting waits for one instruction of AES after the other, as each block needs the one before.
+// X2 has the next block added already: X7 is the first key and the last one, and what is added
+// after the last round is in its key. So nothing but AES is in the chain.
 #define ENC_BEGIN(i, short) \
 	TESTQ   CX, CX; JZ short; \
 	VAESENC 16(AX), X2, X2; VAESENC 32(AX), X2, X2; VAESENC 48(AX), X2, X2; VAESENC 64(AX), X2, X2; \
@@ -127,7 +128,7 @@ short:
 	VAESENCLAST 160(AX)(CX*1), X2, X0; VMOVDQU X0, i(DX); \
 	VAESENCLAST X6, X2, X2
 
-// To decrypt waits for nothing. X7 is the first key.
+// Decrypting waits for nothing. X7 is the first key.
 #define DEC_BEGIN(i, short) \
 	VPXOR   i(BX), X7, X6; TESTQ CX, CX; JZ short; \
 	VAESDEC 16(AX), X6, X6; VAESDEC 32(AX), X6, X6; VAESDEC 48(AX), X6, X6; VAESDEC 64(AX), X6, X6; \
@@ -139,8 +140,8 @@ short:
 	VAESDEC     144(AX)(CX*1), X6, X6; VPXOR 160(AX)(CX*1), X2, X2; \
 	VAESDECLAST X2, X6, X6; VMOVDQU i(BX), X2; VMOVDQU X6, i(DX)
 
-// CHUNK adds 64 bytes to a sum, while BEGIN, TWO and END work on each of 4 blocks. What comes after
-// these is at R9.
+// CHUNK adds 64 bytes to the sum. Meanwhile BEGIN, TWO rounds (four times) and END work on
+// each of 4 blocks. The block after these is at R9.
 #define CHUNK(FIRST, ROUNDS, LAST, EARLY, LATE, BEGIN, TWO, END) \
 	VMOVDQU 0(DI), X8; VPSHUFB ORDER(AX), X8, X8; \
 	VMOVDQU 16(DI), X9; VPSHUFB ORDER(AX), X9, X9; \
@@ -170,7 +171,7 @@ short:
 	VMOVDQU X3, (SI); VMOVDQU X4, 16(SI); \
 	ADDQ $64, BX; ADDQ $64, DX; ADDQ $64, DI
 
-// SUM reads a sum and the chain.
+// SUM reads the sum and the chain.
 #define MASK512 MOVL $8, R9; KMOVW R9, K1
 #define SUM VMOVDQU (SI), X3; VMOVDQU 16(SI), X4; VMOVDQU CHAIN(AX), X2; VMOVDQU (AX), X7
 
