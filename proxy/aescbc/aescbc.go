@@ -38,6 +38,19 @@ func (d *Decrypter) CryptBlocks(dst, src []byte) {
 	d.fast.decrypt(dst, src)
 }
 
+// Skip goes on after whole blocks whose plaintext nobody needs. What is in them afterwards has
+// no meaning.
+func (d *Decrypter) Skip(blocks []byte) {
+	checkLengths(blocks, blocks)
+	switch {
+	case len(blocks) == 0:
+	case d.slow != nil:
+		d.slow.CryptBlocks(blocks, blocks)
+	default:
+		d.fast.setChain(lastBlock(blocks))
+	}
+}
+
 // CryptAndHash is CryptBlocks, and writes what it has decrypted to a hash. What is at from and
 // after that comes first; then begin says which hash it is, and how many bytes of dst to
 // write. With SHA-1, it may do both at once. From is a whole number of blocks.

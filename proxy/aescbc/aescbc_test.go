@@ -256,6 +256,27 @@ func TestDecryptAndHash(t *testing.T) {
 	}
 }
 
+// Blocks that are skipped are in the chain.
+func TestSkip(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(15, 16))
+	for _, size := range []int{16, 24, 32} {
+		key, iv := randomBytes(r, size), randomBytes(r, aes.BlockSize)
+		for name, p := range kinds(t, key, iv) {
+			want := newReference(t, key, iv)
+			for n := range 10 {
+				skipped, sealed := randomBytes(r, n*aes.BlockSize), randomBytes(r, r.IntN(20)*aes.BlockSize)
+				opened := append(bytes.Clone(skipped), sealed...)
+				want.decrypter.CryptBlocks(opened, opened)
+				p.decrypter.Skip(skipped)
+				if p.decrypter.CryptBlocks(sealed, sealed); !bytes.Equal(sealed, opened[len(skipped):]) {
+					t.Fatalf("%s: after %d blocks: decrypted otherwise", name, n)
+				}
+			}
+		}
+	}
+}
+
 func mustPanic(t *testing.T, name string, f func()) {
 	t.Helper()
 	defer func() {
@@ -275,6 +296,10 @@ func TestLengthsAreChecked(t *testing.T) {
 		t.Error("a key of 33 bytes is taken")
 	}
 	for name, p := range kinds(t, make([]byte, 16), make([]byte, 16)) {
+		mustPanic(t, name, func() { p.decrypter.Skip(make([]byte, 15)) })
+		mustPanic(t, name, func() {
+			p.decrypter.CryptAndHash(make([]byte, 64), make([]byte, 64), 20, func() (hash.Hash, int) { return sha1.New(), 0 })
+		})
 		for _, n := range []struct{ dst, src int }{{16, 15}, {640, 641}, {639, 640}, {0, 16}} {
 			dst, src := make([]byte, n.dst), make([]byte, n.src)
 			mustPanic(t, name, func() { p.CryptBlocks(dst, src) })

@@ -208,12 +208,15 @@ func (p *protection) openMACFirst(typ byte, payload, into []byte) ([]byte, bool)
 	return o.end()
 }
 
-// afterIV decrypts the initialization vector, which has no meaning, but is in the chain. It
+// afterIV skips the initialization vector, which has no meaning, but is in the chain. It
 // returns what comes after it, and where that is to be decrypted.
 func (p *protection) afterIV(payload, into []byte) (plain, sealed []byte) {
-	skip := p.explicitIV()
-	p.block.CryptBlocks(payload[:skip], payload[:skip])
-	sealed = payload[skip:]
+	iv, sealed := payload[:p.explicitIV()], payload[p.explicitIV():]
+	if d, can := p.block.(*aescbc.Decrypter); can {
+		d.Skip(iv)
+	} else {
+		p.block.CryptBlocks(iv, iv)
+	}
 	if into == nil {
 		return sealed, sealed
 	}
