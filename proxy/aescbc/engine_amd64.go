@@ -131,7 +131,8 @@ func (e *engine) encryptChunks(dst, src []byte, sum *[8]uint32, hashed []byte) {
 // decryptChunks decrypts whole chunks of src, and adds as much of hashed to a sum.
 func (e *engine) decryptChunks(dst, src []byte, sum *[8]uint32, hashed []byte) {
 	next := lastBlock(src) // dst may be src
-	decryptSHA1AVX512(&e.table, e.extra(), &dst[0], &src[0], sum, &hashed[0], len(src)/chunkLen)
+	chunks := len(src) / chunkLen
+	decryptSHA1AVX512(&e.table, e.extra(), &dst[0], &src[0], sum, &hashed[0], chunks) //nolint:gosec // there is a chunk
 	e.setChain(next)
 }
 
@@ -169,9 +170,9 @@ func (e *engine) decryptAndHash(dst, src []byte, h hash.Hash, hashed []byte) (de
 		return 0, 0
 	}
 	n := chunks * chunkLen
-	e.decrypt(dst, src[:lag])
+	e.decrypt(dst, src[:lag]) //nolint:gosec // there are chunks after that
 	first := s.begin(hashed)
-	e.decryptChunks(dst[lag:], src[lag:lag+n], &s.room.sum, hashed[first:])
+	e.decryptChunks(dst[lag:], src[lag:lag+n], &s.room.sum, hashed[first:]) //nolint:gosec // as above
 	s.end(n)
 	return lag + n, first + n
 }

@@ -201,10 +201,10 @@ func (w *macWork) sum(b []byte) []byte {
 // rest; all of those are computed, and one is kept.
 
 // fullBlocks is how many blocks of the hash's input are full with so much data.
-func (m *macHash) fullBlocks(data int) int { return (macHeaderLen + data) / m.block }
+func (h *macHash) fullBlocks(data int) int { return (macHeaderLen + data) / h.block }
 
 // dataOf is how much data the first blocks hold.
-func (m *macHash) dataOf(blocks int) int { return max(0, blocks*m.block-macHeaderLen) }
+func (h *macHash) dataOf(blocks int) int { return max(0, blocks*h.block-macHeaderLen) }
 
 // beginConstantTime begins it. The hash is to get dataOf(first) bytes of data next.
 func (w *macWork) beginConstantTime(header *[macHeaderLen]byte, n, first int) {
