@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/logging"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailcheck"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/service"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/serviceuser"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/signin"
 )
@@ -35,7 +37,12 @@ func checkCommand(p *program) *cobra.Command {
 			if o.Timeout <= 0 {
 				return fmt.Errorf("--timeout: %s is not a time above zero; write one, as in 30s", o.Timeout)
 			}
-			if err := asService(cmd, p); err != nil {
+			acts := serviceuser.Acts(p.environ)
+			if o.ByRoot = acts || os.Geteuid() == 0; acts {
+				o.Rules = check.FromRoot(p.stdin)
+			}
+			pass := func(cfg *settings.Config) io.Reader { return check.ForService(cmd.Context(), cfg, o.Machine) }
+			if err := asServiceWith(cmd, p, pass); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -116,6 +116,11 @@ func (p *program) load() (*settings.Config, error) { return p.source().Load() }
 // asService runs the command again as the user of the service, if it is one of root and there
 // is such a user. Its error is then the exit code; nil means to go on here.
 func asService(cmd *cobra.Command, p *program) error {
+	return asServiceWith(cmd, p, func(*settings.Config) io.Reader { return p.stdin })
+}
+
+// asServiceWith is asService with another standard input.
+func asServiceWith(cmd *cobra.Command, p *program, stdin func(*settings.Config) io.Reader) error {
 	if again == nil || os.Geteuid() != 0 {
 		return nil
 	}
@@ -127,12 +132,8 @@ func asService(cmd *cobra.Command, p *program) error {
 	if cfg == nil || cfg.StateDir == "" {
 		return nil
 	}
-	environ := make([]string, 0, len(p.environ))
-	for name, text := range p.environ {
-		environ = append(environ, name+"="+text)
-	}
 	code, ran, err := again(cmd.Context(), serviceuser.Command{
-		Args: os.Args[1:], Environ: environ, Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr,
+		Args: os.Args[1:], Environ: p.environ, Stdin: stdin(cfg), Stdout: p.stdout, Stderr: p.stderr,
 	}, cfg.StateDir)
 	switch {
 	case err != nil:

@@ -47,7 +47,7 @@ func (c *checker) authority(context.Context) []Result {
 	}
 	if err != nil {
 		r.Says, r.Remedy = parted(err.Error(), "correct it, or restore the directory from a backup")
-		r.Remedy += forRoot(err)
+		r.Remedy += c.forRoot(err)
 		return []Result{r}
 	}
 	r.Status, r.Says = OK, "valid until "+certificate.NotAfter.Local().Format(time.DateOnly)

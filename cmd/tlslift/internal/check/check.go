@@ -90,6 +90,10 @@ type Options struct {
 	Machine Machine
 	// Timeout is how long all checks may take; zero means DefaultTimeout.
 	Timeout time.Duration
+	// ByRoot means that root has started the check, which may go on as the service.
+	ByRoot bool
+	// Rules returns the firewall rules; nil means that programs of the system list them.
+	Rules func(context.Context) (string, error)
 	// Admin returns who asks the tlslift that runs; nil means adminclient.New.
 	Admin func(*settings.Config) *adminclient.Client
 }
@@ -114,6 +118,9 @@ func (o Options) Run(ctx context.Context, each func(Result)) Report {
 	if o.Admin == nil {
 		o.Admin = adminclient.New
 	}
+	if o.Rules == nil {
+		o.Rules = o.Machine.rules
+	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	c := &checker{Options: o, log: slog.New(slog.DiscardHandler), public: sync.OnceValue(o.Machine.PublicRoots)}
@@ -131,7 +138,7 @@ func (o Options) Run(ctx context.Context, each func(Result)) Report {
 	}
 	add(c.askRunning(ctx))
 	for _, check := range []func(context.Context) []Result{
-		c.listeners, c.mark, c.firewall, c.openFiles, c.authority, c.deviceCA, c.endpoints,
+		c.listeners, c.mark, c.firewall, c.routing, c.openFiles, c.authority, c.deviceCA, c.endpoints,
 	} {
 		add(check(ctx)...)
 	}

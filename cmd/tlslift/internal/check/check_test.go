@@ -30,6 +30,8 @@ type world struct {
 	connectTo map[string]string
 	machine   Machine
 	timeout   time.Duration
+	byRoot    bool
+	rules     func(context.Context) (string, error)
 }
 
 const (
@@ -74,7 +76,7 @@ func (w *world) run(t *testing.T) Report {
 	}
 	environ := maps.Clone(w.environ)
 	environ["TLSLIFT_CONNECT_TO"] = strings.Join(pairs, ",")
-	o := Options{Load: settings.Source{Environ: environ}.Load, Machine: w.machine, Timeout: w.timeout}
+	o := Options{Load: settings.Source{Environ: environ}.Load, Machine: w.machine, Timeout: w.timeout, ByRoot: w.byRoot, Rules: w.rules}
 	var printed strings.Builder
 	report := o.Run(t.Context(), Printer{Out: &printed}.Each)
 	t.Log("\n" + printed.String())
@@ -288,6 +290,18 @@ func localTroubles() map[string]trouble {
 	}
 }
 
+// says returns what runs programs that write texts, by their names or whole command lines.
+func says(output map[string]string) func(context.Context, string, ...string) ([]byte, error) {
+	return func(_ context.Context, name string, args ...string) ([]byte, error) {
+		for _, key := range []string{strings.Join(append([]string{name}, args...), " "), name} {
+			if text, has := output[key]; has {
+				return []byte(text), nil
+			}
+		}
+		return nil, errors.New("operation not permitted")
+	}
+}
+
 func listenTroubles() map[string]trouble {
 	refuse := func(err error) func(*testing.T, *world) {
 		return func(_ *testing.T, w *world) {
@@ -305,12 +319,7 @@ func listenTroubles() map[string]trouble {
 			w.machine.Listen = func(ctx context.Context, u listener.URL) (net.Listener, error) {
 				return sockets.Open(ctx, listener.URL{Address: "127.0.0.1:0"})
 			}
-			w.machine.Output = func(_ context.Context, name string, _ ...string) ([]byte, error) {
-				if text, has := output[name]; has {
-					return []byte(text), nil
-				}
-				return nil, errors.New("operation not permitted")
-			}
+			w.machine.Output = says(output)
 		}
 	}
 	return map[string]trouble{
@@ -334,6 +343,7 @@ func listenTroubles() map[string]trouble {
 		"no TPROXY rules": {
 			change: transparent("tproxy://:3130", map[string]string{"nft": "redirect to :3130"}),
 			check:  FirewallRules, status: Failed, says: "no rule of this machine leads there", remedy: "--routes",
+			others: []Name{Routing},
 		},
 		"rules that cannot be read": {
 			change: transparent("redirect://:3129", nil),
@@ -364,7 +374,26 @@ func listenTroubles() map[string]trouble {
 				transparent("tproxy://:3130", map[string]string{"nft": "tproxy to :3130"})(t, w)
 				refuse(syscall.EPERM)(t, w)
 			},
-			check: Listener, status: Failed, says: "operation not permitted", remedy: "CAP_NET_ADMIN",
+			check: Listener, status: Failed, says: "operation not permitted", remedy: "CAP_NET_ADMIN", others: []Name{Routing},
+		},
+		"TPROXY without routes": {
+			change: transparent("tproxy://:3130", map[string]string{
+				"nft": "tproxy to :3130", "ip": "", "ip -4 rule show": "32765:	from all fwmark 0x746d lookup 29805\n",
+			}),
+			check: Routing, status: Failed, says: "IPv4: no route brings", remedy: "tlslift rules --tproxy --routes | sudo sh",
+		},
+		"TPROXY with a route of somebody else's table": {
+			change: transparent("tproxy://:3130", map[string]string{
+				"nft": "tproxy to :3130", "ip": "local default dev lo scope host\n", "ip -4 rule show": "0:	from all lookup local\n",
+			}),
+			check: Routing, status: Failed, says: "IPv4: no route brings", remedy: "--routes",
+		},
+		"TPROXY without routes for IPv6": {
+			change: transparent("tproxy://:3130", map[string]string{
+				"nft": "tproxy to :3130", "ip": "local 0.0.0.0/0 dev lo\n", "ip -6 rule show": "0:	from all lookup local\n",
+				"ip -4 rule show": "9:	from all fwmark 0x1/0xff iif eth0 lookup tproxy\n",
+			}),
+			check: Routing, status: Failed, says: "IPv6: no route brings", remedy: "--routes",
 		},
 	}
 }

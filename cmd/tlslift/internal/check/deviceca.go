@@ -25,7 +25,7 @@ func (c *checker) deviceCA(context.Context) []Result {
 	}
 	if err != nil {
 		r.Says, r.Remedy = parted(err.Error(), "restore the directory from a backup: until then nothing can be issued or revoked")
-		r.Remedy += forRoot(err)
+		r.Remedy += c.forRoot(err)
 		return []Result{r}
 	}
 	if left := health.Until.Sub(now); left < caSoon {

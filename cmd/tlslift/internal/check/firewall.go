@@ -12,12 +12,12 @@ import (
 
 // firewall looks for rules that lead to the listeners of redirected connections.
 func (c *checker) firewall(ctx context.Context) (all []Result) {
-	if !c.isTransparent() {
+	if !isTransparent(c.cfg) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTime)
 	defer cancel()
-	rules, err := c.rules(ctx)
+	rules, err := c.Rules(ctx)
 	for _, u := range c.cfg.Listen {
 		if !u.Scheme.Transparent() {
 			continue
@@ -31,7 +31,7 @@ func (c *checker) firewall(ctx context.Context) (all []Result) {
 		case leadsTo(rules, u):
 		case err != nil:
 			r.Status, r.Says = Warning, clean("the rules of this machine cannot be read: "+err.Error())
-			r.Remedy = "run sudo tlslift check; nft has to be installed, or iptables-save"
+			r.Remedy = c.withSudo("run sudo tlslift check; nft has to be installed, or iptables-save", "install nft, or iptables-save")
 		default:
 			r.Status, r.Says, r.Remedy = Failed, "no rule of this machine leads there, so that no client comes", load
 		}
@@ -40,16 +40,22 @@ func (c *checker) firewall(ctx context.Context) (all []Result) {
 	return all
 }
 
+// maxPrograms is how many programs list rules.
+const maxPrograms = 5
+
+// listing are the programs that list rules.
+var listing = [maxPrograms][]string{
+	{"nft", "list", "ruleset"}, {"iptables-legacy-save"}, {"ip6tables-legacy-save"}, {"iptables-save"}, {"ip6tables-save"},
+}
+
 // rules returns all rules of the machine that may redirect. Its error is nil if one of the
 // programs has listed them.
-func (c *checker) rules(ctx context.Context) (string, error) {
+func (m Machine) rules(ctx context.Context) (string, error) {
 	var all strings.Builder
 	var failed error
 	read := false
-	for _, command := range [][]string{
-		{"nft", "list", "ruleset"}, {"iptables-legacy-save"}, {"ip6tables-legacy-save"}, {"iptables-save"}, {"ip6tables-save"},
-	} {
-		text, err := c.Machine.Output(ctx, command[0], command[1:]...)
+	for _, command := range listing {
+		text, err := m.Output(ctx, command[0], command[1:]...)
 		if err == nil {
 			read = true
 			all.Write(text)

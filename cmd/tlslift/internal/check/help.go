@@ -23,8 +23,8 @@ asked through TLSLIFT_ADMIN_LISTEN, and is not disturbed.
 
 It reads the same settings as serve, writes nothing, and connects to nobody else. It
 signs in only to mailboxes of the sign-in file that the application signs in to. Run
-by root, it goes on as the owner of TLSLIFT_STATE_DIR, with the rights that the
-systemd units give the service.
+by root, it reads the firewall rules, and goes on as the owner of TLSLIFT_STATE_DIR,
+with the rights that the systemd unit gives the service.
 
 The exit code is 0 if no check failed, with --strict only if there is no warning
 either. NO_COLOR in the environment turns colours off.`)

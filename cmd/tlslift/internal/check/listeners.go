@@ -56,7 +56,7 @@ func (c *checker) listen(ctx context.Context, subject string, u listener.URL, is
 		r.Remedy = fmt.Sprintf("see which with ss -ltnp 'sport = :%s', and stop it, or choose another port; if it is a tlslift, its "+
 			"%sADMIN_LISTEN is another one than here", port, settings.Prefix)
 	case errors.Is(err, syscall.EACCES):
-		r.Remedy = "run sudo tlslift check, which has the rights of the service; without a service " + r.Remedy
+		r.Remedy = c.withSudo("run sudo tlslift check, which has the rights of the service; without a service "+r.Remedy, r.Remedy)
 	}
 	return r
 }
@@ -64,7 +64,7 @@ func (c *checker) listen(ctx context.Context, subject string, u listener.URL, is
 // mark tries whether connections can have the firewall mark.
 func (c *checker) mark(ctx context.Context) []Result {
 	m := c.cfg.UpstreamMark
-	if m.Value == 0 || m.Auto && !c.isTransparent() {
+	if m.Value == 0 || m.Auto && !isTransparent(c.cfg) {
 		return nil
 	}
 	r := Result{Check: FirewallMark, Subject: fmt.Sprintf("%#x", m.Value), Status: OK, Says: "tlslift can mark its own connections"}
@@ -95,8 +95,8 @@ func (c *checker) unitLacks(ctx context.Context, capability string) bool {
 }
 
 // isTransparent reports whether there is a listener to which a firewall leads.
-func (c *checker) isTransparent() bool {
-	for _, u := range c.cfg.Listen {
+func isTransparent(cfg *settings.Config) bool {
+	for _, u := range cfg.Listen {
 		if u.Scheme.Transparent() {
 			return true
 		}

@@ -27,7 +27,7 @@ func (c *checker) configuration() (found []Result, usable bool) {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			r := Result{Check: Configuration, Status: Failed}
 			r.Says, r.Remedy = parted(line, remedy)
-			r.Remedy += forRoot(err)
+			r.Remedy += c.forRoot(err)
 			found = append(found, r)
 		}
 	}
@@ -54,11 +54,19 @@ func (c *checker) configuration() (found []Result, usable bool) {
 }
 
 // forRoot adds what to do if the user that runs the check may not read what the service may.
-func forRoot(err error) string {
+func (c *checker) forRoot(err error) string {
 	if errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "permission denied") {
-		return "; if the service can read the file, run sudo tlslift check"
+		return c.withSudo("; if the service can read the file, run sudo tlslift check", "; let the user of the service read it")
 	}
 	return ""
+}
+
+// withSudo returns a remedy that runs the check by sudo; the other one if root runs it already.
+func (c *checker) withSudo(remedy, ofRoot string) string {
+	if c.ByRoot {
+		return ofRoot
+	}
+	return remedy
 }
 
 // openFiles compares the limit of open files with the connections that are wanted.

@@ -17,6 +17,7 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/sockets"
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
@@ -98,6 +99,76 @@ func TestRulesThatLeadThere(t *testing.T) {
 		if other.Address = u.Address; leadsTo(string(text), other) {
 			t.Errorf("%s: a rule leads to %s", file, other)
 		}
+	}
+}
+
+// The routes that tlslift prints are found, as ip lists them, and a machine without IPv6 needs
+// none for that.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.environ["TLSLIFT_LISTEN"] = "tproxy://:3130,tproxy://192.0.2.1:3131,tproxy://[2001:db8::1]:3132"
+	w.machine.Listen = func(ctx context.Context, _ listener.URL) (net.Listener, error) {
+		return sockets.Open(ctx, listener.URL{Address: "127.0.0.1:0"})
+	}
+	printed := map[string]string{
+		"nft":                          "tproxy to :3130 tproxy to 192.0.2.1:3131 tproxy to [2001:db8::1]:3132",
+		"ip -4 rule show":              "32765:	from all fwmark 0x746d lookup 29805 \n",
+		"ip -4 route show table 29805": "local default dev lo scope host \n",
+	}
+	w.machine.Output = says(printed)
+	report := w.run(t)
+	if got := report.of(Routing); len(got) != 3 || got[0].Status != OK || got[1].Status != OK || got[2].Status != Warning {
+		t.Errorf("without IPv6: got %+v", got)
+	}
+	printed["ip -6 rule show"] = "32765:	from all fwmark 0x746d lookup 29805\n"
+	printed["ip -6 route show table 29805"] = "local default dev lo metric 1024 pref medium\n"
+	if report = w.run(t); report.wrong() != nil || len(report.of(Routing)) != 3 {
+		t.Errorf("got %+v", report.wrong())
+	}
+}
+
+// What root has found is what the check that acts as the service goes by; a remedy does not
+// tell root to run it by sudo.
+func TestRulesOfRoot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.environ["TLSLIFT_LISTEN"] = "redirect://:3129"
+	w.machine.Listen = func(ctx context.Context, _ listener.URL) (net.Listener, error) {
+		return sockets.Open(ctx, listener.URL{Address: "127.0.0.1:0"})
+	}
+	cfg, err := settings.Source{Environ: w.environ}.Load()
+	must(t, err)
+	w.byRoot = true
+	for _, test := range []struct {
+		output map[string]string
+		want   Result
+	}{
+		{map[string]string{"nft": "redirect to :3129"}, Result{Status: OK, Says: "rules lead there"}},
+		{map[string]string{"nft": "redirect to :1"}, Result{Status: Failed, Says: "no rule of this machine leads there"}},
+		{nil, Result{
+			Status: Warning, Says: "cannot be read: nft list ruleset: operation not permitted", Remedy: "install nft, or iptables-save",
+		}},
+	} {
+		ofRoot := w.machine
+		ofRoot.Output = says(test.output)
+		w.rules = FromRoot(ForService(t.Context(), cfg, ofRoot))
+		got := w.run(t).of(FirewallRules)
+		if len(got) != 1 || got[0].Status != test.want.Status || !strings.Contains(got[0].Says, test.want.Says) ||
+			test.want.Remedy != "" && got[0].Remedy != test.want.Remedy {
+			t.Errorf("got %+v, want %+v", got, test.want)
+		}
+	}
+	for _, broken := range []string{"", "{", "rules"} {
+		if _, err := FromRoot(strings.NewReader(broken))(t.Context()); err == nil {
+			t.Errorf("%q: no error", broken)
+		}
+	}
+	// Nobody asks for rules that no listener needs.
+	cfg.Listen = nil
+	rules, err := FromRoot(ForService(t.Context(), cfg, Machine{}))(t.Context())
+	if rules != "" || err != nil {
+		t.Errorf("got %q, %v", rules, err)
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	Listener      Name = "listener"
 	FirewallMark  Name = "firewall_mark"
 	FirewallRules Name = "firewall_rules"
+	Routing       Name = "routing"
 	OpenFiles     Name = "open_files"
 	Authority     Name = "ca"
 	DeviceCA      Name = "device-ca"
@@ -52,6 +53,7 @@ var names = []struct {
 	{Listener, "whether each address can be listened on"},
 	{FirewallMark, "whether tlslift can mark its own connections"},
 	{FirewallRules, "whether rules lead to the redirect:// or tproxy:// listener"},
+	{Routing, "whether what the rules of tproxy:// mark is routed to this machine"},
 	{OpenFiles, "the limit of open files, and how many connections fit into it"},
 	{Authority, "tlslift's own CA: its files, dates, and what it may sign for"},
 	{DeviceCA, "the CA of the certificates of devices, if there is one: its files and dates, and those that expire soon"},

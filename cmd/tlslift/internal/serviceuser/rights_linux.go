@@ -1,10 +1,13 @@
 package serviceuser
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +19,8 @@ const self = "/proc/self/exe"
 // the service itself can reach it.
 const private = "/var/lib/private/"
 
-// rightsFor returns the user of a directory, and what the units of the service permit it.
-func rightsFor(dir string) (*syscall.SysProcAttr, bool) {
+// rightsFor returns the user of a directory, and what the unit of the service permits it.
+func rightsFor(ctx context.Context, dir string) (*syscall.SysProcAttr, bool) {
 	info, err := os.Stat(dir)
 	if os.Geteuid() != 0 || err != nil {
 		return nil, false
@@ -30,7 +33,7 @@ func rightsFor(dir string) (*syscall.SysProcAttr, bool) {
 	if _, err := os.Stat(self); err != nil || len(permitted([]uintptr{unix.CAP_SETUID, unix.CAP_SETGID})) < 2 {
 		return nil, false
 	}
-	wanted := []uintptr{unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN}
+	wanted := capabilities(ofUnit(ctx))
 	if path, err := filepath.EvalSymlinks(dir); err == nil && strings.HasPrefix(path, private) {
 		wanted = append(wanted, unix.CAP_DAC_READ_SEARCH)
 	}
@@ -38,6 +41,41 @@ func rightsFor(dir string) (*syscall.SysProcAttr, bool) {
 		Credential:  &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid},
 		AmbientCaps: permitted(wanted),
 	}, true
+}
+
+// unitTime is how long systemd may take to tell of the unit.
+const unitTime = 5 * time.Second
+
+// ofUnit returns what systemd tells of the unit of the service; nothing without systemd.
+func ofUnit(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, unitTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState", "--property=AmbientCapabilities", "tlslift.service")
+	cmd.WaitDelay = time.Second
+	text, err := cmd.Output()
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// capabilities returns those that a unit gives the service. Without a unit it is the one of
+// OpenRC's script.
+func capabilities(unit string) (all []uintptr) {
+	if !strings.Contains(unit, "LoadState=loaded\n") {
+		return []uintptr{unix.CAP_NET_BIND_SERVICE}
+	}
+	_, rest, _ := strings.Cut("\n"+unit, "\nAmbientCapabilities=")
+	given, _, _ := strings.Cut(rest, "\n")
+	for _, name := range strings.Fields(given) {
+		switch name {
+		case "cap_net_bind_service":
+			all = append(all, unix.CAP_NET_BIND_SERVICE)
+		case "cap_net_admin":
+			all = append(all, unix.CAP_NET_ADMIN)
+		}
+	}
+	return all
 }
 
 // permitted returns the capabilities that this process has: root has not all in a container.

@@ -2,10 +2,13 @@
 
 package serviceuser
 
-import "syscall"
+import (
+	"context"
+	"syscall"
+)
 
 // self is not run again here.
 const self = ""
 
 // rightsFor returns false: packages with a service that has a user of its own are for Linux.
-func rightsFor(string) (*syscall.SysProcAttr, bool) { return nil, false }
+func rightsFor(context.Context, string) (*syscall.SysProcAttr, bool) { return nil, false }

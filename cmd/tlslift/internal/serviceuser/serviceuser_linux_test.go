@@ -16,7 +16,7 @@ func TestRights(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, same := range []string{dir, filepath.Join(dir, "none")} {
-		if _, needed := rightsFor(same); needed {
+		if _, needed := rightsFor(t.Context(), same); needed {
 			t.Errorf("%s: another user is needed", same)
 		}
 		if code, ran, err := (Command{}).Run(t.Context(), same); code != 0 || ran || err != nil {
@@ -27,13 +27,33 @@ func TestRights(t *testing.T) {
 	if err := os.Chown(dir, 65532, 65533); err != nil {
 		t.Fatal(err)
 	}
-	rights, needed := rightsFor(dir)
+	rights, needed := rightsFor(t.Context(), dir)
 	if !needed || rights.Credential.Uid != 65532 || rights.Credential.Gid != 65533 || len(rights.Credential.Groups) != 0 {
 		t.Fatalf("got %+v, %v", rights, needed)
 	}
-	for _, c := range rights.AmbientCaps {
-		if !slices.Contains([]uintptr{unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN}, c) {
-			t.Errorf("it keeps the capability %d", c)
+	if given := capabilities(ofUnit(t.Context())); !slices.Equal(rights.AmbientCaps, permitted(given)) {
+		t.Errorf("it keeps the capabilities %v, want %v", rights.AmbientCaps, given)
+	}
+}
+
+// A command has the capabilities that the unit of the service has, and no other.
+func TestCapabilitiesOfUnit(t *testing.T) {
+	t.Parallel()
+	const bind, admin = unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN
+	for _, test := range []struct {
+		unit string
+		want []uintptr
+	}{
+		{"", []uintptr{bind}},
+		{"LoadState=not-found\nAmbientCapabilities=\n", []uintptr{bind}},
+		{"LoadState=loaded\nAmbientCapabilities=cap_net_bind_service\n", []uintptr{bind}},
+		{"AmbientCapabilities=cap_net_admin cap_net_bind_service\nLoadState=loaded\n", []uintptr{admin, bind}},
+		{"LoadState=loaded\nAmbientCapabilities=cap_net_admin cap_sys_admin cap_dac_override\n", []uintptr{admin}},
+		{"LoadState=loaded\nAmbientCapabilities=\n", nil},
+		{"LoadState=loaded\n", nil},
+	} {
+		if got := capabilities(test.unit); !slices.Equal(got, test.want) {
+			t.Errorf("%q: got %v, want %v", test.unit, got, test.want)
 		}
 	}
 }
