@@ -45,6 +45,7 @@ var columns = []column{
 	{name: "to", isList: true},
 	{name: "plaintext"},
 	{name: "ciphers", isList: true},
+	{name: "ca"},
 	{name: "model", isText: true},
 	{name: "note", isText: true},
 	{name: group},
@@ -142,7 +143,7 @@ func readError(err error) error {
 	var form *csv.ParseError
 	switch {
 	case errors.Is(err, io.EOF):
-		return errors.New("the table is empty; its first line has the names of the columns, as in name,address,model,note")
+		return errors.New("the table is empty; its first line has the names of the columns, such as name,address,model,note")
 	case errors.As(err, &form):
 		return fmt.Errorf("line %d: %w; put quotes around the whole cell, and write a quote in it twice", form.Line, form.Err)
 	}

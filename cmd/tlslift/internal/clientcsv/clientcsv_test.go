@@ -57,6 +57,21 @@ func TestConvert(t *testing.T) {
 	}
 }
 
+// Each column for options has its effect, also during a rotation of the CA.
+func TestConvertOptions(t *testing.T) {
+	t.Parallel()
+	_, clients := convert(t, "name,address,ciphers,ca\na,10.0.0.1,rc4 des,new\nb,10.0.0.2,,old\nc,10.0.0.3,,\n")
+	for address, want := range map[string]clientfile.Options{
+		"10.0.0.1": {Name: "a", RC4: true, DES: true, Leaf: clientfile.Leaf{CA: clientfile.CANew}},
+		"10.0.0.2": {Name: "b", Leaf: clientfile.Leaf{CA: clientfile.CAOld}},
+		"10.0.0.3": {Name: "c"},
+	} {
+		if got := clients.Lookup(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: got %+v, want %+v", address, got, want)
+		}
+	}
+}
+
 // A text of a table is nothing else in the clients file.
 func TestConvertHostileCells(t *testing.T) {
 	t.Parallel()
@@ -74,7 +89,7 @@ func TestConvertProblems(t *testing.T) {
 	t.Parallel()
 	const address = "; write one, as in 192.168.20.31 or fd00::31"
 	for text, want := range map[string]string{
-		"":              "the table is empty; its first line has the names of the columns, as in name,address,model,note",
+		"":              "the table is empty; its first line has the names of the columns, such as name,address,model,note",
 		"name,adress\n": `line 1: unknown column "adress"; did you mean address?`,
 		"name,serial number\n": `line 1: unknown column "serial number"; name it like one of ` + strings.Join(Columns(), ", ") +
 			", or remove it",
@@ -91,6 +106,7 @@ func TestConvertProblems(t *testing.T) {
 			`line 4: the name "a" is already taken in line 2; give each client its own` + "\n" +
 			"line 5: the name is empty; write one, as in scanner-2nd-floor",
 		"name,address,group\na,10.0.0.1,z\na,10.0.0.2,b\n": `line 2: the name "a" is already taken in line 3; give each client its own`,
+		"name,address,CA\na,10.0.0.1,both\n": `line 2: ca is "both"; write old or new`,
 		"name,address,plaintext,to\na,10.0.0.1,yes,b\n": `line 2: to: destination "b" is not valid: it must be host:port; ` +
 			"write one, as in smtp.hve.mx.microsoft:587\n" + `line 2: plaintext is "yes"; write allow or refuse`,
 	} {
