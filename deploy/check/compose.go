@@ -40,11 +40,28 @@ func checkCompose(path string) error {
 			}
 		}
 	}
+	errs = append(errs, checkNetworks(path, project.Services))
 	// Without a value that has no default, it must not start.
 	logrus.SetOutput(io.Discard)
 	options.Environment = types.Mapping{}
 	if _, err := options.LoadProject(context.Background()); err == nil {
 		errs = append(errs, fmt.Errorf("%s: starts without ADDRESS", path))
+	}
+	return errors.Join(errs...)
+}
+
+// checkNetworks looks whether only Prometheus can reach the admin address of tlslift, which asks for no password.
+func checkNetworks(path string, services types.Services) error {
+	var errs []error
+	for name, service := range services {
+		if name == "tlslift" || name == "prometheus" {
+			continue
+		}
+		for network := range service.Networks {
+			if _, shared := services["tlslift"].Networks[network]; shared {
+				errs = append(errs, fmt.Errorf("%s: %s is in the network %s of tlslift, and can read its admin address", path, name, network))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }
