@@ -117,7 +117,7 @@ var table = []setting{
 	{
 		name: "ADMIN_PASSWORD_FILE",
 		meaning: "file with the password of that user, as one line, which nobody but its owner and group may read; a command reads it " +
-			"when it is asked for a password, and sends it over TLS or within the machine only",
+			"when it is asked for a password, and sends it over TLS or within the machine only; where others can log in, use TLS",
 		remedy: "the path of a readable file, and the name of its user in " + Prefix + "ADMIN_USER",
 	},
 	{
