@@ -6,14 +6,9 @@
 package plan
 
 import (
-	"crypto/tls"
 	"slices"
-	"strings"
-	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/devicetest/sink"
 	"github.com/tlslift/tlslift/proxy/clientfile"
-	"github.com/tlslift/tlslift/proxy/clienthello"
 	"github.com/tlslift/tlslift/proxy/decide"
 	"github.com/tlslift/tlslift/proxy/legacytls"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -22,70 +17,6 @@ import (
 
 // maxTries bounds the presses of one device.
 const maxTries = 24
-
-// A Variant is how a device is served in one try. Variants can be compared.
-type Variant struct {
-	// Options are those of the clients file.
-	Options clientfile.Options
-	// AllMechanisms offers every SASL mechanism, also those that tlslift cannot serve, to
-	// see which one the device takes.
-	AllMechanisms bool
-	// ForeignCA signs the certificate with a CA that nobody trusts.
-	ForeignCA bool
-}
-
-// Mechanisms returns what a variant offers. Otherwise it is what the device would be offered
-// in service: by Microsoft 365, or by tlslift if that signs in for it.
-func (v Variant) Mechanisms(p record.Protocol, signsIn bool) []string {
-	switch {
-	case v.AllMechanisms:
-		return []string{sasl.Login, sasl.Plain, sasl.CRAMMD5, "DIGEST-MD5", "NTLM", "GSSAPI", "XOAUTH2"}
-	case signsIn || p != record.ProtocolSMTP:
-		return []string{sasl.Plain, sasl.Login}
-	}
-	return []string{sasl.Login, "XOAUTH2"}
-}
-
-// An Outcome is how far a try has come.
-type Outcome int
-
-// The outcomes, from worst to best.
-const (
-	Nothing   Outcome = iota // it said nothing that belongs to a protocol
-	NoTLS                    // it left before TLS, or goes on without
-	Refused                  // tlslift refuses its ClientHello
-	Failed                   // the handshake failed
-	Silent                   // TLS was complete, and it left without a word
-	NoSignIn                 // it spoke, and neither signed in nor sent a mail
-	Completed                // it signed in or sent a mail; of others, a request came
-)
-
-// A Try is what one connection of a device has shown.
-type Try struct {
-	Variant  Variant
-	Listener string // its URL
-	Protocol record.Protocol
-	Outcome  Outcome
-	// Reason says why it failed; empty if it did not.
-	Reason record.Reason
-	Detail string
-	// Hello is nil if there was none, and Decision what tlslift does with it.
-	Hello       *clienthello.Hello
-	Decision    decide.Decision
-	ImplicitTLS bool
-	// OnlyTLS means that the listener takes nothing but implicit TLS.
-	OnlyTLS bool
-	// Version and Suite were agreed on.
-	Version, Suite string
-	// ECDSA and SHA1 describe the certificate that the device was sent.
-	ECDSA, SHA1 bool
-	// Session is that of mail, and UserAgent what an HTTP client calls itself.
-	Session   sink.Seen
-	UserAgent string
-}
-
-// isSecure reports whether TLS was complete.
-func (t *Try) isSecure() bool { return t.Version != "" }
 
 // A phase is what the plan wants to know next.
 type phase int
@@ -260,72 +191,6 @@ func (p *Plan) refused(t *Try) {
 		"Press again: now "+name+" is offered to it.")
 }
 
-// rejected looks for a certificate that the device can read, and for records if it leaves
-// only after the handshake: some check the certificate then.
-func (p *Plan) rejected(t *Try) {
-	quiet := t.Outcome == Silent
-	why := "It rejects the certificate."
-	if quiet {
-		why = "It leaves as soon as TLS is complete, as those do that check the certificate then."
-	}
-	switch {
-	case t.Decision.Action == decide.Pass:
-		p.Check, p.Works = Checks, true
-		p.end(why + " In service it does not see one of tlslift's: it is passed to Microsoft 365.")
-	case p.phase == compat && quiet && !p.quiet: // it comes further than before
-		p.nextDrop(withThat)
-	case p.imports > 1 || quiet && p.imports > 0:
-		p.stillRejected(quiet)
-	case p.phase == usual || p.phase == plaintext || p.phase == importing:
-		p.quiet, p.left = quiet, compatible(p.options, t)
-		for _, c := range p.left {
-			c.set(&p.options)
-		}
-		p.goOn(compat, why, "Press again: now the certificate is one that the oldest devices can read.")
-	default:
-		p.options.Leaf, p.options.DHBits = p.base.Leaf, p.base.DHBits
-		if quiet && p.otherRecords(t) {
-			return
-		}
-		p.options.SplitRecords, p.options.RecordSize = p.base.SplitRecords, p.base.RecordSize
-		p.imports++
-		p.goOn(importing, "No form of the certificate helps.", "Import tlslift's CA certificate on it, or turn its check of"+
-			" certificates off; let it call the server as Microsoft 365 does, if it compares names. Then press again.")
-	}
-}
-
-// stillRejected ends the test of a device whose certificates cannot be made right here.
-func (p *Plan) stillRejected(quiet bool) {
-	if !quiet {
-		p.Check = Checks
-		p.end("It still rejects the certificate.")
-		return
-	}
-	p.end("It still leaves as soon as TLS is complete. Most likely it does not trust tlslift's CA, or compares the name in the" +
-		" certificate with the server on its panel: let it call the server as Microsoft 365 does, or turn its check off.")
-}
-
-// otherRecords tries other records, if there are some that were not tried yet.
-func (p *Plan) otherRecords(t *Try) bool {
-	const why = "That was not it."
-	switch {
-	case !p.split && t.Version == clienthello.VersionName(tls.VersionTLS10) && strings.Contains(t.Suite, "CBC"):
-		p.split, p.options.SplitRecords = true, true
-		p.goOn(records, why, "Press again: now the first byte comes in a record of its own.")
-		return true
-	case p.options.RecordSize == 0 && t.Decision.Stack == decide.LegacyStack:
-		p.split, p.options.SplitRecords, p.options.RecordSize = true, p.base.SplitRecords, smallRecords
-		p.goOn(records, why, "Press again: now it gets small records.")
-		return true
-	}
-	return false
-}
-
-const withThat = "With that certificate it works."
-
-// smallRecords is the least that record_size can be.
-const smallRecords = 512
-
 // completed asks whether the device verifies certificates, or which of the properties of
 // the certificate it needs.
 func (p *Plan) completed(t *Try) {
@@ -338,45 +203,6 @@ func (p *Plan) completed(t *Try) {
 	default:
 		p.askForeign("It works.")
 	}
-}
-
-func (p *Plan) askForeign(why string) {
-	p.goOn(foreign, why, "Press once more: now the certificate is of a CA that nobody trusts, to see whether it checks that.")
-}
-
-// takeForeign takes in a try with a certificate that nobody trusts.
-func (p *Plan) takeForeign(t *Try) {
-	switch {
-	case t.Outcome > Silent:
-		p.Check = ChecksNot
-		p.end("It takes any certificate.")
-	case t.Outcome >= Failed: // some check after the handshake
-		p.Check = Checks
-		p.end("It rejects a certificate of an unknown CA, and takes that of tlslift's.")
-	default:
-		p.end("It works.")
-	}
-}
-
-// nextDrop leaves out one property of the certificate after the other.
-func (p *Plan) nextDrop(why string) {
-	if len(p.left) == 0 {
-		p.askForeign(why)
-		return
-	}
-	p.dropped, p.left = p.left[0], p.left[1:]
-	p.goOn(dropping, why, "Press again: now "+p.dropped.without()+", to see whether it needs that.")
-}
-
-// takeDropped takes in a try without a property.
-func (p *Plan) takeDropped(t *Try) {
-	if t.Outcome < Silent || t.Outcome == Silent && p.quiet {
-		p.nextDrop("It needs that.")
-		return
-	}
-	p.dropped.drop(&p.options, p.base)
-	p.keepBest(t)
-	p.nextDrop("It does not need that.")
 }
 
 // takeMechanism takes in a try in which all mechanisms were offered.
@@ -404,6 +230,3 @@ func mechanismSeen(t *Try) string {
 		return "It wants to sign in with " + m + ", which neither Microsoft 365 nor tlslift takes from it: choose LOGIN or PLAIN on its panel."
 	}
 }
-
-// longAgo is from when on a certificate is valid for a device whose clock stands back.
-var longAgo = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
