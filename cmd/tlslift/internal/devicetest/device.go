@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/devicetest/plan"
@@ -39,16 +40,15 @@ func (d *device) take(t plan.Try) {
 	if len(d.tries) >= maxKept || d.plan.Done() {
 		return
 	}
-	before := d.plan.Variant()
-	counts := t.Variant == before && t.Outcome != plan.Nothing
+	s := Step{Saw: saw(&t)}
+	if t.Outcome == plan.Nothing && slices.ContainsFunc(d.steps, func(other Step) bool { return other.Saw == s.Saw }) {
+		return // a port check that comes again and again leaves room for tries
+	}
+	counts := t.Variant == d.plan.Variant() && t.Outcome != plan.Nothing
 	d.tries = append(d.tries, t)
 	d.plan.Take(t)
-	s := Step{Saw: saw(&t)}
 	if counts {
 		s.Found, s.Ask = d.plan.Why, d.plan.Ask
-	}
-	if t.Outcome == plan.Nothing && len(d.steps) > 0 && d.steps[len(d.steps)-1].Saw == s.Saw {
-		return // a port check, again and again
 	}
 	d.steps = append(d.steps, s)
 }
@@ -115,7 +115,11 @@ func said(t *plan.Try) (parts []string) {
 		parts = append(parts, "tried to sign in with "+s.Mechanism)
 	}
 	if s.Mails > 0 {
-		parts = append(parts, fmt.Sprintf("%d mail of %d bytes", s.Mails, s.MailBytes))
+		mails := "1 mail"
+		if s.Mails > 1 {
+			mails = fmt.Sprintf("%d mails", s.Mails)
+		}
+		parts = append(parts, fmt.Sprintf("%s of %d bytes at most", mails, s.MailBytes))
 	}
 	if t.Outcome == plan.NoTLS && s.Spoke() {
 		parts = append(parts, "said "+strings.Join(s.Commands, " "))
