@@ -78,6 +78,11 @@ type BusyError struct {
 
 func (e BusyError) Unwrap() error { return e.error }
 
+// A ForeignError is an answer that no tlslift gives to the question.
+type ForeignError struct{ error }
+
+func (e ForeignError) Unwrap() error { return e.error }
+
 // busy returns the error for an answer that is no refusal of the question itself.
 func busy(response *http.Response, err error) error {
 	if response.StatusCode != http.StatusTooManyRequests && response.StatusCode < http.StatusInternalServerError ||
@@ -142,8 +147,8 @@ func (q *Question) refused(where string, response *http.Response, text []byte) e
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		return fmt.Errorf("asking %s%s: %s", where, q.Path, cmp.Or(answer, netname.Text(strings.TrimSpace(string(text)), maxErrorText)))
 	}
-	return fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?",
-		where, q.Path, cmp.Or(answer, netname.Text(response.Status, maxErrorText)))
+	return ForeignError{fmt.Errorf("asking %s%s: %s; is it a tlslift of the same version?",
+		where, q.Path, cmp.Or(answer, netname.Text(response.Status, maxErrorText)))}
 }
 
 // send asks for a path with its query, and signs in if the address asks for that. It also

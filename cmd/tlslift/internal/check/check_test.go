@@ -211,7 +211,7 @@ func localTroubles() map[string]trouble {
 		"no CA of one that runs": {
 			change: func(t *testing.T, w *world) {
 				must(t, os.RemoveAll(w.in("")))
-				w.runs(t, "")
+				w.runs(t, "tlslift_connections_limit 10000\n")
 			},
 			check: Authority, status: Failed, says: "a tlslift runs that has loaded one", remedy: "from a backup",
 		},

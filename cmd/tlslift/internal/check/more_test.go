@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,12 +57,36 @@ func TestBesideOneThatRuns(t *testing.T) {
 	}
 }
 
+// Another program at the admin address is not taken for a tlslift, whatever it answers: the
+// ports of others are not its own.
+func TestBesideAnotherProgram(t *testing.T) {
+	t.Parallel()
+	for what, handler := range map[string]http.HandlerFunc{
+		"one that is ready":          func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") },
+		"one with metrics":           func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\nnot_tlslift_up 1\n") },
+		"one without these paths":    http.NotFound,
+		"one that fails each time":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusNotImplemented) },
+		"one with a page of its own": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) },
+	} {
+		w := newWorld(t)
+		w.environ["TLSLIFT_ADMIN_LISTEN"] = serve(t, handler)
+		w.environ["TLSLIFT_LISTEN"] = "smtp://" + testenv.Serve(t, func(net.Conn) {}).String()
+		report := w.run(t)
+		r, l := report.of(Running)[0], report.of(Listener)
+		if r.Status != Failed || r.Says != "another program answers there, and not tlslift" || l[0].Status != Failed ||
+			l[0].Says != "another program listens there" || l[1].Status != Failed {
+			t.Errorf("%s: got %+v, %+v", what, r, l)
+		}
+	}
+}
+
 // Where the clients of the one that runs have come for is in use, too, if it is allowed.
 func TestDestinationsOfClients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const files = "contoso.sharepoint.com:443"
-	w.environ["TLSLIFT_ADMIN_LISTEN"] = serveAdmin(t, "", files, web, "elsewhere.example.com:443", "not a destination", "crl3.digicert.com:80")
+	w.environ["TLSLIFT_ADMIN_LISTEN"] = serveAdmin(t, "tlslift_connections_limit 10000\n",
+		files, web, "elsewhere.example.com:443", "not a destination", "crl3.digicert.com:80")
 	w.connectTo[files] = testenv.FreeAddress(t)
 	report := w.run(t)
 	var subjects []string

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/listener"
 	"github.com/tlslift/tlslift/proxy/policy"
@@ -35,23 +36,31 @@ func (c *checker) askRunning(ctx context.Context) Result {
 	}
 	admin := c.Admin(c.cfg)
 	answer, err := admin.Health(ctx)
-	switch {
-	case errors.As(err, new(adminclient.UnreachableError)):
+	if errors.As(err, new(adminclient.UnreachableError)) {
 		r.Status, r.Says = Skipped, "no tlslift answers there; what only one that runs knows is not checked"
 		return r
+	}
+	// Others answer /readyz, too; tlslift may be too busy for more than that, or want a password.
+	metrics, wrong := admin.Ask(ctx, adminclient.Question{Path: "/metrics"})
+	switch {
+	case errors.As(wrong, new(adminclient.ForeignError)) || wrong == nil && !own.Match(metrics):
+		r.Status, r.Says = Failed, "another program answers there, and not tlslift"
+		r.Remedy = fmt.Sprintf("see which with ss -ltnp, and stop it, or choose another address for %sADMIN_LISTEN", settings.Prefix)
+		return r
 	case err != nil:
-		r.Status, r.Says = Failed, clean(err.Error())
-		r.Remedy = "look into its log, as with journalctl -u tlslift"
+		r.Status = Failed
+		r.Says, r.Remedy = parted(err.Error(), "look into its log: journalctl -u tlslift")
 	default:
 		r.Status, r.Says = OK, "a tlslift runs here: "+clean(answer)
 	}
 	c.running.is = true
 	c.addDestinations(ctx, admin)
-	if text, err := admin.Ask(ctx, adminclient.Question{Path: "/metrics"}); err == nil {
-		c.running.read(text)
-	}
+	c.running.read(metrics)
 	return r
 }
+
+// own matches a metric of tlslift.
+var own = regexp.MustCompile(`(?m)^tlslift_`)
 
 // addDestinations adds those that the clients of the tlslift that runs have come for.
 func (c *checker) addDestinations(ctx context.Context, admin *adminclient.Client) {
