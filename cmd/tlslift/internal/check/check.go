@@ -48,6 +48,8 @@ type Machine struct {
 	Output func(ctx context.Context, name string, args ...string) ([]byte, error)
 	// Resolver looks names up; nil means the system's.
 	Resolver *net.Resolver
+	// Addresses returns those of this machine.
+	Addresses func() ([]net.Addr, error)
 	// PublicRoots are the authorities that everybody trusts.
 	PublicRoots func() *x509.CertPool
 }
@@ -56,7 +58,7 @@ type Machine struct {
 func OfThis() Machine {
 	return Machine{
 		Now: time.Now, OpenFiles: openfiles.Limit, Listen: sockets.Open, CanMark: origdst.CanMark,
-		Output: output, PublicRoots: publicRoots,
+		Output: output, Addresses: net.InterfaceAddrs, PublicRoots: publicRoots,
 	}
 }
 

@@ -61,10 +61,15 @@ func newWorld(t *testing.T) *world {
 	otherCA(t, w, func(*x509.Certificate) {})
 	w.machine = Machine{
 		Now: time.Now, OpenFiles: func() (uint64, bool) { return 1 << 16, true }, Listen: sockets.Open,
-		CanMark: func(uint32) error { return nil }, PublicRoots: w.fake.Roots,
+		CanMark: func(uint32) error { return nil }, PublicRoots: w.fake.Roots, Addresses: addresses,
 		Output: func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("no such program") },
 	}
 	return w
+}
+
+// addresses are those of the machine.
+func addresses() ([]net.Addr, error) {
+	return []net.Addr{&net.IPNet{IP: net.IPv4(192, 168, 20, 1), Mask: net.CIDRMask(24, 32)}}, nil
 }
 
 // run makes all checks.
@@ -338,6 +343,16 @@ func listenTroubles() map[string]trouble {
 		},
 		"no rules": {
 			change: transparent("redirect://:3129", map[string]string{"nft": "table ip x { tcp dport 587 redirect to :31290 }"}),
+			check:  FirewallRules, status: Failed, says: "no rule of this machine leads there", remedy: "tlslift rules | sudo nft -f -",
+		},
+		"a port of another machine": {
+			change: transparent("redirect://:3129", map[string]string{
+				"nft": "dnat to 192.168.20.2:3129 dnat ip6 to [fd00::1]:3129", "iptables-save": "-j DNAT --to-destination 192.168.20.11:3129",
+			}),
+			check: FirewallRules, status: Failed, says: "no rule of this machine leads there", remedy: "tlslift rules | sudo nft -f -",
+		},
+		"a port of another of its addresses": {
+			change: transparent("redirect://192.168.20.3:3129", map[string]string{"nft": "dnat to 192.168.20.1:3129"}),
 			check:  FirewallRules, status: Failed, says: "no rule of this machine leads there", remedy: "tlslift rules | sudo nft -f -",
 		},
 		"no TPROXY rules": {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tlslift/tlslift/proxy/listener"
@@ -28,7 +30,7 @@ func (c *checker) firewall(ctx context.Context) (all []Result) {
 			load = "load them, and the routes: tlslift rules --tproxy | sudo nft -f -; tlslift rules --tproxy --routes | sudo sh"
 		}
 		switch {
-		case leadsTo(rules, u):
+		case c.Machine.leadsTo(rules, u):
 		case err != nil:
 			r.Status, r.Says = Warning, clean("the rules of this machine cannot be read: "+err.Error())
 			r.Remedy = c.withSudo("run sudo tlslift check; nft has to be installed, or iptables-save", "install nft, or iptables-save")
@@ -71,16 +73,41 @@ func (m Machine) rules(ctx context.Context) (string, error) {
 }
 
 // leadsTo reports whether a rule leads to a listener: by its port, as nft or iptables write
-// it. An operator may have written it in a table of his own.
-func leadsTo(rules string, u listener.URL) bool {
-	_, port, err := net.SplitHostPort(u.Address)
+// it. An operator may have written it in a table of his own. A rule with DNAT may lead to
+// another machine.
+func (m Machine) leadsTo(rules string, u listener.URL) bool {
+	host, port, err := net.SplitHostPort(u.Address)
 	if err != nil {
 		return false
 	}
 	port = regexp.QuoteMeta(port)
-	pattern := `(redirect|dnat)( ip6?)? to \S*:` + port + `\b|(REDIRECT --to-ports ` + port + `|DNAT --to-destination \S*:` + port + `)\b`
 	if u.Scheme == listener.SchemeTPROXY {
-		pattern = `tproxy( ip6?)? to \S*:` + port + `\b|TPROXY --on-port ` + port + `\b`
+		return regexp.MustCompile(`tproxy( ip6?)? to \S*:` + port + `\b|TPROXY --on-port ` + port + `\b`).MatchString(rules)
 	}
-	return regexp.MustCompile(pattern).MatchString(rules)
+	if regexp.MustCompile(`redirect to \S*:` + port + `\b|REDIRECT --to-ports ` + port + `\b`).MatchString(rules) {
+		return true
+	}
+	dnat := regexp.MustCompile(`(?:dnat(?: ip6?)? to|DNAT --to-destination) (\S*):` + port + `\b`)
+	for _, rule := range dnat.FindAllStringSubmatch(rules, -1) {
+		to, err := netip.ParseAddr(strings.Trim(rule[1], "[]"))
+		if err != nil || m.listensAt(host, to) { // an error is that of several addresses, or a name
+			return true
+		}
+	}
+	return false
+}
+
+// listensAt reports whether a listener of a host, on this machine, has an address.
+func (m Machine) listensAt(host string, to netip.Addr) bool {
+	if own, err := netip.ParseAddr(host); err == nil && !own.IsUnspecified() {
+		return own == to
+	}
+	all, err := m.Addresses()
+	if err != nil || to.IsLoopback() {
+		return true
+	}
+	return slices.ContainsFunc(all, func(a net.Addr) bool {
+		own, err := netip.ParsePrefix(a.String())
+		return err == nil && own.Addr() == to
+	})
 }

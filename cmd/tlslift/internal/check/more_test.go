@@ -101,6 +101,7 @@ func TestDestinationsOfClients(t *testing.T) {
 // The rules that tlslift prints are found, as nft and iptables list them.
 func TestRulesThatLeadThere(t *testing.T) {
 	t.Parallel()
+	m := Machine{Addresses: addresses}
 	for file, url := range map[string]string{
 		"redirect.nft": "redirect://:3129", "address.nft": "redirect://192.168.20.1:3129", "tproxy.nft": "tproxy://:3130",
 		"tproxy-address.nft": "tproxy://127.0.0.1:3130", "redirect.sh": "redirect://:3129", "address.sh": "redirect://[fd00::1]:3129",
@@ -110,20 +111,40 @@ func TestRulesThatLeadThere(t *testing.T) {
 		must(t, err)
 		u, err := listener.Parse(url)
 		must(t, err)
-		if !leadsTo(string(text), u) {
+		if !m.leadsTo(string(text), u) {
 			t.Errorf("%s: no rule leads to %s", file, url)
 		}
 		other := u
 		other.Address = strings.TrimSuffix(u.Address, "9") + "4"
-		if leadsTo(string(text), other) {
+		if m.leadsTo(string(text), other) {
 			t.Errorf("%s: a rule leads to %s", file, other)
 		}
 		if other.Scheme = listener.SchemeTPROXY; u.Scheme == listener.SchemeTPROXY {
 			other.Scheme = listener.SchemeRedirect
 		}
-		if other.Address = u.Address; leadsTo(string(text), other) {
+		if other.Address = u.Address; m.leadsTo(string(text), other) {
 			t.Errorf("%s: a rule leads to %s", file, other)
 		}
+	}
+}
+
+// A rule with DNAT leads here if it leads to an address of this machine, or to nobody knows where.
+func TestDNAT(t *testing.T) {
+	t.Parallel()
+	u, err := listener.Parse("redirect://:3129")
+	must(t, err)
+	m := Machine{Addresses: addresses}
+	for _, rule := range []string{
+		"dnat to 192.168.20.1:3129", "dnat ip to 127.0.0.1:3129", "dnat to 10.0.0.1-10.0.0.9:3129", "-j DNAT --to-destination 192.168.20.1:3129",
+		"dnat to 192.168.20.2:3129\ndnat to 192.168.20.1:3129 comment", "redirect to :3129",
+	} {
+		if !m.leadsTo(rule, u) {
+			t.Errorf("%s does not lead there", rule)
+		}
+	}
+	m.Addresses = func() ([]net.Addr, error) { return nil, errors.New("not known") }
+	if !m.leadsTo("dnat to 192.168.20.2:3129", u) {
+		t.Error("without the addresses of the machine a rule does not lead there")
 	}
 }
 

@@ -106,7 +106,7 @@ func TestConvertProblems(t *testing.T) {
 			`line 4: the name "a" is already taken in line 2; give each client its own` + "\n" +
 			"line 5: the name is empty; write one, as in scanner-2nd-floor",
 		"name,address,group\na,10.0.0.1,z\na,10.0.0.2,b\n": `line 2: the name "a" is already taken in line 3; give each client its own`,
-		"name,address,CA\na,10.0.0.1,both\n": `line 2: ca is "both"; write old or new`,
+		"name,address,CA\na,10.0.0.1,both\n":               `line 2: ca is "both"; write old or new`,
 		"name,address,plaintext,to\na,10.0.0.1,yes,b\n": `line 2: to: destination "b" is not valid: it must be host:port; ` +
 			"write one, as in smtp.hve.mx.microsoft:587\n" + `line 2: plaintext is "yes"; write allow or refuse`,
 	} {
