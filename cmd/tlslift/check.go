@@ -35,7 +35,7 @@ func checkCommand(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			coredumps.Disable()
 			if o.Timeout <= 0 {
-				return fmt.Errorf("--timeout: %s is not a time above zero; write one, as in 30s", o.Timeout)
+				return fmt.Errorf("--timeout: %s is too short; write a time, for example 30s", o.Timeout)
 			}
 			acts := serviceuser.Acts(p.environ)
 			if o.ByRoot = acts || os.Geteuid() == 0; acts {
@@ -75,7 +75,7 @@ func checkClientCommand(p *program) *cobra.Command {
 		ValidArgsFunction: completeClient(p),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return errors.New("name one client, by its name in the clients file or its address, as in tlslift check client 192.168.20.31")
+				return errors.New("name one client, by its name in the clients file or its address, for example tlslift check client 192.168.20.31")
 			}
 			return nil
 		},
@@ -152,7 +152,7 @@ func protocolFlag(cmd *cobra.Command, value *string) {
 func oneMailbox(example string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != 1 || args[0] == "" {
-			return fmt.Errorf("name one mailbox of the sign-in file, as in %s", example)
+			return fmt.Errorf("name one mailbox of the sign-in file, for example %s", example)
 		}
 		return nil
 	}

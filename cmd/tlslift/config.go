@@ -128,7 +128,7 @@ func asServiceWith(cmd *cobra.Command, p *program, stdin func(*settings.Config) 
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return nil // a pipe, which cannot be read twice
 	}
-	cfg, _ := p.load() // what is wrong is told by who goes on
+	cfg, _ := p.load() // the command reports what is wrong when it goes on
 	if cfg == nil || cfg.StateDir == "" {
 		return nil
 	}

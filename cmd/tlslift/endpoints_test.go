@@ -79,7 +79,7 @@ func TestEndpointsAnswers(t *testing.T) {
 		{"[::ffff:52.96.1.2]:587", exitOK, []string{"reaches smtp.office365.com:587 there."}},
 		{"[2603:1026::1]:587", exitOK, []string{"reaches smtp.office365.com:587 there."}},
 		{"52.96.1.2", exitFailure, []string{"row 1, Exchange and row 2, Exchange", "ask again with the port"}},
-		{"2603:1026::1", exitFailure, []string{"ask again with the port, as in [2603:1026::1]:443"}},
+		{"2603:1026::1", exitFailure, []string{"ask again with the port, for example [2603:1026::1]:443"}},
 		{"40.92.0.1:25", exitFailure, []string{"row 10, Exchange", "each tenant"}},
 		{"52.96.1.2:26", exitFailure, []string{"not an address that Microsoft publishes"}},
 		{"10.0.0.1:443", exitFailure, []string{"not an address that Microsoft publishes"}},

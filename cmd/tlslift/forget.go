@@ -22,7 +22,7 @@ func forgetCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget NAME",
 		Short: "Remove a client of a running tlslift from its list",
-		Long: `Removes a client, by its name or address as in "tlslift clients", from the list of
+		Long: `Removes a client, by its name or address in "tlslift clients", from the list of
 the tlslift that listens on TLSLIFT_ADMIN_LISTEN, from its saved state and from its
 metrics: one that no longer exists. A client that connects again is new.`,
 		Example:           `  tlslift clients forget scanner-2nd-floor`,
@@ -45,7 +45,7 @@ metrics: one that no longer exists. A client that connects again is new.`,
 
 func oneClient(_ *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
-		return errors.New("name one client, as in tlslift clients forget scanner-2nd-floor")
+		return errors.New("name one client, for example tlslift clients forget scanner-2nd-floor")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func manPages(root *cobra.Command) map[string][]byte {
 	return pages
 }
 
-// manName is the name of a command's page, as in tlslift-clients-forget.
+// manName is the name of a command's page, for example tlslift-clients-forget.
 func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
 // addFlags writes a list of flags.

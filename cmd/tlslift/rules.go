@@ -27,7 +27,7 @@ func (p *program) rulesCommand() *cobra.Command {
 	flags.BoolVar(&o.IPTables, "iptables", false, "print a shell script with iptables-restore and ip6tables-restore")
 	flags.StringSliceVar(&o.Interfaces, "interface", nil,
 		"only connections that come in through the interface `NAME`; may be repeated (default all but lo)")
-	flags.StringSliceVar(&o.Services, "service", nil, "only these service `AREAS`, comma-separated, as in exchange,common (default all)")
+	flags.StringSliceVar(&o.Services, "service", nil, "only these service `AREAS`, comma-separated, for example exchange,common (default all)")
 	flags.BoolVar(&o.Local, "local", false, "also for programs on this machine (redirect:// only)")
 	flags.StringVar(&o.Table, "table", fwrules.DefaultTable, "`NAME` of the nftables tables, or in upper case of the iptables chains")
 	flags.BoolVar(&o.TPROXY, "tproxy", false, "lead to the tproxy:// listener although there is a redirect:// one")

@@ -46,7 +46,7 @@ func TestRulesRefused(t *testing.T) {
 		want   string
 	}{
 		{"proxy://:3128", "", "TLSLIFT_LISTEN=redirect://:3129"},
-		{"proxy://:3128", "--tproxy", "as in tproxy://:3130"},
+		{"proxy://:3128", "--tproxy", "for example tproxy://:3130"},
 		{"redirect://:3129", "--routes", "needs no routes"},
 		{"tproxy://:3130", "--local", "use a redirect:// listener"},
 		{"redirect://127.0.0.1:3129", "", "redirect://:3129 for every address"},

@@ -49,7 +49,7 @@ func signinSetupCommand(p *program) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Tenant, "tenant", "", "`TENANT`: its id, or one of its domains, as in contoso.onmicrosoft.com")
+	flags.StringVar(&f.Tenant, "tenant", "", "`TENANT`: its id, or one of its domains, for example contoso.onmicrosoft.com")
 	flags.StringVar(&f.AppID, "app-id", "", "`ID` of the application, if it is registered: Application (client) ID in the Entra portal")
 	flags.StringArrayVar(&f.Mailboxes, "mailbox", nil, "`ADDRESS` of a mailbox; may be repeated")
 	flags.StringSliceVar(&f.Protocols, "protocol", nil, "`PROTOCOL` of the devices: smtp, imap or pop3; may be repeated (default smtp)")

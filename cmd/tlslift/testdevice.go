@@ -38,7 +38,7 @@ func testDeviceCommand(p *program) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Listen, "listen", "", "`URLS` to listen on, as in TLSLIFT_LISTEN, in the place of the configured ones")
+	flags.StringVar(&f.Listen, "listen", "", "`URLS` to listen on, in the form of TLSLIFT_LISTEN, in the place of the configured ones")
 	flags.StringVar(&f.Client, "client", "", "test only the client with this `NAME` or address")
 	flags.IntVar(&f.Devices, "devices", 1, "end when enough is known of `N` devices, up to 16")
 	flags.DurationVar(&f.Timeout, "timeout", devicetest.DefaultTimeout, "`TIME` after which it ends")

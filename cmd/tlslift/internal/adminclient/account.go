@@ -40,8 +40,8 @@ func (a Account) sign(request *http.Request) error {
 	return nil
 }
 
-// errInTheClear says why a password is not sent.
-var errInTheClear = errors.New("the password would cross the network in the clear: add tls_server_config to the file of " +
+// errWithoutTLS says why a password is not sent.
+var errWithoutTLS = errors.New("the password would cross the network without TLS: add tls_server_config to the file of " +
 	settings.Prefix + "ADMIN_WEB_CONFIG_FILE, or ask on the machine itself")
 
 // dialHere connects only to this machine, so that a password without TLS stays on it.
@@ -53,7 +53,7 @@ func dialHere(ctx context.Context, network, address string) (net.Conn, error) {
 	}
 	if !isHere(conn.LocalAddr(), conn.RemoteAddr()) {
 		_ = conn.Close() // nothing was sent
-		return nil, errInTheClear
+		return nil, errWithoutTLS
 	}
 	return conn, nil
 }

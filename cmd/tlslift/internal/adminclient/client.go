@@ -184,8 +184,8 @@ func (c *Client) send(ctx context.Context, method, path string) (*http.Response,
 func roundTrip(transport *http.Transport, request *http.Request, where string) (*http.Response, error) {
 	response, err := transport.RoundTrip(request)
 	switch {
-	case errors.Is(err, errInTheClear):
-		return nil, fmt.Errorf("asking %s: %w", where, errInTheClear)
+	case errors.Is(err, errWithoutTLS):
+		return nil, fmt.Errorf("asking %s: %w", where, errWithoutTLS)
 	case err != nil:
 		return nil, UnreachableError{fmt.Errorf("asking %s: %w; "+
 			"is tlslift running with the same %[3]sADMIN_LISTEN and %[3]sADMIN_WEB_CONFIG_FILE?",

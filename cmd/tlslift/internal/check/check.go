@@ -2,8 +2,8 @@
 // whether its files are good, its listeners can open, and Microsoft 365 can be reached with
 // verified TLS. Each check that is not ok says what to do.
 //
-// It writes nothing. It connects to the destinations in use, to the admin address, and to
-// nobody else, and it tries no password: only where sign-in is configured it signs in, as
+// It writes nothing. It connects to the destinations in use and the admin address only,
+// and it tries no password: only where sign-in is configured it signs in, as
 // tlslift does for its clients.
 package check
 
@@ -109,7 +109,7 @@ type checker struct {
 	running running
 	targets []target
 	public  func() *x509.CertPool // the authorities that everybody trusts
-	log     *slog.Logger          // for what is said beside the checks: nobody reads it
+	log     *slog.Logger          // for what is logged beside the checks; it is discarded
 }
 
 // Run makes all checks, calls each with every result in their order, and returns them.
@@ -152,7 +152,7 @@ func (o Options) Run(ctx context.Context, each func(Result)) Report {
 func (c *checker) reach(ctx context.Context, add func(...Result)) {
 	o, err := newOutside(c)
 	if err != nil { // the configuration has it
-		add(Result{Check: Egress, Status: Skipped, Says: "the settings of the way out have a mistake"})
+		add(Result{Check: Egress, Status: Skipped, Says: "the settings for outgoing connections have a mistake"})
 		return
 	}
 	var tasks []task

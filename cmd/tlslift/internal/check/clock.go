@@ -15,16 +15,16 @@ const (
 	maxSkew = time.Minute
 )
 
-// clockTimes are what destinations have told of the time. It is safe for concurrent use.
+// clockTimes are the times that destinations have sent. It is safe for concurrent use.
 type clockTimes struct {
 	mu    sync.Mutex
-	skew  *time.Duration // the smallest one; nil if nobody has told the time
+	skew  *time.Duration // the smallest one; nil if there is none
 	from  string
 	valid int // certificates that were verified
 }
 
-// told notes the time that a destination has told, in whole seconds, between two of ours.
-func (c *clockTimes) told(from string, at, began, ended time.Time) {
+// note notes the time that a destination has sent, in whole seconds, between two of ours.
+func (c *clockTimes) note(from string, at, began, ended time.Time) {
 	skew := at.Add(time.Second / 2).Sub(began.Add(ended.Sub(began) / 2))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -44,7 +44,7 @@ func (c *clockTimes) fromHTTP(ctx context.Context, conn net.Conn, host string, n
 	began := now()
 	at, err := askHTTP(ctx, conn, host)
 	if err == nil {
-		c.told(host, at, began, now())
+		c.note(host, at, began, now())
 	}
 }
 
@@ -55,7 +55,7 @@ var dated = regexp.MustCompile(`[A-Z][a-z]{2}, [0-9]{1,2} [A-Z][a-z]{2} [0-9]{4}
 func (c *clockTimes) fromGreeting(greeting string, now func() time.Time) {
 	at, err := time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", dated.FindString(greeting))
 	if err == nil {
-		c.told("the greeting of the mail server", at, now(), now())
+		c.note("the greeting of the mail server", at, now(), now())
 	}
 }
 
@@ -65,9 +65,9 @@ func (c *outside) clock() Result {
 	r := Result{Check: Clock, Status: OK}
 	switch {
 	case times.skew == nil && times.valid > 0:
-		r.Says = "no destination has told the time; the certificates are valid at that of this machine"
+		r.Says = "no destination has sent its time; the certificates are valid at that of this machine"
 	case times.skew == nil:
-		r.Status, r.Says = Skipped, "no destination has told the time"
+		r.Status, r.Says = Skipped, "no destination has sent its time"
 	case times.skew.Abs() > maxSkew:
 		direction := "behind"
 		if *times.skew < 0 {

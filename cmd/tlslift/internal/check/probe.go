@@ -33,7 +33,7 @@ type outside struct {
 	times clockTimes
 }
 
-// newOutside prepares the way out, as that of the service.
+// newOutside prepares outgoing connections, as the service makes them.
 func newOutside(c *checker) (*outside, error) {
 	way, err := egress.Config(c.cfg, c.log)
 	if err != nil {
@@ -44,7 +44,7 @@ func newOutside(c *checker) (*outside, error) {
 	return &outside{checker: c, out: out}, err
 }
 
-// probe goes the way to a destination, step by step, as far as it comes.
+// probe connects to a destination, step by step, until one fails.
 func (c *outside) probe(ctx context.Context, t target) []Result {
 	if ctx.Err() != nil {
 		return []Result{unchecked(Egress, t.to.String(), ctx.Err())}
@@ -212,7 +212,7 @@ func isPublic(state tls.ConnectionState, roots *x509.CertPool) bool {
 // maxAnswer bounds the header of an HTTP answer.
 const maxAnswer = 64 << 10
 
-// askHTTP returns the time that a web server tells.
+// askHTTP returns the time of a web server.
 func askHTTP(ctx context.Context, conn net.Conn, host string) (time.Time, error) {
 	deadline, _ := ctx.Deadline() // each step has one
 	if err := conn.SetDeadline(deadline); err != nil {

@@ -98,7 +98,7 @@ func (r *Report) add(one Result) {
 	}
 }
 
-// reaching begins the errors of the way out; the subject of the result says the same.
+// reaching begins the errors of outgoing connections; the subject of the result says the same.
 var reaching = regexp.MustCompile(`^reaching \S+: (TLS handshake: )?`)
 
 // parted returns what an error of ours says and the remedy in it, or else another one.

@@ -18,7 +18,7 @@ type target struct {
 	to policy.Destination
 	// startTLS is the protocol that begins in plaintext; empty with implicit TLS.
 	startTLS record.Protocol
-	// isWeb means that it speaks HTTP, and so tells the time.
+	// isWeb means that it speaks HTTP, and so sends its time.
 	isWeb bool
 	// isLifted means that clients are lifted to it.
 	isLifted bool

@@ -22,12 +22,12 @@ type device struct {
 	plan    *plan.Plan
 	tries   []plan.Try
 	steps   []Step
-	said    int           // how many of the steps have been told
+	said    int           // how many of the steps have been reported
 	open    int           // connections
 	fewer   chan struct{} // closed when there is one less
 }
 
-// A Step is one try, as it is told.
+// A Step is one try, as it is reported.
 type Step struct {
 	// Saw says what the device did, Found what that means, and Ask what to do now.
 	Saw   string `json:"saw"`
@@ -53,7 +53,7 @@ func (d *device) take(t plan.Try) {
 	d.steps = append(d.steps, s)
 }
 
-// news returns the lines that have not been told.
+// news returns the lines that were not reported yet.
 func (d *device) news() (lines []string) {
 	for ; d.said < len(d.steps); d.said++ {
 		s := d.steps[d.said]

@@ -9,7 +9,7 @@ import (
 )
 
 // A device, or a monitoring program at its address, may look all the time whether a port is
-// open: that leaves room for tries, and is told once for each port.
+// open: that leaves room for tries, and is reported once for each port.
 func TestPortChecks(t *testing.T) {
 	t.Parallel()
 	d := &device{plan: plan.New(clientfile.Options{})}

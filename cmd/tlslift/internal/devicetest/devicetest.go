@@ -37,7 +37,7 @@ const (
 	MaxDevices     = 16
 	maxConns       = 64
 	maxConnsClient = 8
-	maxTurnedAway  = 16 // that are told
+	maxRejected    = 16 // that are reported
 	// connectionTime bounds one connection, and sayTime each thing that it waits for.
 	connectionTime = 5 * time.Minute
 	sayTime        = 30 * time.Second
@@ -87,16 +87,16 @@ type tester struct {
 	conns  sync.WaitGroup
 	enough chan struct{} // closed when enough is known
 
-	mu      sync.Mutex // guards what follows, and what is written to Notes
-	devices []*device
-	turned  map[netip.Addr]bool // who was told to be turned away
-	ended   bool
+	mu       sync.Mutex // guards what follows, and what is written to Notes
+	devices  []*device
+	rejected map[netip.Addr]bool // that were reported
+	ended    bool
 }
 
 // Run runs a test until enough is known, its time is over, or ctx is done. The error is one
 // of the settings or of the listeners.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	t := &tester{Options: o, enough: make(chan struct{}), turned: map[netip.Addr]bool{}}
+	t := &tester{Options: o, enough: make(chan struct{}), rejected: map[netip.Addr]bool{}}
 	t.Devices = min(max(t.Devices, 1), MaxDevices)
 	if t.Timeout <= 0 {
 		t.Timeout = DefaultTimeout
@@ -188,7 +188,7 @@ func (t *tester) serve(ctx context.Context, u listener.URL, conn net.Conn) {
 	defer stop()
 	place, err := t.admission.Enter(admission.Client{Addr: addr}, func(error) { cancel() })
 	if err != nil {
-		t.turnAway(addr, asReason(err))
+		t.reject(addr, asReason(err))
 		return
 	}
 	defer place.Leave()
@@ -226,15 +226,15 @@ func (t *tester) nextVariant(ctx context.Context, d *device) plan.Variant {
 	return d.plan.Variant()
 }
 
-// turnAway says that somebody came who may not, once for each of the first few.
-func (t *tester) turnAway(addr netip.Addr, why record.Reason) {
+// reject reports a client that may not connect, once for each of the first few.
+func (t *tester) reject(addr netip.Addr, why record.Reason) {
 	if t.Client.IsValid() && addr != t.Client {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if why == record.ReasonClientNotAllowed && !t.ended && !t.turned[addr] && len(t.turned) < maxTurnedAway {
-		t.turned[addr] = true
+	if why == record.ReasonClientNotAllowed && !t.ended && !t.rejected[addr] && len(t.rejected) < maxRejected {
+		t.rejected[addr] = true
 		t.say("%s may not connect: it is in no network of %sCLIENT_NETS.", addr, settings.Prefix)
 	}
 }
@@ -263,7 +263,7 @@ func (t *tester) deviceAt(addr netip.Addr) *device {
 // makeKeys makes what takes long, so that no device has to wait for it.
 func (t *tester) makeKeys() {
 	host := t.Policy.Mail().SMTP.Host
-	_, _ = t.CA.Leaf(host, nil, localca.Profile{Bits: 1024}) // who needs it is told what is wrong
+	_, _ = t.CA.Leaf(host, nil, localca.Profile{Bits: 1024}) // a try that needs it reports what is wrong
 	if ca, err := t.foreignCA(); err == nil {
 		_, _ = ca.Leaf(host, nil, localca.Profile{})
 	}

@@ -28,7 +28,7 @@ func (f *Flags) Options(cfg *settings.Config) (o Options, err error) {
 	o = Options{Settings: cfg, Machine: checkclient.OfThis(), Devices: f.Devices, Timeout: f.Timeout}
 	switch {
 	case f.Timeout <= 0:
-		return o, fmt.Errorf("--timeout: %s is not a time above zero; write one, as in 15m", f.Timeout)
+		return o, fmt.Errorf("--timeout: %s is too short; write a time, for example 15m", f.Timeout)
 	case f.Devices < 1 || f.Devices > MaxDevices:
 		return o, fmt.Errorf("--devices: %d is not a number from 1 to %d", f.Devices, MaxDevices)
 	}
@@ -41,7 +41,7 @@ func (f *Flags) Options(cfg *settings.Config) (o Options, err error) {
 		case err != nil:
 			return o, fmt.Errorf("--listen: %w", err)
 		case u.Scheme.Transparent():
-			return o, fmt.Errorf("--listen: a device cannot be pointed at %s; write one of another scheme, as in smtp://:2587", u)
+			return o, fmt.Errorf("--listen: a device cannot be pointed at %s; write one of another scheme, for example smtp://:2587", u)
 		}
 		o.Listen = append(o.Listen, u)
 	}

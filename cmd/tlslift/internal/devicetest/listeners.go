@@ -102,7 +102,7 @@ func (t *tester) open(ctx context.Context) (notes []string, err error) {
 func cannotListen(u listener.URL, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s: another program listens there, most likely the tlslift that runs; stop it while you test (systemctl stop "+
-			"tlslift), or test at another port, as in --listen %s://:2%s, and type that port on the device",
+			"tlslift), or test at another port, for example with --listen %s://:2%s, and type that port on the device",
 			u, u.Scheme, lastDigits(portOf(u.Address)))
 	}
 	return fmt.Errorf("%s: cannot listen: %w; %s", u, settings.SystemError(cause(err)), listenerror.Remedy(err))

@@ -152,7 +152,7 @@ func (l *List) address(addr netip.Addr, port uint16) Answer {
 		got.Says = where + " is not an address that Microsoft publishes for a host and port that are allowed"
 		got.Remedy = "let the client ask for the host's name, and ask here whether that is allowed"
 	case port == 0:
-		got.Says, got.Remedy = says, "ask again with the port, as in "+netip.AddrPortFrom(addr, 443).String()
+		got.Says, got.Remedy = says, "ask again with the port, for example "+netip.AddrPortFrom(addr, 443).String()
 	case !found:
 		got.Says = says + ", where each tenant has a name of its own"
 		got.Remedy = "a client without a server name cannot be served there; let the client send the server name"

@@ -109,7 +109,7 @@ func (o Options) kind(listeners []listener.URL) (listener.Scheme, error) {
 	}
 	switch {
 	case o.TPROXY && !has(listener.SchemeTPROXY):
-		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, as in tproxy://:3130", settings.Prefix)
+		return "", fmt.Errorf("--tproxy: %sLISTEN has no tproxy:// listener; add one, for example tproxy://:3130", settings.Prefix)
 	case has(listener.SchemeRedirect) && !o.TPROXY && o.Routes:
 		return "", errors.New("--routes: a redirect:// listener needs no routes; if there is a tproxy:// listener, add --tproxy")
 	case has(listener.SchemeRedirect) && !o.TPROXY:
@@ -119,6 +119,6 @@ func (o Options) kind(listeners []listener.URL) (listener.Scheme, error) {
 	case has(listener.SchemeTPROXY):
 		return listener.SchemeTPROXY, nil
 	}
-	return "", fmt.Errorf("%[1]sLISTEN has no listener for redirected connections; add one, as in %[1]sLISTEN=redirect://:3129, "+
+	return "", fmt.Errorf("%[1]sLISTEN has no listener for redirected connections; add one, for example %[1]sLISTEN=redirect://:3129, "+
 		"or tproxy://:3130 for TPROXY", settings.Prefix)
 }

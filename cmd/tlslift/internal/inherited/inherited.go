@@ -66,7 +66,7 @@ func Take(environ map[string]string, pid int, anyPID bool) (*Set, error) {
 // errNoListener says what a .socket unit should have.
 var errNoListener = errors.New("it is no TCP socket that listens; write ListenStream=ADDRESS:PORT in the .socket unit, and no Accept=yes")
 
-// Listen returns the socket of an address, as in ":587", for the caller to close; nil
+// Listen returns the socket of an address, for example ":587", for the caller to close; nil
 // if there is none. One whose port is 0 is found by its name.
 func (s *Set) Listen(address, name string) (net.Listener, error) {
 	if s == nil {

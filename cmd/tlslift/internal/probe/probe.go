@@ -1,5 +1,5 @@
 // Package probe opens a verified TLS connection to each destination in use, at an interval,
-// and tells which of them worked: before a client needs one.
+// and reports which of them worked, before a client needs one.
 //
 // It sends nothing but what begins TLS, signs in nowhere, and goes to no destination that
 // clients may not reach.
@@ -86,15 +86,15 @@ func (p *Prober) round(ctx context.Context) {
 			probe.Reason = upstream.Failure(err).Reason
 			failing[to] = probe.Reason
 		}
-		p.tell(to, probe.Reason, err)
+		p.report(to, probe.Reason, err)
 		found = append(found, probe)
 	}
 	p.failing = failing
 	p.Show(found)
 }
 
-// tell logs what has changed since the last round.
-func (p *Prober) tell(to policy.Destination, now record.Reason, err error) {
+// report logs what has changed since the last round.
+func (p *Prober) report(to policy.Destination, now record.Reason, err error) {
 	before := p.failing[to]
 	switch {
 	case now == before:

@@ -194,18 +194,18 @@ func TestErrorTexts(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ setting, value, want string }{
 		{"HANDSHAKE_TIMEOUT", "30", `"30" has no unit; write 30s`},
-		{"HANDSHAKE_TIMEOUT", "0", `"0" is not above zero (write a time with its unit, as in 30s)`},
-		{"IDLE_TIMEOUT", "-1s", `"-1s" is not above zero (write a time with its unit, as in 10m)`},
-		{"IDLE_TIMEOUT", "soon", `"soon" is not a time (write a time with its unit, as in 10m)`},
+		{"HANDSHAKE_TIMEOUT", "0", `"0" is not above zero (write a time with its unit, for example 30s)`},
+		{"IDLE_TIMEOUT", "-1s", `"-1s" is not above zero (write a time with its unit, for example 10m)`},
+		{"IDLE_TIMEOUT", "soon", `"soon" is not a time (write a time with its unit, for example 10m)`},
 		{"CLIENT_EXPIRY", "30", `"30" has no unit; write 30s`},
-		{"PROBE_INTERVAL", "5s", `"5s" is less than 10s (write a time with its unit from 10s on, as in 5m, or 0 for no probes)`},
-		{"CLIENT_EXPIRY", "-1h", `"-1h" is below zero (write a time with its unit, as in 720h, or 0 to never forget a client)`},
+		{"PROBE_INTERVAL", "5s", `"5s" is less than 10s (write a time with its unit from 10s on, for example 5m, or 0 for no probes)`},
+		{"CLIENT_EXPIRY", "-1h", `"-1h" is below zero (write a time with its unit, for example 720h, or 0 to never forget a client)`},
 		{"LEAF_KEY_TYPE", "ec", `"ec" is no kind of key (write auto, rsa or ecdsa)`},
 		{"DH_BITS", "512", `"512" is not supported; use 1024 or 2048`},
 		{"MAX_CONNECTIONS", "0", `"0" is not a whole number from 1 to 2147483647 (write a whole number above zero)`},
 		{"UPSTREAM_MARK", "own", `"own" is neither auto nor a number from 0 to 0xffffffff (write auto, 0, or a number up to 0xffffffff)`},
 		{"CLIENT_NETS", "::ffff:10.0.0.0/104", `"::ffff:10.0.0.0/104" is an IPv4 network in IPv6 form (write ` +
-			`networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8)`},
+			`networks or addresses, comma-separated, for example 192.168.0.0/16,fd00::/8)`},
 	} {
 		_, err := loadWith(map[string]string{Prefix + test.setting: test.value}, "")
 		if want := Prefix + test.setting + ": " + test.want; err == nil || err.Error() != want {

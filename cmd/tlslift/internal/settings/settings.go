@@ -73,7 +73,7 @@ type Config struct {
 
 // A setting is one row of the documentation of Config.
 type setting struct {
-	name    string              // without the prefix, as in the tag of the field
+	name    string              // without the prefix, the same as in the tag of the field
 	def     string              // the default; empty if there is none or it depends on the machine
 	defText string              // what the documentation says of a default that is not def
 	defOf   func(Source) string // returns a default that depends on the machine; nil if def is the default
@@ -93,14 +93,14 @@ var table = []setting{
 			"or implicit TLS, `smtps://`, `imaps://` and `pop3s://` only implicit TLS; `tls://` takes implicit TLS for " +
 			"`?to=host:port`, or else for the client's server name; `redirect://` and `tproxy://` (Linux) take connections " +
 			"that a firewall redirects",
-		remedy: "listener URLs, comma-separated, as in " +
+		remedy: "listener URLs, comma-separated, for example " +
 			"proxy://127.0.0.1:3128,smtp://:587,tls://:8443?to=outlook.office365.com:443",
 	},
 	{
 		name: "ADMIN_LISTEN", atStart: true, def: "127.0.0.1:9465", emptyCounts: true,
 		meaning: "address of the status page, the CA certificate, /proxy.pac, the API, /metrics, /healthz and /readyz; an empty " +
 			"value turns it off",
-		remedy: "an address and port, as in 127.0.0.1:9465, or nothing to turn it off",
+		remedy: "an address and port, for example 127.0.0.1:9465, or nothing to turn it off",
 	},
 	{
 		name: "ADMIN_WEB_CONFIG_FILE", atStart: true,
@@ -124,20 +124,20 @@ var table = []setting{
 		name: "ADMIN_HOSTS", atStart: true,
 		meaning: "host names by which browsers and programs may ask that address, besides `localhost`, IP addresses, names without a dot, " +
 			"the machine's own name and those of its certificate; other names are refused, since a web site can make a browser ask under its own",
-		remedy: "host names, comma-separated, as in tlslift.example.com",
+		remedy: "host names, comma-separated, for example tlslift.example.com",
 	},
 	{
 		name: "PUBLIC_LISTEN", atStart: true,
 		meaning: "address where everybody may fetch the CA certificate (/ca) and /proxy.pac, by plain HTTP, and nothing else, so that " +
 			"the address of the status page need not be open to devices; none by default",
-		remedy: "an address and port, as in :8080",
+		remedy: "an address and port, for example :8080",
 	},
 	{
 		name: "STATE_DIR", atStart: true,
 		defText: "`$STATE_DIRECTORY` under systemd, else `tlslift` in the user's state directory", defOf: stateDirDefault,
 		meaning: "directory of the CA and of the saved state, such as the clients; it is created if it is missing, and only its " +
 			"owner may read it",
-		remedy: "a directory that only tlslift may read, as in /var/lib/tlslift",
+		remedy: "a directory that only tlslift may read, for example /var/lib/tlslift",
 	},
 	{
 		name: "SANDBOX", atStart: true, def: "true",
@@ -159,23 +159,23 @@ var table = []setting{
 	{
 		name: "CLIENT_NETS", def: "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10",
 		meaning: "networks that clients may connect from",
-		remedy:  "networks or addresses, comma-separated, as in 192.168.0.0/16,fd00::/8",
+		remedy:  "networks or addresses, comma-separated, for example 192.168.0.0/16,fd00::/8",
 	},
 	{
 		name:    "TRUSTED_PROXIES",
 		meaning: "networks of load balancers, whose connections begin with a PROXY protocol header (v1 or v2)",
-		remedy:  "networks or addresses, comma-separated, as in 10.0.0.5,10.0.1.0/24",
+		remedy:  "networks or addresses, comma-separated, for example 10.0.0.5,10.0.1.0/24",
 	},
 	{
 		name:    "DESTINATIONS",
-		meaning: "host patterns with ports that clients may reach besides Microsoft 365, as in `*.example.com:443`",
-		remedy:  "host:port pairs, comma-separated, as in mail.example.com:587,*.example.com:443",
+		meaning: "host patterns with ports that clients may reach besides Microsoft 365, for example `*.example.com:443`",
+		remedy:  "host:port pairs, comma-separated, for example mail.example.com:587,*.example.com:443",
 	},
 	{
 		name: "CONNECT_TO",
 		meaning: "`host:port=addr:port` pairs: for the destination host:port, tlslift connects to addr:port; the certificate is still " +
 			"checked for host",
-		remedy: "pairs, comma-separated, as in outlook.office365.com:443=10.1.2.3:8443",
+		remedy: "pairs, comma-separated, for example outlook.office365.com:443=10.1.2.3:8443",
 	},
 	{
 		name: "UPSTREAM_CA_FILE", defText: "the system's",
@@ -194,13 +194,13 @@ var table = []setting{
 	},
 	{
 		name:    "UPSTREAM_CERT_DESTINATIONS",
-		meaning: "host patterns with ports to which tlslift shows that certificate, as in `*.mail.protection.outlook.com:25`",
-		remedy:  "host:port pairs, comma-separated, as in contoso-com.mail.protection.outlook.com:25",
+		meaning: "host patterns with ports to which tlslift shows that certificate, for example `*.mail.protection.outlook.com:25`",
+		remedy:  "host:port pairs, comma-separated, for example contoso-com.mail.protection.outlook.com:25",
 	},
 	{ //nolint:gosec // the password of an example
 		name: "UPSTREAM_PROXY", secret: true,
 		meaning: "`http://` or `https://` URL of the proxy through which tlslift reaches destinations",
-		remedy:  "a URL, as in http://user:password@proxy.example.com:3128",
+		remedy:  "a URL, for example http://user:password@proxy.example.com:3128",
 	},
 	{
 		name: "UPSTREAM_MARK", def: "auto",
@@ -256,10 +256,11 @@ var table = []setting{
 	},
 	{
 		name: "CRL_URL", atStart: true,
-		meaning: "`http://` URL at which devices reach the public address, as in `http://tlslift.example.com:8080`; certificates for clients " +
-			"and those of devices (`tlslift ca issue`) then name the revocation list there; without it they name none, which suits most clients: " +
+		meaning: "`http://` URL at which devices reach the public address, for example `http://tlslift.example.com:8080`; certificates for " +
+			"clients and those of devices (`tlslift ca issue`) then name the revocation list there; without it they name none, which suits " +
+			"most clients: " +
 			"a list that cannot be reached is worse than none",
-		remedy: "a URL, as in http://tlslift.example.com:8080, at which devices reach " + Prefix + "PUBLIC_LISTEN",
+		remedy: "a URL, for example http://tlslift.example.com:8080, at which devices reach " + Prefix + "PUBLIC_LISTEN",
 	},
 	{
 		name: "TICKET_KEYS_FILE", atStart: true, defText: "`ticket.keys` in the state directory",
@@ -290,29 +291,29 @@ var table = []setting{
 		meaning: "how long each step of a connection may take before bytes are relayed; a mail client has 5 minutes for each command " +
 			"before TLS, and 10 minutes for all of them; a passed client, which may ask a person for the PIN of a certificate, has " +
 			"5 minutes for its part of the handshake",
-		remedy: "a time with its unit, as in 30s",
+		remedy: "a time with its unit, for example 30s",
 	},
 	{
 		name: "IDLE_TIMEOUT", def: "10m",
 		meaning: "how long a connection may be idle before it is closed: the time in which no byte arrives on either side",
-		remedy:  "a time with its unit, as in 10m",
+		remedy:  "a time with its unit, for example 10m",
 	},
 	{
 		name: "IMAP_IDLE_TIMEOUT", def: "30m",
 		meaning: "the same for IMAP, whose clients wait for new mail, if it is longer than `TLSLIFT_IDLE_TIMEOUT`; RFC 9051 asks " +
 			"for 30 minutes at least",
-		remedy: "a time with its unit, as in 30m",
+		remedy: "a time with its unit, for example 30m",
 	},
 	{
 		name: "DRAIN_TIMEOUT", def: "30s",
 		meaning: "how long open connections may continue after a stop signal",
-		remedy:  "a time with its unit, as in 30s",
+		remedy:  "a time with its unit, for example 30s",
 	},
 	{
 		name: "PROBE_INTERVAL", atStart: true, def: "0",
 		meaning: "how often tlslift opens a verified TLS connection of its own to each destination in use, so that the metrics and an " +
 			"alert tell of a destination that cannot be reached before a client needs it; `0` means never, `5m` is often enough",
-		remedy: "a time with its unit from 10s on, as in 5m, or 0 for no probes",
+		remedy: "a time with its unit from 10s on, for example 5m, or 0 for no probes",
 	},
 	{
 		name: "METRICS_MAX_CLIENTS", atStart: true, def: "2000",
@@ -322,7 +323,7 @@ var table = []setting{
 	{
 		name: "CLIENT_EXPIRY", atStart: true, def: "720h",
 		meaning: "how long an inactive client is kept, in the metrics and on the status page; `0` means never forgotten",
-		remedy:  "a time with its unit, as in 720h, or 0 to never forget a client",
+		remedy:  "a time with its unit, for example 720h, or 0 to never forget a client",
 	},
 	{
 		name: "REVERSE_DNS", atStart: true, def: "false",

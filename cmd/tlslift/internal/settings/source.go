@@ -42,7 +42,7 @@ func Environ(lines []string) map[string]string { return env.ToMap(lines) }
 // A value is the text of a setting.
 type value struct {
 	text   string
-	origin string // as in "default"
+	origin string // for example "default"
 }
 
 // values returns the text of every setting, by full name. The environment wins
@@ -115,7 +115,7 @@ func (s Source) fromEnvFile() (map[string]value, problems) {
 // value, which may be a secret.
 func unknown(name, where string) problem {
 	hint := "run `tlslift config` for the list"
-	// What differs in the prefix, as in LISTEN, is near as well.
+	// What differs in the prefix, for example LISTEN, is near as well.
 	long := Prefix + strings.TrimPrefix(strings.ToUpper(name), Prefix)
 	if near := spelling.Nearest(long, names()); near != "" {
 		hint = "did you mean " + near + "?"

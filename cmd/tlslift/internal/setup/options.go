@@ -50,12 +50,12 @@ var (
 // Check returns what is wrong with the values in o, which are printed into commands.
 func (o Options) Check() error {
 	if o.Tenant != "" && !id.MatchString(o.Tenant) && !isDomain(o.Tenant) {
-		return fmt.Errorf("%q is not a tenant: write its Tenant ID, or one of its domains, as in contoso.onmicrosoft.com",
+		return fmt.Errorf("%q is not a tenant: write its Tenant ID, or one of its domains, for example contoso.onmicrosoft.com",
 			netname.Cut(o.Tenant, 100))
 	}
 	if o.AppID != "" && !id.MatchString(o.AppID) {
 		return fmt.Errorf("%q is not an application id: write the Application (client) ID of the Entra portal, "+
-			"as in 11111111-2222-3333-4444-555555555555", netname.Cut(o.AppID, 100))
+			"for example 11111111-2222-3333-4444-555555555555", netname.Cut(o.AppID, 100))
 	}
 	for _, p := range o.Protocols {
 		if !slices.Contains(Protocols, p) {
@@ -70,7 +70,7 @@ func (o Options) checkMailboxes() error {
 	for _, m := range o.Mailboxes {
 		for _, address := range []string{m.Address, m.User} {
 			if address != "" && !isAddress(address) {
-				return fmt.Errorf("%q is not the address of a mailbox, as in scan@contoso.com", netname.Cut(address, 100))
+				return fmt.Errorf("%q is not the address of a mailbox, for example scan@contoso.com", netname.Cut(address, 100))
 			}
 		}
 		name := strings.ToLower(m.Address) // Exchange looks at no case

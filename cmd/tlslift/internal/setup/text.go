@@ -85,7 +85,7 @@ func register(p *page, o Options) {
 	}
 	if len(applied) > 0 {
 		p.item("Open Certificates & secrets, Client secrets, New client secret. Copy the Value at once: it is shown only now. " +
-			"The Secret ID is not needed. Write the day on which the secret expires into the sign-in file, as in expires: 2027-11-01; " +
+			"The Secret ID is not needed. Write the day on which the secret expires into the sign-in file, for example expires: 2027-11-01; " +
 			"before that day, make a new one and replace the old one in its file. A certificate (the tab beside) is safer: it is " +
 			"never sent, and you choose how long it lasts.")
 	}

@@ -134,7 +134,7 @@ func agreed(c *inventory.Connection) string {
 	return c.Offered
 }
 
-// versionPart returns the version of a version and cipher suite, as in "TLS 1.2
+// versionPart returns the version of a version and cipher suite, for example "TLS 1.2
 // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".
 func versionPart(s string) string {
 	words := strings.Fields(s)

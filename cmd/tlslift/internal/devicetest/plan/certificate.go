@@ -114,5 +114,5 @@ func (p *Plan) takeDropped(t *Try) {
 	p.nextDrop("It does not need that.")
 }
 
-// longAgo is from when on a certificate is valid for a device whose clock stands back.
+// longAgo is the first day of a certificate for a device whose clock is behind.
 var longAgo = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

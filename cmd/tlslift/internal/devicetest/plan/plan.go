@@ -95,7 +95,7 @@ func (p *Plan) Take(t Try) {
 		return
 	}
 	if p.tries++; p.tries > maxTries {
-		p.end("That were too many tries.")
+		p.end("There were too many tries.")
 		return
 	}
 	switch p.phase {

@@ -1,7 +1,7 @@
 // Package sink is the mail server that a device talks to while it is tested: the server's
 // side of SMTP, IMAP and POP3 that takes every sign-in and throws every mail away.
 //
-// It keeps no mail and no password, and reaches nobody. What it notes of a session is what
+// It keeps no mail and no password, and opens no connection. What it notes of a session is what
 // an administrator needs to know of the device.
 package sink
 
@@ -255,7 +255,7 @@ func (s *Session) noteCredential(user, password string, measured bool) {
 func greeting(p record.Protocol, host string) string {
 	switch p {
 	case record.ProtocolSMTP:
-		return fmt.Sprintf("220 %s ESMTP (a test of tlslift; mails go nowhere)\r\n", host)
+		return fmt.Sprintf("220 %s ESMTP (a test of tlslift; mails are not sent on)\r\n", host)
 	case record.ProtocolIMAP:
 		return "* OK IMAP4 ready (a test of tlslift)\r\n"
 	}
