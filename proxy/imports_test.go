@@ -111,19 +111,22 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/check": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/configcheck", "cmd/tlslift/internal/deviceca",
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/mailboxes",
-		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/settings",
-		"cmd/tlslift/internal/warnings",
+		"cmd/tlslift/internal/mailcheck", "cmd/tlslift/internal/openfiles", "cmd/tlslift/internal/printing",
+		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/warnings",
 	},
 	"cmd/tlslift/internal/devicetest": {
 		"cmd/tlslift/internal/checkclient", "cmd/tlslift/internal/devicetest/plan", "cmd/tlslift/internal/devicetest/sink",
-		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/settings",
+		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/listenerror", "cmd/tlslift/internal/printing",
+		"cmd/tlslift/internal/settings",
 	},
 	"cmd/tlslift/internal/devicetest/plan": {"cmd/tlslift/internal/devicetest/sink"},
 	"cmd/tlslift/internal/crl":             {"cmd/tlslift/internal/deviceca"},
 	"cmd/tlslift/internal/deviceca": {
 		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
-	"cmd/tlslift/internal/checkclient": {"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/checkclient": {
+		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings",
+	},
 	"cmd/tlslift/internal/configcheck": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings",
 	},
@@ -134,7 +137,9 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/mailboxes": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
-	"cmd/tlslift/internal/mailcheck": {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/mailcheck": {
+		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings",
+	},
 	"cmd/tlslift/internal/egress":    {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/endpoints": {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":   {"cmd/tlslift/internal/settings"},
@@ -143,6 +148,7 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
 	"cmd/tlslift/internal/packaged":   {"cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/printing":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/sandbox":    {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/setup":      {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/statefile":  {"cmd/tlslift/internal/settings"},

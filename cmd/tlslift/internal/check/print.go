@@ -1,13 +1,12 @@
 package check
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -70,21 +69,13 @@ func (p Printer) row(b *strings.Builder, status Status, name, text string) {
 	if p.Colours && status != "" {
 		shown = "\x1b[" + colours[status] + "m" + shown + "\x1b[0m"
 	}
-	for _, part := range settings.Wrap(clean(text), textWidth) {
-		fmt.Fprintf(b, "%s%-*s%s\n", shown, nameWidth, name, part)
-		shown, name = strings.Repeat(" ", statusWidth), ""
-	}
+	printing.Row(b, fmt.Sprintf("%s%-*s", shown, nameWidth, name), statusWidth+nameWidth, clean(text), textWidth)
 }
 
 // End prints what comes after the last result. Its error is that of writing.
 func (p Printer) End(r Report) error {
 	if p.JSON {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.Out, "%s\n", text)
-		return err
+		return printing.JSON(p.Out, r)
 	}
 	_, err := fmt.Fprintf(p.Out, "\n%s\n", r.Summary())
 	return err

@@ -1,12 +1,11 @@
 package checkclient
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 )
 
 const (
@@ -17,12 +16,7 @@ const (
 // Print writes a report, or its JSON.
 func (r Report) Print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w, "%s\n", text)
-		return err
+		return printing.JSON(w, r)
 	}
 	_, err := io.WriteString(w, r.text())
 	return err
@@ -68,8 +62,5 @@ func Section(b *strings.Builder, title string, all []Field) {
 
 // row writes a name and the lines beside it.
 func row(b *strings.Builder, name, text string) {
-	for _, part := range settings.Wrap(text, textWidth) {
-		fmt.Fprintf(b, "  %-*s%s\n", nameWidth, name, part)
-		name = ""
-	}
+	printing.Row(b, fmt.Sprintf("  %-*s", nameWidth, name), 2+nameWidth, text, textWidth)
 }

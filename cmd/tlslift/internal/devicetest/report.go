@@ -1,7 +1,6 @@
 package devicetest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/checkclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/devicetest/plan"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/listener"
 )
@@ -125,12 +125,7 @@ func (f *fields) add(name, value string) {
 // Print writes a report, or its JSON.
 func (r *Report) Print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(w, "%s\n", text)
-		return err
+		return printing.JSON(w, r)
 	}
 	var b strings.Builder
 	for _, d := range r.Devices {

@@ -1,13 +1,12 @@
 package mailcheck
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -98,8 +97,9 @@ type Printer struct {
 }
 
 const (
-	nameWidth = 14
-	textWidth = 76 // of what stands beside the names
+	statusWidth = 8
+	nameWidth   = 14
+	textWidth   = 76 // of what stands beside the names
 	// maxText is above all that a step says.
 	maxText = 2000
 )
@@ -132,22 +132,16 @@ func (p Printer) step(r *Report) {
 // row writes a text beside a name; its lines stay lines.
 func (p Printer) row(b *strings.Builder, status, name, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		for _, part := range settings.Wrap(netname.Text(line, maxText), textWidth) {
-			fmt.Fprintf(b, "%-8s%-*s%s\n", status, nameWidth, name, part)
-			status, name = "", ""
-		}
+		head := fmt.Sprintf("%-*s%-*s", statusWidth, status, nameWidth, name)
+		printing.Row(b, head, statusWidth+nameWidth, netname.Text(line, maxText), textWidth)
+		status, name = "", ""
 	}
 }
 
 // report prints the whole of a report.
 func (p Printer) report(r *Report) error {
 	if p.JSON {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(p.Out, "%s\n", text)
-		return err
+		return printing.JSON(p.Out, r)
 	}
 	if !r.OK {
 		return nil
