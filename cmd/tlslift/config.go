@@ -34,11 +34,14 @@ func (p *program) configCommand() *cobra.Command {
 		Use:   "config",
 		Short: "Check and print all settings",
 		Long: `Prints every setting with its value, where the value comes from, and what it
-means; or else every mistake in them. It warns of what is unwise. The formats markdown and env print the
-defaults instead: env is a file for --env-file, ready to be edited. With --check it
-reads also all files that the settings name, as a start does, and prints every
-mistake in them; it writes nothing. The exit code is 64 if there is one.`,
-		Args: cobra.NoArgs,
+means; or else every mistake in them. It warns of what is unwise. The formats
+markdown and env print the defaults instead: env is a file for --env-file, ready to
+be edited. With --check it also reads all files that the settings name, as a start
+does, and prints every mistake in them; it writes nothing. The exit code is 64 if
+there is one.`,
+		Example: `  sudo tlslift config --check
+  tlslift config --format env >tlslift.env`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := asService(cmd, p); err != nil {
 				return err

@@ -19,7 +19,8 @@ func demoCommand() *cobra.Command {
 and connects with clients of several ages. It needs no network and no privileges,
 changes nothing on this machine and ends by itself. It fails if anything differs
 from what it prints. It reads no settings.`,
-		Args: cobra.NoArgs,
+		Example: `  tlslift demo --keep`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()

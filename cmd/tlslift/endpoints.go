@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/endpoints"
@@ -9,11 +11,16 @@ import (
 func (p *program) endpointsCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:               "endpoints [HOST[:PORT] | ADDRESS:PORT]",
-		Short:             "List the hosts that clients may reach, or check one",
-		Long:              endpoints.Help,
-		Example:           endpoints.Example,
-		Args:              cobra.MaximumNArgs(1),
+		Use:     "endpoints [HOST[:PORT] | ADDRESS:PORT]",
+		Short:   "List the hosts that clients may reach, or check one",
+		Long:    endpoints.Help,
+		Example: endpoints.Example,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errors.New("name one host or address, for example tlslift endpoints smtp.office365.com:587")
+			}
+			return nil
+		},
 		ValidArgsFunction: p.completeHost,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := p.endpointList()

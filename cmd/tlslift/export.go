@@ -23,7 +23,7 @@ as the tlslift that listens on TLSLIFT_ADMIN_LISTEN knows them: for each its add
 name to replace, and what it speaks as a comment. Clients whose address is not allowed
 are left out. Look at it before you put it in place of TLSLIFT_CLIENTS_FILE.`,
 		Example: `  tlslift clients export >new-clients.yaml`,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
 			if err != nil {

@@ -14,7 +14,8 @@ func (p *program) healthCommand() *cobra.Command {
 		Short: "Ask a running tlslift whether it is ready",
 		Long: `Asks /readyz on TLSLIFT_ADMIN_LISTEN. The exit code is 0 if tlslift is ready. It
 reads the same settings as serve, and is meant for a container's health check.`,
-		Args: cobra.NoArgs,
+		Example: `  tlslift healthcheck && echo ready`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
 			if err != nil {

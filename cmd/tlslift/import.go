@@ -27,7 +27,8 @@ separated by commas, semicolons or tabs. The first line has the names of the col
 
 Each line after it is a device, with a name of its own, and an address, a network or a
 host (its name in reverse DNS). Several addresses stand in one cell with spaces between
-them. Devices of a group stand together. The other columns have the values of the clients file.
+them. Devices of a group stand together. The other columns have the values of the clients
+file.
 
 With a mistake it prints nothing but the mistakes, each with the line of the table.`,
 		Example: `  tlslift clients import devices.csv >clients.yaml

@@ -77,12 +77,13 @@ func TestUsageErrors(t *testing.T) {
 	}{
 		{[]string{"srve"}, `"srve" is not a command; did you mean serve?`},
 		{[]string{"zzzzzzzzz"}, "`tlslift --help`"},
-		{[]string{"serve", "extra"}, "extra"},
+		{[]string{"serve", "extra"}, "tlslift serve takes no arguments, and \"extra\" is one; run `tlslift serve --help`"},
+		{[]string{"endpoints", "a", "b"}, "name one host or address"},
 		{[]string{"--no-such-flag"}, "--no-such-flag"},
 		{[]string{"config", "--format", "yaml"}, `"yaml" is not a format; use text, markdown or env`},
 		{[]string{"clients", "--json", "--csv"}, "tlslift: --json and --csv cannot be used together\n"},
 		{[]string{"clients", "--legacy", "--failing"}, "tlslift: --failing and --legacy cannot be used together\n"},
-		{[]string{"serve", "--env-file", "/no/such.env"}, "/no/such.env: no such file"},
+		{[]string{"serve", "--env-file", "/no/such.env"}, "correct the path, or write -/no/such.env if it may be missing"},
 	}
 	for _, test := range tests {
 		got := runWith(t, nil, test.args...)

@@ -18,7 +18,7 @@ func passwordCommand(stdin, stderr *os.File) *cobra.Command {
 		Short:   "Make the hash of a password for the sign-in file",
 		Long:    password.Help,
 		Example: password.Example,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			coredumps.Disable()
 			word, err := password.Read(stdin, stderr)

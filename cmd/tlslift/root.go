@@ -106,6 +106,14 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%q is not a command; run `%s --help` for the list", args[0], cmd.CommandPath())
 }
 
+// noArgs refuses arguments of a command that takes none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no arguments, and %q is one; run `%[1]s --help`", cmd.CommandPath(), args[0])
+}
+
 func exitCodeHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes:\n")

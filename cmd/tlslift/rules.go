@@ -18,7 +18,7 @@ func (p *program) rulesCommand() *cobra.Command {
 		Short:   "Print the firewall rules for redirect:// and tproxy:// listeners",
 		Long:    fwrules.Help,
 		Example: fwrules.Example,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.printRules(cmd.OutOrStdout(), o)
 		},

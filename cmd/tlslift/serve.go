@@ -29,7 +29,9 @@ off with a reset. SIGHUP reads the settings, and all files that they name, again
 SIGUSR2 (Linux) starts the program again, which takes over the listeners; open
 connections may end in the first one. Sockets that systemd passes are used for the
 listeners with their address.`,
-		Args: cobra.NoArgs,
+		Example: `  tlslift serve --env-file ./tlslift.env
+  TLSLIFT_LISTEN=smtp://:587,proxy://:3128 tlslift serve`,
+		Args: noArgs,
 		RunE: p.runServe,
 	}
 }

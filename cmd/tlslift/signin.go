@@ -11,10 +11,11 @@ import (
 // signinCommand returns the commands that prepare the sign-in.
 func signinCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "signin",
-		Short: "Prepare the sign-in for devices that know only a password",
-		Args:  noSuchCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "signin",
+		Short:   "Prepare the sign-in for devices that know only a password",
+		Example: "  tlslift signin setup --tenant contoso.onmicrosoft.com --mailbox scan@contoso.com",
+		Args:    noSuchCommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(signinSetupCommand(p))
 	return cmd
@@ -27,7 +28,7 @@ func signinSetupCommand(p *program) *cobra.Command {
 		Short:   "Print the steps for your tenant, and the sign-in file to write",
 		Long:    setup.Help,
 		Example: setup.Example,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := asService(cmd, p); err != nil {
 				return err

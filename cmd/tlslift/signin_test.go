@@ -58,7 +58,7 @@ func TestSignInSetupRefused(t *testing.T) {
 		{[]string{"setup", "--protocol", "ftp"}, "use smtp, imap or pop3"},
 		{[]string{"setup", "--hve", "--mailbox", "a@contoso.com", "--protocol", "imap"}, "can only send"},
 		{[]string{"setup", "--hve", "--protocol", "imap"}, "can only send"},
-		{[]string{"setup", "scan@contoso.com"}, "unknown command"},
+		{[]string{"setup", "scan@contoso.com"}, "tlslift signin setup takes no arguments, and \"scan@contoso.com\" is one"},
 		{[]string{"stup"}, `"stup" is not a command; did you mean setup?`},
 	} {
 		got := runWith(t, nil, append([]string{"signin"}, test.args...)...)

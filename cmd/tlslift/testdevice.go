@@ -18,7 +18,7 @@ func testDeviceCommand(p *program) *cobra.Command {
 		Short:   "Find out what a device can do, and what to configure for it",
 		Long:    devicetest.Help,
 		Example: devicetest.Example,
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			coredumps.Disable()
 			if err := asService(cmd, p); err != nil {

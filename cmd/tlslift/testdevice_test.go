@@ -22,7 +22,7 @@ func TestTestDeviceUsage(t *testing.T) {
 		"--listen redirect://:3129":  "another scheme",
 		"--client nobody":            "--client: \"nobody\"",
 		"--client floor":             "with one address",
-		"--listen smtp://:2587 more": "unknown command",
+		"--listen smtp://:2587 more": "takes no arguments",
 	} {
 		got := runWith(t, environ, append([]string{"test-device"}, strings.Fields(args)...)...)
 		if got.code != exitUsage || !strings.Contains(got.stderr, want) {

@@ -38,7 +38,7 @@ func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, the Go version and the platform",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tlslift %s\n%s\n%s/%s\n", p.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return failed(err)

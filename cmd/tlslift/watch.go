@@ -22,7 +22,7 @@ listens on TLSLIFT_ADMIN_LISTEN and reads the same settings as serve. NO_COLOR i
 the environment turns colours off.`,
 		Example: `  tlslift watch
   tlslift watch --client scanner-2nd-floor`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.load()
 			if err != nil {

@@ -28,7 +28,7 @@ func serviceCommand(p *program) *cobra.Command {
 	}
 	add := func(v winservice.Verb) {
 		cmd.AddCommand(&cobra.Command{
-			Use: v.Name, Short: v.Short, Long: v.Short + ".\n\n" + winservice.Help, Example: "  tlslift service " + v.Name, Args: cobra.NoArgs,
+			Use: v.Name, Short: v.Short, Long: v.Short + ".\n\n" + winservice.Help, Example: "  tlslift service " + v.Name, Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				m, err := winservice.ThisManager()
 				if err != nil {

@@ -21,7 +21,7 @@ do. The destinations in use are those of the listeners, those that
 TLSLIFT_DESTINATIONS names whole, and what tlslift itself asks. A tlslift that runs is
 asked through TLSLIFT_ADMIN_LISTEN, and is not disturbed.
 
-It reads the same settings as serve, writes nothing, and connects to nobody else. It
+It reads the same settings as serve, writes nothing, and opens no other connection. It
 signs in only to mailboxes of the sign-in file that the application signs in to. Run
 by root, it reads the firewall rules, and goes on as the owner of TLSLIFT_STATE_DIR,
 with the rights that the systemd unit gives the service.

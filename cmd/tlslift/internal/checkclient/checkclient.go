@@ -22,7 +22,7 @@ import (
 
 // Help and Example are those of the command.
 const Help = `Says of one client, by its name in the clients file or its address: what it speaks,
-what tlslift does with it, why it failed last, and what to type on its panel, as the
+what tlslift does with it, why it failed last, and what to type on its panel: the
 server, the port, the encryption and the sign-in.
 
 It reads the same settings as serve, and asks the tlslift that listens on

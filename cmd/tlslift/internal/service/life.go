@@ -20,7 +20,7 @@ type signals struct {
 }
 
 // A Managed is how a service manager that sends no signals, as that of Windows, tells the
-// service what signals tell it elsewhere.
+// service what signals do on other systems.
 type Managed struct {
 	// Stop gets what stops the service, and HangUp what has it read its files again.
 	Stop, HangUp chan os.Signal

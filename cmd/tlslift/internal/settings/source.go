@@ -93,6 +93,9 @@ func (s Source) fromEnvFile() (map[string]value, problems) {
 	}
 	var wrong problems
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; correct the path, or write -%s if it may be missing", err, path)
+		}
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			wrong = append(wrong, problem{text: path + ": " + line})
 		}

@@ -17,7 +17,7 @@ const (
 // A Control is how the service is told what the service manager asks for, and tells that it
 // is ready.
 type Control struct {
-	// Stop gets SIGTERM, and HangUp gets SIGHUP, as a process elsewhere does.
+	// Stop gets SIGTERM, and HangUp gets SIGHUP, as a process of another system does.
 	Stop, HangUp chan os.Signal
 	// Ready is called when the service serves.
 	Ready func()

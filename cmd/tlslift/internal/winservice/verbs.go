@@ -27,7 +27,7 @@ service can read:
 
 Warnings and errors are also in the event log: eventvwr.msc, Windows Logs,
 Application, source tlslift. "tlslift service reload" has the service read its
-settings again, as SIGHUP does elsewhere; a stop lets open connections end for
+settings again, as SIGHUP does on Linux; a stop lets open connections end for
 TLSLIFT_DRAIN_TIMEOUT. All but status need an administrator.`
 
 // Example is how the service is installed.
