@@ -49,107 +49,117 @@ func (w *world) press(t *testing.T, most int, stdin string, command ...string) (
 	return d, string(out)
 }
 
-// Real programs at TLS 1.0 are told apart by whether they check certificates, and by what
+// A realProgram is a device of the test: a program of others at TLS 1.0.
+type realProgram struct {
+	scheme listener.Scheme
+	stdin  string
+	// command returns the command line, for a port of the test.
+	command func(t *testing.T, w *world, port string) []string
+	most    int // presses
+	works   bool
+	want    []string // in what is found
+}
+
+// swaks returns the command line of a device that sends a mail.
+func swaks(args ...string) func(*testing.T, *world, string) []string {
+	return func(_ *testing.T, _ *world, port string) []string {
+		return append([]string{
+			"swaks", "--server", "127.0.0.1:" + port, "--auth", "LOGIN", "--auth-user", "scan", "--auth-password", password,
+			"--from", "scan@contoso.com", "--to", "a@contoso.com", "--helo", "scanner",
+		}, args...)
+	}
+}
+
+// curl returns the command line of a device that signs in. PORT in the arguments is that of
+// the test, and CA the file of its CA.
+func curl(args ...string) func(*testing.T, *world, string) []string {
+	return func(_ *testing.T, w *world, port string) []string {
+		command := []string{"curl", "-sS", "--ssl-reqd", "--tls-max", "1.0", "--user", "scan:" + password}
+		for _, a := range args {
+			command = append(command, strings.NewReplacer("PORT", port, "CA", w.ca.CertificateFile()).Replace(a))
+		}
+		return command
+	}
+}
+
+// curlSends is curl that sends a mail with a mechanism.
+func curlSends(mechanism string) func(*testing.T, *world, string) []string {
+	return curl("-k", "--login-options", "AUTH="+mechanism, "--mail-from", "scan@contoso.com", "--mail-rcpt", "a@contoso.com",
+		"--upload-file", "-", "smtp://127.0.0.1:PORT")
+}
+
+// msmtp has its settings in a file, and compares the name in the certificate.
+func msmtp(t *testing.T, w *world, port string) []string {
+	conf := filepath.Join(t.TempDir(), "msmtprc")
+	text := fmt.Sprintf("account default\nhost 127.0.0.1\nport %s\ntls on\ntls_starttls off\ntls_trust_file %s\n"+
+		"tls_host_override smtp.office365.com\ntls_priorities NORMAL:-VERS-ALL:+VERS-TLS1.0\n"+
+		"auth login\nuser scan\npassword %s\nfrom scan@contoso.com\n", port, w.ca.CertificateFile(), password)
+	must(t, os.WriteFile(conf, []byte(text), 0o600))
+	return []string{"msmtp", "-C", conf, "a@contoso.com"}
+}
+
+// withoutCA is openssl with another CA than that of the test.
+func withoutCA(t *testing.T, _ *world, port string) []string {
+	other := testenv.NewAuthority(t, "other", testenv.RSAKey(t, 0))
+	return []string{
+		"openssl", "s_client", "-tls1", "-starttls", "smtp", "-connect", "127.0.0.1:" + port, "-verify_return_error",
+		"-CAfile", testenv.WriteFile(t, "other.pem", other.PEM()),
+	}
+}
+
+// onlyRC4 is a client that has no other cipher.
+func onlyRC4(_ *testing.T, _ *world, port string) []string {
+	return []string{
+		"gnutls-cli", "--insecure", "--priority",
+		"NONE:+VERS-TLS1.0:+ARCFOUR-128:+SHA1:+RSA:+SIGN-ALL:+COMP-NULL:+CTYPE-ALL:%VERIFY_ALLOW_SIGN_WITH_SHA1", "-p", port, "127.0.0.1",
+	}
+}
+
+var realPrograms = map[string]realProgram{
+	"swaks takes any certificate": {
+		scheme: listener.SchemeSMTP, works: true, most: 3, command: swaks("-tls", "--tls-protocol", "tlsv1"),
+		want: []string{"certificate_check: no", "TLS 1.0", "sign_in: LOGIN"},
+	},
+	"swaks has no TLS": {
+		scheme: listener.SchemeSMTP, works: true, most: 3, command: swaks(),
+		want: []string{"encryption: none", "plaintext: allow", "greets_with: EHLO scanner"},
+	},
+	"msmtp has only implicit TLS, and checks": {
+		scheme: listener.SchemeSMTPS, works: true, most: 3, command: msmtp, stdin: "Subject: x\n\nscan\n",
+		want: []string{"certificate_check: yes", "encryption: SSL/TLS (implicit TLS)\n"},
+	},
+	"openssl checks, and does not have the CA": {
+		scheme: listener.SchemeSMTP, most: 6, command: withoutCA,
+		want: []string{"certificate_check: yes", "client_unknown_ca", "still rejects", "/ca"},
+	},
+	"gnutls has only RC4": {
+		scheme: listener.SchemeSMTPS, most: 5, command: onlyRC4, stdin: "EHLO scanner\r\nQUIT\r\n",
+		want: []string{"off by default", "ciphers: [rc4]", "TLS_RSA_WITH_RC4_128_SHA"},
+	},
+	"curl reads a mailbox by STARTTLS": {
+		scheme: listener.SchemeIMAP, most: 3, command: curl("-k", "imap://127.0.0.1:PORT/INBOX?ALL"),
+		want: []string{"certificate_check: no", "takes no password for IMAP", "encryption: STARTTLS"},
+	},
+	"curl wants NTLM": {
+		scheme: listener.SchemeSMTP, most: 3, command: curlSends("NTLM"),
+		want: []string{"wants to sign in with NTLM", "sign_in: NTLM"},
+	},
+	"curl wants CRAM-MD5": {
+		scheme: listener.SchemeSMTP, most: 4, command: curlSends("CRAM-MD5"),
+		want: []string{"sign_in: CRAM-MD5", "Microsoft 365 does not offer CRAM-MD5"},
+	},
+	"curl reads a mailbox": {
+		scheme: listener.SchemePOP3S, most: 3,
+		command: curl("--cacert", "CA", "--resolve", "outlook.office365.com:PORT:127.0.0.1", "pop3s://outlook.office365.com:PORT/"),
+		want:    []string{"certificate_check: yes", "takes no password for POP3"},
+	},
+}
+
+// Real programs at TLS 1.0 are distinguished by whether they check certificates, and by what
 // they need.
 func TestRealPrograms(t *testing.T) {
 	t.Parallel()
-	const host = "smtp.office365.com"
-	for name, tt := range map[string]struct {
-		scheme  listener.Scheme
-		stdin   string
-		command func(t *testing.T, w *world, port string) []string
-		most    int
-		works   bool
-		want    []string // in what is found
-	}{
-		"swaks takes any certificate": {
-			scheme: listener.SchemeSMTP, works: true, most: 3, want: []string{"certificate_check: no", "TLS 1.0", "sign_in: LOGIN"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"swaks", "--server", "127.0.0.1:" + port, "-tls", "--tls-protocol", "tlsv1", "--auth", "LOGIN", "--auth-user", "scan",
-					"--auth-password", password, "--from", "scan@contoso.com", "--to", "a@contoso.com", "--helo", "scanner",
-				}
-			},
-		},
-		"swaks has no TLS": {
-			scheme: listener.SchemeSMTP, works: true, most: 3, want: []string{"encryption: none", "plaintext: allow", "greets_with: EHLO scanner"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"swaks", "--server", "127.0.0.1:" + port, "--auth", "LOGIN", "--auth-user", "scan", "--auth-password", password,
-					"--from", "scan@contoso.com", "--to", "a@contoso.com", "--helo", "scanner",
-				}
-			},
-		},
-		"msmtp has only implicit TLS, and checks": {
-			scheme: listener.SchemeSMTPS, works: true, most: 3, want: []string{"certificate_check: yes", "encryption: SSL/TLS (implicit TLS)\n"},
-			command: func(t *testing.T, w *world, port string) []string {
-				conf := filepath.Join(t.TempDir(), "msmtprc")
-				text := fmt.Sprintf("account default\nhost 127.0.0.1\nport %s\ntls on\ntls_starttls off\ntls_trust_file %s\ntls_host_override %s\n"+
-					"tls_priorities NORMAL:-VERS-ALL:+VERS-TLS1.0\nauth login\nuser scan\npassword %s\nfrom scan@contoso.com\n",
-					port, w.ca.CertificateFile(), host, password)
-				must(t, os.WriteFile(conf, []byte(text), 0o600))
-				return []string{"msmtp", "-C", conf, "a@contoso.com"}
-			},
-			stdin: "Subject: x\n\nscan\n",
-		},
-		"openssl checks, and does not have the CA": {
-			scheme: listener.SchemeSMTP, most: 6, want: []string{"certificate_check: yes", "client_unknown_ca", "still rejects", "/ca"},
-			command: func(t *testing.T, _ *world, port string) []string {
-				other := testenv.NewAuthority(t, "other", testenv.RSAKey(t, 0))
-				file := testenv.WriteFile(t, "other.pem", other.PEM())
-				return []string{
-					"openssl", "s_client", "-tls1", "-starttls", "smtp", "-connect", "127.0.0.1:" + port, "-verify_return_error", "-CAfile", file,
-				}
-			},
-		},
-		"gnutls has only RC4": {
-			scheme: listener.SchemeSMTPS, most: 5, want: []string{"off by default", "ciphers: [rc4]", "TLS_RSA_WITH_RC4_128_SHA"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"gnutls-cli", "--insecure", "--priority",
-					"NONE:+VERS-TLS1.0:+ARCFOUR-128:+SHA1:+RSA:+SIGN-ALL:+COMP-NULL:+CTYPE-ALL:%VERIFY_ALLOW_SIGN_WITH_SHA1", "-p", port, "127.0.0.1",
-				}
-			},
-			stdin: "EHLO scanner\r\nQUIT\r\n",
-		},
-		"curl reads a mailbox by STARTTLS": {
-			scheme: listener.SchemeIMAP, most: 3,
-			want: []string{"certificate_check: no", "takes no password for IMAP", "encryption: STARTTLS"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"curl", "-sSk", "--ssl-reqd", "--tls-max", "1.0", "--user", "scan:" + password, "imap://127.0.0.1:" + port + "/INBOX?ALL",
-				}
-			},
-		},
-		"curl wants NTLM": {
-			scheme: listener.SchemeSMTP, most: 3, want: []string{"wants to sign in with NTLM", "sign_in: NTLM"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"curl", "-sSk", "--ssl-reqd", "--tls-max", "1.0", "--user", "scan:" + password, "--login-options", "AUTH=NTLM",
-					"--mail-from", "scan@contoso.com", "--mail-rcpt", "a@contoso.com", "--upload-file", "-", "smtp://127.0.0.1:" + port,
-				}
-			},
-		},
-		"curl wants CRAM-MD5": {
-			scheme: listener.SchemeSMTP, most: 4, want: []string{"sign_in: CRAM-MD5", "Microsoft 365 does not offer CRAM-MD5"},
-			command: func(_ *testing.T, _ *world, port string) []string {
-				return []string{
-					"curl", "-sSk", "--ssl-reqd", "--tls-max", "1.0", "--user", "scan:" + password, "--login-options", "AUTH=CRAM-MD5",
-					"--mail-from", "scan@contoso.com", "--mail-rcpt", "a@contoso.com", "--upload-file", "-", "smtp://127.0.0.1:" + port,
-				}
-			},
-		},
-		"curl reads a mailbox": {
-			scheme: listener.SchemePOP3S, most: 3, want: []string{"certificate_check: yes", "takes no password for POP3"},
-			command: func(_ *testing.T, w *world, port string) []string {
-				const mailbox = "outlook.office365.com"
-				return []string{
-					"curl", "-sS", "--tls-max", "1.0", "--cacert", w.ca.CertificateFile(), "--resolve", mailbox + ":" + port + ":127.0.0.1",
-					"--user", "scan:" + password, "pop3s://" + mailbox + ":" + port + "/",
-				}
-			},
-		},
-	} {
+	for name, tt := range realPrograms {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := start(t, nil)
