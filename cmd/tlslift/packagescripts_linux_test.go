@@ -23,7 +23,11 @@ func TestPackageScripts(t *testing.T) {
 		"OpenWrt, upgrade disabled": {false, []string{"ipk/" + upgrade, "ipk/" + first}, "stop;enabled"},
 		"OpenWrt, remove":           {true, []string{"ipk/" + remove}, "stop;disable"},
 		"OpenWrt, again after that": {false, []string{"ipk/" + remove, "ipk/" + first}, "stop;disable;enable;enabled;restart"},
-		"Alpine, upgrade":           {true, []string{"apk/post-upgrade 2 1"}, "--ifstarted tlslift restart"},
+		"Alpine, first": {
+			false, []string{"apk/pre-install 1"},
+			"-S tlslift;-S -D -H -h /none -s /sbin/nologin -G tlslift -g tlslift tlslift;tlslift:tlslift /none",
+		},
+		"Alpine, upgrade": {true, []string{"apk/post-upgrade 2 1"}, "--ifstarted tlslift restart"},
 		"Alpine, remove": {
 			true, []string{"apk/pre-deinstall 1", "apk/post-deinstall 1"},
 			"--ifstarted tlslift stop;--all --quiet delete tlslift",
@@ -35,7 +39,7 @@ func TestPackageScripts(t *testing.T) {
 			// It notes how it is called, and knows whether the service is enabled.
 			stub := "#!/bin/sh\necho \"$*\" >>" + dir + "/calls\ncase $1 in\nenable) : >" + dir + "/on ;;\ndisable) rm -f " + dir +
 				"/on ;;\nenabled) [ -e " + dir + "/on ] ;;\nesac\n"
-			for _, name := range []string{"rc-service", "rc-update", "service"} {
+			for _, name := range []string{"rc-service", "rc-update", "service", "addgroup", "adduser", "chown"} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(stub), 0o700); err != nil {
 					t.Fatal(err)
 				}
@@ -52,7 +56,7 @@ func TestPackageScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := strings.ReplaceAll(strings.TrimSpace(string(calls)), "\n", ";"); got != test.want {
+			if got := strings.NewReplacer("\n", ";", dir, "").Replace(strings.TrimSpace(string(calls))); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
