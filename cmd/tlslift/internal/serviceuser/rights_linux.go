@@ -33,7 +33,7 @@ func rightsFor(ctx context.Context, dir string) (*syscall.SysProcAttr, bool) {
 	if _, err := os.Stat(self); err != nil || len(permitted([]uintptr{unix.CAP_SETUID, unix.CAP_SETGID})) < 2 {
 		return nil, false
 	}
-	wanted := capabilities(ofUnit(ctx))
+	wanted := capabilities(ofUnit(ctx), exists(openRC))
 	if path, err := filepath.EvalSymlinks(dir); err == nil && strings.HasPrefix(path, private) {
 		wanted = append(wanted, unix.CAP_DAC_READ_SEARCH)
 	}
@@ -41,6 +41,15 @@ func rightsFor(ctx context.Context, dir string) (*syscall.SysProcAttr, bool) {
 		Credential:  &syscall.Credential{Uid: owner.Uid, Gid: owner.Gid},
 		AmbientCaps: permitted(wanted),
 	}, true
+}
+
+// openRC is a directory that is there when OpenRC has started the system. Its script of the
+// service gives it one capability; procd, on OpenWrt, and containers give it none.
+const openRC = "/run/openrc"
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // unitTime is how long systemd may take to tell of the unit.
@@ -59,11 +68,14 @@ func ofUnit(ctx context.Context) string {
 	return string(text)
 }
 
-// capabilities returns those that a unit gives the service. Without a unit it is the one of
-// OpenRC's script.
-func capabilities(unit string) (all []uintptr) {
+// capabilities returns those that a unit gives the service. Without a unit, OpenRC may have
+// started it. A program with capabilities of its own (setcap) has them in any case.
+func capabilities(unit string, isOpenRC bool) (all []uintptr) {
 	if !strings.Contains(unit, "LoadState=loaded\n") {
-		return []uintptr{unix.CAP_NET_BIND_SERVICE}
+		if isOpenRC {
+			all = append(all, unix.CAP_NET_BIND_SERVICE)
+		}
+		return all
 	}
 	_, rest, _ := strings.Cut("\n"+unit, "\nAmbientCapabilities=")
 	given, _, _ := strings.Cut(rest, "\n")

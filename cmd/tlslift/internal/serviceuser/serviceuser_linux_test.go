@@ -31,7 +31,7 @@ func TestRights(t *testing.T) {
 	if !needed || rights.Credential.Uid != 65532 || rights.Credential.Gid != 65533 || len(rights.Credential.Groups) != 0 {
 		t.Fatalf("got %+v, %v", rights, needed)
 	}
-	if given := capabilities(ofUnit(t.Context())); !slices.Equal(rights.AmbientCaps, permitted(given)) {
+	if given := capabilities(ofUnit(t.Context()), exists(openRC)); !slices.Equal(rights.AmbientCaps, permitted(given)) {
 		t.Errorf("it keeps the capabilities %v, want %v", rights.AmbientCaps, given)
 	}
 }
@@ -44,16 +44,21 @@ func TestCapabilitiesOfUnit(t *testing.T) {
 		unit string
 		want []uintptr
 	}{
-		{"", []uintptr{bind}},
-		{"LoadState=not-found\nAmbientCapabilities=\n", []uintptr{bind}},
+		{"", nil},
+		{"LoadState=not-found\nAmbientCapabilities=cap_net_admin\n", nil},
 		{"LoadState=loaded\nAmbientCapabilities=cap_net_bind_service\n", []uintptr{bind}},
 		{"AmbientCapabilities=cap_net_admin cap_net_bind_service\nLoadState=loaded\n", []uintptr{admin, bind}},
 		{"LoadState=loaded\nAmbientCapabilities=cap_net_admin cap_sys_admin cap_dac_override\n", []uintptr{admin}},
 		{"LoadState=loaded\nAmbientCapabilities=\n", nil},
 		{"LoadState=loaded\n", nil},
 	} {
-		if got := capabilities(test.unit); !slices.Equal(got, test.want) {
+		if got := capabilities(test.unit, false); !slices.Equal(got, test.want) {
 			t.Errorf("%q: got %v, want %v", test.unit, got, test.want)
+		}
+	}
+	for unit, want := range map[string]int{"": 1, "LoadState=loaded\nAmbientCapabilities=\n": 0} {
+		if got := capabilities(unit, true); len(got) != want {
+			t.Errorf("%q, with OpenRC: got %v", unit, got)
 		}
 	}
 }
