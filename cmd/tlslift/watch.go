@@ -32,7 +32,7 @@ the environment turns colours off.`,
 			defer stop()
 			w := &watch.Watch{
 				Admin: adminclient.New(cfg), Client: client, Before: before, Pause: adminclient.Pause,
-				Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), Colours: isTerminal(p.stdout) && p.environ["NO_COLOR"] == "",
+				Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), Colours: hasColours(p),
 			}
 			return failed(w.Run(ctx))
 		},

@@ -36,7 +36,7 @@ func (p *Page) Paragraphs(s string) {
 		if i > 0 {
 			p.WriteString(".PP\n")
 		}
-		if strings.ContainsAny(paragraph[:1], " \t") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "\n\t") {
+		if lines := "\n" + paragraph; strings.Contains(lines, "\n ") || strings.Contains(lines, "\n\t") {
 			p.Verbatim(paragraph)
 			continue
 		}

@@ -151,7 +151,7 @@ var badValues = map[string][]string{
 	"CA_CRITICAL_CONSTRAINTS":    {"maybe"},
 	"CA_NAMES":                   {"none", "smtp"},
 	"CA_ROTATION":                {"both", "olde"},
-	"CRL_URL":                    {"https://a.example", "tlslift.example.com:8080", "http://", "http://u:p@a.example", "http://a/#b"},
+	"CRL_URL":                    {"https://a.example", "tlslift.example.com:8080", "http://", "http://a/#b"},
 	"MAX_CONNECTIONS":            {"0", "-1", "many", "1.5", "99999999999"},
 	"MAX_CONNECTIONS_PER_CLIENT": {"0"},
 	"CLIENT_IPV6_PREFIX":         {"0", "129", "/64", "-1", "300"},
@@ -202,6 +202,8 @@ func TestErrorTexts(t *testing.T) {
 		{"CLIENT_EXPIRY", "-1h", `"-1h" is below zero (write a time with its unit, for example 720h, or 0 to never forget a client)`},
 		{"LEAF_KEY_TYPE", "ec", `"ec" is no kind of key (write auto, rsa or ecdsa)`},
 		{"DH_BITS", "512", `"512" is not supported; use 1024 or 2048`},
+		{"CRL_URL", "http://u:hunter2@a.example", "a URL for devices has no user and no @ (write a URL, for example " +
+			"http://tlslift.example.com:8080, at which devices reach TLSLIFT_PUBLIC_LISTEN)"},
 		{"MAX_CONNECTIONS", "0", `"0" is not a whole number from 1 to 2147483647 (write a whole number above zero)`},
 		{"UPSTREAM_MARK", "own", `"own" is neither auto nor a number from 0 to 0xffffffff (write auto, 0, or a number up to 0xffffffff)`},
 		{"CLIENT_NETS", "::ffff:10.0.0.0/104", `"::ffff:10.0.0.0/104" is an IPv4 network in IPv6 form (write ` +

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -28,7 +29,9 @@ type baseURL string
 func (b *baseURL) UnmarshalText(text []byte) error {
 	u, err := url.Parse(string(text))
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case strings.Contains(string(text), "@"): // what is before it may be a secret, and is not shown
+		return errors.New("a URL for devices has no user and no @")
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("%q is not such a URL", text)
 	case u.Scheme != "http":
 		return fmt.Errorf("%q is not a URL with http://", text)
