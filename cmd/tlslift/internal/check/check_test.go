@@ -424,6 +424,17 @@ func egressTroubles() map[string]trouble {
 			},
 			check: DNS, status: Failed, says: "no route to the name server", remedy: "name server", reason: record.ReasonDNSFailed,
 		},
+		"a name that is not found": {
+			change: func(t *testing.T, w *world) {
+				delete(w.connectTo, submission)
+				w.machine.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+					client, server := net.Pipe()
+					go findNothing(server)
+					return client, nil
+				}}
+			},
+			check: DNS, status: Failed, says: "no such host", remedy: "TLSLIFT_UPSTREAM_PROXY", reason: record.ReasonNameNotFound,
+		},
 		"refused": {
 			change: func(t *testing.T, w *world) { w.connectTo[submission] = testenv.FreeAddress(t) },
 			check:  Egress, status: Failed, says: "connection refused", remedy: "firewall", reason: record.ReasonUpstreamRefused,

@@ -2,6 +2,8 @@ package check
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"net"
@@ -61,4 +63,25 @@ func serveAdmin(t *testing.T, metrics string, destinations ...string) string {
 func serveUnready(t *testing.T) string {
 	t.Helper()
 	return serve(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "starting", http.StatusServiceUnavailable) })
+}
+
+// findNothing is a name server, at one end of a stream, that knows no name (RFC 1035).
+func findNothing(conn net.Conn) {
+	defer conn.Close()
+	size := make([]byte, 2)
+	for {
+		if _, err := io.ReadFull(conn, size); err != nil {
+			return
+		}
+		query := make([]byte, binary.BigEndian.Uint16(size))
+		if _, err := io.ReadFull(conn, query); err != nil || len(query) < 12 {
+			return
+		}
+		const header, kindAndClass = 12, 4
+		answer := query[:header+bytes.IndexByte(query[header:], 0)+1+kindAndClass]
+		copy(answer[2:], []byte{0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0}) // NXDOMAIN, and the question
+		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
+		}
+	}
 }

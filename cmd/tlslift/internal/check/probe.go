@@ -92,7 +92,12 @@ func (c *outside) lookUp(ctx context.Context, t target) (Result, error) {
 		err = record.Fail(record.ReasonNameNotFound, errors.New("the name has no address"))
 	}
 	if err != nil {
-		return failure(DNS, t.to.Host, err), err
+		r = failure(DNS, t.to.Host, err)
+		if r.Reason == record.ReasonNameNotFound { // no client has chosen the name
+			r.Remedy = "let the name server of this machine find " + t.to.Host + "; where only a proxy reaches the Internet, set " +
+				settings.Prefix + "UPSTREAM_PROXY; an address of your own for it is set in " + settings.Prefix + "CONNECT_TO"
+		}
+		return r, err
 	}
 	var texts []string
 	for _, a := range addresses {

@@ -115,11 +115,11 @@ func said(t *plan.Try) (parts []string) {
 		parts = append(parts, "tried to sign in with "+s.Mechanism)
 	}
 	if s.Mails > 0 {
-		mails := "1 mail"
+		mails := fmt.Sprintf("1 mail of %d bytes", s.MailBytes)
 		if s.Mails > 1 {
-			mails = fmt.Sprintf("%d mails", s.Mails)
+			mails = fmt.Sprintf("%d mails of %d bytes at most", s.Mails, s.MailBytes)
 		}
-		parts = append(parts, fmt.Sprintf("%s of %d bytes at most", mails, s.MailBytes))
+		parts = append(parts, mails)
 	}
 	if t.Outcome == plan.NoTLS && s.Spoke() {
 		parts = append(parts, "said "+strings.Join(s.Commands, " "))

@@ -28,6 +28,7 @@ func extensionText(id uint16) string {
 // groupNames are those of the groups that are in use.
 var groupNames = map[uint16]string{
 	23: "P-256", 24: "P-384", 25: "P-521", 29: "X25519", 30: "X448", 256: "ffdhe2048", 257: "ffdhe3072", 258: "ffdhe4096",
+	259: "ffdhe6144", 260: "ffdhe8192",
 	4588: "X25519MLKEM768",
 }
 
@@ -38,8 +39,19 @@ func groupText(id uint16) string {
 	return fmt.Sprint(id)
 }
 
+// signatureNames are those that crypto/tls does not name (RFC 8446 section 4.2.3, RFC 5246
+// section 7.4.1.4.1).
+var signatureNames = map[uint16]string{
+	0x0101: "PKCS1WithMD5", 0x0202: "DSAWithSHA1", 0x0301: "PKCS1WithSHA224", 0x0302: "DSAWithSHA224", 0x0303: "ECDSAWithSHA224",
+	0x0402: "DSAWithSHA256", 0x0502: "DSAWithSHA384", 0x0602: "DSAWithSHA512", 0x0808: "Ed448",
+	0x0809: "PSSKeyWithSHA256", 0x080a: "PSSKeyWithSHA384", 0x080b: "PSSKeyWithSHA512",
+}
+
 func signatureText(id uint16) string {
-	return strings.TrimPrefix(tls.SignatureScheme(id).String(), "SignatureScheme")
+	if name, known := signatureNames[id]; known {
+		return name
+	}
+	return strings.Trim(strings.TrimPrefix(tls.SignatureScheme(id).String(), "SignatureScheme"), "()")
 }
 
 const renegotiationSCSV = 0x00ff // RFC 5746
