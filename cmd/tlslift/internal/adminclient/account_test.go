@@ -84,6 +84,24 @@ func TestSignsIn(t *testing.T) {
 	}
 }
 
+// An address on another machine that asks for a password without TLS gets none.
+func TestGivesNoPasswordAway(t *testing.T) {
+	t.Parallel()
+	c, requests := protected(t, nil)
+	c.isHere = func(net.Addr, net.Addr) bool { return false }
+	for _, ask := range []func() error{
+		func() error { _, err := c.Ask(t.Context(), Question{Path: "/"}); return err },
+		func() error { _, err := c.Health(t.Context()); return err },
+	} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), "the password would cross the network without TLS: add tls_server_config") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := requests.Load(); n != 1 {
+		t.Errorf("%d requests, want only the one without the password", n)
+	}
+}
+
 // What is asked for no password gets none.
 func TestGivesNoPasswordWithoutNeed(t *testing.T) {
 	t.Parallel()

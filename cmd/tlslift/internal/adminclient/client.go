@@ -42,7 +42,8 @@ type Client struct {
 	// Account is used when the address asks for a password.
 	Account Account
 
-	asked atomic.Bool // the address has asked for a password before
+	asked  atomic.Bool                       // the address has asked for a password before
+	isHere func(local, remote net.Addr) bool // of tests; nil means isHere
 }
 
 // New returns a client for the admin address of cfg. It may be used by several goroutines at once.
@@ -175,7 +176,7 @@ func (c *Client) send(ctx context.Context, method, path string) (*http.Response,
 		return nil, "", err
 	}
 	if scheme == "http" {
-		transport.DialContext = dialHere
+		transport.DialContext = c.dialHere
 	}
 	response, err := roundTrip(transport, request, where)
 	return response, where, err

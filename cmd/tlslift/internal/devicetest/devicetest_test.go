@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/smtp"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -65,6 +67,21 @@ func TestScanner(t *testing.T) {
 			t.Errorf("the password is shown:\n%s", all)
 		}
 	}
+}
+
+// A device is offered what Microsoft 365 would offer it, or tlslift where that signs in for it.
+func TestOffered(t *testing.T) {
+	t.Parallel()
+	w := start(t, nil)
+	client, err := smtp.Dial(w.addresses[listener.SchemeSMTP])
+	must(t, err)
+	must(t, client.StartTLS(&tls.Config{RootCAs: w.roots(), ServerName: "smtp.office365.com"}))
+	if _, offered := client.Extension("AUTH"); offered != "LOGIN XOAUTH2" {
+		t.Errorf("it is offered %q", offered)
+	}
+	must(t, client.Close())
+	w.stop()
+	<-w.result
 }
 
 // settle waits until all that has come is taken in: another connection of the device is
@@ -305,6 +322,25 @@ func TestPage(t *testing.T) {
 	}
 	_, _ = client.SendMail(t.Context(), mail)
 	w.end(t)
+}
+
+// Who is in none of the client networks finds nothing, with the right path too.
+func TestPageOfOthers(t *testing.T) {
+	t.Parallel()
+	o := loaded(t, map[string]string{"TLSLIFT_CLIENT_NETS": "10.0.0.0/8,fe80::/10"})
+	handler := (&tester{Options: o}).handler("/token")
+	for from, want := range map[string]int{
+		"10.1.2.3:1": http.StatusOK, "[::ffff:10.1.2.3]:1": http.StatusOK, "[fe80::1%eth0]:1": http.StatusOK,
+		"192.0.2.9:1": http.StatusNotFound, "[2001:db8::1]:1": http.StatusNotFound, "nobody": http.StatusNotFound,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/token", nil)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %s: got %d, want %d", from, w.Code, want)
+		}
+	}
 }
 
 // Of what devices call themselves nothing reaches a terminal or the page as it is.

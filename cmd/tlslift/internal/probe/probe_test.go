@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"slices"
@@ -90,6 +91,42 @@ func TestRound(t *testing.T) {
 				t.Errorf("got %+v, want %q", found, test.want)
 			}
 		})
+	}
+}
+
+// A probe leaves no connection open, whether it works or not.
+func TestNothingIsLeftOpen(t *testing.T) {
+	t.Parallel()
+	fake := testenv.FakeM365(t)
+	at := address(t)
+	for _, test := range []struct{ to, at string }{
+		{"outlook.office365.com:443", at(fake.ServeHTTPS(fakem365.TLSOptions{}))},
+		{"smtp.office365.com:587", at(fake.ServeSMTP(fakem365.MailOptions{}))},
+		{"outlook.office365.com:443", at(fake.ServeHTTPS(fakem365.TLSOptions{Names: []string{"another.example"}}))},
+	} {
+		ended := make(chan error, 1)
+		between := testenv.Serve(t, func(conn net.Conn) {
+			server, err := net.Dial("tcp", test.at)
+			if err != nil {
+				ended <- err
+				return
+			}
+			go func() { _, _ = io.Copy(conn, server) }()
+			_, err = io.Copy(server, conn) // until the probe closes
+			_ = server.Close()
+			ended <- err
+		})
+		p := New(Options{
+			Timeout: testenv.Patience, Log: slog.New(slog.DiscardHandler),
+			InUse: func() []policy.Destination { return []policy.Destination{destination(t, test.to)} },
+			Show:  func([]metrics.Probe) {},
+		}, upstream.Config{Roots: fake.Roots(), ConnectTo: map[string]string{test.to: between.String()}})
+		p.round(t.Context())
+		select {
+		case <-ended:
+		case <-time.After(testenv.Patience):
+			t.Errorf("the connection to %s is still open", test.to)
+		}
 	}
 }
 

@@ -68,6 +68,15 @@ func run(t *testing.T, base clientfile.Options, d simulated) (*Plan, int) {
 
 var from2000 = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// A device that never does what it is asked to is not tried for ever.
+func TestTooManyTries(t *testing.T) {
+	t.Parallel()
+	p, n := run(t, clientfile.Options{}, func(Variant) Try { return Try{Outcome: NoTLS, OnlyTLS: true} })
+	if n != maxTries+1 || p.Works || p.Why != "There were too many tries." {
+		t.Errorf("after %d tries: works %v, %s", n, p.Works, p.Why)
+	}
+}
+
 // Each device gets the options that it needs, and no others.
 func TestPlan(t *testing.T) {
 	t.Parallel()

@@ -180,19 +180,41 @@ func TestBeforeTLS(t *testing.T) {
 // What has no end is cut off.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	for name, said := range map[string]string{
-		"a line":    strings.Repeat("x", maxLine+2),
-		"commands":  strings.Repeat("NOOP\r\n", maxCommands+10),
-		"a piece":   "BDAT 999999999999 LAST\r\n",
-		"a literal": "", // of IMAP, below
+	const smtp, imap = record.ProtocolSMTP, record.ProtocolIMAP
+	for name, tt := range map[string]struct {
+		protocol record.Protocol
+		said     string
+		before   int64 // bytes that came before
+	}{
+		"a line":            {smtp, strings.Repeat("x", maxLine+2) + "\r\nQUIT\r\n", 0},
+		"commands":          {smtp, strings.Repeat("NOOP\r\n", maxCommands+10) + "QUIT\r\n", 0},
+		"a piece":           {smtp, "BDAT 999999999999 LAST\r\nQUIT\r\n", 0},
+		"commands in all":   {smtp, "NOOP\r\nNOOP\r\nQUIT\r\n", maxBytes - 10},
+		"mails in all":      {smtp, "MAIL FROM:<a@b>\r\nDATA\r\nlonger than that\r\n.\r\nQUIT\r\n", maxBytes - 30},
+		"pieces in all":     {smtp, "BDAT 20 LAST\r\n01234567890123456789QUIT\r\n", maxBytes - 30},
+		"a literal":         {imap, "a LOGIN {999999999}\r\na LOGOUT\r\n", 0},
+		"a whole literal":   {imap, fmt.Sprintf("a LOGIN {%d}\r\n%s x\r\na LOGOUT\r\n", maxLine+1, strings.Repeat("x", maxLine+1)), 0},
+		"literals in all":   {imap, "a LOGIN {4}\r\nscan {4}\r\nscan\r\na LOGOUT\r\n", maxBytes - 20},
+		"a literal to skip": {imap, "a APPEND INBOX {999999999}\r\na LOGOUT\r\n", 0},
 	} {
-		s := &Session{Protocol: record.ProtocolSMTP, Secure: true}
-		if said == "" {
-			s.Protocol, said = record.ProtocolIMAP, "a LOGIN {999999999}\r\n"
-		}
-		talk(t, s, said+"\r\nQUIT\r\n")
+		s := &Session{Protocol: tt.protocol, Secure: true, wire: wire{bytes: tt.before}}
+		talk(t, s, tt.said)
 		if s.Seen.Quit || len(s.Seen.Commands) > maxNoted {
 			t.Errorf("%s: the session went on", name)
+		}
+	}
+}
+
+// A word that is no command may be a part of a password, and is not shown.
+func TestUnknownWords(t *testing.T) {
+	t.Parallel()
+	for protocol, said := range map[record.Protocol]string{
+		"smtp": "EHLO scanner\r\nhunter2 x\r\nQUIT\r\n", "imap": "a hunter2 x\r\na LOGOUT\r\n", "pop3": "hunter2\r\nQUIT\r\n",
+	} {
+		s := &Session{Protocol: protocol, Secure: true}
+		answers, _ := talk(t, s, said)
+		if shown := fmt.Sprintf("%+v", s.Seen); strings.Contains(strings.ToLower(shown+answers), "hunter2") || !strings.Contains(shown, "?") {
+			t.Errorf("%s: got %s after\n%s", protocol, shown, answers)
 		}
 	}
 }
