@@ -9,7 +9,6 @@ package serviceuser
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -54,11 +53,15 @@ func Passed(environ map[string]string) []string {
 	return all
 }
 
+// killed is the exit code of a command that a signal has ended, where this process got one too.
+const killed = 1
+
 // stopWait is how long the command may take to end after a signal.
 const stopWait = 10 * time.Second
 
 // Run runs the command as the owner of a directory, and returns its exit code. It does
-// nothing, and reports that by false, unless root runs it and somebody else is the owner.
+// nothing, and reports that by false, unless root runs it and somebody else is the owner. A
+// signal that asks for an end goes on to the command.
 func (c Command) Run(ctx context.Context, dir string) (code int, ran bool, err error) {
 	rights, needed := rightsFor(ctx, dir)
 	if !needed {
@@ -72,12 +75,11 @@ func (c Command) Run(ctx context.Context, dir string) (code int, ran bool, err e
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopWait
 	err = cmd.Run()
-	var ended *exec.ExitError
-	switch {
-	case errors.As(err, &ended) && ended.ExitCode() >= 0:
-		return ended.ExitCode(), true, nil
-	case err != nil:
-		return 0, true, err
+	switch state := cmd.ProcessState; {
+	case state != nil && state.Exited(): // also after a signal, which the command has heeded
+		return state.ExitCode(), true, nil
+	case state != nil && ctx.Err() != nil:
+		return killed, true, nil // who has sent the signal knows why it has ended
 	}
-	return 0, true, nil
+	return 0, true, err
 }

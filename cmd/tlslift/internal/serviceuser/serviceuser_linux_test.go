@@ -1,9 +1,12 @@
 package serviceuser
 
 import (
+	"context"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +36,52 @@ func TestRights(t *testing.T) {
 	}
 	if given := capabilities(ofUnit(t.Context()), exists(openRC)); !slices.Equal(rights.AmbientCaps, permitted(given)) {
 		t.Errorf("it keeps the capabilities %v, want %v", rights.AmbientCaps, given)
+	}
+}
+
+// TestMain makes the test binary the command that acts as the service, if it is called so.
+func TestMain(m *testing.M) {
+	if !Acts(map[string]string{marker: os.Getenv(marker)}) {
+		os.Exit(m.Run())
+	}
+	heeds := make(chan os.Signal, 1)
+	if os.Args[1] != "dies" {
+		signal.Notify(heeds, syscall.SIGTERM)
+	}
+	_, _ = os.Stdout.WriteString("ready\n")
+	<-heeds
+	if os.Args[1] == "fails" {
+		os.Exit(3)
+	}
+}
+
+// What a command makes of a signal is how the command of root ends.
+func TestSignal(t *testing.T) {
+	t.Parallel()
+	testenv.NeedRoot(t, "run a program as another user")
+	dir := t.TempDir()
+	if err := os.Chown(dir, 65532, 65533); err != nil {
+		t.Fatal(err)
+	}
+	for how, want := range map[string]int{"ends": 0, "fails": 3, "dies": killed} {
+		reader, writer, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ready := make(chan struct{})
+		go func() {
+			defer close(ready)
+			_, _ = reader.Read(make([]byte, 10))
+			cancel()
+		}()
+		code, ran, err := (Command{Args: []string{how}, Stdout: writer, Stderr: os.Stderr}).Run(ctx, dir)
+		_ = writer.Close()
+		<-ready
+		_ = reader.Close()
+		if code != want || !ran || err != nil {
+			t.Errorf("%s: got %d, %v, %v, want %d", how, code, ran, err, want)
+		}
 	}
 }
 
