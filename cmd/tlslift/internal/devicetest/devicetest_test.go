@@ -142,7 +142,7 @@ func TestWithoutTLS(t *testing.T) {
 	}
 }
 
-// A device that waits to be greeted where TLS comes first is told to change its setting.
+// A device that waits to be greeted where TLS comes first is asked to change its setting.
 func TestWaitsAtTLSPort(t *testing.T) {
 	t.Parallel()
 	w := start(t, nil, func(o *Options) { o.hello = 10 * time.Millisecond })
@@ -194,7 +194,7 @@ func TestNever(t *testing.T) {
 	wantIn(t, text(d.Tlslift), "refuses it", "SSL 3.0")
 }
 
-// A device that has nothing but RC4 is told that it is off; the entry turns it on.
+// A device that has nothing but RC4 gets the answer that it is off; the entry turns it on.
 func TestRC4(t *testing.T) {
 	t.Parallel()
 	// By itself tlslift signs for such devices with SHA-1, which the client of this test does not take.
@@ -276,7 +276,7 @@ func TestInterrupted(t *testing.T) {
 	wantIn(t, text(d.Tlslift), "not all was tried")
 }
 
-// A port of a tlslift that runs is told with the remedy; without any listener there is no test.
+// A port of a tlslift that runs is named with the remedy; without any listener there is no test.
 func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	taken := testenv.Serve(t, func(net.Conn) {}).String()
@@ -359,7 +359,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// The time ends a test to which nobody comes.
+// A test to which no device comes ends after its time.
 func TestNobodyComes(t *testing.T) {
 	t.Parallel()
 	r, err := Run(t.Context(), func() Options {

@@ -65,7 +65,7 @@ func (t *tester) handler(path string) http.Handler {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		_ = pageTemplate.Execute(w, t.shown()) // the phone has gone
+		_ = pageTemplate.Execute(w, t.shown()) // an error is that the phone has left
 	})
 }
 

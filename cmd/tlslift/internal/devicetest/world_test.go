@@ -59,7 +59,7 @@ type world struct {
 	options   Options
 }
 
-// notes is what is told while a test runs.
+// notes are what is reported while a test runs.
 type notes struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -79,14 +79,14 @@ func TestMain(m *testing.M) {
 	}
 	other, name := filepath.Join(base, "state/other"), filepath.Join(base, "state/signin/a.login")
 	for {
-		// The name is that of a file of root elsewhere, and then of one of this user. Some of it
+		// The name is that of a file of root in another directory, and then of one of this user. Some of it
 		// fails while root has the directory.
 		_ = errors.Join(os.Link(filepath.Join(base, "secret"), other),
 			os.Rename(other, name), os.WriteFile(other, nil, 0o600), os.Rename(other, name))
 	}
 }
 
-// It does not either while the owner exchanges a file for another name of one elsewhere.
+// It does not either while the owner exchanges a file for another name of one in another directory.
 func TestShareWhileAFileIsExchanged(t *testing.T) {
 	t.Parallel()
 	testenv.NeedRoot(t, "give a file to another user")
@@ -135,7 +135,7 @@ func TestShareWhileAFileIsExchanged(t *testing.T) {
 			t.Fatal(err)
 		}
 		if info, err := os.Lstat(secret); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
-			t.Fatalf("root has given away a file elsewhere: %v", err)
+			t.Fatalf("root has given away a file of another directory: %v", err)
 		}
 		info, err := os.Lstat(filepath.Join(dir, "made.login"))
 		if err != nil {

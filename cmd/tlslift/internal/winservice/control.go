@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// progress is how often the service manager is told that a start or stop goes on.
+	// progress is how often it is reported to the service manager that a start or stop goes on.
 	progress = 2 * time.Second
 	// hint is how long it is to wait for that.
 	hint = 30 * time.Second
 )
 
-// A Control is how the service is told what the service manager asks for, and tells that it
-// is ready.
+// A Control brings the service what the service manager asks for, and the service manager that
+// the service is ready.
 type Control struct {
 	// Stop gets SIGTERM, and HangUp gets SIGHUP, as a process of another system does.
 	Stop, HangUp chan os.Signal
@@ -60,7 +60,7 @@ func control(requests <-chan Command, report func(Status), run func(Control) err
 	}
 }
 
-// enter tells the service manager of a new state.
+// enter reports a new state to the service manager.
 func (l *loop) enter(s State) {
 	l.status = Status{State: s}
 	if s != Running {
@@ -89,7 +89,7 @@ func (l *loop) obey(c Command) {
 	}
 }
 
-// goOn tells the service manager that a start or a stop still goes on.
+// goOn reports to the service manager that a start or a stop still goes on.
 func (l *loop) goOn() {
 	if l.status.State == Running {
 		return

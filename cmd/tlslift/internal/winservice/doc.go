@@ -41,7 +41,7 @@ const (
 	Reload      Command = "reload"   // paramchange
 )
 
-// A Status is what a service tells the service manager, and that tells others.
+// A Status is what a service reports to the service manager, which shows it to others.
 type Status struct {
 	State State
 	// CheckPoint grows while the service makes progress with a start or a stop.
