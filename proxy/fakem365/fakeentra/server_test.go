@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +43,13 @@ func newServer(t testing.TB, o fakeentra.Options) *fakeentra.Server {
 // client returns an HTTP client that reaches the server over TLS by Entra's name.
 func client(t *testing.T, s *fakeentra.Server) *http.Client {
 	t.Helper()
+	c, _ := clientAndServer(t, s)
+	return c
+}
+
+// clientAndServer is client, with the server that it reaches.
+func clientAndServer(t *testing.T, s *fakeentra.Server) (*http.Client, *fakem365.Server) {
+	t.Helper()
 	fake := testenv.FakeM365(t)
 	server, err := s.Serve(fake, fakem365.TLSOptions{})
 	if err != nil {
@@ -51,7 +60,52 @@ func client(t *testing.T, s *fakeentra.Server) *http.Client {
 		return through.Dial(ctx, address)
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	return &http.Client{Transport: transport}, server
+}
+
+// A request that is held ends with the server, and with the client's connection, whether it
+// has a body or none.
+func TestHeldRequestsEnd(t *testing.T) {
+	t.Parallel()
+	for _, form := range []string{"", "client_id=" + application, "x=" + strings.Repeat("a", 60<<10)} {
+		for _, leaves := range []bool{false, true} {
+			entra := newServer(t, fakeentra.Options{Tenant: "contoso.example"})
+			c, server := clientAndServer(t, entra)
+			entra.SetTrouble(fakeentra.Trouble{Hold: make(chan struct{})})
+			ctx, leave := context.WithTimeout(t.Context(), testenv.Patience)
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost,
+				"https://"+fakeentra.Host+"/contoso.example/oauth2/v2.0/token", strings.NewReader(form))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			var asking sync.WaitGroup
+			asking.Go(func() {
+				if answer, err := c.Do(r); err == nil {
+					_ = answer.Body.Close()
+					t.Error("a request that is held was answered")
+				}
+			})
+			for entra.Counts().Token == 0 && ctx.Err() == nil {
+				runtime.Gosched()
+			}
+			if leaves {
+				leave()
+			}
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				server.Close()
+			}()
+			select {
+			case <-closed:
+			case <-time.After(testenv.Patience):
+				t.Fatalf("the server waits for a request of %d bytes that is held", len(form))
+			}
+			leave()
+			asking.Wait()
+		}
+	}
 }
 
 // ask sends a form, or gets a page without one, and returns the status and the JSON.

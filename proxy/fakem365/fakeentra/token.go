@@ -43,6 +43,9 @@ func (s web) token(w http.ResponseWriter, r *http.Request) {
 	if !s.knows(w, r) {
 		return
 	}
+	// The whole request comes first: net/http sees only after it that a connection ends.
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	malformed := r.ParseForm() != nil
 	trouble := s.Trouble()
 	if trouble.Hold != nil {
 		select {
@@ -51,8 +54,7 @@ func (s web) token(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if trouble.Code != 0 || r.ParseForm() != nil {
+	if trouble.Code != 0 || malformed {
 		s.refuse(w, trouble.Code)
 		return
 	}
