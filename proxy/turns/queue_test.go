@@ -221,7 +221,9 @@ func TestLeaving(t *testing.T) {
 			start := time.Now()
 			turn := q.For(rec, gone.Load)
 			err := turn.Begin(ctx)
-			turn.End()
+			if turn.ctx != nil || turn.held {
+				t.Errorf("%s: the turn keeps what Begin has got", want)
+			}
 			wantReason(t, err, want)
 			if got := turn.Failure(); got != err {
 				t.Errorf("the turn says %v, and has returned %v", got, err)
@@ -267,8 +269,8 @@ func TestNothingIsLost(t *testing.T) {
 				if turn.Begin(ctx) == nil {
 					turn.Pause()
 					_ = turn.Resume() // whether it comes or not
+					turn.End()
 				}
-				turn.End()
 				cancel()
 			}
 		})

@@ -33,13 +33,14 @@ func (q *Queue) For(rec *record.Record, gone func() bool) *Turn {
 }
 
 // Begin waits for the turn of a handshake that ends with ctx. The error is a
-// *record.Failure. End follows, with or without one.
+// *record.Failure: then nothing is held, and End need not follow.
 func (t *Turn) Begin(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
 	t.ctx, t.failure = ctx, nil
 	if err := t.take(); err != nil {
+		t.End()
 		return err
 	}
 	t.begun = true
