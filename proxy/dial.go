@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -30,11 +29,10 @@ type outbound struct {
 	destination policy.Destination // as allowed; zero until it is known
 	alpn        []string           // what to offer; nil for nothing
 
-	conn   net.Conn             // nil until dialled
-	secure *relay.TLS           // the TLS on conn; nil until the handshake is complete
-	state  *tls.ConnectionState // of secure; nil again when the client's TLS has been ended
-	unbind func()               // ends what is bound to conn
-	isLoop atomic.Bool          // conn was redirected back to us
+	conn   net.Conn    // nil until dialled
+	secure *relay.TLS  // the TLS on conn; nil until the handshake is complete
+	unbind func()      // ends what is bound to conn
+	isLoop atomic.Bool // conn was redirected back to us
 }
 
 // set notes the destination.
@@ -90,9 +88,8 @@ func (o *outbound) Handshake(ctx context.Context) (net.Conn, error) {
 	case err != nil:
 		return nil, upstream.Failure(err)
 	}
-	state := secure.ConnectionState()
-	o.state, o.secure = &state, relay.NewTLS(secure, raw)
-	o.rec.UpstreamTLS = clienttls.Describe(state, start)
+	o.secure = relay.NewTLS(secure, raw)
+	o.rec.UpstreamTLS = clienttls.Describe(secure.ConnectionState(), start)
 	return o.secure, nil
 }
 

@@ -32,8 +32,8 @@ func (l *lifter) lift(ctx context.Context, c *conn) error {
 	if err := c.secureUpstream(ctx); err != nil {
 		return err
 	}
-	err := l.endTLS(ctx, c, c.out.state)
-	c.out.state = nil
+	upstream := c.out.secure.Conn.(*tls.Conn).ConnectionState() // not kept: an idle connection is open for days
+	err := l.endTLS(ctx, c, &upstream)
 	l.learn(c, err)
 	if err != nil {
 		return err
