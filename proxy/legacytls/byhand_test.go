@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"hash"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -91,13 +93,16 @@ func (b *byHand) open(t *testing.T, body []byte) []byte {
 	return data
 }
 
-// handSuites are all with CBC, at each version that has them.
+// handSuites are one suite with each cipher and hash that there is with CBC, at each version
+// that has it: records are the same whatever the key exchange was.
 func handSuites() []parameters {
 	var all []parameters
 	for _, s := range suites {
 		for _, v := range []uint16{tls.VersionTLS10, tls.VersionTLS11, tls.VersionTLS12} {
-			if s.block != nil && (!s.tls12 || v == tls.VersionTLS12) {
-				all = append(all, parameters{s.name, v, s.id})
+			_, name, _ := strings.Cut(s.name, "_WITH_")
+			isNew := !slices.ContainsFunc(all, func(p parameters) bool { return p.name == name && p.version == v })
+			if s.block != nil && (!s.tls12 || v == tls.VersionTLS12) && isNew {
+				all = append(all, parameters{name, v, s.id})
 			}
 		}
 	}
