@@ -50,7 +50,7 @@ func TestScanEvictsNoServedClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			v := withPrinters(Options{})
 			before := heap()
-			for i := range 100_000 {
+			for i := range 3 * defaultMaxClients {
 				v.Closed(record(numbered(i), noon.Add(time.Duration(i)*time.Millisecond)))
 			}
 			grown := heap() - before
