@@ -7,14 +7,24 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	_ "embed"
 	"encoding/pem"
+	"math/big"
+	"strings"
 	"sync"
 	"testing"
 )
 
-// The RSA keys made so far: making one takes longer than most tests.
+// primes has the two primes of an RSA key of tests on each line: to look for such takes longer
+// than most tests.
+//
+//go:embed testdata/primes.txt
+var primes string
+
+// The RSA keys made so far.
 var keys struct {
 	sync.Mutex
+	made int
 	all  []*rsa.PrivateKey // of RSAKey
 	free []*rsa.PrivateKey // of OwnRSAKey
 }
@@ -51,12 +61,30 @@ func OwnRSAKey(t testing.TB) *rsa.PrivateKey {
 	return key
 }
 
+// newRSAKey returns a key that this process does not have yet, from the file as long as there
+// are some. The caller holds keys.
 func newRSAKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
+	all := strings.Fields(primes)
+	i := 2 * keys.made
+	keys.made++
+	if i+1 >= len(all) {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
 	}
+	p, isNumber := new(big.Int).SetString(all[i], 16)
+	q, areNumbers := new(big.Int).SetString(all[i+1], 16)
+	if !isNumber || !areNumbers {
+		t.Fatalf("line %d of primes.txt has no numbers", keys.made)
+	}
+	one := big.NewInt(1)
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}, Primes: []*big.Int{p, q}}
+	totient := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+	key.D = new(big.Int).ModInverse(big.NewInt(int64(key.E)), totient)
+	key.Precompute()
 	return key
 }
 
