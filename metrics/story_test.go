@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/record"
 )
@@ -78,7 +79,7 @@ func withStory() *Metrics {
 	m.SetCA(start.AddDate(10, 0, 0), func() uint64 { return 3 }, func() string { return "" })
 	m.SetEndpointsChecked(start)
 	m.CountRefresh("updated")
-	m.Probes.Show([]Probe{
+	m.Probes.Show([]probes.Probe{
 		{Destination: "outlook.office365.com:443", Took: 80 * time.Millisecond},
 		{Destination: "smtp.office365.com:587", Took: 30 * time.Second, Reason: record.ReasonUpstreamTimeout},
 	})

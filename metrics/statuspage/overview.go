@@ -39,6 +39,7 @@ type overview struct {
 	MoreQuiet int
 
 	Destinations []summary.Group
+	Probes       probesView
 	SignIn       signInView
 	Listeners    []string
 	Authority    authorityView
@@ -105,6 +106,7 @@ func (s *site) serveOverview(w http.ResponseWriter, r *http.Request) {
 		Matching:     matchingText(len(found), len(all), len(page)),
 		Versions:     versionsOf(all, now),
 		Destinations: summary.Destinations(all, now),
+		Probes:       probesViewOf(s.Probes(), now),
 		SignIn:       signInViewOf(s.SignIn(), now),
 		Authority:    s.Authority.view(now),
 		Endpoints:    s.Endpoints().view(now),

@@ -16,6 +16,7 @@ import (
 	"github.com/tlslift/tlslift/metrics/burndown"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/loadlimit"
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/metrics/statuspage/pac"
 	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/clientfile"
@@ -60,6 +61,8 @@ type Options struct {
 	RevocationList func(id string) ([]byte, error)
 	// Endpoints returns the list in use; nil shows none.
 	Endpoints func() Endpoints
+	// Probes returns the last probes of the destinations; nil shows none.
+	Probes func() []probes.Probe
 	// SignIn returns how the sign-in is; nil shows none.
 	SignIn func() tenant.State
 	// Describe returns what the clients file says of a client with a name; nil means that it
@@ -139,6 +142,9 @@ func build(o Options) (*site, error) {
 	}
 	if o.Endpoints == nil {
 		o.Endpoints = func() Endpoints { return Endpoints{} }
+	}
+	if o.Probes == nil {
+		o.Probes = func() []probes.Probe { return nil }
 	}
 	if o.SignIn == nil {
 		o.SignIn = func() tenant.State { return tenant.State{} }

@@ -251,6 +251,12 @@ func TestPrometheusWatchesAnOffice(t *testing.T) {
 			Annotations: map[string]string{"summary": host + ":993"},
 		},
 	})
+	shown := o.get(t, "/")
+	for _, part := range []string{"Probes by tlslift itself", "/reasons#upstream_connection_refused", "Last round"} {
+		if !strings.Contains(shown, part) {
+			t.Errorf("the status page does not show %q of the probes", part)
+		}
+	}
 }
 
 // questions are the expressions of the rules, but those of alerts that should

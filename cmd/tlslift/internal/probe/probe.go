@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tlslift/tlslift/metrics"
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/upstream"
@@ -26,7 +26,7 @@ type Options struct {
 	// InUse returns the destinations to probe.
 	InUse func() []policy.Destination
 	// Show shows what a round has found.
-	Show func([]metrics.Probe)
+	Show func([]probes.Probe)
 	Log  *slog.Logger
 }
 
@@ -73,7 +73,7 @@ func (p *Prober) round(ctx context.Context) {
 		p.Log.Error("probing the destinations", "error", err.Error())
 		return
 	}
-	var found []metrics.Probe
+	var found []probes.Probe
 	failing := map[policy.Destination]record.Reason{}
 	for _, to := range p.InUse() {
 		began := time.Now()
@@ -81,7 +81,7 @@ func (p *Prober) round(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		probe := metrics.Probe{Destination: to.String(), Took: time.Since(began)}
+		probe := probes.Probe{Destination: to.String(), Took: time.Since(began), At: time.Now()}
 		if err != nil {
 			probe.Reason = upstream.Failure(err).Reason
 			failing[to] = probe.Reason

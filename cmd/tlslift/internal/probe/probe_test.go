@@ -13,8 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tlslift/tlslift/metrics"
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 	"github.com/tlslift/tlslift/proxy/listener"
@@ -80,11 +80,11 @@ func TestRound(t *testing.T) {
 			if test.want == record.ReasonUpstreamTimeout {
 				timeout = 50 * time.Millisecond
 			}
-			var found []metrics.Probe
+			var found []probes.Probe
 			p := New(Options{
 				Timeout: timeout, Log: slog.New(slog.DiscardHandler),
 				InUse: func() []policy.Destination { return []policy.Destination{destination(t, test.to)} },
-				Show:  func(round []metrics.Probe) { found = round },
+				Show:  func(round []probes.Probe) { found = round },
 			}, upstream.Config{Roots: fake.Roots(), ConnectTo: map[string]string{test.to: test.at}})
 			p.round(t.Context())
 			if len(found) != 1 || found[0].Destination != test.to || found[0].Reason != test.want {
@@ -119,7 +119,7 @@ func TestNothingIsLeftOpen(t *testing.T) {
 		p := New(Options{
 			Timeout: testenv.Patience, Log: slog.New(slog.DiscardHandler),
 			InUse: func() []policy.Destination { return []policy.Destination{destination(t, test.to)} },
-			Show:  func([]metrics.Probe) {},
+			Show:  func([]probes.Probe) {},
 		}, upstream.Config{Roots: fake.Roots(), ConnectTo: map[string]string{test.to: between.String()}})
 		p.round(t.Context())
 		select {
@@ -139,7 +139,7 @@ func TestRun(t *testing.T) {
 		// What fails is the address: one that is never connected to.
 		out := upstream.Config{ConnectTo: map[string]string{to.String(): "0.0.0.0:1"}}
 		var log bytes.Buffer
-		var rounds []metrics.Probe
+		var rounds []probes.Probe
 		began := time.Now()
 		p := New(Options{
 			Interval: 5 * time.Minute, Timeout: time.Second, Log: slog.New(slog.NewTextHandler(&log, nil)),
@@ -149,7 +149,7 @@ func TestRun(t *testing.T) {
 				}
 				return []policy.Destination{to}
 			},
-			Show: func(round []metrics.Probe) { rounds = append(rounds, round...) },
+			Show: func(round []probes.Probe) { rounds = append(rounds, round...) },
 		}, out)
 		done := make(chan struct{})
 		go func() { p.Run(ctx); close(done) }()

@@ -66,6 +66,7 @@ func (s *Service) pagesOf(ca *localca.CA) (shownSite, error) {
 		Endpoints: s.allowed.Shown, RevocationList: s.lists.Get,
 		PublicURL: func() string { return s.public.urlForDevices() },
 		SignIn:    s.mailboxes.state,
+		Probes:    s.metrics.Probes.Last,
 		Describe:  func(name string) clientfile.Description { return s.clients.Load().Describe(name) },
 		Host:      hostName(),
 		Version:   s.options.Version,

@@ -311,8 +311,8 @@ var table = []setting{
 	},
 	{
 		name: "PROBE_INTERVAL", atStart: true, def: "0",
-		meaning: "how often tlslift opens a verified TLS connection of its own to each destination in use, so that the metrics and an " +
-			"alert tell of a destination that cannot be reached before a client needs it; `0` means never, `5m` is often enough",
+		meaning: "how often tlslift opens a verified TLS connection of its own to each destination in use, so that the status page, the " +
+			"metrics and an alert tell of a destination that cannot be reached before a client needs it; `0` means never, `5m` is often enough",
 		remedy: "a time with its unit from 10s on, for example 5m, or 0 for no probes",
 	},
 	{
