@@ -148,7 +148,9 @@ func (d *direction) sendFirst() error {
 	if err := d.look(first); err != nil {
 		return err
 	}
+	d.relay.idle.beginWrite(1 - d.from)
 	n, err := d.dst.Write(first)
+	d.relay.idle.endWrite(1 - d.from)
 	d.moved.Add(int64(n))
 	if err != nil {
 		return &sideError{1 - d.from, true, err}
@@ -212,9 +214,9 @@ func (d *direction) copy() error {
 				return err
 			}
 			r.ending.moved(d.from)
-			r.idle.beginWrite()
+			r.idle.beginWrite(1 - d.from)
 			written, err := d.dst.Write(buf[:n])
-			r.idle.endWrite()
+			r.idle.endWrite(1 - d.from)
 			d.moved.Add(int64(written))
 			if err != nil {
 				return &sideError{1 - d.from, true, err}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/record"
@@ -96,10 +97,17 @@ func (h *Handshake) isClientsTurn() bool {
 	return (upstream.helloDone || upstream.finished || upstream.data) && !upstream.isInside() && !client.finished && !client.data
 }
 
-// stalled returns the failure of a handshake that was not done in time: one side is
-// in the middle of a record, or owes the answer to the last one.
-func (h *Handshake) stalled(ended [2]bool) error {
+// stalled returns the failure of a handshake that was not done in time: one side does not
+// read what the other has sent, is in the middle of a record, or owes the answer to the last
+// one.
+func (h *Handshake) stalled(ended, stuck [2]bool) error {
 	err := errors.New("a handshake that is passed was not finished in time")
+	switch {
+	case stuck[Client]:
+		return record.Fail(record.ReasonClientHandshakeTimeout, fmt.Errorf("%w: the client does not read what the destination has sent", err))
+	case stuck[Upstream]:
+		return record.Fail(record.ReasonUpstreamTimeout, fmt.Errorf("%w: the destination does not read what the client has sent", err))
+	}
 	upstreamOwes := ended[Client] || h.seen[Upstream].isInside() || h.last == Client && !h.seen[Client].isInside()
 	if upstreamOwes && !ended[Upstream] && !h.isClientsTurn() {
 		return record.Fail(record.ReasonUpstreamTimeout, err)

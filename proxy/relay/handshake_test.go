@@ -88,6 +88,43 @@ func TestHandshakeStalls(t *testing.T) {
 	}
 }
 
+// Where the kernel does not tell what waits, a side that does not read is known by the write
+// that waits for it.
+func TestHandshakeWaitsInAWrite(t *testing.T) {
+	t.Parallel()
+	hello := []byte{recordHandshake, 3, 3, 0, 4, 2, 0, 0, 0}
+	for name, tt := range map[string]struct {
+		first, later []byte // of the destination
+		client       []byte
+		reads        int // bytes that the client reads
+		want         record.Reason
+	}{
+		"a client that reads nothing":      {hello, nil, nil, 0, record.ReasonClientHandshakeTimeout},
+		"a client that reads a part":       {hello, hello[:7], nil, len(hello) + 3, record.ReasonClientHandshakeTimeout},
+		"a destination that reads nothing": {hello, nil, hello[:7], len(hello), record.ReasonUpstreamTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server, ended := passed(tt.first, 30*time.Second, time.Hour)
+				defer client.Close()
+				defer server.Close()
+				go func() { _, _ = server.Write(tt.later) }()
+				go func() {
+					_, _ = io.ReadFull(client, make([]byte, tt.reads))
+					if len(tt.client) > 0 {
+						_, _ = client.Write(tt.client)
+					}
+				}()
+				err := <-ended
+				var f *record.Failure
+				if !errors.As(err, &f) || f.Reason != tt.want {
+					t.Errorf("ended with %v, want %s", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
 // A client may wait for a person before it answers with a certificate. The destination
 // has its timeout after that as before.
 func TestHandshakeWaitsForPerson(t *testing.T) {

@@ -47,7 +47,7 @@ type idleWatch struct {
 	arrived uint64    // the kernel's count at that time
 	begun   bool      // the kernel was not asked yet
 	moved   int64     // how many bytes had moved then
-	writing int       // how many directions are in a write
+	writing [2]bool   // by side: it is written to
 	debts   [2]debt   // by side
 	err     error     // ErrIdle, ErrStuck, or a *record.Failure for a side that is gone; nil until then
 	stopped bool
@@ -220,10 +220,17 @@ func (w *idleWatch) isHandshake() bool {
 		w.timer.Reset(wait)
 		return true
 	}
-	w.err = h.stalled(w.relay.ending.hasEnded())
+	w.err = h.stalled(w.relay.ending.hasEnded(), [2]bool{w.isStuck(Client), w.isStuck(Upstream)})
 	w.relay.abort()
 	w.relay.wake()
 	return true
+}
+
+// isStuck reports whether bytes wait here because a side does not take them. Bytes that are
+// on their way to it do not count. w.mu is held.
+func (w *idleWatch) isStuck(s Side) bool {
+	_, unsent := sent(w.relay.ending.sockets[s])
+	return unsent > 0 || w.writing[s] && (!asksKernel || w.relay.ending.sockets[s] == nil)
 }
 
 // giveUp ends both sides because one is gone.
@@ -249,7 +256,8 @@ const goodbye = 1 << 10
 // end ends both directions, and both sides with a reset if something is on its way that
 // would seem to arrive with a FIN. Else close does the rest.
 func (w *idleWatch) end() {
-	inFlight, stuck := w.writing > 0, w.writing > 0
+	inFlight := w.writing[Client] || w.writing[Upstream]
+	stuck := inFlight
 	for side, s := range w.sockets {
 		_, waiting := traffic(s)
 		w.lost[side] = waiting
@@ -292,19 +300,19 @@ func (w *idleWatch) ended() error {
 	return w.err
 }
 
-// beginWrite notes that bytes were read and are being written.
-func (w *idleWatch) beginWrite() { w.move(1) }
+// beginWrite notes that bytes were read and are being written to a side.
+func (w *idleWatch) beginWrite(to Side) { w.move(to, true) }
 
 // endWrite notes that they have been written.
-func (w *idleWatch) endWrite() { w.move(-1) }
+func (w *idleWatch) endWrite(to Side) { w.move(to, false) }
 
-func (w *idleWatch) move(writing int) {
+func (w *idleWatch) move(to Side, writing bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.writing += writing
+	w.writing[to] = writing
 	// What is written has arrived, as far as this program can see. Where the kernel
 	// can be asked, look does that.
-	if writing > 0 || w.sockets == [2]*net.TCPConn{} {
+	if writing || w.sockets == [2]*net.TCPConn{} {
 		w.last = time.Now()
 	}
 }
