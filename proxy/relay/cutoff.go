@@ -125,9 +125,9 @@ func (e *ending) isCutOff(s Side, err error, write bool) bool {
 	case !e.inTLS:
 		// The close_notify of TLS that is passed is not seen: to follow its records
 		// would take each header out of what the kernel splices, at 1.5 times the
-		// processor time. One that arrives after a
-		// side has closed gives a reset, which can be read before that end is. But a
-		// destination that resets while it takes no more bytes has not had all of them.
+		// processor time. One that arrives after a side has closed gives a reset, which
+		// can be read before that end is. But a destination that resets while it takes no
+		// more bytes has not had all of them.
 		return s == Upstream && !e.ended[s] && isGone(err) && e.isShort(s, unsure)
 	case errors.Is(err, ErrNoCloseNotify):
 		// Many old clients never send a close_notify. A destination that leaves it out

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -75,9 +76,19 @@ func hasLeft(s *net.TCPConn) (left bool) {
 			left = true
 			return
 		}
-		var waiting [maxAlert + 1]byte
-		n, _, err := unix.Recvfrom(fd, waiting[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		left = err == nil && (n == 0 || isAlert(waiting[:n]))
+		left = hasNothing(fd)
 	})
 	return left
+}
+
+// hasNothing reports whether there is nothing to read from a socket whose peer has closed its
+// side. A reset counts, also one that came after the socket was asked for its state: this
+// look takes the error away, and who reads later would take the reset for an end.
+func hasNothing(fd int) bool {
+	var waiting [maxAlert + 1]byte
+	n, _, err := unix.Recvfrom(fd, waiting[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil {
+		return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+	}
+	return n == 0 || isAlert(waiting[:n])
 }
