@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"net"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/clienthello"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // What has arrived already is seen without a wait, and even if the wait is over before the
@@ -25,7 +25,7 @@ func TestBeginsWithinNoTime(t *testing.T) {
 		"a command":     {"EHLO a\r\n", false},
 		"nothing":       {"", false},
 	} {
-		near, far := pair(t)
+		near, far := testenv.TCPPair(t)
 		if _, err := io.WriteString(far, tt.says); err != nil { // loopback: it has arrived
 			t.Fatal(err)
 		}
@@ -60,7 +60,7 @@ func TestBeginsWithinReset(t *testing.T) {
 		"it has begun a ClientHello, no wait":    {"\x16", 0, true},
 		"it has begun a ClientHello, short wait": {"\x16", time.Nanosecond, true},
 	} {
-		near, far := pair(t)
+		near, far := testenv.TCPPair(t)
 		if _, err := io.WriteString(far, tt.says); err != nil {
 			t.Fatal(err)
 		}
@@ -82,25 +82,4 @@ func TestBeginsWithinReset(t *testing.T) {
 			t.Errorf("%s: its end is %v, want a reset", name, err)
 		}
 	}
-}
-
-// pair returns the two ends of a TCP connection.
-func pair(t *testing.T) (near, far *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	dialled, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, far = dialled.(*net.TCPConn), accepted.(*net.TCPConn)
-	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	return near, far
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/greeting"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/relay"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 const fullWait = 200 * time.Millisecond
@@ -255,7 +256,7 @@ func TestBeginningDuringDial(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ours, client := connected(t)
+			client, ours := testenv.TCPPair(t)
 			server, far := pipe(t)
 			h := greeting.New().Of(greeting.Key{Client: netip.MustParseAddr("192.0.2.1")})
 			for range greeting.Trials + 10 {
@@ -295,22 +296,4 @@ type dialling struct {
 func (d dialling) Dial(context.Context) (net.Conn, error) {
 	d.meanwhile()
 	return d.Conn, nil
-}
-
-// connected returns both ends of a connection over loopback.
-func connected(t *testing.T) (near, far net.Conn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if far, err = net.Dial("tcp", ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if near, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	return near, far
 }

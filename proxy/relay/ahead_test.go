@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/proxy/copybuffer"
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // A recorded is a connection that, once the handshake is over, is a tape: what one side
@@ -66,7 +67,7 @@ func recordedPair(t *testing.T, version uint16) (ours *TLS, below *recorded, pee
 	t.Helper()
 	const name = "outlook.office365.com"
 	leaf, roots := leafOf(t, name)
-	near, far := tcpPair(t)
+	near, far := testenv.TCPPair(t)
 	below, farBelow := &recorded{Conn: near}, &recorded{Conn: far}
 	raw := NewRaw(below)
 	client := tls.Client(raw, &tls.Config{RootCAs: roots, ServerName: name, MaxVersion: version})

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 // lookNow makes the watch of a relay look as if the idle time had passed, and reports
@@ -90,7 +92,7 @@ func TestIdleEndsWithFIN(t *testing.T) {
 // The connection that the kernel knows is found below every layer.
 func TestSocketOf(t *testing.T) {
 	t.Parallel()
-	tcp, _ := tcpPair(t)
+	tcp, _ := testenv.TCPPair(t)
 	near, _ := net.Pipe()
 	for name, conn := range map[string]net.Conn{
 		"itself": tcp, "with a reader": NewConn(tcp), "below TLS": NewConn(NewTLS(near, NewRaw(NewConn(tcp)))),

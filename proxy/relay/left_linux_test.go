@@ -3,6 +3,7 @@ package relay
 import (
 	"testing"
 
+	"github.com/tlslift/tlslift/proxy/testenv"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +23,7 @@ func TestResetWhileLookedAt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			near, far := tcpPair(t)
+			near, far := testenv.TCPPair(t)
 			write(t, far, tt.says)
 			if tt.resets {
 				Reset(far)

@@ -17,7 +17,7 @@ func TestReadOutInARelay(t *testing.T) {
 	certificate := testenv.SelfSigned(t, testenv.Template("relay.test", "relay.test"), testenv.ECDSAKey(t))
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate.Leaf)
-	clientTCP, near := tcpPair(t)
+	clientTCP, near := testenv.TCPPair(t)
 	client := tls.Client(clientTCP, &tls.Config{ServerName: "relay.test", RootCAs: roots})
 	raw := NewRaw(near)
 	conn := NewTLS(tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{certificate}}), raw)

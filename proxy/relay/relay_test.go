@@ -12,32 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-)
 
-// tcpPair is the two ends of one TCP connection over loopback.
-func tcpPair(t testing.TB) (*net.TCPConn, *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	accepted := make(chan net.Conn, 1)
-	go func() {
-		conn, _ := ln.Accept()
-		accepted <- conn
-	}()
-	dialled, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn := <-accepted
-	if conn == nil {
-		t.Fatal("nothing was accepted")
-	}
-	t.Cleanup(func() { _ = conn.Close(); _ = dialled.Close() })
-	return dialled.(*net.TCPConn), conn.(*net.TCPConn)
-}
+	"github.com/tlslift/tlslift/proxy/testenv"
+)
 
 // startRelay relays the content of TLS between two TCP connections and returns their
 // far ends.
@@ -49,8 +26,8 @@ func startRelay(t *testing.T, idle time.Duration) (client, server *net.TCPConn, 
 // startRelayOf does so with TLS itself too.
 func startRelayOf(t *testing.T, idle time.Duration, inTLS bool) (client, server *net.TCPConn, r *Relay, ended chan error) {
 	t.Helper()
-	client, ourClient := tcpPair(t)
-	ourServer, server := tcpPair(t)
+	client, ourClient := testenv.TCPPair(t)
+	ourServer, server := testenv.TCPPair(t)
 	r = &Relay{InTLS: inTLS, Client: ourClient, Upstream: ourServer, Idle: idle, Abort: func() {
 		Reset(ourClient)
 		Reset(ourServer)

@@ -46,8 +46,8 @@ func TestIdlePairHasNoGoroutine(t *testing.T) {
 // startedPassed starts a relay of passed TLS without a goroutine that waits for it.
 func startedPassed(t *testing.T) (client, server *net.TCPConn, r *Relay) {
 	t.Helper()
-	client, ourClient := tcpPair(t)
-	ourServer, server := tcpPair(t)
+	client, ourClient := testenv.TCPPair(t)
+	ourServer, server := testenv.TCPPair(t)
 	r = &Relay{Client: ourClient, Upstream: ourServer, Idle: time.Hour}
 	go r.Start(func(int64, int64, error) {})
 	return client, server, r
@@ -128,8 +128,8 @@ func TestPassedRestEnds(t *testing.T) {
 			r.Wake()
 		},
 	} {
-		client, ourClient := tcpPair(t)
-		ourServer, server := tcpPair(t)
+		client, ourClient := testenv.TCPPair(t)
+		ourServer, server := testenv.TCPPair(t)
 		r := &Relay{Client: ourClient, Upstream: ourServer, Idle: time.Hour}
 		ended := make(chan error, 1)
 		go r.Start(func(_, _ int64, err error) { ended <- err })

@@ -74,8 +74,8 @@ func startLifted(t *testing.T, version uint16, wrap func(net.Conn) net.Conn) *li
 		ServerName: "relay.test", RootCAs: x509.NewCertPool(),
 	}
 	config.RootCAs.AddCert(certificate.Leaf)
-	clientTCP, ourClient := tcpPair(t)
-	ourServer, serverTCP := tcpPair(t)
+	clientTCP, ourClient := testenv.TCPPair(t)
+	ourServer, serverTCP := testenv.TCPPair(t)
 	l := &lifted{clientTCP: clientTCP, serverTCP: serverTCP, ended: make(chan error, 1)}
 	l.client, l.server = tls.Client(wrap(clientTCP), config), tls.Server(wrap(serverTCP), config)
 	nearRaw, farRaw := NewRaw(NewConn(ourClient)), NewRaw(ourServer)

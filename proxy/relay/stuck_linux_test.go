@@ -30,8 +30,8 @@ func TestHandshakeOfWhoDoesNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, ourClient := tcpPair(t)
-			ourServer, server := tcpPair(t)
+			client, ourClient := testenv.TCPPair(t)
+			ourServer, server := testenv.TCPPair(t)
 			near := [2]*net.TCPConn{ourClient, ourServer}[tt.stuck]
 			far := [2]*net.TCPConn{client, server}
 			if err := far[tt.stuck].SetReadBuffer(1); err != nil {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
 var errBadRecord = errors.New("a record does not verify")
@@ -39,8 +41,8 @@ func TestAlertedClientIsLeftOpen(t *testing.T) {
 		"reading": {reads: true}, "writing": {writes: true}, "both": {reads: true, writes: true},
 		"the destination": {reads: true, atUpstream: true},
 	} {
-		client, ourClient := tcpPair(t)
-		ourServer, server := tcpPair(t)
+		client, ourClient := testenv.TCPPair(t)
+		ourServer, server := testenv.TCPPair(t)
 		r := &Relay{InTLS: true, Idle: 1 << 40, Client: ourClient, Upstream: ourServer}
 		bad := &alerting{ourClient, tt.reads, tt.writes}
 		if r.Client = bad; tt.atUpstream {

@@ -22,33 +22,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpPair is the two ends of one TCP connection over loopback.
-func tcpPair(t testing.TB) (near, far *net.TCPConn) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	dialled, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, far = dialled.(*net.TCPConn), accepted.(*net.TCPConn)
-	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	return near, far
-}
-
 // spliced moves the bytes of two connections to each other, and returns the client and the
 // destination.
 func spliced(t *testing.T) (client, upstream *net.TCPConn) {
 	t.Helper()
-	a, client := tcpPair(t)
-	b, upstream := tcpPair(t)
+	a, client := testenv.TCPPair(t)
+	b, upstream := testenv.TCPPair(t)
 	var done sync.WaitGroup
 	for _, way := range [][2]*net.TCPConn{{a, b}, {b, a}} {
 		done.Go(func() {
@@ -240,8 +219,8 @@ func onFile(t *testing.T, c *net.TCPConn, f func(fd uintptr)) {
 
 // What was passed through a buffer is not there any more when another connection gets it.
 func TestPassedBytesAreWiped(t *testing.T) {
-	a, client := tcpPair(t)
-	b, upstream := tcpPair(t)
+	a, client := testenv.TCPPair(t)
+	b, upstream := testenv.TCPPair(t)
 	var m mover
 	buffer := new([bufferSize]byte)
 	pass := func(text string) {
@@ -287,8 +266,8 @@ func BenchmarkPassed(b *testing.B) {
 	} {
 		for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
-				a, client := tcpPair(b)
-				c, upstream := tcpPair(b)
+				a, client := testenv.TCPPair(b)
+				c, upstream := testenv.TCPPair(b)
 				var done sync.WaitGroup
 				done.Go(func() {
 					if err := move(c, a); err != nil {

@@ -20,7 +20,7 @@ func tlsPair(t *testing.T, version uint16) (client, server *tls.Conn) {
 		ServerName: "standby.test", RootCAs: x509.NewCertPool(),
 	}
 	config.RootCAs.AddCert(certificate.Leaf)
-	far, near := tcpPair(t)
+	far, near := testenv.TCPPair(t)
 	client, server = tls.Client(far, config), tls.Server(near, config)
 	done := make(chan error, 1)
 	go func() { done <- client.Handshake() }()

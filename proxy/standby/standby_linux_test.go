@@ -39,7 +39,7 @@ func checkRead(t *testing.T, name string, r *Reader, want error) {
 func TestWaitTakesNothing(t *testing.T) {
 	t.Parallel()
 	for name, end := range ends {
-		far, near := tcpPair(t)
+		far, near := testenv.TCPPair(t)
 		r := NewReader(near)
 		checkRead(t, name, r, ErrNothing)
 		end.do(far)
@@ -60,7 +60,7 @@ func TestWaitIsEnded(t *testing.T) {
 		"a deadline": {func(c *net.TCPConn) error { return c.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
 		"a close":    {(*net.TCPConn).Close, net.ErrClosed},
 	} {
-		_, near := tcpPair(t)
+		_, near := testenv.TCPPair(t)
 		r := NewReader(near)
 		waited := make(chan struct{})
 		go func() {
@@ -84,8 +84,8 @@ func TestLot(t *testing.T) {
 	var lot Lot
 	for name, end := range ends {
 		for _, isEarly := range []bool{true, false} {
-			far, near := tcpPair(t)
-			other, idle := tcpPair(t)
+			far, near := testenv.TCPPair(t)
+			other, idle := testenv.TCPPair(t)
 			spot, ok := lot.Take(idle, func() { t.Errorf("%s: an idle connection is ready", name) })
 			if !ok {
 				t.Fatal("an idle connection was not taken")
@@ -124,7 +124,7 @@ func TestLot(t *testing.T) {
 func TestLotOfClosed(t *testing.T) {
 	before := runtime.NumGoroutine()
 	var lot Lot
-	_, near := tcpPair(t)
+	_, near := testenv.TCPPair(t)
 	never := func() { t.Error("a closed connection is ready") }
 	spot, ok := lot.Take(near, never)
 	near.Close()

@@ -55,22 +55,30 @@ func serve(t testing.TB, listener net.Listener, handle func(net.Conn)) *net.TCPA
 	return listener.Addr().(*net.TCPAddr)
 }
 
-// Pipe returns both ends of a connection over loopback, which end with the test.
-func Pipe(t testing.TB) (client, server net.Conn) {
+// TCPPair returns both ends of a connection over loopback, which end with the test.
+func TCPPair(t testing.TB) (dialled, accepted *net.TCPConn) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if client, err = net.Dial("tcp", listener.Addr().String()); err != nil {
+	if dialled, err = net.DialTCP("tcp", nil, listener.Addr().(*net.TCPAddr)); err != nil {
 		t.Fatal(err)
 	}
-	if server, err = listener.Accept(); err != nil {
+	t.Cleanup(func() { _ = dialled.Close() })
+	if accepted, err = listener.AcceptTCP(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = accepted.Close() })
+	return dialled, accepted
+}
+
+// Pipe is TCPPair with a bound on every wait.
+func Pipe(t testing.TB) (client, server net.Conn) {
+	t.Helper()
+	client, server = TCPPair(t)
 	for _, c := range []net.Conn{client, server} {
-		t.Cleanup(func() { _ = c.Close() })
 		if err := c.SetDeadline(time.Now().Add(Patience)); err != nil {
 			t.Fatal(err)
 		}
