@@ -156,7 +156,7 @@ var definitions = [...]definition{
 		"Whether the last probe of a destination in use opened a verified TLS connection to it: 1 or 0; absent without " +
 			"TLSLIFT_PROBE_INTERVAL. At most 50 destinations are probed."},
 	probeFailing: {"probe_failing", gauge, []string{"destination", "reason"},
-		"Always 1, for a destination whose last probe failed; reason says why."},
+		"Always 1, for a destination whose last probe failed; reason is why."},
 	probeDuration: {"probe_duration_seconds", gauge, []string{"destination"},
 		"How long the last probe of a destination took, with or without success."},
 	tokenRequests: {"signin_token_requests_total", counter, []string{"result"},

@@ -16,7 +16,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/testenv"
 )
 
-// A mail relay on an odd port was reached in the clear, and a request of HTTP delivered
+// A mail relay on an odd port was reached without TLS, and a request of HTTP delivered
 // mail there. Plain http goes to port 80 of hosts that have no other port, with the
 // methods that downloads and OCSP take.
 func TestPlainHTTPIsForCertificatesOnly(t *testing.T) {
@@ -63,7 +63,7 @@ func TestPlainHTTPIsForCertificatesOnly(t *testing.T) {
 	}
 }
 
-// What signs in goes nowhere in the clear.
+// What signs in goes nowhere without TLS.
 func TestPlainHTTPHasNoCredentials(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -104,8 +104,8 @@ func TestReplace(t *testing.T) {
 	if err := replace(func(c *proxy.Config) { c.Policy = nil }); err == nil {
 		t.Error("a configuration without a policy is in force")
 	}
-	elsewhere := map[string]string{target: https(t, fake, fakem365.TLSOptions{}).Addr()}
-	if err := replace(func(c *proxy.Config) { c.Upstream.ConnectTo = elsewhere }); err != nil {
+	moved := map[string]string{target: https(t, fake, fakem365.TLSOptions{}).Addr()}
+	if err := replace(func(c *proxy.Config) { c.Upstream.ConnectTo = moved }); err != nil {
 		t.Fatal(err)
 	}
 	for _, fixed := range []bool{false, true} {

@@ -28,7 +28,7 @@ func TestAClientCountsOnceADay(t *testing.T) {
 	}
 }
 
-// A day begins where the machine stands, not in Greenwich.
+// A day begins at midnight of the local time, not of UTC.
 func TestDaysAreLocal(t *testing.T) {
 	t.Parallel()
 	before, after := time.Date(2026, 11, 28, 23, 59, 59, 0, time.Local), time.Date(2026, 11, 29, 0, 0, 0, 0, time.Local)

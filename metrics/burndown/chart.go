@@ -24,7 +24,7 @@ type Chart struct {
 	Top, Middle int
 	// Dates are those on the lower edge, at the same distance from each other.
 	Dates []string
-	// Summary says in words what it shows.
+	// Summary is the same in words.
 	Summary string
 }
 
@@ -91,7 +91,7 @@ func niceTop(n int) int {
 	}
 }
 
-// text is what is said of a day.
+// text returns a day in words.
 func (d Day) text() string {
 	text := fmt.Sprintf("%s: %s lifted", d.Date.time().Format("Mon 2 January 2006"), clients(d.Lifted))
 	if d.Needing != unknown {

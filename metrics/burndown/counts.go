@@ -23,8 +23,8 @@ const (
 	unknown = -1
 )
 
-// A Date is a day of the calendar, as a number of days since 1970. What day a moment
-// belongs to is a matter of the place where the clock hangs.
+// A Date is a day of the calendar, as a number of days since 1970. The date of
+// a moment depends on the time zone.
 type Date int64
 
 // DateOf returns the date of a moment in the time zone of this machine.
@@ -46,7 +46,7 @@ type Day struct {
 	Needing int
 }
 
-// MarshalJSON writes a day as in ["2026-11-28",12,30].
+// MarshalJSON writes a day, for example ["2026-11-28",12,30].
 func (d Day) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]any{d.Date.time().Format(time.DateOnly), d.Lifted, d.Needing})
 }
@@ -108,7 +108,7 @@ func (c *Counts) Lifted(at, before time.Time) {
 	d.Lifted = min(d.Lifted+1, maxCount)
 }
 
-// SetNeeding says how many clients need to be lifted now, and reports whether it is the
+// SetNeeding notes how many clients need to be lifted now, and reports whether it is the
 // first time on this day.
 func (c *Counts) SetNeeding(now time.Time, clients int) bool {
 	d := c.day(DateOf(now), DateOf(now))

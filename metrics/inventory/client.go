@@ -39,7 +39,7 @@ type Client struct {
 	LastSeen  time.Time `json:"last_seen"`
 
 	// From its last ClientHello; empty and false if it never sent one.
-	Offered     string `json:"offered,omitempty"` // newest version, as in "TLS 1.0"
+	Offered     string `json:"offered,omitempty"` // newest version, for example "TLS 1.0"
 	SSLv2Format bool   `json:"sslv2_format"`
 	SendsSNI    bool   `json:"sends_sni"`
 	JA3         string `json:"ja3,omitempty"`
@@ -89,7 +89,7 @@ type Client struct {
 	// MailPause is the longest time between two of these mails, less the longer ago that
 	// was; zero if that is not known. It is the rhythm by which Silent judges.
 	MailPause Seconds `json:"mail_pause_seconds,omitempty"`
-	// SMTPReply is the last negative reply of a destination, as in "550 5.7.60".
+	// SMTPReply is the last negative reply of a destination, for example "550 5.7.60".
 	SMTPReply string `json:"smtp_reply,omitempty"`
 
 	BytesFromClient uint64 `json:"bytes_from_client"`

@@ -135,7 +135,7 @@ func (k *kept) connection() Connection {
 	return shown
 }
 
-// keyOf returns the client's name or address, as in the label client of the
+// keyOf returns the client's name or address, the same as the label client of the
 // metrics.
 func keyOf(r *record.Record) string {
 	switch {

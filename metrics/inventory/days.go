@@ -33,5 +33,5 @@ func countDay(v *Inventory, now time.Time) {
 		}
 	}
 	first := v.days.SetNeeding(now, needing)
-	v.minor, v.unsaved = true, v.unsaved || first && needing > 0 // strangers cause no writes
+	v.minor, v.unsaved = true, v.unsaved || first && needing > 0 // untrusted clients cause no writes
 }

@@ -71,7 +71,7 @@ func TestDaysOfAnotherState(t *testing.T) {
 	}
 }
 
-// However many strangers come on however many days, there are as many days.
+// However many untrusted clients connect on however many days, there are as many days.
 func TestDaysAreBounded(t *testing.T) {
 	t.Parallel()
 	v := New(Options{MaxClients: 10})

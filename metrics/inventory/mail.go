@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// leastSilence is a time without mail that says nothing: a long weekend.
+	// leastSilence is a time without mail that means nothing: a long weekend.
 	leastSilence = 4 * 24 * time.Hour
 	// silentPauses is how often the longest pause has to pass without a mail.
 	silentPauses = 3
@@ -18,7 +18,7 @@ const (
 	leastHistory = 7 * 24 * time.Hour
 	// pauseHalves is the time in which a pause counts half as much: holidays are forgotten.
 	pauseHalves = 60 * 24 * time.Hour
-	// maxPause is above all pauses that say something.
+	// maxPause is longer than any pause that means something.
 	maxPause = 365 * 24 * time.Hour
 )
 
@@ -40,7 +40,7 @@ func addMail(c *Client, r *record.Record, end time.Time) {
 	case r.Outcome == record.OutcomeLifted && r.Protocol == record.ProtocolSMTP:
 		c.SessionsWithoutMail++
 	case r.Outcome == record.OutcomePassed && r.Protocol == record.ProtocolSMTP:
-		c.MailPause = 0 // it may deliver where nobody looks
+		c.MailPause = 0 // its mails cannot be counted any more
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 type Line struct {
 	Client, Model, Note string
 	Address, Host       string
-	State, Title        string // as in the API, and as on the page
+	State, Title        string // that of the API, and that of the page
 	Offers              string
 	Destination         string
 	Silent              bool

@@ -98,7 +98,7 @@ func buildingDays(n int, now time.Time) []burndown.Day {
 	return days
 }
 
-// described returns what the clients file of the building says.
+// described returns what is in the clients file of the building.
 func described(name string) clientfile.Description {
 	if name == "" {
 		return clientfile.Description{}

@@ -131,7 +131,7 @@ func factsOf(c *inventory.Client, about clientfile.Description, now time.Time) [
 	return known
 }
 
-// pauseText says how long the client usually is without a mail at most, and whether it is
+// pauseText returns in words how long the client usually is without a mail at most, and whether it is
 // silent.
 func pauseText(c *inventory.Client, now time.Time) string {
 	switch {
@@ -185,7 +185,7 @@ func connectionRowOf(c *inventory.Connection, now time.Time) connectionRow {
 	return r
 }
 
-// versionAndRest cuts a description of a handshake, as in "TLS 1.2
+// versionAndRest cuts a description of a handshake, for example "TLS 1.2
 // TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", after the version.
 func versionAndRest(s string) (version, rest string) {
 	words := strings.SplitN(wording.Shown(s), " ", 3)

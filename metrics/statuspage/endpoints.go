@@ -9,9 +9,9 @@ import (
 
 // Endpoints describes the list of Microsoft 365's hosts that is in use.
 type Endpoints struct {
-	// Instance is the cloud that the list is for, as in "worldwide".
+	// Instance is the cloud that the list is for, for example "worldwide".
 	Instance string
-	// List is the version of the list, as in "built in, published 2026-08-14".
+	// List is the version of the list, for example "built in, published 2026-08-14".
 	List string
 	// Checked is when it was last confirmed to be the newest one; zero if never.
 	Checked time.Time

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A linker makes links of the paths of this site that sentences of ours name, as in
-// "/ca.pem on the admin address".
+// A linker makes links of the paths of this site that sentences of ours name, for
+// example "/ca.pem on the admin address".
 type linker struct{ site *site }
 
 // path matches a path between spaces or punctuation.

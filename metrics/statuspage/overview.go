@@ -60,7 +60,7 @@ type field struct{ Name, Value string }
 // A heading is that of a column; one without a link does not sort.
 type heading struct {
 	Text, Link string
-	Sorted     string // as in aria-sort
+	Sorted     string // the value of aria-sort
 }
 
 // A row is one client in the table.

@@ -22,7 +22,7 @@ const (
 // A signInView is the sign-in on the status page.
 type signInView struct {
 	Tenant     string // empty without a sign-in
-	Credential string // what expires, as in "secret"
+	Credential string // what expires, for example "secret"
 	Expires    wording.Moment
 	Soon       bool
 	Hint       string
@@ -61,7 +61,7 @@ func signInViewOf(s tenant.State, now time.Time) signInView {
 	}
 	v.Soon = v.Expires.Full != "" && s.Credential.Expires.Sub(now) < expirySoon
 	if s.Credential.Kind == "secret" && v.Expires.Full == "" {
-		v.Hint = "When the secret expires is not known: write the day into the sign-in file, as in expires: 2027-11-01."
+		v.Hint = "When the secret expires is not known: write the day into the sign-in file, for example expires: 2027-11-01."
 	}
 	next := s.NextExpiry(now)
 	for _, kind := range slices.Sorted(maps.Keys(next)) {

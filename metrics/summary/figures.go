@@ -77,7 +77,7 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// TryingText says how many clients get nowhere that need tlslift, or may need it.
+// TryingText returns in words how many clients need tlslift, or may need it, and always fail.
 func (f Figures) TryingText() string {
 	needing, unclear := "1 client that needs it tries and fails", "1 client that may need it tries and fails"
 	if f.Trying != 1 {
@@ -98,7 +98,7 @@ func (f Figures) TryingText() string {
 // Fruitless reports whether there are such clients.
 func (f Figures) Fruitless() bool { return f.Trying+f.Unclear > 0 }
 
-// NoTLSText says how many clients never begin TLS.
+// NoTLSText returns in words how many clients never begin TLS.
 func (f Figures) NoTLSText() string {
 	if f.NoTLS == 1 {
 		return "1 client connects and never begins TLS: find out whether it is a monitor"

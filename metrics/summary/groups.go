@@ -58,10 +58,10 @@ func Versions(all []inventory.Client, now time.Time) []Group {
 	return rows[:min(len(rows), maxListed)]
 }
 
-// NoTLS is what is said of a client that does not use TLS.
+// NoTLS is in place of a version for a client that does not use TLS.
 const NoTLS = "no TLS"
 
-// order puts NoTLS behind versions. SSL comes before TLS in the alphabet.
+// order puts NoTLS after the versions. SSL comes before TLS in the alphabet.
 func order(version string) int {
 	if version == NoTLS {
 		return 1
@@ -183,8 +183,8 @@ func Silent(all []inventory.Client, now time.Time) (rows []Quiet, more int) {
 	return rows, max(0, len(found)-maxListed)
 }
 
-// Mail says how many mails of a client were accepted, and whether that has ended; empty for
-// a client without lifted SMTP sessions.
+// Mail returns in words how many mails of a client were accepted, and whether that has ended;
+// empty for a client without lifted SMTP sessions.
 func Mail(c *inventory.Client) string {
 	switch sent := wording.Count(c.Accepted, "mail"); {
 	case c.Accepted == 0 && c.SessionsWithoutMail == 0:

@@ -1,4 +1,4 @@
-// Package summary says what an administrator wants to know of many clients at once: which
+// Package summary has what an administrator wants to know of many clients at once: which
 // state each is in, how many need tlslift, what fails and why, and when tlslift can be
 // switched off.
 //
@@ -40,12 +40,12 @@ func StateOf(c *inventory.Client, now time.Time) State {
 	return Idle
 }
 
-// Text is what the API says, and the CSS class.
+// Text returns the word of the API, which is the CSS class too.
 func (s State) Text() string {
 	return [...]string{"failing", "was_failing", "lifted", "passed", "idle"}[s]
 }
 
-// Title is what the page says.
+// Title returns the words of the page.
 func (s State) Title() string {
 	return [...]string{"Failing", "Was failing", "Needs lifting", "Passes", "Idle"}[s]
 }

@@ -6,11 +6,11 @@ import "time"
 // UTC. The zero value is no time.
 type Moment struct {
 	Machine string // RFC 3339, in UTC
-	Full    string // as in 2026-11-28 09:05:39 CET (08:05:39 UTC)
-	Short   string // as in 2026-11-28 09:05
-	Day     string // as in 2026-11-28
-	Date    string // as in 28 November 2026
-	Age     string // as in 4 minutes ago
+	Full    string // for example 2026-11-28 09:05:39 CET (08:05:39 UTC)
+	Short   string // for example 2026-11-28 09:05
+	Day     string // for example 2026-11-28
+	Date    string // for example 28 November 2026
+	Age     string // for example 4 minutes ago
 }
 
 // At returns t as seen at now; the zero value for no time.

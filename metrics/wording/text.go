@@ -1,4 +1,4 @@
-// Package wording says numbers, times and texts of clients in the words of the pages.
+// Package wording puts numbers, times and texts of clients into the words of the pages.
 //
 // What a client has chosen comes out as text of one line that is safe to show anywhere.
 package wording

@@ -15,7 +15,7 @@ const (
 type Description struct {
 	// Model is what kind of device it is; empty if the file does not say.
 	Model string
-	// Note is what else is worth knowing, such as where it stands; empty for nothing.
+	// Note is what else is worth knowing, for example its place; empty for nothing.
 	Note string
 }
 

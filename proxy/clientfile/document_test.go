@@ -125,7 +125,8 @@ func TestProblems(t *testing.T) {
 	t.Parallel()
 	const entryKeys = "known keys are name, address, network, host, plaintext, to, ciphers, dh_bits, split_records, record_size, " +
 		"ca, leaf, model and note"
-	const noAddress = "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24"
+	const noAddress = "the client has no address; add one, for example address: 192.168.20.31, or a network, " +
+		"for example network: 192.168.30.0/24"
 	for _, test := range []struct{ text, want string }{
 		// Keys.
 		{"client: []", `line 1, column 1: unknown key "client"; did you mean clients?`},
@@ -170,14 +171,15 @@ func TestProblems(t *testing.T) {
 			"line 4, column 27: bits is \"512\"; write 2048 or 1024\n" + `line 4, column 39: chain is "ca"; write leaf or leaf+ca`},
 		{at("  leaf: {bits: 1_024}"), `line 4, column 16: bits is "1_024"; write 2048 or 1024`},
 		{at("  leaf: {key_type: ec}"), `line 4, column 20: key_type is "ec"; write auto, rsa or ecdsa`},
-		{at("  leaf: {not_before: 20y}"), `line 4, column 22: not_before is "20y"; write a date, as in 2000-01-01`},
-		{at("  leaf: {not_before: 2000-02-30}"), `line 4, column 22: not_before is "2000-02-30"; write a date, as in 2000-01-01`},
+		{at("  leaf: {not_before: 20y}"), `line 4, column 22: not_before is "20y"; write a date, for example 2000-01-01`},
+		{at("  leaf: {not_before: 2000-02-30}"), `line 4, column 22: not_before is "2000-02-30"; write a date, for example 2000-01-01`},
 		{at("  leaf: {not_before: 1969-12-31}"), `line 4, column 22: not_before is "1969-12-31"; write one from 1970-01-01 to 2049-12-31`},
 		{at("  leaf: {not_before: [2000]}"), "line 4, column 22: not_before must be a single value, not a list"},
 		{at("  leaf: {bits: 0x400}"), `line 4, column 16: bits is "0x400"; write 2048 or 1024`},
 		// What a client must have.
-		{"clients:\n  - {}", "line 2, column 5: the client has no name; add one, as in name: scanner-2nd-floor\nline 2, column 5: " + noAddress},
-		{"clients:\n  - address: 10.0.0.1", "line 2, column 5: the client has no name; add one, as in name: scanner-2nd-floor"},
+		{"clients:\n  - {}", "line 2, column 5: the client has no name; add one, for example name: scanner-2nd-floor\n" +
+			"line 2, column 5: " + noAddress},
+		{"clients:\n  - address: 10.0.0.1", "line 2, column 5: the client has no name; add one, for example name: scanner-2nd-floor"},
 		{"clients:\n\n  - name: a", "line 3, column 5: " + noAddress},
 		{at("  network: []"), "line 4, column 12: network is an empty list; write a value or remove it"},
 		{at("  network: [10.1.0.0/16, [10.2.0.0/16], 10.3.0.1/16]"), "line 4, column 26: network must be a single value, not a list\n" +
@@ -192,13 +194,13 @@ func TestProblems(t *testing.T) {
 			`line 5, column 12: 10.0.0.1/32 of "b" already belongs to "a" in line 3; remove one of the two`},
 		{at("- address:\n  - 10.0.0.2\n  - 10.0.0.1\n  name: b"),
 			`line 6, column 5: 10.0.0.1 of "b" already belongs to "a" in line 3; remove one of the two`},
-		{at("- {address: 10.0.0.1}"), "line 4, column 3: the client has no name; add one, as in name: scanner-2nd-floor\n" +
+		{at("- {address: 10.0.0.1}"), "line 4, column 3: the client has no name; add one, for example name: scanner-2nd-floor\n" +
 			`line 4, column 13: 10.0.0.1 of the client without a name already belongs to "a" in line 3; remove one of the two`},
 		{at("  network: [10.1.0.0/16,\n    10.0.0.1/32]"),
 			`line 5, column 5: 10.0.0.1/32 is given twice for this client, first in line 3; remove one of the two`},
 		{at("- {name: b, address: fd00::1}\n- {name: c, address: 'FD00:0::1'}"),
 			`line 5, column 22: FD00:0::1 of "c" already belongs to "b" in line 4; remove one of the two`},
-		{at("  host: printer_7:25"), `line 4, column 9: "printer_7:25" is not a host name; write one, as in printer-7.example.com`},
+		{at("  host: printer_7:25"), `line 4, column 9: "printer_7:25" is not a host name; write one, for example printer-7.example.com`},
 		{at("  host: [a.example, fd00::1]"), `line 4, column 21: "fd00::1" is an address; give it as address, not as host`},
 		{at("  host: [a.example, A.example]"),
 			`line 4, column 21: A.example is given twice for this client, first in line 4; remove one of the two`},
@@ -220,7 +222,7 @@ func TestProblems(t *testing.T) {
 		// Columns are counted in characters.
 		{`clients: [{"name": "é", "ü": 1, address: x}]`, "line 1, column 20: the name \"é\" has characters beyond printable ASCII\n" +
 			`line 1, column 25: unknown key "ü"; ` + entryKeys + "\n" +
-			`line 1, column 42: "x" is not an address; write one, as in 192.168.20.31 or fd00::31`},
+			`line 1, column 42: "x" is not an address; write one, for example 192.168.20.31 or fd00::31`},
 		{"\ufeffclients: 1", "line 1, column 10: clients must be a list, not a single value"},
 		{strings.ReplaceAll(at("  colour: blue"), "\n", "\r\n"), `line 4, column 3: unknown key "colour"; ` + entryKeys},
 	} {
@@ -246,7 +248,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"":                      "the name is empty; write one, as in scanner-2nd-floor",
+		"":                      "the name is empty; write one, for example scanner-2nd-floor",
 		" a":                    `the name " a" begins or ends with a space`,
 		"a ":                    `the name "a " begins or ends with a space`,
 		"a\tb":                  `the name "a\tb" has characters beyond printable ASCII`,
@@ -265,8 +267,8 @@ func TestNames(t *testing.T) {
 
 func TestAddressesAndNetworks(t *testing.T) {
 	t.Parallel()
-	const address = "; write one, as in 192.168.20.31 or fd00::31"
-	const network = "; write one, as in 192.168.30.0/24 or fd00:30::/64"
+	const address = "; write one, for example 192.168.20.31 or fd00::31"
+	const network = "; write one, for example 192.168.30.0/24 or fd00:30::/64"
 	for _, test := range []struct{ key, value, want string }{
 		{"address", "10.0.0", `"10.0.0" is not an address` + address},
 		{"address", "010.0.0.1", `"010.0.0.1" is not an address` + address},
@@ -285,7 +287,7 @@ func TestAddressesAndNetworks(t *testing.T) {
 		{"network", "fe80::%eth0/64", `"fe80::%eth0/64" is not a network` + network},
 		{"network", "office", `"office" is not a network` + network},
 		{"network", "10.0.0.5/24", `"10.0.0.5/24" has an address within the network; write 10.0.0.0/24 for the network`},
-		{"network", "::ffff:10.0.0.0/120", `"::ffff:10.0.0.0/120" must have its IPv4 form, as in 192.168.30.0/24`},
+		{"network", "::ffff:10.0.0.0/120", `"::ffff:10.0.0.0/120" must have its IPv4 form, for example 192.168.30.0/24`},
 	} {
 		text := fmt.Sprintf("clients:\n- name: a\n  %s: %q", test.key, test.value)
 		checkProblems(t, text, "line 3, column 12: "+test.want)

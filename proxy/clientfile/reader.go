@@ -115,10 +115,10 @@ func (r *reader) client(n *yamlfile.Node) {
 		return
 	}
 	if !given["name"] {
-		r.Wrong(n, "the client has no name; add one, as in name: scanner-2nd-floor")
+		r.Wrong(n, "the client has no name; add one, for example name: scanner-2nd-floor")
 	}
 	if !given["address"] && !given["network"] && !given["host"] {
-		r.Wrong(n, "the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24")
+		r.Wrong(n, "the client has no address; add one, for example address: 192.168.20.31, or a network, for example network: 192.168.30.0/24")
 	}
 	if about != (Description{}) {
 		r.described[o.Name] = about
@@ -162,7 +162,7 @@ func checkName(name string) error {
 	_, err := netip.ParseAddr(name)
 	switch {
 	case name == "":
-		return errors.New("the name is empty; write one, as in scanner-2nd-floor")
+		return errors.New("the name is empty; write one, for example scanner-2nd-floor")
 	case strings.Trim(name, " ") != name:
 		return fmt.Errorf("the name %q begins or ends with a space", name)
 	case err == nil:
@@ -197,7 +197,7 @@ func (r *reader) hostPlaces(n *yamlfile.Node) []place {
 		case err == nil:
 			r.Wrong(one, "%q is an address; give it as address, not as host", yamlfile.Shown(one.Value))
 		case !netname.IsHost(name):
-			r.Wrong(one, "%q is not a host name; write one, as in printer-7.example.com", yamlfile.Shown(one.Value))
+			r.Wrong(one, "%q is not a host name; write one, for example printer-7.example.com", yamlfile.Shown(one.Value))
 		default:
 			all = append(all, place{host: name, node: one})
 		}
@@ -236,7 +236,7 @@ func parseAddress(s string) (netip.Prefix, error) {
 	case networkErr == nil:
 		return netip.Prefix{}, fmt.Errorf("%q is a network; give it as network, not as address", s)
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is not an address; write one, as in 192.168.20.31 or fd00::31", yamlfile.Shown(s))
+		return netip.Prefix{}, fmt.Errorf("%q is not an address; write one, for example 192.168.20.31 or fd00::31", yamlfile.Shown(s))
 	case addr.Is4In6():
 		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form; write %s", s, addr.Unmap())
 	case addr.Zone() != "":
@@ -253,10 +253,10 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	case addrErr == nil && addr.Zone() == "": // a zone may hold a slash
 		return netip.Prefix{}, fmt.Errorf("%q is an address; give it as address, not as network", yamlfile.Shown(s))
 	case err != nil:
-		return netip.Prefix{}, fmt.Errorf("%q is not a network; write one, as in 192.168.30.0/24 or fd00:30::/64", yamlfile.Shown(s))
+		return netip.Prefix{}, fmt.Errorf("%q is not a network; write one, for example 192.168.30.0/24 or fd00:30::/64", yamlfile.Shown(s))
 	case network.Addr().Is4In6():
 		// As such a client has its IPv4 address, the network would match nobody.
-		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form, as in 192.168.30.0/24", s)
+		return netip.Prefix{}, fmt.Errorf("%q must have its IPv4 form, for example 192.168.30.0/24", s)
 	case network != network.Masked():
 		return netip.Prefix{}, fmt.Errorf("%q has an address within the network; write %s for the network", s, network.Masked())
 	}
@@ -334,7 +334,7 @@ func (r *reader) day(n *yamlfile.Node, key string) time.Time {
 	day, err := time.Parse(time.DateOnly, n.Value)
 	switch {
 	case err != nil:
-		r.Wrong(n, "%s is %q; write a date, as in 2000-01-01", key, yamlfile.Shown(n.Value))
+		r.Wrong(n, "%s is %q; write a date, for example 2000-01-01", key, yamlfile.Shown(n.Value))
 	case day.Unix() < 0 || day.Year() >= 2050:
 		r.Wrong(n, "%s is %q; write one from 1970-01-01 to 2049-12-31", key, n.Value)
 	}

@@ -101,7 +101,7 @@ func (r *reader) routes(n *yamlfile.Node) Routes {
 	r.Each(n, "to", func(one *yamlfile.Node) {
 		to, err := policy.ParseDestination(one.Value)
 		if err != nil {
-			r.Wrong(one, "to: %s; write one, as in smtp.hve.mx.microsoft:587", err)
+			r.Wrong(one, "to: %s; write one, for example smtp.hve.mx.microsoft:587", err)
 			return
 		}
 		place, protocol := all.of(to.Port)

@@ -63,11 +63,11 @@ func TestRouteProblems(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
 		"smtp.office365.com": `line 4, column 7: to: destination "smtp.office365.com" is not valid: it must be host:port; ` +
-			"write one, as in smtp.hve.mx.microsoft:587",
+			"write one, for example smtp.hve.mx.microsoft:587",
 		"smtp://smtp.office365.com:587": `line 4, column 7: to: destination "smtp://smtp.office365.com:587" is not valid: ` +
-			"it must be host:port; write one, as in smtp.hve.mx.microsoft:587",
+			"it must be host:port; write one, for example smtp.hve.mx.microsoft:587",
 		"192.0.2.1:25": `line 4, column 7: to: destination "192.0.2.1:25" is an IP address: destinations are allowed by host name; ` +
-			"write one, as in smtp.hve.mx.microsoft:587",
+			"write one, for example smtp.hve.mx.microsoft:587",
 		"[a.example:25, b.example:587]": "line 4, column 22: to has two destinations for SMTP, a.example:25 and b.example:587; " +
 			"remove one of the two",
 		"[a.example:993, a.example:443, b.example:8443]": "line 4, column 38: to has two destinations for tls:// listeners, " +

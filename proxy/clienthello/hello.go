@@ -27,7 +27,7 @@ const (
 	// MaxSize is the most bytes of the stream that one may take, record headers
 	// included.
 	MaxSize = maxMessage + 4<<10
-	// maxMessage is the most that the message may have, as in crypto/tls.
+	// maxMessage is the most that the message may have, which is that of crypto/tls.
 	maxMessage = 64 << 10
 	// maxSSLv2 is the most that one in SSLv2 format may have.
 	maxSSLv2 = 4 << 10

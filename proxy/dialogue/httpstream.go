@@ -8,7 +8,7 @@ import (
 
 const (
 	// maxMethod bounds what is held of a request line, and statusLen of a status line,
-	// as in "HTTP/1.1 200". Of the target there is nothing.
+	// for example "HTTP/1.1 200". Of the target there is nothing.
 	maxMethod = 32
 	statusLen = 12
 	// maxField bounds what is held of a header that says how long a body is. Of others

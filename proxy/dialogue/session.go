@@ -42,7 +42,7 @@ type watcher interface {
 type Finding struct {
 	// Replies counts the replies of an SMTP destination; nil for other protocols.
 	Replies []record.SMTPReply
-	// Negative is the last negative one, as in "550 5.7.60".
+	// Negative is the last negative one, for example "550 5.7.60".
 	Negative string
 	// Accepted counts the mails that were accepted.
 	Accepted int

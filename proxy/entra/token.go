@@ -16,7 +16,7 @@ import (
 type Token struct {
 	Value   string
 	Expires time.Time
-	// Roles are the permissions in it, as in SMTP.SendAsApp or SMTP.Send; nil if it
+	// Roles are the permissions in it, for example SMTP.SendAsApp or SMTP.Send; nil if it
 	// cannot be read.
 	Roles []string
 }

@@ -3,6 +3,6 @@
 // sees and what is recorded. After each of them, nothing is left over, and the next
 // connection works, without a restart.
 //
-// It is only tests. Those of faults that are tried elsewhere are listed in
-// elsewhere_test.go.
+// It is only tests. Those of faults that are tried in other packages are listed in
+// otherpackages_test.go.
 package faults

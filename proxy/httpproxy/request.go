@@ -46,7 +46,7 @@ func rejectDirect(w http.ResponseWriter, r *http.Request) {
 }
 
 // request allows or rejects a request that is no CONNECT, and connects to its
-// destination: for plain http, as in the download of a certificate revocation list,
+// destination: for plain http, for example the download of a certificate revocation list,
 // or for https of a client that has no TLS.
 func (s *Server) request(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request, *http.Response) {
 	v := sessionOf(r.Context())

@@ -85,7 +85,7 @@ func (w LegacySuites) allow(s strength) bool {
 
 // A ConnectionState describes a connection after its handshake.
 type ConnectionState struct {
-	Version     uint16 // as in crypto/tls
+	Version     uint16 // as crypto/tls numbers it
 	CipherSuite uint16
 	DidResume   bool
 	// ServerName is the name that the client asked for, as it was sent; empty

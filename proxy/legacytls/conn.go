@@ -12,7 +12,7 @@ import (
 
 // Limits on what a client may send for nothing.
 const (
-	maxClientHello      = messageHeaderLen + 64<<10 // as in crypto/tls
+	maxClientHello      = messageHeaderLen + 64<<10 // that of crypto/tls
 	maxHandshakeMessage = 16 << 10                  // any other
 	maxUseless          = 16                        // records in a row that carry nothing
 )

@@ -174,7 +174,7 @@ func same(t *testing.T, all map[string][]byte) {
 			first = b
 		}
 		if !bytes.Equal(b, first) || len(b) == 0 {
-			t.Errorf("%s: the server sends %x, elsewhere %x", name, b, first)
+			t.Errorf("%s: the server sends %x, with another one %x", name, b, first)
 		}
 	}
 }

@@ -223,7 +223,7 @@ func keyShares() map[string]misstep {
 		all[name+": cut short"] = misstep{body(func(_ *script, b []byte) []byte { return b[:len(b)-1] }), alertDecodeError, h}
 		all[name+": nothing"] = misstep{body(func(*script, []byte) []byte { return nil }), alertDecodeError, h}
 	}
-	all["RSA: without its length, as in SSL 3.0"] = misstep{do: body(func(_ *script, b []byte) []byte { return b[2:] }),
+	all["RSA: without its length, like SSL 3.0"] = misstep{do: body(func(_ *script, b []byte) []byte { return b[2:] }),
 		want: alertDecodeError}
 	return all
 }

@@ -51,9 +51,9 @@ func forgeries() map[string]func(c *script) {
 		"a block too many":            changed(func(b []byte) []byte { return resized(b, append(b[5:], make([]byte, 16)...)) }),
 		"a block twice":               changed(func(b []byte) []byte { return resized(b, append(b[5:], b[len(b)-16:]...)) }),
 		"nothing":                     changed(func(b []byte) []byte { return resized(b, nil) }),
-		"a record in the clear":       changed(func(b []byte) []byte { return resized(b, data) }),
+		"a record without protection": changed(func(b []byte) []byte { return resized(b, data) }),
 		"the longest body there is":   changed(func(b []byte) []byte { return resized(b, make([]byte, maxPlaintext+maxExpansion)) }),
-		"a close_notify in the clear": func(c *script) { c.send(plainRecord(typeAlert, c.answer.version, []byte{1, 0})) },
+		"a plain close_notify":        func(c *script) { c.send(plainRecord(typeAlert, c.answer.version, []byte{1, 0})) },
 	}
 	for _, at := range []int{0, 7, 15, 16, 20, 30, 31, -1, -2, -16, -17, -20, -30} {
 		all[fmt.Sprintf("byte %d changed", at)] = changed(func(b []byte) []byte {

@@ -144,7 +144,7 @@ func TestResumeAge(t *testing.T) {
 	}{
 		{"at once", one, 0, true, true},
 		{"on another replica", other, 0, true, false},
-		{"elsewhere", stranger, 0, false, false},
+		{"on a server with other keys", stranger, 0, false, false},
 		{"after a day", one, 24 * time.Hour, true, true},
 		{"after a day, on another replica", other, 24 * time.Hour, true, false},
 		{"after more than a day", one, 24*time.Hour + time.Second, false, false},

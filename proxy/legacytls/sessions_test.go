@@ -61,7 +61,7 @@ func TestSessionsUse(t *testing.T) {
 func TestSessionsOfManyClients(t *testing.T) {
 	t.Parallel()
 	sessions := NewSessions(secretKeys("secret"), 12)
-	const device, other, monitor, elsewhere = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::/64"
+	const device, other, monitor, distant = "192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32", "2001:db8::/64"
 	config := func(client string) *Config {
 		c := at(t, sessions, noon)
 		c.Client = netip.MustParsePrefix(client)
@@ -99,7 +99,7 @@ func TestSessionsOfManyClients(t *testing.T) {
 		t.Errorf("two clients that resume none have %d and %d sessions, want the share of one and what that leaves", own, most)
 	}
 	// An address that is not the client's own resumes, too: it may have changed.
-	if _, resumed := comes(elsewhere, first); !resumed {
+	if _, resumed := comes(distant, first); !resumed {
 		t.Error("a session is bound to the address of its client")
 	}
 	for id := range sessions.byID {

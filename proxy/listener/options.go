@@ -47,7 +47,7 @@ var options = []Option{
 	{
 		Name: "ports", Value: "`port:protocol`",
 		Default: "25 and 587 `smtp`, 465 `smtps`, 143 `imap`, 993 `imaps`, 110 `pop3`, 995 `pop3s`, others `tls`",
-		Meaning: "which protocol clients speak that were going to this port, as in `2525:smtp`; may be repeated",
+		Meaning: "which protocol clients speak that were going to this port, for example `2525:smtp`; may be repeated",
 		Schemes: transparentSchemes, Example: "2525:smtp",
 	},
 	{
@@ -226,7 +226,7 @@ func (l *URL) setPort(s string) error {
 	scheme, ok := portScheme(protocol)
 	switch {
 	case err != nil || !ok:
-		return fmt.Errorf("%q is not a port with its protocol, as in 2525:smtp; the protocols are smtp, smtps, imap, imaps, "+
+		return fmt.Errorf("%q is not a port with its protocol, for example 2525:smtp; the protocols are smtp, smtps, imap, imaps, "+
 			"pop3, pop3s and tls", s)
 	case l.Ports[port] != "":
 		return fmt.Errorf("port %d is given twice", port)

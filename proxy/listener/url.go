@@ -100,11 +100,11 @@ func Parse(s string) (URL, error) {
 func listenAddress(u *url.URL) (string, error) {
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil {
-		return "", fmt.Errorf("the address needs a port between 0 and 65535, as in %s://127.0.0.1:3128", u.Scheme)
+		return "", fmt.Errorf("the address needs a port between 0 and 65535, for example %s://127.0.0.1:3128", u.Scheme)
 	}
 	host := u.Hostname()
 	if strings.Contains(host, ":") && !strings.HasPrefix(u.Host, "[") {
-		return "", fmt.Errorf("write an IPv6 address in brackets, as in %s://[::1]:3128", u.Scheme)
+		return "", fmt.Errorf("write an IPv6 address in brackets, for example %s://[::1]:3128", u.Scheme)
 	}
 	if strings.ContainsAny(host, "*%/\\ ,") {
 		return "", fmt.Errorf("%q is not an address to listen on; leave it empty for every address", host)

@@ -9,9 +9,9 @@ import (
 
 // A Range is a row of the table with the addresses that are published for it.
 type Range struct {
-	// Area is the service area, as in "Exchange".
+	// Area is the service area, for example "Exchange".
 	Area string
-	// Source is that of the row's endpoints, as in "row 2, Exchange".
+	// Source is that of the row's endpoints, for example "row 2, Exchange".
 	Source string
 	// Prefixes are the published addresses; at least one.
 	Prefixes []netip.Prefix

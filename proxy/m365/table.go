@@ -19,7 +19,7 @@ type table struct {
 
 // A tableOf is the part of the table for one instance.
 type tableOf struct {
-	Published string `json:"published"` // as in 2026-08-14; empty if that is not known
+	Published string `json:"published"` // for example 2026-08-14; empty if that is not known
 	Rows      []row  `json:"rows"`
 }
 

@@ -6,7 +6,7 @@
 //
 //   - the bytes that arrive are those that were sent, in their order: a prefix of them if
 //     something was cut off, and then it does not look whole;
-//   - a destination gets nothing in the clear but its own STARTTLS negotiation, and nothing
+//   - a destination gets nothing without TLS but its own STARTTLS negotiation, and nothing
 //     at all if its certificate is not right;
 //   - nobody reaches what the policy does not allow;
 //   - each connection has one record, and the counters are the sum of the records;

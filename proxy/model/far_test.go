@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// beforeTLS are the commands that a destination may get in the clear.
+// beforeTLS are the commands that a destination may get without TLS.
 var beforeTLS = []string{"EHLO", "HELO", "STARTTLS", "NOOP", "RSET", "QUIT"}
 
-// A tap sees what comes in the clear before TLS.
+// A tap sees what comes before TLS.
 type tap struct {
 	net.Conn
 
@@ -158,7 +158,7 @@ func (w *world) negotiateFar(raw *net.TCPConn) bool {
 		verb, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case !slices.Contains(beforeTLS, verb):
-			w.violate("a destination gets %q in the clear", line)
+			w.violate("a destination gets %q without TLS", line)
 			return false
 		case verb == "STARTTLS":
 			say("220 begin TLS")

@@ -22,7 +22,7 @@ func (d Destination) String() string {
 	return net.JoinHostPort(d.Host, strconv.Itoa(int(d.Port)))
 }
 
-// ParseDestination reads host:port, as in a CONNECT request, and normalises
+// ParseDestination reads host:port, which is what a CONNECT request has, and normalises
 // it. It does not say whether the destination is allowed. The error is an
 // *Error.
 func ParseDestination(hostport string) (Destination, error) {

@@ -51,7 +51,7 @@ func (e Endpoint) Source() string { return e.source }
 func (e Endpoint) String() string { return e.Pattern() + ":" + e.Ports() }
 
 // ParseEndpoint reads an endpoint as an operator writes it: a host pattern, a
-// colon, and a port or a range of ports, as in *.example.com:443 or
+// colon, and a port or a range of ports, for example *.example.com:443 or
 // mail.example.com:587-588. A host with several ports has several endpoints.
 func ParseEndpoint(s string) (Endpoint, error) {
 	e, err := parseEndpoint(strings.TrimSpace(s))

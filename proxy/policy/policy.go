@@ -18,7 +18,7 @@ type Policy struct {
 }
 
 // New returns the policy that allows some endpoints and nothing else. A refusal
-// says that the host is not in list, as in "the list of the company".
+// says that the host is not in list, for example "the list of the company".
 func New(list string, endpoints []Endpoint) (*Policy, error) {
 	p := &Policy{list: list, endpoints: slices.Clone(endpoints), byDomain: make(map[string][]Endpoint)}
 	for _, e := range p.endpoints {
@@ -47,7 +47,7 @@ func (p *Policy) Matches(host string) ([]Endpoint, error) {
 	return all, nil
 }
 
-// HasPlainHTTP reports whether a host may be reached in the clear: on port 80, by an
+// HasPlainHTTP reports whether a host may be reached without TLS: on port 80, by an
 // endpoint that has no other port. These are the hosts of revocation lists, OCSP and CA
 // certificates; where TLS is an alternative, it is due.
 func (p *Policy) HasPlainHTTP(host string) bool {

@@ -19,7 +19,7 @@ const maxLine = 107
 
 // A Header is what a balancer says of a connection.
 type Header struct {
-	// IsLocal means that the balancer itself is the client, as in a health check:
+	// IsLocal means that the balancer itself is the client, for example a health check:
 	// LOCAL of version 2, and UNKNOWN of version 1. There are no addresses then.
 	IsLocal bool
 	Client  netip.Addr

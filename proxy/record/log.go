@@ -59,7 +59,7 @@ func LogFields() []LogField {
 		{fieldDetail, "the underlying error"},
 		{fieldClientTLS, "version, cipher suite and whether the session was resumed, with the client"},
 		{fieldUpstreamTLS, "the same with the destination"},
-		{fieldSMTPReply, "the last negative SMTP reply of the destination in a lifted session, as in `550 5.7.60`"},
+		{fieldSMTPReply, "the last negative SMTP reply of the destination in a lifted session, for example `550 5.7.60`"},
 		{fieldMailbox, "the mailbox that tlslift signs in to for the client, also where that fails"},
 		{fieldLogin, "the login by which the client signed in at tlslift"},
 		{fieldFromClient, "bytes relayed from the client"},

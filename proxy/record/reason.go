@@ -255,14 +255,14 @@ func (r Reason) Alert() uint8 { return cmp.Or(r.row().alert, alertInternalError)
 func (r Reason) HTTPStatus() int { return cmp.Or(r.row().http, http.StatusBadGateway) }
 
 // SMTPStatus returns the reply code and the enhanced status code of the SMTP
-// reply, as in "421 4.4.1". Codes that begin with 4 mean that trying again may
+// reply, for example "421 4.4.1". Codes that begin with 4 mean that trying again may
 // help, in the words of IMAP and POP3 as well.
 func (r Reason) SMTPStatus() string { return cmp.Or(r.row().smtp, "421 4.4.1") }
 
 // isTemporary reports whether trying again may help.
 func (r Reason) isTemporary() bool { return r.SMTPStatus()[0] == '4' }
 
-// IMAPCode returns the response code of the IMAP answer, as in UNAVAILABLE; empty
+// IMAPCode returns the response code of the IMAP answer, for example UNAVAILABLE; empty
 // if it has none. By default it is that of SMTPStatus.
 func (r Reason) IMAPCode() string {
 	if code := r.row().imap; code != "" || !r.isTemporary() {
@@ -271,7 +271,7 @@ func (r Reason) IMAPCode() string {
 	return "UNAVAILABLE"
 }
 
-// POP3Code returns the response code of the POP3 answer, as in SYS/TEMP. By default
+// POP3Code returns the response code of the POP3 answer, for example SYS/TEMP. By default
 // it is that of SMTPStatus.
 func (r Reason) POP3Code() string {
 	switch code := r.row().pop3; {

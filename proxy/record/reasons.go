@@ -697,14 +697,14 @@ var reasons = []row{
 	},
 	{
 		reason: ReasonUpstreamCutOff, outcome: OutcomeFailed, fault: FaultDestination, level: slog.LevelWarn,
-		cause: "The destination broke off the connection before its proper end, or acknowledged nothing any more, as in the middle " +
+		cause: "The destination broke off the connection before its proper end, or acknowledged nothing any more, for example in the middle " +
 			"of a mail; what was on its way may be lost.",
 		remedy: "Look at the health page of the service, and check any firewall or filter between tlslift and the destination: " +
 			"it may end connections that last long.",
 	},
 	{
 		reason: ReasonClientCutOff, outcome: OutcomeFailed, fault: FaultClient, level: slog.LevelWarn,
-		cause: "The client broke off the connection before its proper end, or acknowledged nothing any more, as in the middle of a " +
+		cause: "The client broke off the connection before its proper end, or acknowledged nothing any more, for example in the middle of a " +
 			"mail; what was on its way may be lost.",
 		remedy: "Check the network path to the client, and the client's own log and timeout; a large scan can exhaust its memory.",
 	},

@@ -73,7 +73,7 @@ type Record struct {
 	// SMTPReplies counts the destination's replies in a lifted SMTP session, by
 	// code; nil for others.
 	SMTPReplies []SMTPReply
-	// SMTPReply is the last negative one, as in "550 5.7.60"; empty when there
+	// SMTPReply is the last negative one, for example "550 5.7.60"; empty when there
 	// was none.
 	SMTPReply string
 	// Accepted counts the mails that an SMTP destination has accepted in a lifted
@@ -143,7 +143,7 @@ func (r *Record) Need() Need {
 
 // A Handshake describes one completed TLS handshake.
 type Handshake struct {
-	// Version and CipherSuite are names, as in "TLS 1.2" and
+	// Version and CipherSuite are names, for example "TLS 1.2" and
 	// "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".
 	Version     string
 	CipherSuite string

@@ -44,14 +44,14 @@ func (r *reader) client(n *node, to *clients) string {
 		to.networks = append(to.networks, network)
 		return network.String()
 	case networkErr == nil && network.Addr().Is4In6():
-		r.Wrong(n, "%q must have its IPv4 form, as in 192.168.30.0/24", yamlfile.Shown(text))
+		r.Wrong(n, "%q must have its IPv4 form, for example 192.168.30.0/24", yamlfile.Shown(text))
 	case networkErr == nil && network != network.Masked():
 		r.Wrong(n, "%q has an address within the network; write %s for the network", yamlfile.Shown(text), network.Masked())
 	case networkErr == nil:
 		to.networks = append(to.networks, network)
 		return network.String()
 	case !isClientName(text):
-		r.Wrong(n, "%q is not a client; write an address, a network as in 192.168.30.0/24, or a name of the clients file",
+		r.Wrong(n, "%q is not a client; write an address, a network such as 192.168.30.0/24, or a name of the clients file",
 			yamlfile.Shown(text))
 	default:
 		to.names = append(to.names, text)

@@ -161,22 +161,22 @@ func TestProblems(t *testing.T) {
 	const box = head + "- address: a@contoso.com\n  clients: [10.0.0.1]\n"
 	for _, test := range []struct{ text, want string }{
 		{"", "there is nothing in the file; write a tenant, an application and mailboxes"},
-		{"{}", "line 1, column 1: the file has no tenant; add one, as in tenant: contoso.onmicrosoft.com\n" +
+		{"{}", "line 1, column 1: the file has no tenant; add one, for example tenant: contoso.onmicrosoft.com\n" +
 			"line 1, column 1: the file has no application; add it with the id that Entra shows for it\n" +
 			"line 1, column 1: the file has no mailboxes; add them"},
 		{"tennant: x", `line 1, column 1: unknown key "tennant"; did you mean tenant?` + "\n" +
 			"line 1, column 1: the file has no application; add it with the id that Entra shows for it\n" +
 			"line 1, column 1: the file has no mailboxes; add them"},
 		{strings.Replace(box, "contoso.onmicrosoft.com", "common", 1),
-			`line 1, column 9: tenant is "common"; write its domain, as in contoso.onmicrosoft.com, or its GUID`},
+			`line 1, column 9: tenant is "common"; write its domain, for example contoso.onmicrosoft.com, or its GUID`},
 		{strings.Replace(box, "contoso.onmicrosoft.com", "\u212Aontoso.example", 1), // its lower case is k
-			"line 1, column 9: tenant is \"\u212Aontoso.example\"; write its domain, as in contoso.onmicrosoft.com, or its GUID"},
+			"line 1, column 9: tenant is \"\u212Aontoso.example\"; write its domain, for example contoso.onmicrosoft.com, or its GUID"},
 		{strings.Replace(box, id, "tlslift", 1),
-			"line 3, column 7: the application's id is not a GUID; write one, as in 11111111-2222-3333-4444-555555555555"},
+			"line 3, column 7: the application's id is not a GUID; write one, for example 11111111-2222-3333-4444-555555555555"},
 		{strings.Replace(box, "  id: "+id+"\n", "", 1),
 			"line 3, column 3: the application has no id; add the application (client) id that Entra shows for it"},
 		{strings.Replace(box, "secret_file: app-secret", "managed_identity: sytem", 1),
-			"line 4, column 21: managed_identity is not system, and is not a GUID; write one, as in 11111111-2222-3333-4444-555555555555"},
+			"line 4, column 21: managed_identity is not system, and is not a GUID; write one, for example 11111111-2222-3333-4444-555555555555"},
 		{strings.Replace(box, "  secret_file: app-secret\n", "", 1),
 			"line 1, column 1: the application has no credential, and a mailbox is not " +
 				"delegated; add secret_file, certificate_file, federated_token_file or managed_identity, or write delegated: true for each mailbox"},
@@ -196,9 +196,9 @@ func TestProblems(t *testing.T) {
 		{strings.Replace(box, "secret_file", "certificate_file", 1), "line 4, column 21: the file that certificate_file names " +
 			"does not have a certificate and its key without a password, both in PEM"},
 		{head + "  []", "line 6, column 3: mailboxes is an empty list; add a mailbox"},
-		{head + "- {}", "line 6, column 3: the mailbox has no address; add one, as in address: scan@contoso.com\n" +
+		{head + "- {}", "line 6, column 3: the mailbox has no address; add one, for example address: scan@contoso.com\n" +
 			"line 6, column 3: nobody may use the mailbox; add logins, or clients that may send without a login"},
-		{head + "- {address: scan, clients: [a]}", `line 6, column 13: address is "scan"; write a mail address, as in scan@contoso.com`},
+		{head + "- {address: scan, clients: [a]}", `line 6, column 13: address is "scan"; write a mail address, for example scan@contoso.com`},
 		{box + "- address: A@Contoso.com\n  clients: [10.0.0.2]",
 			`line 8, column 12: the mailbox "A@Contoso.com" is already given in line 6; make one mailbox of the two`},
 		{box + "  user: b@contoso.com",
@@ -206,7 +206,7 @@ func TestProblems(t *testing.T) {
 		{box + "  sessions: 0", `line 8, column 13: sessions is "0"; write a number from 1 to 100`},
 		{box + "  sessions: many", `line 8, column 13: sessions is "many"; write a number from 1 to 100`},
 		{box + "  messages_per_minute: -1", `line 8, column 24: messages_per_minute is "-1"; write a number from 1 to 10000`},
-		{box + "  wait: 45", `line 8, column 9: wait is "45"; write a time from 1s to 10m0s, as in 45s`},
+		{box + "  wait: 45", `line 8, column 9: wait is "45"; write a time from 1s to 10m0s, for example 45s`},
 		{box + "  hve: yes", `line 8, column 8: hve is "yes"; write true or false`},
 		{box + "  senders: []", "line 8, column 12: senders is an empty list; write addresses, or remove it to allow all"},
 		{box + "  senders: ['*', 'a*@b.example', '*@c']", `line 8, column 13: the sender is "*"; ` + aSender + "\n" +
@@ -247,9 +247,9 @@ func TestProblems(t *testing.T) {
 
 const (
 	loginKeys = "known keys are name, password, secret_file and clients"
-	aDay      = "write a day from 2020 to 2099, as in 2027-11-01"
-	aSender   = "write an address, or *@ and a domain in quotes, as in \"*@contoso.com\""
-	aClient   = "is not a client; write an address, a network as in 192.168.30.0/24, or a name of the clients file"
+	aDay      = "write a day from 2020 to 2099, for example 2027-11-01"
+	aSender   = "write an address, or *@ and a domain in quotes, for example \"*@contoso.com\""
+	aClient   = "is not a client; write an address, a network such as 192.168.30.0/24, or a name of the clients file"
 )
 
 func write(t *testing.T, path, text string, mode os.FileMode) {

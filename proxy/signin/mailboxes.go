@@ -45,7 +45,7 @@ func (r *reader) mailbox(n *node) {
 		return
 	}
 	if !given["address"] {
-		r.Wrong(n, "the mailbox has no address; add one, as in address: scan@contoso.com")
+		r.Wrong(n, "the mailbox has no address; add one, for example address: scan@contoso.com")
 	}
 	if given["user"] && !m.delegated {
 		r.Wrong(n, "the mailbox has a user, which only a delegated one has; add delegated: true, or remove user")
@@ -60,7 +60,7 @@ func (r *reader) mailbox(n *node) {
 func (r *reader) address(n *node, what string) string {
 	text, ok := r.Text(n, what)
 	if ok && !isAddress(text) {
-		r.Wrong(n, "%s is %q; write a mail address, as in scan@contoso.com", what, yamlfile.Shown(text))
+		r.Wrong(n, "%s is %q; write a mail address, for example scan@contoso.com", what, yamlfile.Shown(text))
 	}
 	return text
 }
@@ -98,7 +98,7 @@ func (r *reader) senders(n *node) []string {
 		text, ok := r.Text(one, "a sender")
 		domain, whole := strings.CutPrefix(text, "*@")
 		if ok && (whole && !isAddress("any@"+domain) || !whole && !isAddress(text)) {
-			r.Wrong(one, "the sender is %q; write an address, or *@ and a domain in quotes, as in \"*@contoso.com\"", yamlfile.Shown(text))
+			r.Wrong(one, "the sender is %q; write an address, or *@ and a domain in quotes, for example \"*@contoso.com\"", yamlfile.Shown(text))
 		}
 		senders = append(senders, strings.ToLower(text))
 	}
@@ -131,7 +131,7 @@ func (r *reader) login(n *node, m *mailbox) {
 		return
 	}
 	if !given["name"] {
-		r.Wrong(n, "the login has no name; add one, as in name: copier1")
+		r.Wrong(n, "the login has no name; add one, for example name: copier1")
 	}
 	if given["password"] == given[secretFileKey] {
 		r.Wrong(n, "the login needs one of the two: password with a hash from tlslift password, or secret_file")

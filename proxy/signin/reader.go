@@ -68,7 +68,7 @@ func (r *reader) file(n *node) {
 		return
 	}
 	if !given["tenant"] {
-		r.Wrong(n, "the file has no tenant; add one, as in tenant: contoso.onmicrosoft.com")
+		r.Wrong(n, "the file has no tenant; add one, for example tenant: contoso.onmicrosoft.com")
 	}
 	if !given["application"] {
 		r.Wrong(n, "the file has no application; add it with the id that Entra shows for it")
@@ -97,7 +97,7 @@ var guid = regexp.MustCompile(`^(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 func (r *reader) tenant(n *node) string {
 	text, ok := r.Text(n, "tenant")
 	if ok && !guid.MatchString(text) && !isDomain(text) {
-		r.Wrong(n, "tenant is %q; write its domain, as in contoso.onmicrosoft.com, or its GUID", yamlfile.Shown(text))
+		r.Wrong(n, "tenant is %q; write its domain, for example contoso.onmicrosoft.com, or its GUID", yamlfile.Shown(text))
 	}
 	return text
 }
@@ -113,7 +113,7 @@ func isDomain(text string) bool {
 func (r *reader) id(n *node, what string) string {
 	text, ok := r.Text(n, what)
 	if ok && !guid.MatchString(text) {
-		r.Wrong(n, "%s is not a GUID; write one, as in 11111111-2222-3333-4444-555555555555", what)
+		r.Wrong(n, "%s is not a GUID; write one, for example 11111111-2222-3333-4444-555555555555", what)
 	}
 	return text
 }
@@ -193,7 +193,7 @@ func (r *reader) duration(n *node, what string) time.Duration {
 	text, ok := r.Text(n, what)
 	d, err := time.ParseDuration(text)
 	if ok && (err != nil || d < time.Second || d > maxWait) {
-		r.Wrong(n, "%s is %q; write a time from 1s to %s, as in 45s", what, yamlfile.Shown(text), maxWait)
+		r.Wrong(n, "%s is %q; write a time from 1s to %s, for example 45s", what, yamlfile.Shown(text), maxWait)
 	}
 	return d
 }
@@ -203,7 +203,7 @@ func (r *reader) day(n *node, what string) time.Time {
 	text, ok := r.Text(n, what)
 	d, err := time.Parse(time.DateOnly, text)
 	if ok && (err != nil || d.Year() < 2020 || d.Year() > 2099) {
-		r.Wrong(n, "%s is %q; write a day from 2020 to 2099, as in 2027-11-01", what, yamlfile.Shown(text))
+		r.Wrong(n, "%s is %q; write a day from 2020 to 2099, for example 2027-11-01", what, yamlfile.Shown(text))
 	}
 	return d
 }

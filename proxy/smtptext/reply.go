@@ -16,7 +16,7 @@ func Codes(line string) (code, enhanced string) {
 	return line[:3], enhancedCode(line[min(4, len(line)):])
 }
 
-// enhancedCode returns the enhanced status code with which s begins, as in 5.7.60; empty if it
+// enhancedCode returns the enhanced status code with which s begins, for example 5.7.60; empty if it
 // begins with none.
 func enhancedCode(s string) string {
 	if len(s) == 0 || s[0] != '2' && s[0] != '4' && s[0] != '5' {

@@ -16,7 +16,7 @@ const (
 	red   colour = "red"   // failing, with a reason
 	green colour = "green" // no reason at all
 	calm  colour = "calm"  // not failing
-	// Unknown: nothing is known that would make one of the others right, as in TLS that is
+	// Unknown: nothing is known that would make one of the others right, for example TLS that is
 	// passed and whose content nobody sees.
 	unknown colour = "unknown"
 )

@@ -27,7 +27,7 @@ func (i *Inventory) Add(c inventory.Client) {
 	i.clients = append(i.clients, c)
 }
 
-// SetDays says what was counted on each day.
+// SetDays sets what was counted on each day.
 func (i *Inventory) SetDays(days []burndown.Day) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -258,7 +258,7 @@ func parseLine(line string) (key, error) {
 	date, digits, _ := strings.Cut(line, " ")
 	made, err := time.Parse(time.RFC3339, date)
 	if err != nil || made.Year() < 2020 || made.Year() > 2100 {
-		return key{}, errors.New("does not begin with a time, as in 2026-11-27T00:00:00Z")
+		return key{}, errors.New("does not begin with a time, for example 2026-11-27T00:00:00Z")
 	}
 	var secret [secretLen]byte
 	digits = strings.TrimSpace(digits)

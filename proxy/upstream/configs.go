@@ -8,7 +8,7 @@ import (
 // Bounds on the configurations that are kept: what clients offer by ALPN is up to them.
 const (
 	maxConfigs = 256
-	maxALPN    = 64 // bytes, as in a ClientHello
+	maxALPN    = 64 // bytes, counted like those of a ClientHello
 )
 
 // configs are TLS configurations that connections share: one is half of a KiB, and an idle

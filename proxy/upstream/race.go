@@ -20,7 +20,7 @@ const (
 	maxAttempts = 32
 )
 
-// A race is one Dial to all addresses of a name, as in RFC 8305: they begin one after the
+// A race is one Dial to all addresses of a name, by RFC 8305: they begin one after the
 // other, and who connects first wins. Only run uses it.
 type race struct {
 	connect func(ctx context.Context, to netip.AddrPort) (net.Conn, error)

@@ -20,7 +20,7 @@ import (
 // MaxFile is how many bytes a file may have; a thousand entries take a tenth of it.
 const MaxFile = 1 << 20
 
-// Parse reads the text of a file, which messages call what, as in "a clients file":
+// Parse reads the text of a file, which messages call what, for example "a clients file":
 // YAML in UTF-8, with or without a byte order mark. It calls read with the whole
 // content, if there is any. The error has a line for each problem, in the order of
 // the file, which begins with the line and the column in characters. When the text

@@ -35,7 +35,7 @@ func (h *Handler) HasProxy() bool { return len(h.proxies()) > 0 }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	listeners := h.proxies()
 	if len(listeners) == 0 {
-		http.Error(w, "There is no proxy:// listener; add one to TLSLIFT_LISTEN, as in proxy://:3128.", http.StatusNotFound)
+		http.Error(w, "There is no proxy:// listener; add one to TLSLIFT_LISTEN, for example proxy://:3128.", http.StatusNotFound)
 		return
 	}
 	asked, ok := RequestHost(r)
@@ -45,7 +45,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	address, ok := proxyAddress(listeners, asked)
 	if !ok {
-		http.Error(w, "Only this machine can connect to the proxy:// listener; listen on another address, as in proxy://:3128.",
+		http.Error(w, "Only this machine can connect to the proxy:// listener; listen on another address, for example proxy://:3128.",
 			http.StatusNotFound)
 		return
 	}

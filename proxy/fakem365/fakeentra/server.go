@@ -64,9 +64,9 @@ type Application struct {
 	// Public allows device codes; false means that a credential is demanded.
 	Public bool
 	// Roles are the application permissions that the administrator consented to,
-	// as in SMTP.SendAsApp; none means that tokens have no roles.
+	// for example SMTP.SendAsApp; none means that tokens have no roles.
 	Roles []string
-	// Scopes are the delegated permissions that have consent, as in SMTP.Send;
+	// Scopes are the delegated permissions that have consent, for example SMTP.Send;
 	// none means that every request of a user is refused.
 	Scopes []string
 }

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// elsewhere are the faults that other tests try: with the real program, or with a clock.
-var elsewhere = []struct{ fault, test, folder string }{
+// inOtherPackages are the faults that other tests try: with the real program, or with a clock.
+var inOtherPackages = []struct{ fault, test, folder string }{
 	{"disk that is full", "TestClientsOnAFullDisk", "cmd/tlslift/e2e"},
 	{"disk that is full, when a file is replaced", "TestReplaceOnAFullDisk", "proxy/atomicfile"},
 	{"folder that is read-only, at the first start", "TestReadOnlyParent", "proxy/localca"},
@@ -45,10 +45,10 @@ var elsewhere = []struct{ fault, test, folder string }{
 	{"stop while connections are open", "TestShutdown", "proxy"},
 }
 
-// What is said to be tried elsewhere is.
+// What is listed as tried in other packages is tried there.
 func TestElsewhere(t *testing.T) {
 	t.Parallel()
-	for _, e := range elsewhere {
+	for _, e := range inOtherPackages {
 		if !hasTest(t, filepath.Join("../..", filepath.FromSlash(e.folder)), e.test) {
 			t.Errorf("%s: there is no %s in %s", e.fault, e.test, e.folder)
 		}
