@@ -87,7 +87,7 @@ func TestConvertHostileCells(t *testing.T) {
 
 func TestConvertProblems(t *testing.T) {
 	t.Parallel()
-	const address = "; write one, as in 192.168.20.31 or fd00::31"
+	const address = "; write one, for example 192.168.20.31 or fd00::31"
 	for text, want := range map[string]string{
 		"":              "the table is empty; its first line has the names of the columns, such as name,address,model,note",
 		"name,adress\n": `line 1: unknown column "adress"; did you mean address?`,
@@ -100,15 +100,15 @@ func TestConvertProblems(t *testing.T) {
 			"and write a quote in it twice",
 		"name,address\n\xff,10.0.0.1\n": `the table is not UTF-8 text; save it as "CSV UTF-8"`,
 		"name,address\na,10.0.0\n\nb,\n": `line 2: "10.0.0" is not an address` + address + "\n" +
-			"line 4: the client has no address; add one, as in address: 192.168.20.31, or a network, as in network: 192.168.30.0/24",
+			"line 4: the client has no address; add one, for example address: 192.168.20.31, or a network, for example network: 192.168.30.0/24",
 		"name,address\na,10.0.0.1\nb,10.0.0.1\na,10.0.0.2\n,10.0.0.3\n": `line 3: 10.0.0.1 of "b" already belongs to "a" in line 2; ` +
 			"remove one of the two\n" +
 			`line 4: the name "a" is already taken in line 2; give each client its own` + "\n" +
-			"line 5: the name is empty; write one, as in scanner-2nd-floor",
+			"line 5: the name is empty; write one, for example scanner-2nd-floor",
 		"name,address,group\na,10.0.0.1,z\na,10.0.0.2,b\n": `line 2: the name "a" is already taken in line 3; give each client its own`,
 		"name,address,CA\na,10.0.0.1,both\n":               `line 2: ca is "both"; write old or new`,
 		"name,address,plaintext,to\na,10.0.0.1,yes,b\n": `line 2: to: destination "b" is not valid: it must be host:port; ` +
-			"write one, as in smtp.hve.mx.microsoft:587\n" + `line 2: plaintext is "yes"; write allow or refuse`,
+			"write one, for example smtp.hve.mx.microsoft:587\n" + `line 2: plaintext is "yes"; write allow or refuse`,
 	} {
 		if _, err := Convert(strings.NewReader(text)); err == nil || err.Error() != want {
 			t.Errorf("%q:\ngot  %v\nwant %s", text, err, want)
