@@ -4,12 +4,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, time.Local)
+// zone is the time zone of the machine in all tests here: its days are not those of UTC.
+var zone = func() *time.Location {
+	time.Local = time.FixedZone("far east", 13*60*60) //nolint:gosmopolitan // nothing runs yet
+	return time.Local
+}()
+
+var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, zone)
 
 const day = 24 * time.Hour
 
@@ -31,7 +38,7 @@ func TestAClientCountsOnceADay(t *testing.T) {
 // A day begins at midnight of the local time, not of UTC.
 func TestDaysAreLocal(t *testing.T) {
 	t.Parallel()
-	before, after := time.Date(2026, 11, 28, 23, 59, 59, 0, time.Local), time.Date(2026, 11, 29, 0, 0, 0, 0, time.Local)
+	before, after := time.Date(2026, 11, 28, 23, 59, 59, 0, zone), time.Date(2026, 11, 29, 0, 0, 0, 0, zone)
 	if DateOf(after)-DateOf(before) != 1 || DateOf(before.UTC()) != DateOf(before) {
 		t.Errorf("%d and %d", DateOf(before), DateOf(after))
 	}
@@ -52,7 +59,7 @@ func TestBounded(t *testing.T) {
 // A clock that is years off for a while takes no history with it.
 func TestClockThatIsWrongForAWhile(t *testing.T) {
 	t.Parallel()
-	for _, wrong := range []time.Time{time.Date(1970, 1, 1, 12, 0, 0, 0, time.Local), time.Date(2099, 1, 1, 12, 0, 0, 0, time.Local)} {
+	for _, wrong := range []time.Time{time.Date(1970, 1, 1, 12, 0, 0, 0, zone), time.Date(2099, 1, 1, 12, 0, 0, 0, zone)} {
 		var c Counts
 		for i := range Span {
 			c.SetNeeding(noon.Add(time.Duration(i-Span+1)*day), 7)
@@ -97,6 +104,20 @@ func TestChart(t *testing.T) {
 	}
 	if got := strings.Join(chart.Dates, " | "); got != "31 Aug | 29 Sep | 28 Oct | today" {
 		t.Errorf("dates: %s", got)
+	}
+}
+
+// A line of those who need lifting ends where a day is missing.
+func TestLinesHaveGaps(t *testing.T) {
+	t.Parallel()
+	var c Counts
+	for _, ago := range []time.Duration{9, 8, 5, 4, 0} {
+		c.SetNeeding(noon.Add(-ago*day), 3)
+	}
+	chart := ChartOf(c.Days(), 3, noon)
+	want := []string{"80,25 81,25 81,25 82,25", "84,25 85,25 85,25 86,25", "89,25 90,25"}
+	if !slices.Equal(chart.Lines, want) {
+		t.Errorf("got %q, want %q", chart.Lines, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,23 @@ func TestDaysOutliveARun(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+}
+
+// Clients are counted once an hour, and at once when the clock was set back.
+func TestCountingWhenTheClockIsSet(t *testing.T) {
+	t.Parallel()
+	v := New(Options{})
+	for i, step := range []struct {
+		after time.Duration
+		want  string
+	}{{0, "1/1"}, {10 * time.Minute, "2/1"}, {time.Hour, "3/3"}, {-3 * time.Hour, "4/4"}, {-3*time.Hour + time.Minute, "5/4"}} {
+		now := noon.Add(step.after)
+		v.Closed(lifted(numbered(i), noon))
+		countDay(v, now)
+		if got := counts(v); got != step.want {
+			t.Errorf("after %v: %s, want %s", step.after, got, step.want)
+		}
+	}
 }
 
 // A state of before has no days, and what is wrong with one takes no client.
@@ -138,7 +156,8 @@ func TestSilent(t *testing.T) {
 		"daily":                 {mails(daily...), 9*day + time.Minute, 9 * day},
 		"weekly":                {mails(weekly...), 21*day + time.Minute, 21 * day},
 		"a holiday long ago":    {mails(holiday...), 11 * day, 9 * day},
-		"a holiday just now":    {mails(append(daily, 21*day)...), 63*day + time.Minute, 60 * day},
+		"a holiday of late":     {mails(append(append(slices.Clone(daily), 21*day), daily...)...), 55 * day, 45 * day},
+		"a holiday just now":    {mails(append(slices.Clone(daily), 21*day)...), 63*day + time.Minute, 60 * day},
 		"many at once":          {mails(8*day, time.Minute, time.Minute, time.Minute, time.Minute), 4*day + time.Minute, 4 * day},
 		"tested once":           {mails(0, time.Minute, time.Minute, time.Minute, time.Minute), 0, 300 * day},
 		"few":                   {mails(day, day, 7*day), 0, 300 * day},

@@ -47,6 +47,18 @@ func TestAges(t *testing.T) {
 	}
 }
 
+// What a client has chosen is one line of bounded length.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	long := Shown(strings.Repeat("a", 1000))
+	if len(long) > maxShown || len(long) < maxShown/2 || len(Sentence(strings.Repeat("a", 1000))) > maxSentence {
+		t.Errorf("%d bytes are shown", len(long))
+	}
+	if got := ShownAll([]string{"a\r\nb", "c"}); len(got) != 2 || strings.ContainsAny(got[0], "\r\n") || got[1] != "c" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	t.Parallel()
 	got := strings.Join([]string{

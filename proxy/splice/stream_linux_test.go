@@ -291,3 +291,62 @@ func BenchmarkPassed(b *testing.B) {
 		}
 	}
 }
+
+// What has not arrived at the other side when a stream ends is in no buffer and in no pipe
+// that another connection gets.
+func TestWhatHasNotArrivedIsGone(t *testing.T) {
+	before := openPipes(t)
+	for _, bulk := range []bool{false, true} {
+		near, far := testenv.TCPPair(t)
+		if _, err := far.Write([]byte("AUTH PLAIN c2VjcmV0")); err != nil {
+			t.Fatal(err)
+		}
+		buffer := new([bufferSize]byte)
+		m := mover{bulk: bulk}
+		if !bulk {
+			m.buffer = buffer
+		}
+		onFile(t, near, func(fd uintptr) {
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+			m.fill(fd)
+		})
+		if m.filled == 0 || (m.pipe != nil) != bulk {
+			t.Fatalf("bulk %t: %d bytes are in %+v", bulk, m.filled, m)
+		}
+		m.release()
+		if *buffer != [bufferSize]byte{} {
+			t.Errorf("%q is still in the buffer", bytes.TrimRight(buffer[:], "\x00"))
+		}
+		if n := openPipes(t) - before; n > 0 {
+			t.Errorf("bulk %t: %d files of pipes are kept with what is in them", bulk, n)
+		}
+		m.end()
+	}
+}
+
+// An error is of reading from the source, or of writing to the destination.
+func TestWhoseErrorItIs(t *testing.T) {
+	for _, write := range []bool{false, true} {
+		source, client := testenv.TCPPair(t)
+		destination, upstream := testenv.TCPPair(t)
+		var sending sync.WaitGroup
+		if write {
+			_ = upstream.SetLinger(0)
+			_ = upstream.Close()
+			sending.Go(func() { // until the stream ends
+				for err := error(nil); err == nil; {
+					_, err = client.Write(make([]byte, 1<<10))
+				}
+			})
+		} else {
+			_ = client.SetLinger(0)
+			_ = client.Close()
+		}
+		got, err := (&Stream{Dst: destination, Src: source, Moved: new(atomic.Int64)}).Move()
+		if err == nil || got != write {
+			t.Errorf("the error is of writing: %t, want %t: %v", got, write, err)
+		}
+		_ = source.Close()
+		sending.Wait()
+	}
+}
