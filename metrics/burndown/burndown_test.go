@@ -64,7 +64,9 @@ func TestClockThatIsWrongForAWhile(t *testing.T) {
 		for i := range Span {
 			c.SetNeeding(noon.Add(time.Duration(i-Span+1)*day), 7)
 		}
-		c.Lifted(wrong, time.Time{})
+		for i := range 20 {
+			c.Lifted(wrong.Add(time.Duration(i)*day), time.Time{})
+		}
 		c = Of(c.Days(), wrong) // a restart
 		for i := range Span {
 			c.SetNeeding(noon.Add(time.Duration(i)*day), 8)

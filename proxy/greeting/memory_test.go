@@ -190,6 +190,29 @@ func TestOneHostHasAShare(t *testing.T) {
 	}
 }
 
+// A host with many addresses keeps its share when others need the room.
+func TestHostKeepsItsShare(t *testing.T) {
+	t.Parallel()
+	m := New()
+	for i := range maxClients/2 + 100 {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		m.Of(Key{Client: a, Listener: "smtp://:587"}).Spoke()
+	}
+	for i := range maxClients/2 - 99 { // the last one finds no room
+		a := netip.AddrFrom4([4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)})
+		m.Of(Key{Client: a, Listener: "smtp://:587"}).Spoke()
+	}
+	kept := 0
+	for k := range m.clients {
+		if k.Client.IsLoopback() {
+			kept++
+		}
+	}
+	if kept < shareOfGroup*3/4 || kept > shareOfGroup+1 {
+		t.Errorf("%d of %d addresses of one host are kept", kept, maxClients/2-99)
+	}
+}
+
 // A client that ended without a word is not remembered for that.
 func TestLeftAddsNobody(t *testing.T) {
 	t.Parallel()
