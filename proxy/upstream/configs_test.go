@@ -20,17 +20,17 @@ func TestConfigsAreShared(t *testing.T) {
 	if of("a.example", 443) != first {
 		t.Error("two connections to one destination have two configurations")
 	}
+	seen := map[*tls.Config]string{first: "the first"}
 	for name, other := range map[string]*tls.Config{
 		"another port": of("a.example", 993), "another host": of("b.example", 443), "ALPN": of("a.example", 443, "h2"),
 		"two protocols": of("a.example", 443, "h2", "http/1.1"), "one protocol": of("a.example", 443, "h2http/1.1"),
+		"one with a zero": of("a.example", 443, "h2\x00http/1.1"), "one with a length": of("a.example", 443, "h2\x08http/1.1"),
+		"two that are divided otherwise": of("a.example", 443, "h2h", "ttp/1.1"),
 	} {
-		if other == first {
-			t.Errorf("%s: the configuration is that of another connection", name)
+		if before, is := seen[other]; is {
+			t.Errorf("%s: the configuration is that of %s", name, before)
 		}
-	}
-	two, one := of("a.example", 443, "h2", "http/1.1"), of("a.example", 443, "h2\x00http/1.1") // a name has any bytes
-	if one == two {
-		t.Error("one protocol with a zero: the configuration is that of who offers two")
+		seen[other] = name
 	}
 	long := strings.Repeat("x", maxALPN+1)
 	if before := of("a.example", 443, long); before == of("a.example", 443, long) {
