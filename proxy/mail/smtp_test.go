@@ -83,14 +83,14 @@ func TestSMTPLockstep(t *testing.T) {
 			record.ReasonPlaintextNotAllowed},
 		"DATA and a mail at once": {greet + ehlo + list + "C: MAIL FROM:<a@b>|RCPT TO:<c@d>|DATA|STARTTLS|.\n" +
 			strings.Repeat("c: 530 5.7.0 Must issue a STARTTLS command first\n", 3), record.ReasonPlaintextNotAllowed},
-		"BDAT with NUL":             {greet + ehlo + list + "C: BDAT 10\x00|QUIT\n", record.ReasonMalformedBeforeTLS},
-		"a CR inside a line":        {greet + "C: EHLO a\rMAIL FROM:<a@b>\n", record.ReasonMalformedBeforeTLS},
-		"command in STARTTLS' wake": {greet + ehlo + list + "C: STARTTLS|MAIL FROM:<evil@b>\n", record.ReasonCommandAfterStartTLS},
-		"STARTTLS is stripped":      {greet + ehlo + "S: 250-mx|250 SIZE 1\n", record.ReasonUpstreamNoStartTLS},
+		"BDAT with NUL":          {greet + ehlo + list + "C: BDAT 10\x00|QUIT\n", record.ReasonMalformedBeforeTLS},
+		"a CR inside a line":     {greet + "C: EHLO a\rMAIL FROM:<a@b>\n", record.ReasonMalformedBeforeTLS},
+		"command after STARTTLS": {greet + ehlo + list + "C: STARTTLS|MAIL FROM:<evil@b>\n", record.ReasonCommandAfterStartTLS},
+		"STARTTLS is stripped":   {greet + ehlo + "S: 250-mx|250 SIZE 1\n", record.ReasonUpstreamNoStartTLS},
 		"STARTTLS is refused": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 454 4.7.0 not now\n",
 			record.ReasonUpstreamNoStartTLS},
 		"STARTTLS is answered 250": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 250 ok\n", record.ReasonUpstreamNoStartTLS},
-		"reply in the wake of 220": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 220 go|250-evil|250 AUTH PLAIN\n",
+		"reply after the 220": {greet + ehlo + list + "C: STARTTLS\ns: STARTTLS\nS: 220 go|250-evil|250 AUTH PLAIN\n",
 			record.ReasonUpstreamReplyInjected},
 		"reply before it is asked": {greet + ehlo + "S: 250-mx|250 STARTTLS|220 go\nc: 250-mx\nc: 250 STARTTLS\nC: " +
 			"STARTTLS\n", record.ReasonUpstreamReplyInjected},
@@ -177,8 +177,8 @@ func TestSMTPOwnGreeting(t *testing.T) {
 			"C: AUTH LOGIN\n", true, "AUTH LOGIN\r\n", ""},
 		"plaintext with HELO": {true, greet + "C: HELO p\ns: HELO p\nS: 250 mx\nc: 250 mx\nC: MAIL FROM:<a@b>\ns: " +
 			"EHLO p\nS: 250-mx|250 SIZE 9\n", true, "MAIL FROM:<a@b>\r\n", ""},
-		"plaintext, STARTTLS":       {true, greet + "C: STARTTLS\nc: 220 2.0.0 Ready to start TLS\n", false, "", ""},
-		"command in STARTTLS' wake": {true, greet + "C: STARTTLS|MAIL FROM:<evil@b>\n", false, "", record.ReasonCommandAfterStartTLS},
+		"plaintext, STARTTLS":    {true, greet + "C: STARTTLS\nc: 220 2.0.0 Ready to start TLS\n", false, "", ""},
+		"command after STARTTLS": {true, greet + "C: STARTTLS|MAIL FROM:<evil@b>\n", false, "", record.ReasonCommandAfterStartTLS},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
