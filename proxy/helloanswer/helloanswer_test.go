@@ -65,6 +65,18 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// What a destination has answered is not in a buffer that another connection gets.
+func TestAnswersAreWiped(t *testing.T) {
+	for _, answer := range []string{"\x16\x03\x03\x00\x04hello", "\x15\x03\x03\x00\x02\x02\x28", "HTTP/1.1 400 Bad Request"} {
+		_, _ = Ask(&scripted{pieces: []string{answer}}, []byte("hello"), false)
+		for range 8 {
+			if got := buffers.Get().(*[most]byte); *got != [most]byte{} {
+				t.Errorf("%q is still in a buffer", bytes.TrimRight(got[:], "\x00"))
+			}
+		}
+	}
+}
+
 func TestAskFails(t *testing.T) {
 	for _, tc := range []struct {
 		name, says    string

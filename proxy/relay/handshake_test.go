@@ -125,6 +125,33 @@ func TestHandshakeWaitsInAWrite(t *testing.T) {
 	}
 }
 
+// The destination's time begins when a client that took long has done its part.
+func TestHandshakeStallsAfterALongWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const timeout, waits = 30 * time.Second, time.Minute
+		answer := []byte{recordHandshake, 3, 3, 0, 4, 2, 0, 0, 0, recordHandshake, 3, 3, 0, 4, messageServerHelloDone, 0, 0, 0}
+		client, server, ended := passed(answer, timeout, time.Hour)
+		defer client.Close()
+		defer server.Close()
+		start := time.Now()
+		go func() {
+			_, _ = io.ReadFull(client, make([]byte, len(answer)))
+			time.Sleep(waits) // of the bubble
+			_, _ = client.Write([]byte{20, 3, 3, 0, 1, 1, recordHandshake, 3, 3, 0, 1, 0})
+		}()
+		go func() { _, _ = io.Copy(io.Discard, server) }()
+		err := <-ended
+		var f *record.Failure
+		if !errors.As(err, &f) || f.Reason != record.ReasonUpstreamTimeout {
+			t.Errorf("ended with %v", err)
+		}
+		if took := time.Since(start); took != waits+timeout {
+			t.Errorf("ended after %v, want %v", took, waits+timeout)
+		}
+	})
+}
+
 // A client may wait for a person before it answers with a certificate. The destination
 // has its timeout after that as before.
 func TestHandshakeWaitsForPerson(t *testing.T) {
