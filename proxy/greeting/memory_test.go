@@ -194,11 +194,11 @@ func TestOneHostHasAShare(t *testing.T) {
 func TestHostKeepsItsShare(t *testing.T) {
 	t.Parallel()
 	m := New()
-	for i := range maxClients/2 + 100 {
+	for i := range maxClients/2 + 2 {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		m.Of(Key{Client: a, Listener: "smtp://:587"}).Spoke()
 	}
-	for i := range maxClients/2 - 99 { // the last one finds no room
+	for i := range maxClients/2 - 1 { // the last one finds no room
 		a := netip.AddrFrom4([4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)})
 		m.Of(Key{Client: a, Listener: "smtp://:587"}).Spoke()
 	}
@@ -208,8 +208,9 @@ func TestHostKeepsItsShare(t *testing.T) {
 			kept++
 		}
 	}
-	if kept < shareOfGroup*3/4 || kept > shareOfGroup+1 {
-		t.Errorf("%d of %d addresses of one host are kept", kept, maxClients/2-99)
+	// Of what is left of each, some are forgotten at random.
+	if kept < shareOfGroup/8 || kept > shareOfGroup+1 {
+		t.Errorf("%d of %d addresses of one host are kept", kept, maxClients/2-1)
 	}
 }
 
