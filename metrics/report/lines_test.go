@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestReasonsAndSilence(t *testing.T) {
 		if err != nil || len(table) != 2 {
 			t.Fatal(table, err)
 		}
-		for column, want := range map[string]string{"reason": "smtp_auth_failed", "silent": map[bool]string{true: "true", false: "false"}[solved]} {
+		for column, want := range map[string]string{"reason": "smtp_auth_failed", "silent": strconv.FormatBool(solved)} {
 			if got := table[1][slices.Index(table[0], column)]; got != want {
 				t.Errorf("solved %t: %s is %q", solved, column, got)
 			}

@@ -32,7 +32,8 @@ func probesViewOf(all []probes.Probe, now time.Time) probesView {
 	var v probesView
 	var last time.Time
 	var reached []probeRow
-	for _, p := range slices.SortedFunc(slices.Values(all), func(a, b probes.Probe) int { return strings.Compare(a.Destination, b.Destination) }) {
+	byName := func(a, b probes.Probe) int { return strings.Compare(a.Destination, b.Destination) }
+	for _, p := range slices.SortedFunc(slices.Values(all), byName) {
 		r := probeRow{Name: wording.Shown(p.Destination), Since: wording.At(p.Since, now)}
 		if p.At.After(last) {
 			last = p.At

@@ -54,7 +54,8 @@ func TestListsAreBounded(t *testing.T) {
 		c.LastAccepted = now.Add(-time.Duration(10+i) * day)
 		all = append(all, c)
 	}
-	if got := Destinations(all, now); len(got) != maxListed || got[0].Name != "everywhere:25" || got[0].Clients != many || got[1].Name != "host000:443" {
+	got := Destinations(all, now)
+	if len(got) != maxListed || got[0].Name != "everywhere:25" || got[0].Clients != many || got[1].Name != "host000:443" {
 		t.Errorf("%d destinations, the first are %+v", len(got), got[:2])
 	}
 	all[0].Offered = "none"

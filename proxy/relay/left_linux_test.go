@@ -32,7 +32,7 @@ func TestResetWhileLookedAt(t *testing.T) {
 				_ = far.Close()
 			}
 			onSocket(near, func(fd int) {
-				asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a descriptor is small
+				asked := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 				for tt.resets && asked[0].Revents&unix.POLLERR == 0 || name != "nothing" && asked[0].Revents == 0 {
 					_, _ = unix.Poll(asked, -1)
 				}
