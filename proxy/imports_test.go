@@ -122,7 +122,8 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/devicetest/plan": {"cmd/tlslift/internal/devicetest/sink"},
 	"cmd/tlslift/internal/crl":             {"cmd/tlslift/internal/deviceca"},
 	"cmd/tlslift/internal/deviceca": {
-		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
+		"cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore", "cmd/tlslift/internal/printing",
+		"cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
 	"cmd/tlslift/internal/checkclient": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings",
@@ -141,11 +142,11 @@ var siblings = map[string][]string{
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings",
 	},
 	"cmd/tlslift/internal/egress":    {"cmd/tlslift/internal/settings"},
-	"cmd/tlslift/internal/endpoints": {"cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
+	"cmd/tlslift/internal/endpoints": {"cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
 	"cmd/tlslift/internal/fwrules":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/ownca": {
 		"cmd/tlslift/internal/adminclient", "cmd/tlslift/internal/deviceca", "cmd/tlslift/internal/endpoints", "cmd/tlslift/internal/keystore",
-		"cmd/tlslift/internal/password", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
+		"cmd/tlslift/internal/password", "cmd/tlslift/internal/printing", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},
 	"cmd/tlslift/internal/packaged":   {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/printing":   {"cmd/tlslift/internal/settings"},

@@ -1,7 +1,6 @@
 package deviceca
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/netname"
 )
@@ -104,10 +104,7 @@ func (h *Home) List(w io.Writer, asJSON bool) error {
 	}
 	slices.Reverse(r.Issued)
 	if asJSON {
-		out := json.NewEncoder(w)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(listAnswer{h.shownOf(ca), r.Issued})
+		return printing.JSON(w, listAnswer{h.shownOf(ca), r.Issued})
 	}
 	var b strings.Builder
 	writeAuthority(&b, h.shownOf(ca), h.now())

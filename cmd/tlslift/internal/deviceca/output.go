@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/keystore"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/atomicfile"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -164,10 +165,5 @@ func (i *Issued) uses() string {
 
 // row writes a line of a list, with its value wrapped.
 func row(b *strings.Builder, name, value string) {
-	for n, line := range settings.Wrap(value, 78) {
-		if n > 0 {
-			name = ""
-		}
-		fmt.Fprintf(b, "  %-19s  %s\n", name, line)
-	}
+	printing.Row(b, fmt.Sprintf("  %-19s  ", name), 23, value, 78)
 }

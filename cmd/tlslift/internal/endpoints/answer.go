@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -46,7 +47,7 @@ func (l *List) Answer(asked string) (Answer, error) {
 func (a *Answer) Print(w io.Writer, asJSON bool) error {
 	var err error
 	if asJSON {
-		err = printJSON(w, a)
+		err = printing.JSON(w, a)
 	} else if a.Allowed {
 		if _, err = fmt.Fprintf(w, "%s\n\n", a.Says); err == nil {
 			err = printTable(w, a.Endpoints)

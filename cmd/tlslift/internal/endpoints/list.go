@@ -3,13 +3,13 @@
 package endpoints
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"text/tabwriter"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/statefile"
 	"github.com/tlslift/tlslift/proxy/m365"
@@ -123,7 +123,7 @@ func (l *List) Print(w io.Writer, asJSON bool) error {
 		if l.unusable != nil {
 			shown.Unusable = l.unusable.Error()
 		}
-		return printJSON(w, shown)
+		return printing.JSON(w, shown)
 	}
 	if _, err := fmt.Fprintf(w, "%s\n\n", l.heading()); err != nil {
 		return err
@@ -144,12 +144,6 @@ func (l *List) heading() string {
 		return text + "; " + settings.Prefix + "M365_REFRESH is off, so tlslift does not ask for a newer one"
 	}
 	return text + ", not checked yet"
-}
-
-func printJSON(w io.Writer, v any) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(v)
 }
 
 func printTable(w io.Writer, all []endpoint) error {

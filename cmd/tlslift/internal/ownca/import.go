@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/keystore"
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/secretfile"
 )
@@ -70,15 +70,9 @@ func (i *Import) Run(h *Home, w io.Writer) error {
 	}
 	var b strings.Builder
 	shown := shownOf(state, ca)
-	shown.Open = nil // below, with the rest
-	shown.write(&b, h.now)
-	text := strings.Replace(b.String(), "  Open                 nothing: it is limited as far as it can be\n", "", 1)
-	b.Reset()
-	b.WriteString(text)
+	shown.write(&b, h.now) // what is open is among the warnings
 	for _, what := range unwise {
-		for n, line := range settings.Wrap(what, 80) {
-			fmt.Fprintf(&b, "%s%s\n", []string{"warning: ", "         "}[min(n, 1)], line)
-		}
+		printing.Row(&b, "warning: ", 9, what, 80)
 	}
 	if err := h.tidy(&b); err != nil {
 		return err

@@ -95,6 +95,7 @@ func start(h *Home, w io.Writer) error {
 	var b strings.Builder
 	shown := shownOf("new", next)
 	shown.write(&b, h.now)
+	shown.writeOpen(&b)
 	if err := h.tidy(&b); err != nil {
 		return err
 	}

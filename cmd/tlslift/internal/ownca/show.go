@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"strings"
 	"time"
 
-	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/netname"
@@ -164,10 +163,7 @@ func (h *Home) Show(ctx context.Context, w io.Writer, asJSON bool) error {
 		users, unknown = h.usersOf(ctx, old)
 	}
 	if asJSON {
-		out := json.NewEncoder(w)
-		out.SetIndent("", "  ")
-		out.SetEscapeHTML(false)
-		return out.Encode(answerOf(all, users, unknown))
+		return printing.JSON(w, answerOf(all, users, unknown))
 	}
 	var b strings.Builder
 	for i, s := range all {
@@ -175,6 +171,7 @@ func (h *Home) Show(ctx context.Context, w io.Writer, asJSON bool) error {
 			b.WriteByte('\n')
 		}
 		s.write(&b, h.now)
+		s.writeOpen(&b)
 	}
 	switch {
 	case len(all) < 2:
@@ -216,14 +213,7 @@ var titles = map[string]string{
 // write writes the CA for a person.
 func (s *Shown) write(b *strings.Builder, now time.Time) {
 	fmt.Fprintf(b, "%s\n", titles[s.State])
-	row := func(name string, format string, args ...any) {
-		for i, line := range settings.Wrap(fmt.Sprintf(format, args...), 78) {
-			if i > 0 {
-				name = ""
-			}
-			fmt.Fprintf(b, "  %-19s  %s\n", name, line)
-		}
-	}
+	row := func(name, format string, args ...any) { row(b, name, fmt.Sprintf(format, args...)) }
 	row("File", "%s", s.File)
 	row("Subject", "%s", s.Subject)
 	if s.Issuer != "" {
@@ -253,15 +243,24 @@ func (s *Shown) write(b *strings.Builder, now time.Time) {
 	for _, above := range s.Above {
 		row("Below", "%s", above)
 	}
+}
+
+// writeOpen writes what is open.
+func (s *Shown) writeOpen(b *strings.Builder) {
 	if len(s.Open) == 0 {
-		row("Open", "nothing: it is limited as far as it can be")
+		row(b, "Open", "nothing: it is limited as far as it can be")
 	}
 	for _, open := range s.Open {
-		row("Open", "%s", open)
+		row(b, "Open", open)
 	}
 	if s.NoList != "" {
-		row("Revocation list", "none: %s", s.NoList)
+		row(b, "Revocation list", "none: "+s.NoList)
 	}
+}
+
+// row writes a text beside its name.
+func row(b *strings.Builder, name, text string) {
+	printing.Row(b, fmt.Sprintf("  %-19s  ", name), 23, text, 78)
 }
 
 // someOf returns the first of a list, and how many more there are.
