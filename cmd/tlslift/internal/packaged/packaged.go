@@ -57,7 +57,8 @@ func (m Machine) Find(environ map[string]string) Found {
 			"run the command as root, or name the file with --env-file", m.EnvFile, secretfile.WithoutPath(err))}
 	}
 	found := Found{EnvFile: m.EnvFile}
-	if _, err := os.Stat(m.StateDir); err == nil {
+	// systemd makes it a link to where only root may look: that it is there is all to know here.
+	if _, err := os.Lstat(m.StateDir); err == nil {
 		found.StateDir = m.StateDir
 	}
 	return found

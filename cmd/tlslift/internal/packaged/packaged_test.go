@@ -16,6 +16,10 @@ func TestFind(t *testing.T) {
 	file := testenv.WriteFile(t, "tlslift.env", []byte("TLSLIFT_LISTEN=smtp://:587\n"))
 	machine := Machine{EnvFile: file, StateDir: state}
 	missing := Machine{EnvFile: filepath.Join(state, "none"), StateDir: state}
+	hidden := Machine{EnvFile: file, StateDir: filepath.Join(state, "link")}
+	if err := os.Symlink(filepath.Join(state, "private", "tlslift"), hidden.StateDir); err != nil {
+		t.Fatal(err)
+	}
 	for name, tt := range map[string]struct {
 		machine Machine
 		mode    os.FileMode
@@ -33,6 +37,7 @@ func TestFind(t *testing.T) {
 		"no file":             {machine: missing, mode: 0o644},
 		"no machine":          {mode: 0o644},
 		"no state yet":        {machine: Machine{EnvFile: file, StateDir: missing.EnvFile}, mode: 0o644, want: Found{EnvFile: file}},
+		"hidden state":        {machine: hidden, mode: 0o644, want: Found{EnvFile: file, StateDir: hidden.StateDir}},
 		"others can write":    {machine: machine, mode: 0o646, unread: "chmod go-w"},
 		"the group can write": {machine: machine, mode: 0o664, unread: "--env-file"},
 	} {
