@@ -225,6 +225,7 @@ func TestPackages(t *testing.T) {
 	}
 
 	m.upgrade(l, fake)
+	m.changedSettingsFile()
 	m.leave(ca)
 	m.rpm()
 }
@@ -284,9 +285,27 @@ func (m *machine) upgrade(l *tlslift, fake *fakem365.Service) {
 	m.t.Logf("%d connections over the upgrade, %d failed", o.count(), len(o.errors))
 }
 
+// changedSettingsFile installs a package whose file of settings differs from the one before,
+// when nobody is there to answer a question: what the administrator has written stays.
+func (m *machine) changedSettingsFile() {
+	m.t.Helper()
+	const settings = "/etc/tlslift/tlslift.env"
+	before := m.run("cat", settings)
+	m.run("sh", "-ec", `cd /tmp
+		dpkg-deb --raw-extract tlslift_0.0.2_amd64.deb next
+		find next -name tlslift.env -exec sh -c 'echo "#TLSLIFT_LATER=1" >>$1' sh {} ';'
+		sed -i 's/^Version: .*/Version: 0.0.3/' next/DEBIAN/control
+		dpkg-deb --build --root-owner-group -Znone next tlslift_0.0.3_amd64.deb`)
+	m.run("apt-get", "install", "-y", "/tmp/tlslift_0.0.3_amd64.deb")
+	if m.run("cat", settings) != before {
+		m.t.Error("an upgrade has changed the settings")
+	}
+}
+
 // leave removes the package in all ways.
 func (m *machine) leave(ca string) {
 	m.t.Helper()
+	m.run("systemctl", "enable", "tlslift.socket", "tlslift-rules.service", "tlslift-rules.timer")
 	const file = "/var/lib/tlslift/ca/ca.pem"
 	m.run("dpkg", "--remove", "tlslift")
 	if out, _ := m.try("systemctl", "is-active", "tlslift"); strings.TrimSpace(out) == "active" {
@@ -306,7 +325,10 @@ func (m *machine) leave(ca string) {
 	m.install("0.0.2")
 	m.run("sh", "-c", "echo tlslift tlslift/delete-ca boolean true | debconf-set-selections")
 	m.run("dpkg", "--purge", "tlslift")
-	if out, err := m.try("sh", "-c", "ls -d /var/lib/tlslift /var/lib/private/tlslift /etc/tlslift /usr/bin/tlslift"); err == nil {
-		m.t.Errorf("left over after the purge: %s", out)
+	// The administrator's own files in /etc/tlslift, such as a clients file, stay.
+	out := m.run("find", "/etc", "/usr", "/var", "-xdev", "(", "-name", "*tlslift*", "-o", "-lname", "*tlslift*", ")",
+		"-not", "-path", "/etc/tlslift", "-not", "-path", "/var/log/*")
+	if out != "" {
+		m.t.Errorf("left over after the purge:\n%s", out)
 	}
 }
