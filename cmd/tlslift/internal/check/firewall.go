@@ -25,7 +25,8 @@ func (c *checker) firewall(ctx context.Context) (all []Result) {
 			continue
 		}
 		r := Result{Check: FirewallRules, Subject: u.String(), Status: OK, Says: "rules lead there"}
-		load := "load them: tlslift rules | sudo nft -f - (systemctl enable --now tlslift-rules.timer keeps them)"
+		load := "load them, now and at each boot: sudo systemctl enable --now tlslift-rules.service tlslift-rules.timer; " +
+			"only now: sudo tlslift rules | sudo nft -f -"
 		if u.Scheme == listener.SchemeTPROXY {
 			load = "load them, and the routes: tlslift rules --tproxy | sudo nft -f -; tlslift rules --tproxy --routes | sudo sh"
 		}
