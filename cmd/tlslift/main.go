@@ -9,7 +9,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -74,6 +74,9 @@ func runOn(machine packaged.Machine, args []string, environ map[string]string, s
 		environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr, log: logging.NewWriter(stderr), version: buildVersion(),
 	}
 	defer p.log.Close()
+	if logging.IsJournal(stderr, environ["JOURNAL_STREAM"]) {
+		p.log.ForJournal()
+	}
 	p.packaged = sync.OnceValue(func() packaged.Found { return findPackaged(p, machine) })
 	root := p.rootCommand()
 	root.SetArgs(args)
@@ -86,10 +89,10 @@ func runOn(machine packaged.Machine, args []string, environ map[string]string, s
 		return int(ran) // it has said why
 	}
 	for line := range strings.Lines(netname.Lines(err.Error())) {
-		fmt.Fprintln(p.log, "tlslift:", strings.TrimSuffix(line, "\n"))
+		p.log.Say(slog.LevelError, "tlslift: "+strings.TrimSuffix(line, "\n"))
 	}
 	if p.unread != nil { // the failure may well come from that
-		fmt.Fprintln(p.log, "tlslift:", netname.Text(p.unread.Error(), maxSentence))
+		p.log.Say(slog.LevelError, "tlslift: "+netname.Text(p.unread.Error(), maxSentence))
 	}
 	return exitCode(err)
 }

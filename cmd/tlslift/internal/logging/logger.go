@@ -27,8 +27,11 @@ type Options struct {
 // New returns a logger that writes to w, and what merges its repeated lines, whose Run has
 // to be called. While the level is slog.LevelDebug, no lines are merged.
 func New(w *Writer, o Options) (*slog.Logger, *Repeats) {
-	w.describeDrops(func(lines int64) []byte { return dropsLine(o, lines) })
+	w.describeDrops(func(lines int64) []byte { return append([]byte(w.mark(slog.LevelWarn)), dropsLine(o, lines)...) })
 	handler := newHandler(w, o)
+	if w.journal {
+		handler = newJournalHandler(w, o)
+	}
 	if w.copy != nil {
 		handler = slog.NewMultiHandler(handler, newCopyHandler(w.copy))
 	}

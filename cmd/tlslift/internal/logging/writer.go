@@ -33,6 +33,8 @@ type Writer struct {
 	cut  bool          // an error has cut the last line; for the goroutine only
 	copy *Writer       // of warnings and errors; nil if there is none
 
+	journal bool // each line begins with its level
+
 	mu      sync.Mutex
 	closed  bool
 	pending []byte
@@ -59,15 +61,20 @@ func (w *Writer) CopyWarnings(to *Writer) { w.copy = to }
 
 // Write takes lines, or drops and counts them. It never fails.
 func (w *Writer) Write(lines []byte) (int, error) {
+	w.add("", lines)
+	return len(lines), nil
+}
+
+// add takes lines, the first of which begins with a mark, or drops and counts them.
+func (w *Writer) add(mark string, lines []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || len(w.pending)+w.writing+len(lines) > w.max {
+	if w.closed || len(w.pending)+w.writing+len(mark)+len(lines) > w.max {
 		w.drop(lines)
-		return len(lines), nil
+		return
 	}
-	w.pending = append(w.pending, lines...)
+	w.pending = append(append(w.pending, mark...), lines...)
 	w.signal()
-	return len(lines), nil
 }
 
 // Dropped returns how many lines were dropped since the start.
