@@ -1,87 +1,121 @@
 package e2e
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"io"
-	"net/smtp"
+	"net"
+	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// A transfer is a mail that is on its way.
+// A transfer is an upload by TLS 1.0 that goes on until it is ended.
 type transfer struct {
-	g      *guest
-	client *smtp.Client
-	data   io.WriteCloser
+	g    *guest
+	stop chan struct{}
+	sum  chan string // of what was sent
+	got  chan string // the server's answer: the sum of what has come, or an error
 }
 
-// A loginAuth is AUTH LOGIN, which net/smtp does not have.
-type loginAuth struct{}
-
-// Start implements smtp.Auth.
-func (loginAuth) Start(*smtp.ServerInfo) (string, []byte, error) { return "LOGIN", nil, nil }
-
-// Next implements smtp.Auth.
-func (loginAuth) Next(fromServer []byte, more bool) ([]byte, error) {
-	switch {
-	case !more:
-		return nil, nil
-	case strings.HasPrefix(string(fromServer), "User"):
-		return []byte(mailUser), nil
-	}
-	return []byte(mailPassword), nil
-}
-
-// beginTransfer sends the first half of a mail, by TLS 1.0.
+// beginTransfer begins to send, and goes on.
 func (g *guest) beginTransfer() transfer {
 	g.t.Helper()
 	own := x509.NewCertPool()
 	own.AppendCertsFromPEM([]byte(readFile(g.t, g.l.caFile)))
-	client, err := smtp.Dial(g.l.proxy)
-	must := func(err error) {
-		g.t.Helper()
-		if err != nil {
-			g.t.Fatal(err)
+	secure := &tls.Config{ServerName: host, RootCAs: own, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}
+	client := http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+		return tls.Dial("tcp", g.l.tls, secure)
+	}}}
+	tr := transfer{g: g, stop: make(chan struct{}), sum: make(chan string, 1), got: make(chan string, 1)}
+	out, in := io.Pipe()
+	begun := make(chan struct{})
+	go func() { tr.sum <- trickle(in, begun, tr.stop) }()
+	go func() { tr.got <- answer(client.Post("https://"+host+"/upload", "text/plain", out)) }()
+	select {
+	case <-begun:
+	case got := <-tr.got:
+		g.t.Fatalf("the transfer ends at once: %s", got)
+	}
+	return tr
+}
+
+// trickle writes and closes in when it is told to stop; it returns the sum of what it has
+// written, and closes begun when some of it was read.
+func trickle(in *io.PipeWriter, begun, stop chan struct{}) string {
+	sum, block := sha256.New(), make([]byte, 16<<10)
+	every := time.NewTicker(50 * time.Millisecond)
+	defer every.Stop()
+	for n := 0; ; n++ {
+		_, _ = rand.Read(block)
+		if _, err := in.Write(block); err != nil {
+			return err.Error()
+		}
+		sum.Write(block)
+		if n == 2 {
+			close(begun)
+		}
+		select {
+		case <-every.C:
+		case <-stop:
+			_ = in.Close()
+			return hex.EncodeToString(sum.Sum(nil))
 		}
 	}
-	must(err)
-	must(client.StartTLS(&tls.Config{ServerName: smtpHost, RootCAs: own, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}))
-	must(client.Auth(loginAuth{}))
-	must(client.Mail(mailUser))
-	must(client.Rcpt("office@example.com"))
-	data, err := client.Data()
-	must(err)
-	_, err = io.WriteString(data, "Subject: large scan\r\n\r\n"+strings.Repeat(strings.Repeat("x", 70)+"\r\n", 10000))
-	must(err)
-	return transfer{g: g, client: client, data: data}
 }
 
-// end sends the second half, and expects that the mail arrives whole.
+// answer returns what was answered.
+func answer(response *http.Response, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// end ends the transfer, and expects that all of it has arrived.
 func (tr transfer) end() {
 	tr.g.t.Helper()
-	before := len(tr.g.mail.Messages())
-	_, err := io.WriteString(tr.data, strings.Repeat(strings.Repeat("y", 70)+"\r\n", 10000))
-	if err == nil {
-		err = tr.data.Close()
-	}
-	if err == nil {
-		err = tr.client.Quit()
-	}
-	all := tr.g.mail.Messages()
-	if err != nil || len(all) != before+1 || len(all[before].Data) < 2*10000*72 {
-		tr.g.t.Errorf("the mail does not arrive whole: %v, %d of %d", err, len(all), before+1)
+	close(tr.stop)
+	if sum, got := <-tr.sum, <-tr.got; got != sum {
+		tr.g.t.Errorf("the transfer does not arrive whole: %s, not %s", got, sum)
 	}
 }
 
-// upgradeUnderLoad installs the next version while clients connect, and in the middle of a mail.
+// upgradeUnderLoad installs the next version while clients connect, and in the middle of a transfer.
 func (g *guest) upgradeUnderLoad() {
 	half := g.beginTransfer()
 	g.upgrade(g.l, g.fake)
 	half.end()
 	g.t.Logf("the service is process %d, %s", g.mainPID(), g.show("tlslift", "StatusText"))
+	g.scan()
+}
+
+// changedSettingsFile installs a package whose file of settings differs from the one before,
+// when nobody is there to answer a question: what the administrator has written stays.
+func (g *guest) changedSettingsFile() {
+	g.t.Helper()
+	before := g.run("cat", settingsFile)
+	g.run("sh", "-ec", `cd /tmp
+		dpkg-deb --raw-extract tlslift_0.0.2_amd64.deb next
+		find next -name tlslift.env -exec sh -c 'echo "#TLSLIFT_LATER=1" >>$1' sh {} ';'
+		sed -i 's/^Version: .*/Version: 0.0.3/' next/DEBIAN/control
+		dpkg-deb --build --root-owner-group -Znone next tlslift_0.0.3_amd64.deb`)
+	g.run("apt-get", "install", "-y", "/tmp/tlslift_0.0.3_amd64.deb")
+	if g.run("cat", settingsFile) != before {
+		g.t.Error("an upgrade has changed the settings")
+	}
 	g.scan()
 }
 
