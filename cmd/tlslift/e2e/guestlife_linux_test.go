@@ -93,12 +93,28 @@ func (tr transfer) end() {
 	}
 }
 
-// upgradeUnderLoad installs the next version while clients connect, and in the middle of a transfer.
+// installUnderLoad installs a version while clients connect and a transfer runs. What is done
+// before is under the same load.
+func (g *guest) installUnderLoad(version string, before func()) {
+	g.t.Helper()
+	o := startLoad(g.t, g.l, g.fake.Roots())
+	o.more(20)
+	before()
+	pid := g.mainPID()
+	running := g.beginTransfer()
+	g.install(version)
+	g.await("the hand-over", func() bool { return g.mainPID() != pid && g.version(g.l.admin) == version })
+	o.more(20)
+	running.end()
+	o.end()
+	o.wantNoErrors()
+	g.t.Logf("%d connections, %d failed; the service is process %d: %s",
+		o.count(), len(o.errors), g.mainPID(), g.show("tlslift", "StatusText"))
+}
+
+// upgradeUnderLoad installs the next version.
 func (g *guest) upgradeUnderLoad() {
-	half := g.beginTransfer()
-	g.upgrade(g.l, g.fake)
-	half.end()
-	g.t.Logf("the service is process %d, %s", g.mainPID(), g.show("tlslift", "StatusText"))
+	g.installUnderLoad("0.0.2", func() {})
 	g.scan()
 }
 
@@ -138,19 +154,7 @@ func (g *guest) socket() {
 	g.scan() // which starts it
 	g.run("systemctl", "is-active", "tlslift")
 
-	o := startLoad(g.t, g.l, g.fake.Roots())
-	o.more(20)
-	g.run("systemctl", "restart", "tlslift")
-	o.more(20)
-	before := g.mainPID()
-	half := g.beginTransfer()
-	g.install("0.0.2")
-	g.await("the hand-over", func() bool { return g.mainPID() != before && g.version(g.l.admin) == "0.0.2" })
-	o.more(20)
-	half.end()
-	o.end()
-	o.wantNoErrors()
-	g.t.Logf("%d connections over a restart and a hand-over, %d failed", o.count(), len(o.errors))
+	g.installUnderLoad("0.0.2", func() { g.run("systemctl", "restart", "tlslift") })
 }
 
 // watchdog stops the process without a word, as a kernel or a bug might, and expects another.
