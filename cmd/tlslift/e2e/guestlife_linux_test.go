@@ -31,9 +31,8 @@ func (g *guest) beginTransfer() transfer {
 	own := x509.NewCertPool()
 	own.AppendCertsFromPEM([]byte(readFile(g.t, g.l.caFile)))
 	secure := &tls.Config{ServerName: host, RootCAs: own, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}
-	client := http.Client{Transport: &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
-		return tls.Dial("tcp", g.l.tls, secure)
-	}}}
+	dial := func(context.Context, string, string) (net.Conn, error) { return tls.Dial("tcp", g.l.tls, secure) }
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialTLSContext: dial}}
 	tr := transfer{g: g, stop: make(chan struct{}), sum: make(chan string, 1), got: make(chan string, 1)}
 	out, in := io.Pipe()
 	begun := make(chan struct{})
