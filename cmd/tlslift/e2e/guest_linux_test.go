@@ -118,7 +118,7 @@ func (g *guest) settings(more ...string) {
 	lines := []string{
 		"TLSLIFT_LISTEN=smtp://:587,smtps://:465,redirect://:9443,tls://" + g.l.tls + "?to=" + host + ":443",
 		"TLSLIFT_UPSTREAM_MARK=0",
-		"TLSLIFT_DRAIN_TIMEOUT=5m", // an emulated processor is slow
+		"TLSLIFT_DRAIN_TIMEOUT=40s", // an emulated processor is slow; less than TimeoutStopSec
 		g.connectTo(),
 	}
 	g.write(settingsFile, strings.Join(append(lines, more...), "\n")+"\n")

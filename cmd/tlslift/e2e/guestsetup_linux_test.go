@@ -85,6 +85,7 @@ func (g *guest) unit() {
 	g.t.Log(lines[len(lines)-1])
 	g.run("tlslift", "healthcheck")
 	g.settings()
+	g.run("rm", "/etc/tlslift/secret.env") // it would win
 	g.run("systemctl", "restart", "tlslift")
 	out, err := g.try("tlslift", "check")
 	g.t.Logf("%v\n%s", err, out)
