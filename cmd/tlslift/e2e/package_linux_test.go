@@ -227,6 +227,13 @@ func TestPackages(t *testing.T) {
 	}
 
 	m.upgrade(l, fake)
+	// The process that has taken over ends by itself, after it has saved its state.
+	m.run("systemctl", "stop", "tlslift")
+	how := m.run("systemctl", "show", "--property=ExecMainCode,ExecMainStatus,Result", "tlslift")
+	if !strings.Contains(how, "ExecMainCode=1\n") {
+		t.Errorf("the process that had taken over was killed:\n%s", how)
+	}
+	m.run("systemctl", "start", "tlslift")
 	if out := m.run("dpkg-query", "--show", "--showformat=${Conffiles}", "tlslift"); out != "" {
 		t.Errorf("an upgrade will ask about %s", out)
 	}
