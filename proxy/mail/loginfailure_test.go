@@ -230,7 +230,7 @@ func TestSignInReplyTooEarly(t *testing.T) {
 // A failure names the mailbox that it is about, and the login.
 func TestSignInFailureNamesTheMailbox(t *testing.T) {
 	t.Parallel()
-	unreachable := &tokenSource{err: record.Fail(record.ReasonEntraUnreachable, errors.New("connection refused"))}
+	unreachable := record.Fail(record.ReasonEntraUnreachable, errors.New("connection refused"))
 	for name, tt := range map[string]struct{ client, script, mailbox, login string }{
 		"with a login":   {device, opened + "C: AUTH PLAIN PLAIN64\nc: 454 4.7.0 REASON\nC!\n", mailbox, "copier1"},
 		"without one":    {mapped, opened + "C: MAIL FROM:<a@b>\nc: 454 4.7.0 REASON\nC!\n", mailbox, ""},
@@ -238,7 +238,7 @@ func TestSignInFailureNamesTheMailbox(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := signInOf(t, record.ProtocolSMTP, tt.client, unreachable)
+			s := signInOf(t, record.ProtocolSMTP, tt.client, &tokenSource{err: unreachable})
 			if got := s.signIn(strings.ReplaceAll(tt.script, "REASON", text(record.ReasonEntraUnreachable))); got.err == nil {
 				t.Error("it is signed in")
 			}

@@ -211,7 +211,7 @@ func TestQuoted(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	mailbox := func(address string) Options { return Options{Mailboxes: []Mailbox{{Address: address}}} }
-	const isTenant, isApp, isMailbox = "Tenant ID", "Application (client) ID", "as in scan@contoso.com"
+	const isTenant, isApp, isMailbox = "Tenant ID", "Application (client) ID", "for example scan@contoso.com"
 	for _, test := range []struct {
 		options Options
 		want    string
