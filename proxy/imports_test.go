@@ -134,7 +134,9 @@ var siblings = map[string][]string{
 	"cmd/tlslift/internal/successor":   {"cmd/tlslift/internal/inherited"},
 	"cmd/tlslift/internal/adminclient": {"cmd/tlslift/internal/settings"},
 	"cmd/tlslift/internal/allowlist":   {"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/statefile"},
-	"cmd/tlslift/internal/login":       {"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings"},
+	"cmd/tlslift/internal/login": {
+		"cmd/tlslift/internal/mailboxes", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
+	},
 	"cmd/tlslift/internal/mailboxes": {
 		"cmd/tlslift/internal/egress", "cmd/tlslift/internal/settings", "cmd/tlslift/internal/stateowner",
 	},

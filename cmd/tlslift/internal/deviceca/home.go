@@ -74,17 +74,6 @@ func (h *Home) Public() (*localca.Public, error) {
 	return ca, err
 }
 
-// checkStateDir refuses to make the state directory as root: it would belong to root,
-// and most often it is not that of the service.
-func (h *Home) checkStateDir() error {
-	_, err := os.Stat(h.cfg.StateDir)
-	if os.Geteuid() == 0 && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%sSTATE_DIR: %s does not exist; give the settings of the service, as with --env-file /etc/tlslift/tlslift.env",
-			settings.Prefix, h.cfg.StateDir)
-	}
-	return nil
-}
-
 // listURL returns where the revocation list of a CA is for those who check; nothing if no
 // certificate names one.
 func (h *Home) listURL(ca *localca.Public) string {

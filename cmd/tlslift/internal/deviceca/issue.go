@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/localca"
 )
 
@@ -205,7 +206,7 @@ func (m made) issued(kind string, s subject) Issued {
 // Run issues a certificate: it writes the file, and says to stdout what is in it and to stderr
 // the password that it has made.
 func (i *Issue) Run(h *Home, stdout, stderr io.Writer) error {
-	if err := h.checkStateDir(); err != nil {
+	if err := stateowner.Check(h.cfg); err != nil {
 		return err
 	}
 	s, err := i.subject()

@@ -9,14 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/mailboxes"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/entra"
 	"github.com/tlslift/tlslift/proxy/netname"
 	"github.com/tlslift/tlslift/proxy/record"
@@ -82,7 +81,7 @@ func (o Options) Run(ctx context.Context, c *settings.Config, log *slog.Logger, 
 	if err != nil {
 		return err
 	}
-	if err := checkStateDir(c); err != nil {
+	if err := stateowner.Check(c); err != nil {
 		return err
 	}
 	service, err := mailboxes.Open(c, log)
@@ -99,17 +98,6 @@ func (o Options) Run(ctx context.Context, c *settings.Config, log *slog.Logger, 
 	}
 	_, err = io.WriteString(w, done(m, who, mailboxes.LoginDir(c)))
 	return err
-}
-
-// checkStateDir refuses to make the state directory as root: it would belong to root,
-// and most often it is not that of the service.
-func checkStateDir(c *settings.Config) error {
-	_, err := os.Stat(c.StateDir)
-	if os.Geteuid() == 0 && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%sSTATE_DIR: %s does not exist; give the settings of the service, as with "+
-			"--env-file /etc/tlslift/tlslift.env, and start the service once", settings.Prefix, c.StateDir)
-	}
-	return nil
 }
 
 // closeNow ends the service: nothing is under way any more.

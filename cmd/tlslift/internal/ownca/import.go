@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/keystore"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/printing"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/proxy/localca"
 	"github.com/tlslift/tlslift/proxy/secretfile"
 )
@@ -48,7 +49,7 @@ type Import struct {
 
 // Run takes in the CA, and says to w what came of it and what is next.
 func (i *Import) Run(h *Home, w io.Writer) error {
-	if err := h.checkStateDir(); err != nil {
+	if err := stateowner.Check(h.cfg); err != nil {
 		return err
 	}
 	bundle, err := i.bundle()

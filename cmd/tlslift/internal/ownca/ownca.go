@@ -68,14 +68,3 @@ func (h *Home) next() (*localca.Public, error) {
 
 // client asks the tlslift that runs with the same settings.
 func (h *Home) client() *adminclient.Client { return adminclient.New(h.cfg) }
-
-// checkStateDir refuses to make the state directory as root: it would belong to root,
-// and most often it is not that of the service.
-func (h *Home) checkStateDir() error {
-	_, err := os.Stat(h.cfg.StateDir)
-	if os.Geteuid() == 0 && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%sSTATE_DIR: %s does not exist; give the settings of the service, as with --env-file /etc/tlslift/tlslift.env",
-			settings.Prefix, h.cfg.StateDir)
-	}
-	return nil
-}

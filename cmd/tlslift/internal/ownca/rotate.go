@@ -12,6 +12,7 @@ import (
 
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/adminclient"
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
+	"github.com/tlslift/tlslift/cmd/tlslift/internal/stateowner"
 	"github.com/tlslift/tlslift/metrics/statuspage"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/localca"
@@ -61,7 +62,7 @@ func (r Rotation) Check() error {
 
 // Run does the step, and says to w what came of it and what is next.
 func (r Rotation) Run(ctx context.Context, h *Home, w io.Writer) error {
-	if err := h.checkStateDir(); err != nil {
+	if err := stateowner.Check(h.cfg); err != nil {
 		return err
 	}
 	switch {

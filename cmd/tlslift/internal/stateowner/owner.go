@@ -14,6 +14,17 @@ import (
 	"github.com/tlslift/tlslift/cmd/tlslift/internal/settings"
 )
 
+// Check refuses, for root, a state directory that is not there: it would belong to root, and
+// most often it is not that of the service.
+func Check(c *settings.Config) error {
+	_, err := os.Stat(c.StateDir)
+	if os.Geteuid() == 0 && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%sSTATE_DIR: %s does not exist; give the settings of the service, for example with "+
+			"--env-file /etc/tlslift/tlslift.env, and start the service once", settings.Prefix, c.StateDir)
+	}
+	return nil
+}
+
 // Share gives a directory in the state directory, and the files in it, to the owner of the
 // state directory. It gives away what belongs to root only. For other users it does nothing.
 func Share(c *settings.Config, name string) error {
