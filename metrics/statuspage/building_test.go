@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/burndown"
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/clientfile"
@@ -122,6 +123,13 @@ func buildingOptions(t testing.TB, k Inventory) Options {
 			{Client: "scanner-2nd-floor", IsMail: true, Since: 2 * time.Second},
 		}
 		return s
+	}
+	o.Probes = func() []probes.Probe {
+		at := time.Now()
+		return []probes.Probe{
+			{Destination: "outlook.office365.com:993", At: at, Since: at.Add(-50 * time.Hour)},
+			{Destination: "smtp.office365.com:587", Reason: record.ReasonUpstreamCertUntrusted, At: at, Since: at.Add(-3 * time.Hour)},
+		}
 	}
 	return o
 }
@@ -351,7 +359,8 @@ func BenchmarkPages(b *testing.B) {
 func TestBreakable(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"smtp.office365.com:587":                     "smtp.office365.com:587",
+		"smtp.contoso.com:25":                        "smtp.contoso.com:25",
+		"smtp.office365.com:587":                     "smtp.<wbr>office365.<wbr>com:587",
 		"contoso-com.mail.protection.outlook.com:25": "contoso-com.<wbr>mail.<wbr>protection.<wbr>outlook.<wbr>com:25",
 		"TLS_RSA_WITH_AES_128_CBC_SHA":               "TLS_<wbr>RSA_<wbr>WITH_<wbr>AES_<wbr>128_<wbr>CBC_<wbr>SHA",
 		"TLS_AES_128_GCM_SHA256":                     "TLS_<wbr>AES_<wbr>128_<wbr>GCM_<wbr>SHA256",

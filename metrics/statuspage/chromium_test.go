@@ -95,12 +95,12 @@ func TestChromiumOnAPhone(t *testing.T) {
 	}
 }
 
-// Between a phone and a desk nothing is wider than the window, and no name or reason is
+// From a phone to a desk nothing is wider than the window, and no name or reason is
 // broken in two; the report of 300 clients has at most 10 pages of A4.
 func TestChromiumOnATabletAndOnPaper(t *testing.T) {
 	t.Parallel()
 	b := browseSite(t, newSite(t, buildingOptions(t, building(300))))
-	for _, width := range []int64{820, 1024} {
+	for _, width := range []int64{360, 820, 1024, 1440} {
 		b.size(width, 900)
 		b.open("/?sort=name&q=alarm-panel")
 		if broken := eval[[]string](b, brokenWords); len(broken) > 0 {
@@ -117,7 +117,7 @@ func TestChromiumOnATabletAndOnPaper(t *testing.T) {
 // ends a word.
 const brokenWords = `(function () {
   var found = [];
-  for (var name of document.querySelectorAll("#clients .who bdi, #clients .reason, #clients .where bdi")) {
+  for (var name of document.querySelectorAll("main .who bdi, main .reason, main .where bdi, main bdi.where")) {
     for (var text of name.childNodes) {
       for (var match of (text.data || "").matchAll(/[^\s-]+-?/g)) {
         var range = document.createRange();

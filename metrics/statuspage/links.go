@@ -50,7 +50,7 @@ func (l linker) exists(path string) bool {
 }
 
 // shortName is the length up to which a name is not parted.
-const shortName = 26
+const shortName = 20
 
 // breakable returns a long name, or that of a cipher suite, as HTML that may be broken after
 // its dots, or the low lines of a suite, and nowhere else if there is room enough.

@@ -55,7 +55,7 @@ func TestStatusPageAnswersTheThreeQuestions(t *testing.T) {
 		"switch tlslift off", "Not now", "Last lifted", "7 in 7 days, 7 in 30 days",
 		"Problems, and what to do", "client_unknown_ca", "1 client, 1 failing now", record.ReasonClientUnknownCA.Cause()[:20],
 		`<a href="/clients/copier-accounting">`, "Clients</h2>", "copier-accounting", "client_unknown_ca", "TLS versions",
-		"Silent devices", "Destinations", "smtp.office365.com:587",
+		"Silent devices", "Destinations", "smtp.<wbr>office365.<wbr>com:587",
 		"smtps://:465", "tlslift CA of gateway.example.com", "worldwide, version 2026112400", "20 minutes ago")
 }
 

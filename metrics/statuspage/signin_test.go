@@ -19,7 +19,7 @@ import (
 func TestMailboxOfAClient(t *testing.T) {
 	t.Parallel()
 	h := newSite(t, options(t, office()))
-	wantInOrder(t, page(t, h, "/?sort=name"), "scanner-warehouse", "smtp.office365.com:587",
+	wantInOrder(t, page(t, h, "/?sort=name"), "scanner-warehouse", "smtp.<wbr>office365.<wbr>com:587",
 		"<bdi>scan@contoso.com</bdi>, login <bdi>warehouse</bdi>")
 	wantInOrder(t, page(t, h, "/clients/scanner-warehouse"), "Mailbox", "<bdi>scan@contoso.com</bdi>", "Login", "<bdi>warehouse</bdi>",
 		"Last session that was signed in", "19 minutes ago")

@@ -70,6 +70,13 @@ func (a *Allowlist) Allows(to policy.Destination) bool {
 	return err == nil
 }
 
+// Mail returns where listeners without a destination bring mail.
+func (a *Allowlist) Mail() m365.Mail {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.policy.Mail()
+}
+
 // Change puts the policy into force that follows from other settings with the list in
 // force: with use, unless that fails. Then nothing has changed.
 func (a *Allowlist) Change(cfg *settings.Config, ca *localca.CA, use func(*m365.Policy) error) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tlslift/tlslift/metrics/inventory"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 )
 
@@ -17,21 +18,28 @@ const (
 	inUse = 7 * 24 * time.Hour
 )
 
-// Destinations returns the destinations in use at a time: those that the listeners name, and
+// An Allowed is what clients may reach.
+type Allowed interface {
+	Allows(policy.Destination) bool
+	// Mail returns where listeners without a destination bring mail.
+	Mail() m365.Mail
+}
+
+// Destinations returns the destinations in use at a time: those that the listeners have, and
 // then those of clients that have needed to be lifted in the last week, the ones of most
 // clients first. What clients may not reach is left out.
 func Destinations(
-	listeners []listener.URL, clients []inventory.Client, allows func(policy.Destination) bool, now time.Time,
+	listeners []listener.URL, clients []inventory.Client, allowed Allowed, now time.Time,
 ) []policy.Destination {
 	var found []policy.Destination
 	add := func(to policy.Destination) {
-		if len(found) < maxDestinations && !slices.Contains(found, to) && allows(to) {
+		if len(found) < maxDestinations && !slices.Contains(found, to) && allowed.Allows(to) {
 			found = append(found, to)
 		}
 	}
 	for _, l := range listeners {
-		if l.To != (policy.Destination{}) {
-			add(l.To)
+		if to := cmp.Or(l.To, allowed.Mail().Of(l.Scheme.Mail())); to != (policy.Destination{}) {
+			add(to)
 		}
 	}
 	counts := map[string]int{}

@@ -18,6 +18,7 @@ import (
 	"github.com/tlslift/tlslift/proxy/fakem365"
 	"github.com/tlslift/tlslift/proxy/fakem365/mailbox"
 	"github.com/tlslift/tlslift/proxy/listener"
+	"github.com/tlslift/tlslift/proxy/m365"
 	"github.com/tlslift/tlslift/proxy/policy"
 	"github.com/tlslift/tlslift/proxy/record"
 	"github.com/tlslift/tlslift/proxy/testenv"
@@ -171,7 +172,19 @@ func TestOff(t *testing.T) {
 	New(Options{InUse: func() []policy.Destination { t.Error("probes"); return nil }}, upstream.Config{}).Run(t.Context())
 }
 
-// What is in use, and nothing that clients may not reach.
+// allowed allows everything but one host.
+type allowed struct{}
+
+func (allowed) Allows(to policy.Destination) bool { return to.Host != "forbidden.example" }
+
+func (allowed) Mail() m365.Mail {
+	return m365.Mail{
+		SMTP: policy.Destination{Host: "smtp.office365.com", Port: 587}, POP3: policy.Destination{Host: "outlook.office365.com", Port: 995},
+	}
+}
+
+// What is in use, also where a listener without a destination brings mail, and nothing that
+// clients may not reach.
 func TestDestinations(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -182,20 +195,24 @@ func TestDestinations(t *testing.T) {
 	for i := range 100 {
 		many = append(many, fmt.Sprintf("host%d.example:443", i))
 	}
-	listeners := []listener.URL{{}, {To: destination(t, "smtp.office365.com:587")}, {To: destination(t, "smtp.office365.com:587")}}
-	allows := func(to policy.Destination) bool { return to.Host != "forbidden.example" }
+	listeners := []listener.URL{
+		{}, {To: destination(t, "hve.example:587"), Scheme: listener.SchemeSMTP}, {To: destination(t, "hve.example:587")},
+		{Scheme: listener.SchemeSMTP}, {Scheme: listener.SchemePOP3S}, {Scheme: listener.SchemeSMTPS}, {Scheme: listener.SchemeProxy},
+	}
 	got := Destinations(listeners, []inventory.Client{
 		client(1, "b.example:443", "forbidden.example:443", "192.0.2.1:443", ""),
 		client(6, "c.example:443", "smtp.office365.com:587"),
 		client(2, "c.example:443"),
 		client(8, "old.example:443"),
 		{Destinations: []string{"new.example:443"}}, // by a client that can do without
-	}, allows, now)
-	want := []policy.Destination{listeners[1].To, destination(t, "c.example:443"), destination(t, "b.example:443")}
+	}, allowed{}, now)
+	want := []policy.Destination{
+		listeners[1].To, destination(t, "smtp.office365.com:587"), destination(t, "outlook.office365.com:995"), destination(t, "c.example:443"), destination(t, "b.example:443"),
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if got := Destinations(nil, []inventory.Client{client(0, many...)}, allows, now); len(got) != maxDestinations {
+	if got := Destinations(nil, []inventory.Client{client(0, many...)}, allowed{}, now); len(got) != maxDestinations {
 		t.Errorf("got %d destinations, want %d", len(got), maxDestinations)
 	}
 }

@@ -93,7 +93,7 @@ func newProber(s *Service, r *reading) *probe.Prober {
 	return probe.New(probe.Options{
 		Interval: time.Duration(r.cfg.ProbeInterval), Timeout: time.Duration(r.cfg.HandshakeTimeout),
 		InUse: func() []policy.Destination {
-			return probe.Destinations(r.cfg.Listen, s.inventory.Snapshot(), s.allowed.Allows, time.Now())
+			return probe.Destinations(r.cfg.Listen, s.inventory.Snapshot(), s.allowed, time.Now())
 		},
 		Show: s.metrics.Probes.Show, Log: s.log,
 	}, r.upstream)
