@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -133,11 +134,19 @@ func (g *guest) show(unit, property string) string {
 // scan sends a mail by TLS 1.0, which has to arrive.
 func (g *guest) scan() {
 	g.t.Helper()
+	if err := g.tryScan(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// tryScan sends a mail by TLS 1.0, and returns why it has not arrived.
+func (g *guest) tryScan() error {
 	before := len(g.mail.Messages())
 	call := mailCall{level: atTLS10, protocol: "smtp", tlsMode: startTLS, address: g.l.proxy, caFile: g.l.caFile, to: "office@example.com"}
 	if out, err := swaksMail(g.t, call); err != nil || len(g.mail.Messages()) != before+1 {
-		g.t.Fatalf("the scan does not arrive: %v\n%s", err, out)
+		return fmt.Errorf("the scan does not arrive: %w\n%s", err, out)
 	}
+	return nil
 }
 
 // exposes reports whether the metrics have such a line.
