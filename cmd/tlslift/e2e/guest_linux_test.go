@@ -144,7 +144,7 @@ func (g *guest) tryScan() error {
 	before := len(g.mail.Messages())
 	call := mailCall{level: atTLS10, protocol: "smtp", tlsMode: startTLS, address: g.l.proxy, caFile: g.l.caFile, to: "office@example.com"}
 	if out, err := swaksMail(g.t, call); err != nil || len(g.mail.Messages()) != before+1 {
-		return fmt.Errorf("the scan does not arrive: %w\n%s", err, out)
+		return fmt.Errorf("the scan does not arrive: %v\n%s", err, out)
 	}
 	return nil
 }
