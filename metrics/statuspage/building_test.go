@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/tlslift/tlslift/metrics/burndown"
-	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/metrics/inventory"
+	"github.com/tlslift/tlslift/metrics/probes"
 	"github.com/tlslift/tlslift/metrics/tenant"
 	"github.com/tlslift/tlslift/proxy/clientfile"
 	"github.com/tlslift/tlslift/proxy/record"

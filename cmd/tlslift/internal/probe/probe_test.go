@@ -207,7 +207,8 @@ func TestDestinations(t *testing.T) {
 		{Destinations: []string{"new.example:443"}}, // by a client that can do without
 	}, allowed{}, now)
 	want := []policy.Destination{
-		listeners[1].To, destination(t, "smtp.office365.com:587"), destination(t, "outlook.office365.com:995"), destination(t, "c.example:443"), destination(t, "b.example:443"),
+		listeners[1].To, destination(t, "smtp.office365.com:587"), destination(t, "outlook.office365.com:995"),
+		destination(t, "c.example:443"), destination(t, "b.example:443"),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
