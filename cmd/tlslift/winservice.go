@@ -117,7 +117,7 @@ func serveManaged(ctx context.Context, p *program) error {
 		return err
 	}, exitCode)
 	if err == nil && code != exitOK {
-		return code // the log says why
+		return code // the reason is in the log
 	}
 	return failed(err)
 }

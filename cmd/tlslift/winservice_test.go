@@ -12,7 +12,7 @@ import (
 )
 
 // Where there are no services of Windows, the command says what there is instead.
-func TestServiceElsewhere(t *testing.T) {
+func TestServiceWithoutWindows(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("there are services here")

@@ -403,6 +403,6 @@ func tlsServer(t *testing.T, cfg *tls.Config, handle func(net.Conn)) string {
 func onlyLinux(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
-		t.Skip("needs Linux")
+		t.Skip("needs Linux: it looks into /proc, or redirects connections")
 	}
 }

@@ -40,7 +40,7 @@ func (a Account) sign(request *http.Request) error {
 	return nil
 }
 
-// errWithoutTLS says why a password is not sent.
+// errWithoutTLS is why a password is not sent.
 var errWithoutTLS = errors.New("the password would cross the network without TLS: add tls_server_config to the file of " +
 	settings.Prefix + "ADMIN_WEB_CONFIG_FILE, or ask on the machine itself")
 

@@ -151,7 +151,7 @@ func options(o clientfile.Options) string {
 	return "the clients file permits: " + strings.Join(parts, ", ")
 }
 
-// fails says why the client has failed last.
+// fails returns why the client has failed last.
 func (s *subject) fails() []Field {
 	all := fields{}
 	if s.seen == nil || s.seen.Failure == nil {

@@ -115,7 +115,7 @@ func (l *Lists) Get(id string) ([]byte, error) {
 	return nil, errors.New("no CA in use has this list; that of the CA is /ca.crl")
 }
 
-var errNoList = errors.New("the list cannot be signed; the log of tlslift says why")
+var errNoList = errors.New("the list cannot be signed; the reason is in the log of tlslift")
 
 // complain logs a problem once, as long as its error stays the same: strangers decide how often
 // a list is asked for.

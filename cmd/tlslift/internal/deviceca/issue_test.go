@@ -270,7 +270,7 @@ func TestIssuedByRootIsTheOwners(t *testing.T) {
 	issue(t, h, ordinary(t, "copier"))
 	issue(t, h, ordinary(t, "scanner"))
 	for _, path := range append([]string{"."}, names...) {
-		if got := ownerOf(t, filepath.Join(h.options.Dir, path)); got != user {
+		if got := testenv.Owner(t, filepath.Join(h.options.Dir, path)); got != user {
 			t.Errorf("%s belongs to %d", path, got)
 		}
 	}

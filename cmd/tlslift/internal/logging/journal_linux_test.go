@@ -11,7 +11,7 @@ import (
 )
 
 // In the journal each line has its level, whatever its form, and also lines of merged
-// connections, of dropped lines and of errors that are no log lines. Elsewhere none has.
+// connections, of dropped lines and of errors that are no log lines. In another file none has.
 func TestJournalLevels(t *testing.T) {
 	t.Parallel()
 	const lines = "level=DEBUG msg=d a=1\nlevel=INFO msg=i a=1\nlevel=WARN msg=w a=1\nlevel=ERROR msg=e g.b=2\nlevel=ERROR+4 msg=x\n"
@@ -21,7 +21,7 @@ func TestJournalLevels(t *testing.T) {
 	}{
 		"in the journal": {true, "<7>level=DEBUG msg=d a=1\n<6>level=INFO msg=i a=1\n<4>level=WARN msg=w a=1\n<3>level=ERROR msg=e g.b=2\n" +
 			"<3>level=ERROR+4 msg=x\n<3>tlslift: a mistake\n"},
-		"elsewhere": {false, lines + "tlslift: a mistake\n"},
+		"in a file": {false, lines + "tlslift: a mistake\n"},
 	} {
 		out := &sink{}
 		w := newWriter(out, maxPending, 0)

@@ -214,7 +214,7 @@ func TestRotationByRootIsTheOwners(t *testing.T) {
 	}
 	for _, path := range []string{".", "ca.pem", "ca.key"} {
 		path = filepath.Join(localca.NewDir(h.options.Dir), path)
-		if got := ownerOf(t, path); got != user {
+		if got := testenv.Owner(t, path); got != user {
 			t.Errorf("%s belongs to %d", path, got)
 		}
 	}

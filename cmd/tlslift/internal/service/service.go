@@ -91,7 +91,7 @@ type Service struct {
 	confined  confinement
 }
 
-// A phase says why a service is not ready; ready is empty.
+// A phase is why a service is not ready; ready is empty.
 type phase string
 
 const (

@@ -51,7 +51,7 @@ func keepCrash(path string) error {
 	return errors.Join(debug.SetCrashOutput(file, debug.CrashOptions{}), file.Close())
 }
 
-// failed says why the service has ended, in a line for each of what is wrong.
+// failed logs why the service has ended, in a line for each of what is wrong.
 func (l serviceLog) failed(err error, code uint32) {
 	log, _ := logging.New(l.Writer, logging.Options{JSON: true})
 	for line := range strings.Lines(netname.Lines(err.Error())) {

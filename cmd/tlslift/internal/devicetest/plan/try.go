@@ -52,7 +52,7 @@ type Try struct {
 	Listener string // its URL
 	Protocol record.Protocol
 	Outcome  Outcome
-	// Reason says why it failed; empty if it did not.
+	// Reason is why it failed; empty if it did not.
 	Reason record.Reason
 	Detail string
 	// Hello is nil if there was none, and Decision what tlslift does with it.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package deviceca
+package testenv
 
 import (
 	"os"
@@ -8,7 +8,9 @@ import (
 	"testing"
 )
 
-func ownerOf(t *testing.T, path string) int {
+// Owner returns the number of the user whom a file belongs to; -1, after a failure of the
+// test, if there is no such file.
+func Owner(t testing.TB, path string) int {
 	t.Helper()
 	info, err := os.Stat(path)
 	if err != nil {
